@@ -1,0 +1,113 @@
+//! Carries "user U reached seq S" between instances, with the rendered frames where they are small.
+//!
+//! The truth is Postgres: whatever is lost here is found by the head check. Redis lives in [`redis`] only.
+
+pub mod redis;
+
+use std::{
+    future::{Future, ready},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+
+use crate::{
+    frame::Frame,
+    notification::{Epoch, Seq, UserKey},
+};
+
+/// A user's stream moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Whose stream.
+    pub key: UserKey,
+    /// The stream's epoch.
+    pub epoch: Epoch,
+    /// The newest seq after the change.
+    pub head: Seq,
+    /// The changes up to `head`, in order and without gaps; empty when they are too large to carry.
+    pub frames: Vec<Frame>,
+    /// When the publish was received, microseconds since 1970; 0 for changes of state.
+    pub published_at: u64,
+}
+
+/// Something every instance must do at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Revocations changed: read them anew and end the streams they concern.
+    Revoked,
+}
+
+/// What the bus hands to this instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// A subscribed user's stream moved.
+    Announced(Announcement),
+    /// An order to all instances, this one too.
+    Control(Control),
+    /// The path was broken and is whole again: anything may have been missed.
+    Restored,
+}
+
+/// Takes what the bus hands over; called on the bus's own task, so it must not block.
+pub type Sink = Arc<dyn Fn(Incoming) + Send + Sync>;
+
+/// How the path to the other instances does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// False while announcements may be lost: the head check must hurry.
+    pub up: bool,
+    /// Since the last probe came back; none for the in-process bus or before the first.
+    pub probe_age: Option<Duration>,
+}
+
+/// The bus: in-process when the instance is alone, else Redis.
+#[derive(Clone)]
+pub enum Bus {
+    /// One instance: the hub hears its own publishes directly, only controls pass here.
+    Local(Sink),
+    /// Several instances.
+    Redis(redis::RedisBus),
+}
+
+impl Bus {
+    /// Asks for a user's announcements. The order of calls is kept from this call on; the future ends when the
+    /// subscription is confirmed, or when the bus is down, for then the head check stands in.
+    pub fn subscribe(&self, key: &UserKey) -> BoxFuture<'static, ()> {
+        match self {
+            Self::Local(_) => ready(()).boxed(),
+            Self::Redis(bus) => bus.subscribe(key).boxed(),
+        }
+    }
+
+    /// Ends a user's announcements.
+    pub fn unsubscribe(&self, key: &UserKey) {
+        if let Self::Redis(bus) = self {
+            bus.unsubscribe(key);
+        }
+    }
+
+    /// Tells the other instances; neither waits nor fails.
+    pub fn announce(&self, announcements: Vec<Announcement>) {
+        if let Self::Redis(bus) = self {
+            bus.announce(announcements);
+        }
+    }
+
+    /// Gives an order to all instances; neither waits nor fails.
+    pub fn control(&self, control: Control) {
+        match self {
+            Self::Local(sink) => sink(Incoming::Control(control)),
+            Self::Redis(bus) => bus.control(control),
+        }
+    }
+
+    /// How the path does.
+    pub fn health(&self) -> Health {
+        match self {
+            Self::Local(_) => Health { up: true, probe_age: None },
+            Self::Redis(bus) => bus.health(),
+        }
+    }
+}

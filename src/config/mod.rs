@@ -1,0 +1,137 @@
+//! Settings in force: one struct of final, validated types.
+//!
+//! Where they come from (file, environment, flags) is in [`options`]; nothing else reads the environment.
+
+pub mod options;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use url::Url;
+
+/// Everything that an instance can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Where the embedded database and a generated secret live.
+    pub data_dir: PathBuf,
+    /// First part of every Redis key and channel.
+    pub prefix: String,
+    /// The Postgres server; none means the embedded one.
+    pub database: Option<DatabaseSettings>,
+    /// The Redis server; none means an in-process bus.
+    pub redis: Option<RedisSettings>,
+    /// Tokens.
+    pub auth: AuthSettings,
+    /// Streams.
+    pub stream: StreamSettings,
+    /// Publishing.
+    pub publish: PublishSettings,
+    /// How long things are kept.
+    pub retention: RetentionSettings,
+    /// Origins that a browser may call from, besides the server's own.
+    pub cors_origins: Vec<String>,
+    /// Longest time between the signal to stop and the exit.
+    pub drain: Duration,
+}
+
+/// A Postgres server.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `postgres://user:password@host/database?sslmode=...`
+    pub url: SecretString,
+    /// Most connections of this instance.
+    pub pool_size: usize,
+    /// Longest time of one statement.
+    pub statement_timeout: Duration,
+    /// Run the migrations on start.
+    pub migrate: bool,
+}
+
+/// A Redis server or cluster.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// `redis://` or `rediss://`; several, separated by commas, for a cluster.
+    pub urls: Vec<SecretString>,
+    /// Use Redis Cluster and sharded pub/sub.
+    pub cluster: bool,
+    /// How often a probe message is sent through Redis; three missed ones mean a broken path.
+    pub probe_interval: Duration,
+}
+
+/// How tokens are verified.
+#[derive(Debug, Clone)]
+pub struct AuthSettings {
+    /// HS256 secret.
+    pub secret: Option<SecretString>,
+    /// PEM of an RSA, P-256 or Ed25519 public key.
+    pub public_key: Option<String>,
+    /// Where a JSON Web Key Set is served.
+    pub jwks_url: Option<Url>,
+    /// Required `iss`.
+    pub issuer: Option<String>,
+    /// Required `aud`.
+    pub audience: Option<String>,
+    /// Allowed difference of clocks.
+    pub leeway: Duration,
+    /// Name of the cookie that may carry a token.
+    pub cookie: String,
+    /// Accept `?token=` on the stream.
+    pub query_token: bool,
+}
+
+/// Bounds and rhythms of streams.
+#[derive(Debug, Clone)]
+pub struct StreamSettings {
+    /// Time between heartbeats.
+    pub heartbeat: Duration,
+    /// A stream is rotated after 75 to 100 % of this.
+    pub max_lifetime: Duration,
+    /// Most connections of one user on one instance.
+    pub per_user: usize,
+    /// Most connections of one instance.
+    pub per_instance: usize,
+    /// Most changes between a cursor and the head that are replayed; more is a reset.
+    pub max_replay: u64,
+    /// Rows of one replay page.
+    pub page_rows: usize,
+    /// Frames kept per user in memory.
+    pub ring_frames: usize,
+    /// Bytes of frames kept per user in memory.
+    pub ring_bytes: usize,
+    /// How long a client may accept no bytes before its connection is dropped.
+    pub write_stall: Duration,
+    /// Lower bound of the reconnect delay told to clients; each is told up to twice this.
+    pub retry: Duration,
+    /// Time between head checks while the bus is well.
+    pub head_check: Duration,
+}
+
+/// Bounds and rhythms of publishing.
+#[derive(Debug, Clone)]
+pub struct PublishSettings {
+    /// Most bytes of one notification's body (JSON); a batch may have sixteen times this.
+    pub body_bytes: usize,
+    /// Most recipients of one notification.
+    pub recipients: usize,
+    /// Most items of a batch request.
+    pub batch_items: usize,
+    /// Most inbox rows of one transaction.
+    pub commit_rows: usize,
+    /// Transactions that write at the same time.
+    pub writers: usize,
+    /// Most publishes that wait for a transaction.
+    pub queue: usize,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone)]
+pub struct RetentionSettings {
+    /// A notification leaves inboxes after this at the latest.
+    pub keep: Duration,
+    /// What left the inbox is remembered this long, for clients that were away and for idempotency keys (24 h at least).
+    pub remember: Duration,
+    /// Time between sweeps.
+    pub sweep: Duration,
+}

@@ -1,0 +1,1 @@
+//! Where settings come from: a TOML file, the environment, flags, the later winning.

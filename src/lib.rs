@@ -1,0 +1,11 @@
+//! Tidings: a durable inbox with a resumable stream over it.
+
+pub mod auth;
+pub mod bus;
+pub mod config;
+pub mod frame;
+pub mod inbox;
+pub mod metrics;
+pub mod notification;
+pub mod publish;
+pub mod store;

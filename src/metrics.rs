@@ -1,0 +1,66 @@
+//! Every metric, declared once; its description is its help text.
+
+/// One metric: its name after Prometheus' conventions, its kind, labels and help.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Name, unit included.
+    pub name: &'static str,
+    /// Kind.
+    pub kind: Kind,
+    /// Label names, separated by commas.
+    pub labels: &'static str,
+    /// Help text.
+    pub help: &'static str,
+}
+
+/// What a metric measures with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Distribution.
+    Histogram,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$labels:literal] $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: &str = $name;)*
+        /// All metrics, in the order of the docs' table.
+        pub const ALL: &[Metric] = &[$(Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help }),*];
+    };
+}
+
+metrics! {
+    CONNECTIONS = Gauge "tidings_connections" ["transport"] "Open streams of this instance.";
+    CONNECTS = Counter "tidings_connects_total" ["verdict"] "Streams opened, by verdict (fresh, resumed, reset).";
+    CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Streams not opened: overloaded, draining, unavailable, per_user.";
+    ENDS = Counter "tidings_stream_ends_total" ["reason"] "Streams ended: left, expired, revoked, rotated, draining, overloaded.";
+    PUBLISHES = Counter "tidings_publishes_total" ["source,result"] "Publishes by way in and result (accepted, repeated, refused, failed).";
+    COMMIT_SECONDS = Histogram "tidings_commit_seconds" [""] "Time of one append transaction.";
+    BATCH_ITEMS = Histogram "tidings_commit_batch_items" [""] "Publishes written by one append transaction.";
+    LAG_SECONDS = Histogram "tidings_publish_to_flush_seconds" ["path"] "From the publish's arrival to its frame being handed to a connection: local, or remote through the bus (clocks of two instances).";
+    FRAMES = Counter "tidings_frames_total" ["from"] "Changes handed to connections: from the ring, or from a backfill.";
+    BACKFILLS = Counter "tidings_backfills_total" [""] "Pages read from Postgres for connections behind the ring.";
+    SNAPSHOT_USERS = Histogram "tidings_snapshot_query_users" [""] "Connections served by one snapshot query.";
+    HOLES = Counter "tidings_holes_total" [""] "Announcements whose seq was not head+1.";
+    HEAD_CHECK_FINDS = Counter "tidings_head_check_finds_total" [""] "Users whose head the head check found ahead of what was announced.";
+    BUS_UP = Gauge "tidings_bus_up" [""] "1 while the path to the other instances works.";
+    BUS_PROBE_AGE_SECONDS = Gauge "tidings_bus_probe_age_seconds" [""] "Since the last probe message came back through Redis.";
+    BUS_RECONNECTS = Counter "tidings_bus_reconnects_total" [""] "Fresh connections made for the bus.";
+    BUS_DROPPED = Counter "tidings_bus_dropped_total" [""] "Announcements not sent because the bus was down or its queue full.";
+    BUS_SUBSCRIPTIONS = Gauge "tidings_bus_subscriptions" [""] "Users subscribed on the bus.";
+    INGEST_PENDING = Gauge "tidings_ingest_pending" [""] "Entries of the Redis stream delivered and not yet acknowledged.";
+    INGEST_DEAD = Counter "tidings_ingest_dead_letters_total" ["source"] "Messages refused at ingest.";
+    INGEST_RECLAIMED = Counter "tidings_ingest_reclaimed_total" [""] "Entries taken over from consumers that died.";
+    POOL_SIZE = Gauge "tidings_pool_connections" [""] "Postgres connections open.";
+    POOL_IDLE = Gauge "tidings_pool_idle_connections" [""] "Postgres connections not in use.";
+    POOL_WAITING = Gauge "tidings_pool_waiting" [""] "Tasks that wait for a Postgres connection.";
+    SWEPT = Counter "tidings_retention_swept_total" [""] "Notifications taken out of inboxes by expiry or retention.";
+    PURGED = Counter "tidings_retention_purged_total" [""] "Notifications forgotten for good.";
+    UNREAD_DRIFT = Gauge "tidings_unread_drift" [""] "Users of a sample whose unread count differs from a recount: anything but 0 is a defect.";
+    HTTP_SECONDS = Histogram "tidings_http_request_seconds" ["route,method,status"] "Requests by route pattern; streams count until their head.";
+    STREAM_WRITE_STALLS = Counter "tidings_write_stalls_total" [""] "Connections dropped because the client accepted nothing for too long.";
+    LIMIT_HITS = Counter "tidings_limit_hits_total" ["limit"] "Requests refused by a bound.";
+}
