@@ -3,9 +3,12 @@
 pub mod auth;
 pub mod bus;
 pub mod config;
+pub mod connection;
 pub mod frame;
+pub mod hub;
 pub mod inbox;
 pub mod metrics;
 pub mod notification;
 pub mod publish;
 pub mod store;
+pub mod wire;

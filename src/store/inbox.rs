@@ -55,11 +55,7 @@ impl Store {
     pub async fn list(&self, key: &UserKey, query: &ListQuery) -> Result<InboxPage, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             stream_rows::ensure_one(conn, key).await?;
-            conn.build_transaction()
-                .repeatable_read()
-                .read_only()
-                .run(async |conn| list(conn, key, query).await)
-                .await
+            conn.build_transaction().repeatable_read().read_only().run(async |conn| list(conn, key, query).await).await
         };
         self.shared.once(run).await
     }
@@ -131,7 +127,11 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
     }
 }
 
-type Joined = diesel::dsl::InnerJoinOn<inbox::table, notifications::table, diesel::dsl::Eq<notifications::id, inbox::notification_id>>;
+type Joined = diesel::dsl::InnerJoinOn<
+    inbox::table,
+    notifications::table,
+    diesel::dsl::Eq<notifications::id, inbox::notification_id>,
+>;
 
 /// The user's items that are neither archived nor deleted, with their content.
 fn visible(key: &UserKey) -> diesel::helper_types::IntoBoxed<'_, Joined, Pg> {

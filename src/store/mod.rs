@@ -35,7 +35,7 @@ pub use inbox::{InboxPage, ListQuery};
 pub use page::{Ask, Page, Position, Row};
 pub use pool::PoolUse;
 pub use retention::Swept;
-pub use state::{Change, Changed, RowState};
+pub use state::{Change, Changed};
 pub use streams::Head;
 
 use crate::config::{DatabaseSettings, RetentionSettings, Settings};
@@ -113,7 +113,8 @@ impl Store {
     /// # Errors
     /// When the server cannot be reached within some seconds, or a migration fails.
     pub async fn migrate(database: &DatabaseSettings) -> anyhow::Result<Vec<String>> {
-        let connection = pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
+        let connection =
+            pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
         pool::migrate(connection).await
     }
 
@@ -143,7 +144,10 @@ impl Store {
 
 impl Shared {
     /// Runs an operation on a connection, once.
-    async fn once<T>(&self, operation: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>) -> Result<T, Unavailable> {
+    async fn once<T>(
+        &self,
+        operation: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
+    ) -> Result<T, Unavailable> {
         self.attempt(operation).await.map_err(|failure| {
             self.note_failure(&failure);
             Unavailable

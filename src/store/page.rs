@@ -13,8 +13,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{RowState, streams};
-use crate::notification::{Content, Epoch, InboxItem, Priority, Seq, UserKey};
+use super::streams;
+use crate::notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey};
 
 /// A place in a stream: after a change, or within the rows that share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ pub enum Row {
     /// A change of state of an item that the position covers.
     Changed {
         /// The item and its newest state.
-        state: RowState,
+        state: ItemState,
         /// Its place.
         at: Position,
     },
@@ -167,7 +167,9 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
         .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.user.as_str()).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.seq).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.row).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(asks.iter().map(|ask| i64::try_from(ask.max_rows).unwrap_or(i64::MAX)).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(
+            asks.iter().map(|ask| i64::try_from(ask.max_rows).unwrap_or(i64::MAX)).collect::<Vec<_>>(),
+        )
         .load(conn)
         .await?;
     let mut pages = HashMap::new();
@@ -199,7 +201,7 @@ impl PageRow {
             let item = if self.deleted_at.is_some() { None } else { self.into_item(id).map(Box::new) };
             return Some(Row::Arrived { item, at: Position::after(at.seq) });
         }
-        let state = RowState {
+        let state = ItemState {
             id,
             seq: at.row,
             read: self.read_at.is_some(),

@@ -15,12 +15,12 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Changed, RowState, Store, Unavailable,
+    Changed, Store, Unavailable,
     schema::{inbox, notifications},
     state::{STATE, StateRow},
     streams,
 };
-use crate::notification::{Cursor, Malformed, Seq, UserKey};
+use crate::notification::{Cursor, ItemState, Malformed, Seq, UserKey};
 
 /// Most inbox rows that one transaction takes out (one notification's more, when it alone has more).
 const ROWS: i64 = 2_000;
@@ -123,7 +123,7 @@ async fn take_out(conn: &mut AsyncPgConnection, key: &UserKey, ids: &[Uuid]) -> 
     if rows.is_empty() {
         return Ok(None);
     }
-    let mut rows: Vec<RowState> = rows.into_iter().map(RowState::from).collect();
+    let mut rows: Vec<ItemState> = rows.into_iter().map(ItemState::from).collect();
     rows.sort_unstable_by_key(|row| row.seq);
     let gone = rows.iter().filter(|row| !row.read && !row.archived).count();
     let unread = stream.unread - i64::try_from(gone).unwrap_or(i64::MAX);

@@ -11,22 +11,7 @@ use super::{
     schema::inbox,
     streams::{self, Locked},
 };
-use crate::notification::{Action, Cursor, Seq, UserKey};
-
-/// An item's state, as the stream tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowState {
-    /// The notification.
-    pub id: Uuid,
-    /// When it arrived.
-    pub seq: Seq,
-    /// Read.
-    pub read: bool,
-    /// Put away.
-    pub archived: bool,
-    /// Removed.
-    pub deleted: bool,
-}
+use crate::notification::{Action, Cursor, ItemState, Seq, UserKey};
 
 /// What is to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +27,7 @@ pub enum Change {
 pub struct Changed {
     /// The rows that really changed, oldest first, in their new state; empty when nothing did, and then no seq was
     /// taken.
-    pub rows: Vec<RowState>,
+    pub rows: Vec<ItemState>,
     /// The user's unread count after it.
     pub unread: i64,
     /// The stream's position after it.
@@ -55,9 +40,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
     pub async fn change(&self, key: &UserKey, change: Change) -> Result<Option<Changed>, Unavailable> {
-        let run = async |conn: &mut AsyncPgConnection| {
-            conn.transaction(async |conn| apply(conn, key, change).await).await
-        };
+        let run =
+            async |conn: &mut AsyncPgConnection| conn.transaction(async |conn| apply(conn, key, change).await).await;
         self.shared.repeat(run).await.map_err(|_| Unavailable)
     }
 }
@@ -71,15 +55,10 @@ pub(super) struct StateRow {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
-pub(super) const STATE: (
-    inbox::notification_id,
-    inbox::seq,
-    inbox::read_at,
-    inbox::archived_at,
-    inbox::deleted_at,
-) = (inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at);
+pub(super) const STATE: (inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at) =
+    (inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at);
 
-impl From<StateRow> for RowState {
+impl From<StateRow> for ItemState {
     fn from(row: StateRow) -> Self {
         Self {
             id: row.id,
@@ -95,12 +74,12 @@ async fn apply(conn: &mut AsyncPgConnection, key: &UserKey, change: Change) -> Q
     // The lock comes first, in a statement of its own: the next statement then sees all that came before.
     let stream = streams::lock(conn, key).await?;
     let seq = stream.head + 1;
-    let mut rows: Vec<RowState> = match change {
+    let mut rows: Vec<ItemState> = match change {
         Change::One(id, action) => update_one(conn, key, id, action, seq).await?,
         Change::ReadAll => read_all(conn, key, seq).await?,
     }
     .into_iter()
-    .map(RowState::from)
+    .map(ItemState::from)
     .collect();
     rows.sort_unstable_by_key(|row| row.seq);
     if rows.is_empty() {
@@ -112,7 +91,7 @@ async fn apply(conn: &mut AsyncPgConnection, key: &UserKey, change: Change) -> Q
 }
 
 /// What a row that has just changed adds to the unread count.
-fn unread_shift(change: Change, row: &RowState) -> i64 {
+fn unread_shift(change: Change, row: &ItemState) -> i64 {
     match change {
         Change::One(_, Action::Unread) => i64::from(!row.archived),
         Change::One(_, Action::Read) => -i64::from(!row.archived),

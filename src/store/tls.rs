@@ -33,7 +33,8 @@ impl FromStr for Target {
         let mut url = Url::parse(text).map_err(|_| anyhow::anyhow!("not a postgres:// URL"))?;
         let (mode, root) = take_tls_options(&mut url);
         let verify = matches!(mode.as_deref(), Some("verify-ca" | "verify-full"));
-        let mut config = tokio_postgres::Config::from_str(url.as_str()).map_err(|_| anyhow::anyhow!("not a usable postgres:// URL"))?;
+        let mut config = tokio_postgres::Config::from_str(url.as_str())
+            .map_err(|_| anyhow::anyhow!("not a usable postgres:// URL"))?;
         config.ssl_mode(match mode.as_deref() {
             None | Some("prefer" | "allow") => SslMode::Prefer,
             Some("disable") => SslMode::Disable,
@@ -70,7 +71,9 @@ fn verifying(provider: Arc<CryptoProvider>, root: Option<PathBuf>) -> anyhow::Re
     let mut roots = RootCertStore::empty();
     match root {
         Some(path) => {
-            for certificate in CertificateDer::pem_file_iter(&path).with_context(|| format!("sslrootcert {}", path.display()))? {
+            for certificate in
+                CertificateDer::pem_file_iter(&path).with_context(|| format!("sslrootcert {}", path.display()))?
+            {
                 roots.add(certificate.context("sslrootcert")?).context("sslrootcert")?;
             }
         }
