@@ -4,6 +4,7 @@ pub mod auth;
 pub mod bus;
 pub mod config;
 pub mod connection;
+pub mod fanout;
 pub mod frame;
 pub mod hub;
 pub mod inbox;

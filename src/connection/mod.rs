@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use rand::RngExt as _;
 use tokio::time::Instant;
 
 pub use filter::Filter;
@@ -113,7 +112,7 @@ impl Connection {
             hello: Some(hello),
             page: (start.from < page.head).then_some(page),
             next_heartbeat: now + settings.heartbeat,
-            rotates_at: now + settings.max_lifetime.mul_f64(rand::rng().random_range(0.75..1.0)),
+            rotates_at: now + settings.max_lifetime.mul_f64(rand::random_range(0.75..1.0)),
             wakes_at: None,
             backfill_from: now,
             warned_of: None,
@@ -158,7 +157,7 @@ impl Connection {
     }
 
     fn must_end(&self) -> Option<EndReason> {
-        let expired = self.expires_at().is_some_and(|at| at <= Utc::now());
+        let expired = self.expires_at() <= Utc::now();
         self.seat
             .member()
             .ending()
@@ -176,12 +175,12 @@ impl Connection {
         jittered(self.settings.retry)
     }
 
-    fn expires_at(&self) -> Option<DateTime<Utc>> {
+    fn expires_at(&self) -> DateTime<Utc> {
         self.seat.member().expires_at()
     }
 
     fn warning(&mut self) -> Option<Bytes> {
-        let expires_at = self.expires_at()?;
+        let expires_at = self.expires_at();
         let left = (expires_at - Utc::now()).to_std().unwrap_or_default();
         if left > EXPIRY_NOTICE || self.warned_of == Some(expires_at) {
             return None;
@@ -271,10 +270,11 @@ impl Connection {
     fn schedule(&mut self) {
         let now = Instant::now();
         let mut at = self.next_heartbeat.min(self.rotates_at);
-        if let Some(expires_at) = self.expires_at() {
-            let left = (expires_at - Utc::now()).to_std().unwrap_or_default();
-            let warned = self.warned_of == Some(expires_at);
-            at = at.min(now + if warned { left } else { left.saturating_sub(EXPIRY_NOTICE) });
+        let left = (self.expires_at() - Utc::now()).to_std().unwrap_or_default();
+        let warned = self.warned_of == Some(self.expires_at());
+        // A token may outlive the clock's range: what lies beyond the next heartbeat is looked at again then.
+        if let Some(expiry) = now.checked_add(if warned { left } else { left.saturating_sub(EXPIRY_NOTICE) }) {
+            at = at.min(expiry);
         }
         if self.backfill_from > now {
             at = at.min(self.backfill_from);
@@ -350,7 +350,7 @@ impl Start {
 
 /// Between once and twice as long.
 pub fn jittered(least: Duration) -> Duration {
-    least.mul_f64(rand::rng().random_range(1.0..2.0))
+    least.mul_f64(rand::random_range(1.0..2.0))
 }
 
 fn micros_now() -> u64 {

@@ -3,7 +3,7 @@
 use crate::{
     connection::Filter,
     frame::{Frame, bare_cursor, state_blocks},
-    notification::{Cursor, ItemState, Seq},
+    notification::{Cursor, Seq},
     store::{Page, Position, Row},
     wire::Item,
 };
@@ -48,6 +48,7 @@ fn shares(row: &Row, seq: Seq) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notification::ItemState;
     use uuid::Uuid;
 
     fn changed(seq: Seq, row: Seq) -> Row {

@@ -56,7 +56,7 @@ impl Member {
     }
 
     /// When its token ends.
-    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+    pub fn expires_at(&self) -> DateTime<Utc> {
         guard(&self.state).identity.expires_at
     }
 

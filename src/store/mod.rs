@@ -3,6 +3,7 @@
 //! Query functions take a connection and answer `QueryResult`; [`Store`] gives them a connection, repeats what may
 //! be repeated, and turns the rest into [`Unavailable`].
 
+mod access;
 mod append;
 mod coalesce;
 #[cfg(feature = "embedded")]
@@ -11,9 +12,11 @@ mod inbox;
 mod page;
 mod pool;
 mod retention;
+mod revocations;
 pub(crate) mod schema;
 mod state;
 mod streams;
+mod tickets;
 mod tls;
 
 use std::{
@@ -28,8 +31,8 @@ use std::{
 use anyhow::Context as _;
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 use diesel_async::AsyncPgConnection;
-use rand::RngExt as _;
 
+pub use access::TICKET_TTL;
 pub use append::{Appended, Placed, Written};
 pub use inbox::{InboxPage, ListQuery};
 pub use page::{Ask, Page, Position, Row};
@@ -169,7 +172,7 @@ impl Shared {
                 self.note_failure(&failure);
                 return Err(failure);
             }
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+            tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
             pause *= 2;
         }
         unreachable!("the loop ends by returning")

@@ -35,6 +35,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    revocations (tenant, kind, subject) {
+        tenant -> Text,
+        kind -> Text,
+        subject -> Text,
+        revoked_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    stream_tickets (hash) {
+        hash -> Bytea,
+        tenant -> Text,
+        user_id -> Text,
+        identity -> Jsonb,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     streams (tenant, user_id) {
         tenant -> Text,
         user_id -> Text,
@@ -45,4 +65,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(inbox, notifications, streams);
+diesel::allow_tables_to_appear_in_same_query!(inbox, notifications, revocations, stream_tickets, streams);
