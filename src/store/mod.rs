@@ -1,5 +1,9 @@
 //! Everything that is kept: Diesel lives here and nowhere else. One file per table or family of queries.
 
+pub mod revocations;
+mod schema;
+pub mod tickets;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
