@@ -5,6 +5,7 @@ pub mod bus;
 pub mod config;
 pub mod frame;
 pub mod inbox;
+pub mod ingest;
 pub mod message;
 pub mod metrics;
 pub mod notification;
