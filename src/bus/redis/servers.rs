@@ -30,6 +30,7 @@ const CLUSTER_CONCURRENCY: usize = 64;
 #[derive(Clone)]
 pub struct Servers(Arc<Kind>);
 
+#[expect(clippy::large_enum_variant, reason = "there is one, behind an Arc")]
 enum Kind {
     Single { client: Client, pool: deadpool_redis::Pool },
     Cluster { nodes: Vec<ConnectionInfo>, pool: cluster::Pool },

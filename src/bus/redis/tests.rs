@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{
-    harness::{PATIENCE, RedisCluster, RedisServer, until},
+    harness::{Network, PATIENCE, RedisCluster, RedisServer, until},
     *,
 };
 use crate::{
@@ -33,6 +33,12 @@ impl Instance {
     async fn up(settings: &RedisSettings) -> Self {
         let mut instance = Self::start(settings);
         instance.restored().await;
+        instance
+    }
+
+    async fn following(settings: &RedisSettings, user: &str) -> Self {
+        let instance = Self::up(settings).await;
+        instance.bus.subscribe(&key(user)).await;
         instance
     }
 
@@ -175,6 +181,19 @@ async fn a_redis_that_stood_still_is_found_out_and_joined_anew() {
 }
 
 #[tokio::test]
+async fn connections_that_fell_silent_are_found_out_and_replaced() {
+    let server = RedisServer::start().await;
+    let network = Network::to(&server).await;
+    let (one, mut two) = (Instance::up(&server.settings()).await, Instance::up(&network.settings()).await);
+    two.bus.subscribe(&key("u")).await;
+    network.fall_silent();
+    two.down().await;
+    two.restored().await;
+    passes(&one, &mut two, "u").await;
+    passes(&two, &mut Instance::following(&server.settings(), "v").await, "v").await;
+}
+
+#[tokio::test]
 async fn killed_connections_heal() {
     let server = RedisServer::start().await;
     let (mut one, mut two) = (Instance::up(&server.settings()).await, Instance::up(&server.settings()).await);
@@ -268,4 +287,30 @@ async fn a_cluster_carries_everything_over_sharded_channels() {
     for user in &users[..10] {
         passes(&one, &mut two, user).await;
     }
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_to_another_shard_takes_its_users_along() {
+    let cluster = RedisCluster::start().await;
+    let (one, mut two) = (Instance::up(&cluster.settings()).await, Instance::up(&cluster.settings()).await);
+    let users: Vec<String> = (0..30).map(|n| format!("u{n}")).collect();
+    futures_util::future::join_all(users.iter().map(|user| two.bus.subscribe(&key(user)))).await;
+    let mut ids = Vec::new();
+    for node in &cluster.nodes {
+        let id: String = redis::cmd("CLUSTER").arg("MYID").query_async(&mut node.connect().await).await.unwrap();
+        ids.push(id);
+    }
+    for user in &users {
+        let slot = slot::of(&one.bus.0.names.user(&key(user)));
+        let target = &ids[usize::from(slot) % ids.len()];
+        for node in &cluster.nodes {
+            let mut set = redis::cmd("CLUSTER");
+            set.arg("SETSLOT").arg(slot).arg("NODE").arg(target);
+            set.query_async::<()>(&mut node.connect().await).await.unwrap();
+        }
+    }
+    for user in &users {
+        passes(&one, &mut two, user).await;
+    }
+    until(async || one.bus.health().up && two.bus.health().up).await;
 }
