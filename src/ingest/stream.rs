@@ -29,10 +29,7 @@ use super::{
     entry::{self, Entry},
 };
 use crate::{
-    bus::redis::{
-        backoff::Backoff,
-        servers::{Connection, RESPONSE},
-    },
+    bus::redis::{backoff::Backoff, connection::Connection, servers::RESPONSE},
     notification::{NewNotification, Source},
 };
 

@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     announcer::Outgoing,
     backoff::Backoff,
+    connection::{Connection, Listener},
     names::{Names, Purpose},
     probe::Probe,
-    servers::{Connection, Listener, RESPONSE, Servers},
+    servers::{RESPONSE, Servers},
     wanted::{Wanted, Work},
     wire::{self, Foreign},
 };

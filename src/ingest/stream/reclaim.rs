@@ -21,7 +21,11 @@ impl Reader {
                 _ = ticks.tick() => {}
                 () = self.stop.cancelled() => return,
             }
-            match self.reclaim_once().await {
+            let result = match self.reclaim_once().await {
+                Ok(()) => self.forget_gone().await,
+                failed => failed,
+            };
+            match result {
                 // The reader makes the group anew.
                 Err(error) if !is_missing_group(&error) => log::debug!("nothing can be reclaimed: {error}"),
                 _ => {}
@@ -32,7 +36,6 @@ impl Reader {
     async fn reclaim_once(self: &Arc<Self>) -> RedisResult<()> {
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         metrics::gauge!(INGEST_PENDING).set(self.pending().await? as f64);
-        self.forget_gone().await?;
         let Some(permit) = self.permit().await else { return Ok(()) };
         let deliveries = self.abandoned().await?;
         if deliveries.is_empty() {
