@@ -7,7 +7,7 @@ use super::error::ApiError;
 /// # Errors
 /// When nobody is proven.
 pub async fn stream() -> Result<&'static str, ApiError> {
-    Err(ApiError::Unavailable { cause: String::new() })
+    Err(ApiError::Unavailable)
 }
 
 /// Extends an open stream with a fresh token.
@@ -15,5 +15,5 @@ pub async fn stream() -> Result<&'static str, ApiError> {
 /// # Errors
 /// When nobody is proven.
 pub async fn extend() -> Result<&'static str, ApiError> {
-    Err(ApiError::Unavailable { cause: String::new() })
+    Err(ApiError::Unavailable)
 }
