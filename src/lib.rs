@@ -3,9 +3,12 @@
 pub mod auth;
 pub mod bus;
 pub mod config;
+pub mod connection;
+pub mod fanout;
 pub mod frame;
 pub mod health;
 pub mod http;
+pub mod hub;
 pub mod inbox;
 pub mod message;
 pub mod metrics;
