@@ -2,23 +2,23 @@
 //!
 //! Nothing below knows of HTTP; nothing here but [`error`] picks the status of a refusal.
 
-pub mod body;
-pub mod cors;
+mod body;
+mod cors;
 pub mod credentials;
 pub mod error;
 pub mod extract;
-pub mod health;
-pub mod inbox;
+mod health;
+mod inbox;
 pub mod metrics_endpoint;
-pub mod observe;
-pub mod openapi;
-pub mod pages;
-pub mod publish;
+mod observe;
+mod openapi;
+mod pages;
+mod publish;
 pub mod query;
-pub mod revocations;
+mod revocations;
 pub mod sse;
 mod stream_docs;
-pub mod tickets;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -34,7 +34,9 @@ use actix_web_lab::middleware::CatchPanic;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
-use crate::{auth::Authenticator, bus::Bus, config::Settings, inbox::Inbox, publish::Publisher, store::Store};
+use crate::{
+    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, store::Store,
+};
 
 /// What handlers work with.
 pub struct Parts {
@@ -48,6 +50,8 @@ pub struct Parts {
     pub inbox: Inbox,
     /// Verifies tokens, and knows what was revoked.
     pub authenticator: Authenticator,
+    /// The connections of this instance.
+    pub hub: Hub,
     /// The way to the other instances.
     pub bus: Bus,
     /// How this instance does.

@@ -6,66 +6,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::openapi::BadQuery;
-use crate::notification::Priority;
+use crate::{frame::EndReason, notification::Priority};
 
 const EXAMPLE: &str = "retry: 2381\n\nevent: hello\ndata: {\"verdict\":\"resumed\",\"cursor\":\"k3f9.1040\",\"missed\":1,\
     \"unread\":7,\"connectionId\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829304\",\"heartbeatMs\":20000}\n\n\
-    event: notification\ndata: {\"id\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829305\",\"seq\":1040,\
+    id: k3f9.1040\nevent: notification\ndata: {\"id\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829305\",\"seq\":1040,\
     \"kind\":\"payment_received\",\"category\":\"payments\",\"priority\":\"high\",\"title\":\"Payment received\",\
     \"message\":null,\"data\":null,\"actionUrl\":\"/payment-history\",\"createdAt\":\"2026-11-21T09:00:00Z\",\
-    \"expiresAt\":\"2027-02-19T09:00:00Z\",\"readAt\":null,\"archivedAt\":null,\"unread\":7}\nid: k3f9.1040\n\n\
+    \"expiresAt\":\"2027-02-19T09:00:00Z\",\"readAt\":null,\"archivedAt\":null,\"unread\":7}\n\n\
     event: heartbeat\ndata: {}\n\n";
-
-/// The first event: what became of the client's cursor.
-#[derive(ToSchema)]
-#[schema(as = HelloEvent, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-pub struct Hello {
-    /// What the client must do.
-    verdict: Verdict,
-    /// The stream's position: of what was seen so far where it resumed, else of now.
-    #[schema(example = "k3f9.1042")]
-    cursor: String,
-    /// How many changes follow that happened meanwhile.
-    missed: i64,
-    /// All unread items.
-    unread: i64,
-    /// Names this stream, to extend it with a fresh token.
-    connection_id: String,
-    /// Silence of more than twice this means a dead path.
-    #[schema(example = 20_000)]
-    heartbeat_ms: u64,
-    /// Why it is a reset.
-    reason: Option<ResetReason>,
-}
-
-/// What became of the client's cursor.
-#[derive(ToSchema)]
-#[schema(as = Verdict, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-enum Verdict {
-    /// No cursor was given: load the list.
-    Fresh,
-    /// Every change after the cursor follows.
-    Resumed,
-    /// They cannot all follow: load the list anew.
-    Reset,
-}
-
-/// Why a cursor could not be resumed.
-#[derive(ToSchema)]
-#[schema(as = ResetReason, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-enum ResetReason {
-    /// Changes after it are forgotten already.
-    Pruned,
-    /// It belongs to another stream.
-    Epoch,
-    /// Too many changes happened since.
-    TooFar,
-    /// It is no cursor.
-    Invalid,
-}
 
 /// A change of state of items that are there.
 #[derive(ToSchema)]
@@ -74,12 +23,12 @@ enum ResetReason {
 pub struct State {
     /// Which items.
     ids: Vec<Uuid>,
-    /// They are read or unread now.
-    read: Option<bool>,
-    /// They are put away now.
-    archived: Option<bool>,
-    /// They are gone now.
-    deleted: Option<bool>,
+    /// Whether they are read now.
+    read: bool,
+    /// Whether they are put away now.
+    archived: bool,
+    /// Whether they are gone now.
+    deleted: bool,
     /// All unread items.
     unread: i64,
 }
@@ -90,32 +39,15 @@ pub struct State {
 #[expect(dead_code, reason = "describes what the stream renders")]
 pub struct Bye {
     /// Why.
-    reason: ByeReason,
+    reason: EndReason,
     /// When to come back.
     #[schema(example = 4_200)]
     retry_ms: u64,
 }
 
-/// Why a stream ends.
-#[derive(ToSchema)]
-#[schema(as = ByeReason, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-enum ByeReason {
-    /// The instance stops: another one goes on.
-    Draining,
-    /// The token's time is over: come back with a fresh one.
-    Expired,
-    /// The token was revoked: do not come back with it.
-    Revoked,
-    /// The stream was open for long enough: come back.
-    Rotated,
-    /// There is no room: come back later.
-    Overloaded,
-}
-
 /// Open the stream.
 ///
-/// Server-Sent Events. The first event is `hello` (`HelloEvent`), with the verdict on the client's cursor. Then follow
+/// Server-Sent Events. The first event is `hello` (`Hello`), with the verdict on the client's cursor. Then follow
 /// `notification` (`Item` and `unread`), `state` (`StateEvent`), `heartbeat`, `expiring` a minute before the token ends,
 /// and `bye` (`ByeEvent`) before the server closes. Keep the newest `id` as the cursor: `EventSource` does so by itself.
 ///
