@@ -1,7 +1,11 @@
-//! How this instance does: where it is in its life, and what its parts say of themselves.
+//! How this instance does: written by whoever notices, read by the health endpoints and by new streams.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
+use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,15 +22,23 @@ pub enum Phase {
     Draining,
 }
 
-/// What this instance knows about its own life.
+/// What this instance knows about itself.
 #[derive(Debug)]
 pub struct Health {
     phase: AtomicU8,
+    /// Milliseconds since 1970 when the database stopped answering; 0 while it answers.
+    database_down_since: AtomicI64,
+    /// Open streams.
+    connections: AtomicUsize,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { phase: AtomicU8::new(Phase::Starting as u8) }
+        Self {
+            phase: AtomicU8::new(Phase::Starting as u8),
+            database_down_since: AtomicI64::new(0),
+            connections: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -45,30 +57,55 @@ impl Health {
         self.phase.fetch_max(phase as u8, Relaxed);
     }
 
-    /// All that can be told, with what the parts say of themselves.
-    pub fn report(&self, database_up: bool, bus: bus::Health, connections: usize) -> Report {
+    /// Notes whether the database answered the last time it was asked; true when that is news.
+    pub fn note_database(&self, up: bool) -> bool {
+        if up {
+            return self.database_down_since.swap(0, Relaxed) != 0;
+        }
+        let now = Utc::now().timestamp_millis();
+        self.database_down_since.compare_exchange(0, now, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Whether the database answered the last time it was asked.
+    pub fn database_up(&self) -> bool {
+        self.database_down_since.load(Relaxed) == 0
+    }
+
+    /// Notes how many streams are open.
+    pub fn note_connections(&self, open: usize) {
+        self.connections.store(open, Relaxed);
+    }
+
+    /// All of it, as told to operators.
+    pub fn report(&self, bus: bus::Health) -> Report {
+        let parts = Parts { database: self.database(), bus: describe_bus(bus) };
         let status = match self.phase() {
             Phase::Starting => Status::Starting,
             Phase::Draining => Status::Draining,
-            Phase::Serving if database_up && bus.up => Status::Ok,
+            Phase::Serving if parts.database.up && parts.bus.up => Status::Ok,
             Phase::Serving => Status::Degraded,
         };
-        let parts = Parts { database: describe_database(database_up), bus: describe_bus(bus) };
-        Report { status, parts, version: env!("CARGO_PKG_VERSION"), connections }
+        Report { status, parts, version: env!("CARGO_PKG_VERSION"), connections: self.connections.load(Relaxed) }
+    }
+
+    fn database(&self) -> Part {
+        match self.database_down_since.load(Relaxed) {
+            0 => Part { up: true, detail: "answers".to_owned() },
+            since => {
+                let seconds = (Utc::now().timestamp_millis() - since).max(0) / 1000;
+                Part { up: false, detail: format!("no answer for {seconds} s") }
+            }
+        }
     }
 }
 
-fn describe_database(up: bool) -> Part {
-    let detail = if up { "answered the last time" } else { "did not answer the last time" };
-    Part { up, detail: detail.to_owned() }
-}
-
 fn describe_bus(health: bus::Health) -> Part {
+    let age = |age: Duration| format!("the last probe came back {} s ago", age.as_secs());
     let detail = match (health.up, health.probe_age) {
         (true, None) => "works".to_owned(),
-        (true, Some(age)) => format!("the last probe came back {} s ago", age.as_secs()),
         (false, None) => "no probe came back yet; the head check stands in".to_owned(),
-        (false, Some(age)) => format!("no probe came back for {} s; the head check stands in", age.as_secs()),
+        (true, Some(since)) => age(since),
+        (false, Some(since)) => format!("{}; the head check stands in", age(since)),
     };
     Part { up: health.up, detail }
 }
@@ -133,14 +170,17 @@ mod tests {
     const ALONE: bus::Health = bus::Health { up: true, probe_age: None };
 
     #[test]
-    fn a_part_that_is_away_makes_it_degraded() {
+    fn a_part_that_is_away_makes_it_degraded_and_never_draining() {
         let health = Health::default();
-        let status = |database, bus| health.report(database, bus::Health { up: bus, ..ALONE }, 0).status;
-        assert_eq!(status(true, true), Status::Starting);
+        assert_eq!(health.report(ALONE).status, Status::Starting);
         health.enter(Phase::Serving);
-        assert_eq!(status(true, true), Status::Ok);
-        assert_eq!(status(true, false), Status::Degraded);
-        assert_eq!(status(false, true), Status::Degraded);
+        assert_eq!(health.report(ALONE).status, Status::Ok);
+        assert_eq!(health.report(bus::Health { up: false, probe_age: None }).status, Status::Degraded);
+        assert!(health.note_database(false));
+        assert!(!health.note_database(false));
+        assert_eq!(health.report(ALONE).status, Status::Degraded);
+        assert!(health.note_database(true));
+        assert_eq!(health.report(ALONE).status, Status::Ok);
     }
 
     #[test]
@@ -149,6 +189,6 @@ mod tests {
         health.enter(Phase::Draining);
         health.enter(Phase::Serving);
         assert_eq!(health.phase(), Phase::Draining);
-        assert_eq!(health.report(true, ALONE, 0).status, Status::Draining);
+        assert_eq!(health.report(ALONE).status, Status::Draining);
     }
 }

@@ -34,5 +34,5 @@ pub async fn ready(parts: Data<Parts>) -> HttpResponse {
 #[utoipa::path(get, path = "/health", tag = "operations", operation_id = "health", security(()),
     responses((status = 200, body = Report, description = "The parts, one by one")))]
 pub async fn report(parts: Data<Parts>) -> Json<Report> {
-    Json(parts.health.report(parts.store.is_up(), parts.bus.health(), parts.hub.connections()))
+    Json(parts.health.report(parts.bus.health()))
 }

@@ -35,7 +35,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
 use crate::{
-    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, store::Store,
+    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker,
+    store::Store,
 };
 
 /// What handlers work with.
@@ -50,8 +51,10 @@ pub struct Parts {
     pub inbox: Inbox,
     /// Verifies tokens, and knows what was revoked.
     pub authenticator: Authenticator,
-    /// The connections of this instance.
+    /// The streams of this instance.
     pub hub: Hub,
+    /// Takes tokens out of service.
+    pub revoker: Revoker,
     /// The way to the other instances.
     pub bus: Bus,
     /// How this instance does.

@@ -14,7 +14,7 @@ use super::{
     extract::Admin,
     openapi::{BadBody, BadSyntax, BadType, LargeBody},
 };
-use crate::{auth::Target, bus::Control};
+use crate::auth::Target;
 
 const BODY_BYTES: usize = 4 * 1024;
 const TOKEN_ID_BYTES: usize = 256;
@@ -60,7 +60,6 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let revocation: Revocation = body::json(&request, payload, BODY_BYTES).await?;
     let target = revocation.target()?;
-    parts.store.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
-    parts.bus.control(Control::Revoked);
+    parts.revoker.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
     Ok(HttpResponse::NoContent().finish())
 }

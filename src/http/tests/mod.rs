@@ -55,7 +55,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
         authenticator: Authenticator::new(&settings.auth, None).unwrap(),
         bus,
         health,
-        metrics: metrics_endpoint::install(),
+        metrics: metrics_endpoint::recorder(),
         settings,
     })
 }
