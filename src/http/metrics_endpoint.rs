@@ -16,7 +16,7 @@ const COUNTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1
 
 /// The recorder of this process, installed on the first call: metrics are global to a process, so instances that
 /// share one share it too. Somebody must call `run_upkeep` on it now and then, else unread histograms grow.
-pub fn recorder() -> PrometheusHandle {
+pub fn install() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(build).clone()
 }

@@ -57,8 +57,8 @@ pub struct Bye {
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The cursor; wins over `cursor`"),
         ("cursor" = Option<String>, Query, description = "The cursor of the list or of an earlier stream", example = "k3f9.1042"),
-        ("replay" = Option<i64>, Query, description = "Without a cursor: send the newest so many items first", minimum = 0),
-        ("kinds" = Option<String>, Query, description = "Only notifications of these kinds, separated by commas"),
+        ("replay" = Option<i64>, Query, description = "Without a cursor: send the newest so many items first", minimum = 0, maximum = 1_000),
+        ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
         ("minPriority" = Option<Priority>, Query, description = "Only notifications of this priority or above"),
         ("ticket" = Option<String>, Query, description = "A one-time ticket in the place of a token"),
         ("token" = Option<String>, Query, description = "A token, where the server is configured to take it here")),
@@ -72,7 +72,9 @@ pub fn stream() {}
 /// With a fresh token of the same user, in `Authorization`. The open stream then lasts until that token ends.
 #[utoipa::path(post, path = "/api/streams/{connectionId}/token", tag = "stream", operation_id = "extendStream",
     params(("connectionId" = String, Path, description = "`connectionId` of the stream's `hello`")),
-    responses((status = 204, description = "Extended"), (status = 404, description = "The caller has no such stream",
+    responses((status = 204, description = "Extended"),
+        (status = 202, description = "Passed on to the other instances: one of them may have the stream"),
+        (status = 404, description = "The caller has no such stream",
         body = super::error::Problem, content_type = "application/problem+json")))]
 #[expect(dead_code, reason = "carries the description of the stream")]
 pub fn extend() {}

@@ -34,7 +34,7 @@ const SECRET: &str = "a secret of at least thirty-two bytes";
 fn settings(more: &[(&str, &str)]) -> Settings {
     let given = [("TIDINGS_JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")];
     let variables = given.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Options::default().effective(variables).unwrap().try_into().unwrap()
+    Options::default().effective(variables).unwrap().1
 }
 
 /// The parts of an instance whose database is away.
@@ -47,15 +47,18 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let hub = Hub::new(bus.clone(), settings.stream.clone());
     let fanout = Fanout::new(hub.clone(), bus.clone());
     let tracker = TaskTracker::new();
+    let authenticator = Authenticator::new(&settings.auth, None).unwrap();
+    let known = authenticator.revocations().clone();
     Data::new(Parts {
         publisher: Publisher::start(store.clone(), fanout.clone(), &settings.publish, &tracker),
         inbox: Inbox::new(store.clone(), fanout, tracker),
+        revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known),
         store,
         hub,
-        authenticator: Authenticator::new(&settings.auth, None).unwrap(),
+        authenticator,
         bus,
         health,
-        metrics: metrics_endpoint::recorder(),
+        metrics: metrics_endpoint::install(),
         settings,
     })
 }
