@@ -2,23 +2,23 @@
 //!
 //! Nothing below knows of HTTP; nothing here but [`error`] picks the status of a refusal.
 
-pub mod body;
-pub mod cors;
+mod body;
+mod cors;
 pub mod credentials;
 pub mod error;
 pub mod extract;
-pub mod health;
-pub mod inbox;
+mod health;
+mod inbox;
 pub mod metrics_endpoint;
-pub mod observe;
-pub mod openapi;
-pub mod pages;
-pub mod publish;
+mod observe;
+mod openapi;
+mod pages;
+mod publish;
 pub mod query;
-pub mod revocations;
+mod revocations;
 pub mod sse;
 mod stream_docs;
-pub mod tickets;
+mod tickets;
 
 use std::sync::Arc;
 

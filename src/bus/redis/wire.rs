@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn controls_and_probes_survive_their_bytes() {
-        assert_eq!(read_control(&control("i-1", Control::Revoked)), Ok(("i-1", Control::Revoked)));
+        assert_eq!(read_control(&control("i-1", &Control::Revoked)), Ok(("i-1", Control::Revoked)));
         assert_eq!(read_control(b"T1 i-1 other"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T2 i-1 other"), Err(Foreign::Newer));
         assert_eq!(read_probe(&probe(u64::MAX, 15)), Ok((u64::MAX, 15)));
