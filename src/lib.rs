@@ -2,6 +2,8 @@
 
 pub mod auth;
 pub mod bus;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod frame;
 pub mod inbox;
