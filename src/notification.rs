@@ -224,6 +224,21 @@ pub struct InboxItem {
     pub archived_at: Option<DateTime<Utc>>,
 }
 
+/// An item's state, as the stream tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemState {
+    /// The notification.
+    pub id: Uuid,
+    /// When it arrived.
+    pub seq: Seq,
+    /// Read.
+    pub read: bool,
+    /// Put away.
+    pub archived: bool,
+    /// Removed.
+    pub deleted: bool,
+}
+
 /// Where a publish came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
