@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, Unavailable, revocations, tickets};
+use super::{Store, Unavailable, repeat, revocations, tickets};
 use crate::{
     auth::{Identity, Revocation, Target, Ticket},
     notification::Tenant,
@@ -43,10 +43,7 @@ impl Store {
         target: &Target,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<(), Unavailable> {
-        let run = async |conn: &mut diesel_async::AsyncPgConnection| {
-            revocations::insert(conn, tenant, target, expires_at).await
-        };
-        self.shared.repeat(run).await.map_err(|_| Unavailable)
+        repeat!(self.shared, conn => revocations::insert(conn, tenant, target, expires_at)).map_err(|_| Unavailable)
     }
 
     /// All revocations in force.

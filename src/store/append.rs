@@ -13,7 +13,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Failure, Store, Unavailable, schema::notifications};
+use super::{Failure, Store, Unavailable, repeat, schema::notifications};
 use crate::notification::{Epoch, NewNotification, Seq};
 
 /// One inbox row as it was written.
@@ -65,7 +65,7 @@ impl Store {
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
     pub async fn append(&self, items: &[NewNotification]) -> Result<Vec<Appended>, Unavailable> {
         let keep = self.shared.retention.keep.as_secs_f64();
-        match self.shared.repeat(async |conn| append(conn, items, keep).await).await {
+        match repeat!(self.shared, conn => append(conn, items, keep)) {
             Ok(answers) => Ok(answers),
             Err(failure) if failure.is_outage() => Err(Unavailable),
             Err(Failure::NoConnection(_)) => Err(Unavailable),

@@ -47,6 +47,32 @@ use crate::config::{DatabaseSettings, RetentionSettings, Settings};
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(30);
 
+/// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
+/// patience ends. (A macro because a closure's future cannot be shown to be `Send` for every connection.)
+macro_rules! repeat {
+    ($shared:expr, $connection:ident => $operation:expr) => {{
+        let mut patience = $crate::store::Patience::default();
+        loop {
+            let run = async {
+                let $connection = &mut *$shared.connection().await?;
+                $operation.await.map_err($crate::store::Failure::Statement)
+            };
+            match run.await {
+                Ok(value) => {
+                    $shared.note_success();
+                    break Ok(value);
+                }
+                Err(failure) if patience.allows(&failure).await => {}
+                Err(failure) => {
+                    $shared.note_failure(&failure);
+                    break Err(failure);
+                }
+            }
+        }
+    }};
+}
+use repeat;
+
 /// The database did not answer; the cause was logged where it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the database did not answer")]
@@ -151,43 +177,24 @@ impl Shared {
         &self,
         operation: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
     ) -> Result<T, Unavailable> {
-        self.attempt(operation).await.map_err(|failure| {
+        let run = async {
+            let mut connection = self.connection().await?;
+            operation(&mut connection).await.map_err(Failure::Statement)
+        };
+        run.await.inspect(|_| self.note_success()).map_err(|failure| {
             self.note_failure(&failure);
             Unavailable
         })
     }
 
-    /// Runs an operation that may be repeated until it succeeds, its failure is the statement's own, or patience ends.
-    async fn repeat<T>(
-        &self,
-        mut operation: impl AsyncFnMut(&mut AsyncPgConnection) -> QueryResult<T>,
-    ) -> Result<T, Failure> {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            let failure = match self.attempt(&mut operation).await {
-                Ok(value) => return Ok(value),
-                Err(failure) => failure,
-            };
-            if attempt == ATTEMPTS || !failure.may_pass() {
-                self.note_failure(&failure);
-                return Err(failure);
-            }
-            tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
-            pause *= 2;
-        }
-        unreachable!("the loop ends by returning")
+    async fn connection(&self) -> Result<pool::Connection, Failure> {
+        self.pool.get().await.map_err(|error| Failure::NoConnection(error.to_string()))
     }
 
-    async fn attempt<T>(
-        &self,
-        operation: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
-    ) -> Result<T, Failure> {
-        let mut connection = self.pool.get().await.map_err(|error| Failure::NoConnection(error.to_string()))?;
-        let value = operation(&mut connection).await.map_err(Failure::Statement)?;
+    fn note_success(&self) {
         if !self.up.swap(true, Ordering::Relaxed) {
             log::info!("the database answers again");
         }
-        Ok(value)
     }
 
     /// Logs a failure: a lost database once, a failing statement each time, for that is a defect.
@@ -197,6 +204,31 @@ impl Shared {
         } else if self.up.swap(false, Ordering::Relaxed) {
             log::error!("the database is away: {failure}");
         }
+    }
+}
+
+/// How often an operation is still tried.
+struct Patience {
+    attempts: u32,
+    pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { attempts: ATTEMPTS, pause: FIRST_PAUSE }
+    }
+}
+
+impl Patience {
+    /// Waits for the next attempt; false when there is none.
+    async fn allows(&mut self, failure: &Failure) -> bool {
+        self.attempts -= 1;
+        if self.attempts == 0 || !failure.may_pass() {
+            return false;
+        }
+        tokio::time::sleep(self.pause.mul_f64(rand::random_range(0.5..1.5))).await;
+        self.pause *= 2;
+        true
     }
 }
 

@@ -17,6 +17,7 @@ use super::tls::{self, Target};
 use crate::config::DatabaseSettings;
 
 pub(super) type Pool = diesel_deadpool::Pool<AsyncPgConnection>;
+pub(super) type Connection = diesel_deadpool::Object<AsyncPgConnection>;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Longest wait for a connection of the pool, and for a new one.

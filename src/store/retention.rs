@@ -15,7 +15,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Changed, Store, Unavailable,
+    Changed, Store, Unavailable, repeat,
     schema::{inbox, notifications},
     state::{STATE, StateRow},
     streams,
@@ -40,8 +40,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self) -> Result<Swept, Unavailable> {
-        let run = async |conn: &mut AsyncPgConnection| conn.transaction(async |conn| sweep(conn).await).await;
-        self.shared.repeat(run).await.map_err(|_| Unavailable)
+        repeat!(self.shared, conn => conn.transaction(async |conn| sweep(conn).await)).map_err(|_| Unavailable)
     }
 
     /// Forgets some notifications that were taken out long enough ago; answers their number.
@@ -50,8 +49,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn purge(&self) -> Result<usize, Unavailable> {
         let remember = self.shared.retention.remember.as_secs_f64();
-        let run = async |conn: &mut AsyncPgConnection| conn.transaction(async |conn| purge(conn, remember).await).await;
-        self.shared.repeat(run).await.map_err(|_| Unavailable)
+        repeat!(self.shared, conn => conn.transaction(async |conn| purge(conn, remember).await))
+            .map_err(|_| Unavailable)
     }
 }
 

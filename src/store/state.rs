@@ -7,7 +7,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Store, Unavailable,
+    Store, Unavailable, repeat,
     schema::inbox,
     streams::{self, Locked},
 };
@@ -40,9 +40,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
     pub async fn change(&self, key: &UserKey, change: Change) -> Result<Option<Changed>, Unavailable> {
-        let run =
-            async |conn: &mut AsyncPgConnection| conn.transaction(async |conn| apply(conn, key, change).await).await;
-        self.shared.repeat(run).await.map_err(|_| Unavailable)
+        repeat!(self.shared, conn => conn.transaction(async |conn| apply(conn, key, change).await))
+            .map_err(|_| Unavailable)
     }
 }
 
