@@ -64,7 +64,7 @@ struct Open {
 }
 
 enum Step {
-    Opened(Open),
+    Opened(Box<Open>),
     Failed(String),
 }
 
@@ -75,7 +75,7 @@ pub struct Follower {
     authorization: HeaderValue,
     cursor: String,
     backoff: Backoff,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
     ready: VecDeque<Update>,
     waiting: Option<Duration>,
 }
@@ -143,7 +143,7 @@ impl Follower {
         match response.status() {
             StatusCode::OK if is_event_stream(&response) => {
                 let parser = Parser::default().resuming(&self.cursor);
-                Ok(Step::Opened(Open { response, parser, silence: FIRST_SILENCE }))
+                Ok(Step::Opened(Box::new(Open { response, parser, silence: FIRST_SILENCE })))
             }
             StatusCode::NO_CONTENT => Err(Final::Stopped),
             status => self.refusal(status.as_u16(), response).await,
@@ -177,7 +177,7 @@ impl Follower {
         }
     }
 
-    async fn read(&mut self, mut open: Open) {
+    async fn read(&mut self, mut open: Box<Open>) {
         let why = match tokio::time::timeout(open.silence, open.response.chunk()).await {
             Ok(Ok(Some(chunk))) => match self.take(&mut open, &chunk) {
                 Ok(()) => {
