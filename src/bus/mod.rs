@@ -4,11 +4,7 @@
 
 pub mod redis;
 
-use std::{
-    future::{Future, ready},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 

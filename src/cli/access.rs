@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use url::Url;
 
-use super::Mistake;
-use crate::client::token::Minter;
+use super::{Mistake, minter::Minter};
+use crate::notification::Tenant;
 
 /// A token that a command makes for itself lives this long.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -24,7 +24,7 @@ pub struct Access {
     pub token: Option<String>,
     /// Tenant of the token that is made when none is given.
     #[arg(long, value_name = "NAME", default_value = "default")]
-    pub tenant: String,
+    pub tenant: Tenant,
     /// Where a local server keeps its secret.
     #[arg(long, value_name = "DIR", env = "TIDINGS_DATA_DIR", default_value = "./tidings-data")]
     pub data_dir: PathBuf,
@@ -48,7 +48,7 @@ impl Access {
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
         };
-        Minter::new(secret.trim(), &self.tenant, LIFETIME).mint(user, scope)
+        Minter::new(secret.trim(), self.tenant.clone(), LIFETIME).mint(user, scope)
     }
 
     /// The address of an API path on the server.

@@ -30,8 +30,8 @@ use self::{
     sender::{SenderOptions, Via},
     target::{Target, Users},
 };
-use super::Mistake;
-use crate::{client::token::Minter, notification::Tenant};
+use super::{Mistake, minter::Minter};
+use crate::notification::Tenant;
 
 /// Tokens outlive the longest run.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(3);
@@ -158,7 +158,7 @@ impl Common {
         for target in targets.iter().filter(|target| !target.address.ip().is_loopback()) {
             eprintln!("warning: this puts a load on {}, which is not this machine", target.host);
         }
-        let minter = Minter::new(&self.secret, self.tenant.as_str(), TOKEN_LIFETIME)
+        let minter = Minter::new(&self.secret, self.tenant.clone(), TOKEN_LIFETIME)
             .naming(self.issuer.clone(), self.audience.clone());
         Fleet::new(Arc::new(Shared::new(targets, Users::new(users, minter))), streams, self.threads.into())
     }

@@ -5,5 +5,4 @@
 pub mod backoff;
 pub mod follow;
 pub mod sse;
-pub mod token;
 pub mod wire;

@@ -2,10 +2,16 @@
 //!
 //! The names, the help texts, the defaults and the bounds stand here and nowhere else.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
+
+/// Where HTTP is served when nothing says so.
+pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The environment's name of a setting: `TIDINGS_` and the setting's name, but for those that platforms set.
 pub fn variable(name: &str) -> String {
@@ -22,13 +28,13 @@ pub(super) fn key(field: &str) -> String {
 }
 
 fn help(doc: &str, field: &str, default: &str) -> String {
-    format!("{}{default} [env: {}]", doc.trim(), variable(field))
+    format!("{}{default} [env: {}]", doc.trim().trim_end_matches('.'), variable(field))
 }
 
 /// A number with its bounds, checked.
 fn bounded<T: PartialOrd + std::fmt::Display>(field: &str, value: T, least: T, most: T, wrong: &mut Vec<String>) -> T {
     if !(value >= least && value <= most) {
-        wrong.push(format!("{} ({}): {value} is not within {least} and {most}", key(field), variable(field)));
+        wrong.push(format!("{} ({}): {value} is not from {least} to {most}", key(field), variable(field)));
     }
     value
 }
@@ -118,7 +124,7 @@ options! {
             database_url_file: PathBuf;
             /// Run the migrations on start (the embedded database: always).
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-                value_parser = BoolishValueParser::new())]
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             migrate: bool = "false";
             /// Redis server, redis://host or rediss://host; several, separated by commas, are a cluster's seed nodes.
             #[arg(value_name = "URLS")]
@@ -128,7 +134,7 @@ options! {
             redis_url_file: PathBuf;
             /// The Redis server is a cluster: use sharded pub/sub (implied by several URLs).
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-                value_parser = BoolishValueParser::new())]
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             redis_cluster: bool = "false";
         }
         "Tokens" {
@@ -158,7 +164,7 @@ options! {
             cookie: String = "tidings_token";
             /// Accept long-lived tokens in the stream's query (`?token=`): they end up in other servers' logs.
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-                value_parser = BoolishValueParser::new())]
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             query_token: bool = "false";
         }
     }
@@ -230,7 +236,7 @@ impl Options {
     /// Puts the default in the place of everything that was not given and has one.
     pub(super) fn fill(&mut self) {
         let everywhere = |port| SocketAddr::from(([0, 0, 0, 0], port));
-        let listen = self.port.take().map_or(SocketAddr::from(([127, 0, 0, 1], 8080)), everywhere);
+        let listen = self.port.take().map_or(DEFAULT_LISTEN, everywhere);
         self.listen.get_or_insert(listen);
         self.data_dir.get_or_insert_with(|| "./tidings-data".into());
         self.prefix.get_or_insert_with(|| "tidings".into());

@@ -1,12 +1,16 @@
 //! Reads the file and the environment and lays them over each other: file, then environment, then flags.
 
-use std::{fs, io, path::Path};
+use std::{
+    error::Error,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Command, FromArgMatches};
 use toml::Table;
 
 use super::{
-    Invalid,
+    Invalid, Settings,
     options::{Options, key, variable},
 };
 
@@ -17,28 +21,40 @@ const CLIENT_VARIABLES: [&str; 2] = ["TIDINGS_URL", "TIDINGS_TOKEN"];
 
 impl Options {
     /// What is in force: these flags over `environment` over the file that either names, secrets read from their
-    /// files, defaults filled in.
+    /// files, defaults filled in; and the same as final types.
     ///
     /// # Errors
-    /// Names every unknown or unreadable setting; the values are checked later, by [`super::Settings`].
-    pub fn effective(mut self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
+    /// Names everything that is unknown, unreadable or out of its bounds.
+    pub fn effective(
+        self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Settings), Invalid> {
         let mut wrong = Vec::new();
-        let (from_environment, named) = read_environment(environment, &mut wrong);
-        let file = self.config.take().or(named);
-        let mut table = file.map(|path| read_file(&path, &mut wrong)).unwrap_or_default();
-        check_pairs(&table, key, &mut wrong);
-        check_pairs(&from_environment, variable, &mut wrong);
-        overlay(&mut table, from_environment);
-        let flags = Table::try_from(&self).map_err(|error| Invalid(vec![error.to_string()]))?;
-        check_pairs(&flags, |name| format!("--{name}"), &mut wrong);
-        overlay(&mut table, flags);
-        read_secrets(&mut table, &mut wrong);
-        let mut options: Self = match table.try_into() {
-            Ok(options) => options,
-            Err(error) => return Err(Invalid(vec![error.to_string()])),
-        };
+        let mut options = self.over(environment, &mut wrong).unwrap_or_else(|error| {
+            wrong.push(error.to_string());
+            Self::default()
+        });
         options.fill();
-        if wrong.is_empty() { Ok(options) } else { Err(Invalid(wrong)) }
+        let settings = options.validated(&mut wrong);
+        if wrong.is_empty() { Ok((options, settings)) } else { Err(Invalid(wrong)) }
+    }
+
+    fn over(
+        mut self,
+        environment: impl IntoIterator<Item = (String, String)>,
+        wrong: &mut Vec<String>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let (variables, named) = read_environment(environment, wrong);
+        let file = self.config.take().or(named);
+        let mut table = file.map(|path| read_file(&path, wrong)).unwrap_or_default();
+        check_pairs(&table, key, wrong);
+        check_pairs(&variables, variable, wrong);
+        overlay(&mut table, variables);
+        let flags = Table::try_from(&self)?;
+        check_pairs(&flags, |name| format!("--{name}"), wrong);
+        overlay(&mut table, flags);
+        read_secrets(&mut table, wrong);
+        Ok(table.try_into()?)
     }
 }
 
@@ -50,20 +66,12 @@ fn names() -> Vec<String> {
 
 fn read_file(path: &Path, wrong: &mut Vec<String>) -> Table {
     let mut complain = |problem: String| wrong.push(format!("{}: {problem}", path.display()));
-    let table = match fs::read_to_string(path).map(|text| text.parse::<Table>()) {
-        Ok(Ok(table)) => table,
-        Ok(Err(error)) => {
-            complain(error.to_string());
-            return Table::new();
-        }
-        Err(error) => {
-            complain(error.to_string());
-            return Table::new();
-        }
-    };
+    let text = fs::read_to_string(path).map_err(|error| error.to_string());
+    // The parser's own display quotes the line, which may hold a secret.
+    let table = text.and_then(|text| text.parse::<Table>().map_err(|error| position(&text, &error)));
     let names = names();
     let mut known = Table::new();
-    for (name, value) in table {
+    for (name, value) in table.inspect_err(|problem| complain(problem.clone())).unwrap_or_default() {
         let alone = Table::from_iter([(name.clone(), value.clone())]);
         if !names.contains(&name) {
             complain(unknown(&name, &names));
@@ -76,11 +84,16 @@ fn read_file(path: &Path, wrong: &mut Vec<String>) -> Table {
     known
 }
 
+fn position(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.lines().count().max(1), error.message())
+}
+
 /// The environment's settings and the file that `TIDINGS_CONFIG` names; an empty variable counts as not set.
 fn read_environment(
     environment: impl IntoIterator<Item = (String, String)>,
     wrong: &mut Vec<String>,
-) -> (Table, Option<std::path::PathBuf>) {
+) -> (Table, Option<PathBuf>) {
     let names = names();
     let variables: Vec<_> = names.iter().map(|name| variable(name)).collect();
     let (mut table, mut file) = (Table::new(), None);
@@ -107,7 +120,7 @@ fn parse(name: &str, value: &str) -> Result<Table, String> {
     let options = matches.and_then(|matches| Options::from_arg_matches(&matches));
     // Clap's own message would repeat the value, which may be a secret.
     let options = options.map_err(|error| {
-        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let source = Error::source(&error).map(ToString::to_string);
         source.unwrap_or_else(|| "not a value of this setting".into())
     })?;
     Table::try_from(options).map_err(|error| error.to_string())

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     AuthSettings, DatabaseSettings, Invalid, PublishSettings, RedisSettings, RetentionSettings, Settings,
     StreamSettings,
-    options::{Numbers, Options, variable},
+    options::{DEFAULT_LISTEN, Numbers, Options, variable},
 };
 
 /// Fewest bytes of an HS256 secret: as many as the digest has (RFC 7518, 3.2).
@@ -20,39 +20,36 @@ impl Settings {
     /// # Errors
     /// Names every setting that is unknown, unreadable or out of its bounds.
     pub fn load(flags: Options) -> Result<Self, Invalid> {
-        Self::try_from(flags.effective(super::environment())?)
+        flags.effective(super::environment()).map(|(_, settings)| settings)
     }
 }
 
-impl TryFrom<Options> for Settings {
-    type Error = Invalid;
-
-    fn try_from(mut options: Options) -> Result<Self, Invalid> {
-        options.fill();
-        let mut wrong = Vec::new();
-        let numbers = options.numbers(&mut wrong);
-        let settings = Self {
-            listen: options.listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
-            data_dir: options.data_dir.clone().unwrap_or_default(),
-            prefix: prefix(&options, &mut wrong),
-            database: database(&options, &numbers, &mut wrong),
-            redis: redis(&options, &numbers, &mut wrong),
-            auth: auth(&options, &numbers, &mut wrong),
+impl Options {
+    /// The settings as final types; adds a line to `wrong` for each that is not what it must be.
+    pub(super) fn validated(&self, wrong: &mut Vec<String>) -> Settings {
+        let numbers = self.numbers(wrong);
+        let settings = Settings {
+            listen: self.listen.unwrap_or(DEFAULT_LISTEN),
+            data_dir: self.data_dir.clone().unwrap_or_default(),
+            prefix: prefix(self, wrong),
+            database: database(self, &numbers, wrong),
+            redis: redis(self, &numbers, wrong),
+            auth: auth(self, &numbers, wrong),
             stream: stream(&numbers),
             publish: publish(&numbers),
             retention: retention(&numbers),
-            cors_origins: origins(&options, &mut wrong),
+            cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),
         };
         if !settings.auth.has_key() && !settings.listen.ip().is_loopback() {
-            wrong.push(format!(
-                "listen ({}): {} can be reached from other machines and no key for tokens is configured; set \
-                 TIDINGS_JWT_SECRET, TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS_URL, or listen on 127.0.0.1",
-                variable("listen"),
-                settings.listen,
-            ));
+            let reach = format!(
+                "{} can be reached from other machines and no key for tokens is configured; set TIDINGS_JWT_SECRET, \
+                 TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS_URL, or listen on 127.0.0.1",
+                settings.listen
+            );
+            complain(wrong, "listen", &reach);
         }
-        if wrong.is_empty() { Ok(settings) } else { Err(Invalid(wrong)) }
+        settings
     }
 }
 
@@ -117,7 +114,8 @@ fn auth(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> AuthSe
     }
     AuthSettings {
         secret: options.jwt_secret.clone().map(SecretString::from),
-        public_key: options.jwt_public_key.clone(),
+        // Some platforms keep variables on one line.
+        public_key: options.jwt_public_key.as_ref().map(|pem| pem.replace("\\n", "\n")),
         jwks_url: jwks_url(options, wrong),
         issuer: options.jwt_issuer.clone(),
         audience: options.jwt_audience.clone(),

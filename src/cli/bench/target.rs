@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail};
 use url::Url;
 
-use crate::client::token::Minter;
+use crate::cli::minter::Minter;
 
 /// One server's address, resolved once.
 #[derive(Debug, Clone)]
