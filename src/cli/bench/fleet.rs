@@ -200,3 +200,42 @@ fn thread(end: CancellationToken) -> anyhow::Result<Handle> {
     running.context("cannot start a thread")?;
     Ok(handle)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{bench::track::Received, minter::Minter};
+
+    /// Five streams of two users at two servers: user 0 has three, user 1 has two.
+    fn fleet() -> Fleet {
+        let target = Target { address: ([127, 0, 0, 1], 1).into(), host: "a:1".into(), base: String::new() };
+        let minter = Minter::new("secret", "default".parse().unwrap(), Duration::from_mins(1));
+        Fleet::new(Arc::new(Shared::new(vec![target.clone(), target], Users::new(2, minter))), 5, 0).unwrap()
+    }
+
+    fn deliver(member: &Member, seq: i64, n: u64) {
+        let text = format!(r#"{{"seq":{seq},"data":{{"n":{n},"t":0}}}}"#);
+        lock(&member.track).take(&serde_json::from_str::<Received>(&text).unwrap());
+    }
+
+    #[test]
+    fn a_users_streams_are_spread_over_the_servers() {
+        let places: Vec<_> = fleet().members.iter().map(|member| (member.user, member.target)).collect();
+        assert_eq!(places, [(0, 0), (1, 1), (0, 1), (1, 0), (0, 0)]);
+    }
+
+    #[test]
+    fn what_one_stream_of_a_user_did_not_get_is_lost() {
+        let fleet = fleet();
+        let accepted = [0, 1, 2];
+        for member in fleet.members.iter().filter(|member| member.user == 0) {
+            deliver(member, 1, 0);
+            deliver(member, 2, 2);
+        }
+        deliver(&fleet.members[1], 1, 1);
+        let audit = fleet.audit(&accepted);
+        assert_eq!((audit.expected, audit.lost, audit.faults), (8, 1, Faults::default()));
+        deliver(&fleet.members[3], 1, 1);
+        assert!(fleet.audit(&accepted).is_clean());
+    }
+}

@@ -38,7 +38,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
 
     let streams = fleet.len() as u64;
     let mut report = common.begin("idle", &fleet);
-    report.add("connectsPerSecond", "connects", per_second(streams, took), "/s");
+    report.add("connectsPerSecond", "connects per second", per_second(streams, took), "/s");
     let points = [("liveP50Ms", "live after, p50", 0.5), ("liveMaxMs", "live after, max", 1.0)];
     report.times(&lock(&opened.phase.live_after), &points);
     report.opened(&opened.phase);

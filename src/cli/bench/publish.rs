@@ -48,7 +48,7 @@ pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
     let time = Duration::from_micros(fleet.shared.last_delivery.load(Relaxed).saturating_sub(begin));
     let mut report = common.begin("publish", &fleet);
     report.published(&published);
-    report.add("deliveriesPerSecond", "delivered", per_second(deliveries, time), "/s");
+    report.add("deliveriesPerSecond", "delivered per second", per_second(deliveries, time), "/s");
     let points = [
         ("lagP50Ms", "lag p50", 0.5),
         ("lagP99Ms", "lag p99", 0.99),

@@ -80,7 +80,7 @@ impl Report {
     pub fn published(&mut self, published: &Published) {
         let accepted = published.accepted.len() as u64;
         self.count("accepted", "accepted", accepted);
-        self.add("acceptedPerSecond", "accepted", per_second(accepted, published.took), "/s");
+        self.add("acceptedPerSecond", "accepted per second", per_second(accepted, published.took), "/s");
         self.count("notAccepted", "refused or unanswered", published.failed);
         if let Some(why) = &published.trouble {
             self.remark(format!("Last refusal of a publish: {why}."));

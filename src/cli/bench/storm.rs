@@ -54,7 +54,7 @@ pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
     let mut report = common.begin("storm", &fleet);
     report.published(&published);
     report.add("allLiveSeconds", "all live again after", took.as_secs_f64(), "s");
-    report.add("reconnectsPerSecond", "reconnects", per_second(streams, took), "/s");
+    report.add("reconnectsPerSecond", "reconnects per second", per_second(streams, took), "/s");
     let points = [("liveP50Ms", "live after, p50", 0.5), ("liveP99Ms", "live after, p99", 0.99)];
     report.times(&lock(&opened.phase.live_after), &points);
     report.opened(&opened.phase);
