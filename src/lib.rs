@@ -1,5 +1,6 @@
 //! Tidings: a durable inbox with a resumable stream over it.
 
+pub mod app;
 pub mod auth;
 pub mod bus;
 pub mod cli;
@@ -16,5 +17,7 @@ pub mod message;
 pub mod metrics;
 pub mod notification;
 pub mod publish;
+pub mod revoker;
 pub mod store;
+pub mod tasks;
 pub mod wire;

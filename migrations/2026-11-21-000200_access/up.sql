@@ -14,8 +14,6 @@ CREATE INDEX revocations_expires_at ON revocations (expires_at) WHERE expires_at
 CREATE UNLOGGED TABLE stream_tickets (
     -- SHA-256 of the ticket: who reads this table cannot use what it holds.
     hash       bytea       PRIMARY KEY,
-    tenant     text        NOT NULL,
-    user_id    text        NOT NULL,
     identity   jsonb       NOT NULL,
     expires_at timestamptz NOT NULL
 );

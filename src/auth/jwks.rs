@@ -34,7 +34,7 @@ pub(super) struct Rhythm {
 
 impl Default for Rhythm {
     fn default() -> Self {
-        Self { pause: Duration::from_secs(10), renew: Duration::from_secs(300) }
+        Self { pause: Duration::from_secs(10), renew: Duration::from_mins(5) }
     }
 }
 

@@ -21,18 +21,18 @@ const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 pub(super) struct Key {
     id: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    verifier: DecodingKey,
     validation: Validation,
 }
 
 impl Key {
-    fn new(id: Option<String>, algorithm: Algorithm, key: DecodingKey) -> Self {
+    fn new(id: Option<String>, algorithm: Algorithm, verifier: DecodingKey) -> Self {
         // The library checks the signature only: claims are read in one place, with our clock and messages.
         let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        Self { id, algorithm, key, validation }
+        Self { id, algorithm, verifier, validation }
     }
 
     /// The key of HS256 tokens.
@@ -95,7 +95,7 @@ impl Key {
     /// # Errors
     /// [`Rejected::Signature`] when it did not, [`Rejected::Malformed`] when there is nothing to read.
     pub(super) fn verify(&self, token: &str) -> Result<Claims, Rejected> {
-        decode(token, &self.key, &self.validation).map(|data| data.claims).map_err(|error| match error.kind() {
+        decode(token, &self.verifier, &self.validation).map(|data| data.claims).map_err(|error| match error.kind() {
             ErrorKind::InvalidToken | ErrorKind::Base64(_) | ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
                 Rejected::Malformed
             }

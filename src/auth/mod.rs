@@ -19,6 +19,7 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, decode_header};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use self::{
     claims::{Claims, Rules},
@@ -37,7 +38,7 @@ use crate::{config::AuthSettings, notification::UserKey};
 pub const TOKEN_BYTES: usize = 8 * 1024;
 
 /// A verified caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The token's `tenant` and `sub`.
     pub key: UserKey,

@@ -30,11 +30,11 @@ pub struct Args {
     /// The token's own id (`jti`), to revoke it by.
     #[arg(long, value_name = "ID")]
     pub jti: Option<String>,
-    /// TOML file with the server's settings [env: TIDINGS_CONFIG]
-    #[arg(long, value_name = "PATH")]
+    /// TOML file with the server's settings.
+    #[arg(long, value_name = "PATH", help = "TOML file with the server's settings [env: TIDINGS_CONFIG]")]
     pub config: Option<PathBuf>,
-    /// The server's data directory, where the generated secret is [env: TIDINGS_DATA_DIR]
-    #[arg(long, value_name = "PATH")]
+    /// The server's data directory, where the generated secret is.
+    #[arg(long, value_name = "PATH", help = "The server's data directory, with its secret [env: TIDINGS_DATA_DIR]")]
     pub data_dir: Option<PathBuf>,
 }
 

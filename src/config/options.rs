@@ -32,7 +32,13 @@ fn help(doc: &str, field: &str, default: &str) -> String {
 }
 
 /// A number with its bounds, checked.
-fn bounded<T: PartialOrd + std::fmt::Display>(field: &str, value: T, least: T, most: T, wrong: &mut Vec<String>) -> T {
+fn bounded<T: Copy + PartialOrd + std::fmt::Display>(
+    field: &str,
+    value: T,
+    least: T,
+    most: T,
+    wrong: &mut Vec<String>,
+) -> T {
     if !(value >= least && value <= most) {
         wrong.push(format!("{} ({}): {value} is not from {least} to {most}", key(field), variable(field)));
     }
@@ -116,7 +122,7 @@ options! {
             cors_origins: Vec<String>;
         }
         "Storage" {
-            /// Postgres server, postgres://user:password@host/database; without it the embedded one runs.
+            /// Postgres server, `postgres://user:password@host/database`; without it the embedded one runs.
             #[arg(value_name = "URL")]
             database_url: String;
             /// File that holds the URL of the Postgres server.
@@ -126,7 +132,7 @@ options! {
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             migrate: bool = "false";
-            /// Redis server, redis://host or rediss://host; several, separated by commas, are a cluster's seed nodes.
+            /// Redis server, `redis://host` or `rediss://host`; several, separated by commas, are a cluster's seed nodes.
             #[arg(value_name = "URLS")]
             redis_url: String;
             /// File that holds the URL of the Redis server.
@@ -144,7 +150,7 @@ options! {
             /// File that holds the secret of HS256 tokens.
             #[arg(value_name = "PATH")]
             jwt_secret_file: PathBuf;
-            /// PEM of the public key of RS256, ES256, ES384 or EdDSA tokens.
+            /// PEM of the public key of RS256, ES256, ES384 or `EdDSA` tokens.
             #[arg(value_name = "PEM")]
             jwt_public_key: String;
             /// File that holds the PEM of the public key.

@@ -158,6 +158,13 @@ fn all_problems_are_reported_at_once_with_name_and_bound() {
 }
 
 #[test]
+fn a_file_that_cannot_be_parsed_is_not_quoted() {
+    let (_dir, flags) = file("writers = 1\njwt-secret = \"hush hush\n");
+    let found = load(flags, &[]).unwrap_err().0;
+    assert!(found[0].contains("line 2") && !found[0].contains("hush"), "{found:?}");
+}
+
+#[test]
 fn without_a_key_only_loopback_is_served() {
     for listen in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80"] {
         let found = problems(&[("TIDINGS_LISTEN", listen)]);

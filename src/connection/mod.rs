@@ -53,6 +53,17 @@ pub enum NotNow {
     Unavailable(#[from] Unavailable),
 }
 
+impl NotNow {
+    /// The metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full(Full::Instance) => "per_instance",
+            Self::Full(Full::User) => "per_user",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 /// An open stream.
 pub struct Connection {
     seat: Seat,

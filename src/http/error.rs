@@ -55,6 +55,9 @@ pub enum ApiError {
     /// No such notification, or somebody else's: the two are not told apart.
     #[error("there is no such notification")]
     NoSuchItem,
+    /// The caller has no such stream.
+    #[error("there is no such stream")]
+    NoSuchStream,
     /// The path exists, the method does not.
     #[error("this path answers to {allow}")]
     WrongMethod {
@@ -168,6 +171,7 @@ impl ApiError {
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
+            Self::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "Not found"),
             Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "Wrong method"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
@@ -291,6 +295,7 @@ impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::KeyReused => Self::KeyReused,
+            Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
             Refused::Unavailable => Self::Unavailable { cause: refused.to_string() },
         }

@@ -34,7 +34,7 @@ use actix_web_lab::middleware::CatchPanic;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
-use crate::{auth::Authenticator, bus::Bus, config::Settings, inbox::Inbox, publish::Publisher, store::Store};
+use crate::{auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker, store::Store};
 
 /// What handlers work with.
 pub struct Parts {
@@ -48,6 +48,10 @@ pub struct Parts {
     pub inbox: Inbox,
     /// Verifies tokens, and knows what was revoked.
     pub authenticator: Authenticator,
+    /// The streams of this instance.
+    pub hub: Hub,
+    /// Takes tokens out of service.
+    pub revoker: Revoker,
     /// The way to the other instances.
     pub bus: Bus,
     /// How this instance does.

@@ -60,7 +60,6 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let revocation: Revocation = body::json(&request, payload, BODY_BYTES).await?;
     let target = revocation.target()?;
-    parts.store.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
-    parts.bus.control(Control::Revoked);
+    parts.revoker.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
     Ok(HttpResponse::NoContent().finish())
 }

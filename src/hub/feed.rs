@@ -141,6 +141,10 @@ impl Feed {
         members.iter().for_each(|member| member.ring());
     }
 
+    pub(super) fn is_behind(&self, epoch: &Epoch, seq: Seq) -> bool {
+        guard(&self.state).head.as_ref().is_some_and(|(known, head)| known != epoch || *head < seq)
+    }
+
     /// Notes a head whose frames are not known; true when it is news.
     pub(super) fn reached(&self, epoch: &Epoch, seq: Seq) -> bool {
         let members = {

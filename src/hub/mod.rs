@@ -135,6 +135,12 @@ impl Hub {
         feed.is_some_and(|feed| feed.reached(epoch, seq))
     }
 
+    /// Whether a stream that stands at `seq` is ahead of what was announced here.
+    pub fn is_behind(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
+        let feed = self.shard(key).get(key).cloned();
+        feed.is_some_and(|feed| feed.is_behind(epoch, seq))
+    }
+
     /// The users with connections here.
     pub fn users(&self) -> Vec<UserKey> {
         self.inner.shards.iter().flat_map(|shard| guard(shard).keys().cloned().collect::<Vec<_>>()).collect()

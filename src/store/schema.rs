@@ -47,8 +47,6 @@ diesel::table! {
 diesel::table! {
     stream_tickets (hash) {
         hash -> Bytea,
-        tenant -> Text,
-        user_id -> Text,
         identity -> Jsonb,
         expires_at -> Timestamptz,
     }

@@ -82,7 +82,7 @@ impl Announcer {
         match item {
             Outgoing::Announcement(item) => vec![(self.names.user(&item.key), wire::announcement(item))],
             Outgoing::Control(item) => {
-                vec![(self.names.control().to_owned(), wire::control(&self.instance, *item))]
+                vec![(self.names.control().to_owned(), wire::control(&self.instance, item))]
             }
             Outgoing::Probe(round) => {
                 let probe = |(index, name): (usize, &String)| (name.clone(), wire::probe(*round, index));

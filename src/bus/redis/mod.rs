@@ -117,7 +117,7 @@ impl RedisBus {
     }
 
     pub(super) fn control(&self, control: Control) {
-        (self.0.sink)(Incoming::Control(control));
+        (self.0.sink)(Incoming::Control(control.clone()));
         let _ = self.0.outgoing.try_send(Outgoing::Control(control)); // other instances look by themselves in time
     }
 

@@ -114,18 +114,29 @@ fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
 }
 
 /// Writes an order; `origin` is the instance that gave it.
-pub(super) fn control(origin: &str, control: Control) -> Vec<u8> {
-    let word = match control {
-        Control::Revoked => "revoked",
+pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
+    let order = match control {
+        Control::Revoked => "revoked".to_owned(),
+        Control::Extend { connection, identity } => {
+            // An identity is plain data: it always serialises.
+            format!("extend {connection} {}", serde_json::to_string(identity).unwrap_or_default())
+        }
     };
-    format!("{VERSION} {origin} {word}").into_bytes()
+    format!("{VERSION} {origin} {order}").into_bytes()
 }
 
 /// Reads an order and who gave it.
 pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
-    let mut words = words(short(message)?)?;
-    match (words.next(), words.next(), words.next()) {
-        (Some(origin), Some("revoked"), None) => Ok((origin, Control::Revoked)),
+    let message = short(message)?;
+    words(message)?;
+    let mut words = message.splitn(5, ' ').skip(1);
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(origin), Some("revoked"), None, None) => Ok((origin, Control::Revoked)),
+        (Some(origin), Some("extend"), Some(connection), Some(identity)) => {
+            let connection = connection.parse().map_err(|_| Foreign::Malformed)?;
+            let identity = serde_json::from_str(identity).map_err(|_| Foreign::Malformed)?;
+            Ok((origin, Control::Extend { connection, identity }))
+        }
         _ => Err(Foreign::Malformed),
     }
 }
