@@ -13,6 +13,7 @@ pub mod health;
 pub mod http;
 pub mod hub;
 pub mod inbox;
+pub mod ingest;
 pub mod message;
 pub mod metrics;
 pub mod notification;

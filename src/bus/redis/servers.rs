@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use deadpool_redis::{Runtime, cluster};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, Pipeline, ProtocolVersion,
-    PushInfo, RedisError, RedisFuture, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline,
+    ProtocolVersion, PushInfo, RedisError, RedisFuture, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
@@ -230,29 +230,37 @@ impl Connection {
         }
     }
 
-    /// Sends messages to channels: to one server in one round trip, in a cluster side by side to their shards.
+    /// Sends messages to channels, in a cluster to sharded ones.
     pub(crate) async fn publish(&mut self, messages: &[(String, Vec<u8>)]) -> RedisResult<()> {
+        let sharded = matches!(self, Self::Cluster(_) | Self::PooledCluster(_));
+        let publish = |(channel, message): &(String, Vec<u8>)| {
+            let mut command = redis::cmd(if sharded { "SPUBLISH" } else { "PUBLISH" });
+            command.arg(channel).arg(message);
+            command
+        };
+        self.run_all::<Value>(messages.iter().map(publish).collect()).await.map(drop)
+    }
+
+    /// Runs commands of one key each and answers in their order: on one server in one round trip, in a cluster side
+    /// by side on their nodes.
+    pub(crate) async fn run_all<T: FromRedisValue>(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<T>> {
         let cluster: &ClusterConnection = match self {
             Self::PooledCluster(connection) => connection,
             Self::Cluster(connection) => connection,
-            Self::Pooled(_) | Self::Single(_) => return publish_all(self, messages).await,
+            Self::Pooled(_) | Self::Single(_) => {
+                let mut pipeline = Pipeline::with_capacity(commands.len());
+                for command in commands {
+                    pipeline.add_command(command);
+                }
+                return pipeline.query_async(self).await;
+            }
         };
-        let send = |(channel, message): &(String, Vec<u8>)| {
+        let run = |command: Cmd| {
             let mut connection = cluster.clone();
-            let mut command = redis::cmd("SPUBLISH");
-            command.arg(channel).arg(message);
-            async move { command.query_async::<()>(&mut connection).await }
+            async move { command.query_async::<T>(&mut connection).await }
         };
-        stream::iter(messages).map(send).buffered(CLUSTER_CONCURRENCY).try_collect().await
+        stream::iter(commands).map(run).buffered(CLUSTER_CONCURRENCY).try_collect().await
     }
-}
-
-async fn publish_all(connection: &mut Connection, messages: &[(String, Vec<u8>)]) -> RedisResult<()> {
-    let mut pipeline = redis::pipe();
-    for (channel, message) in messages {
-        pipeline.cmd("PUBLISH").arg(channel).arg(message).ignore();
-    }
-    pipeline.query_async(connection).await
 }
 
 fn names(channels: &[impl AsRef<str>]) -> Vec<&str> {

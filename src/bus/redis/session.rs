@@ -83,6 +83,7 @@ impl Subscriber {
             if was_up {
                 backoff.reset();
             }
+            self.measure();
             self.servers.drop_idle();
             let _ = self.outgoing.try_send(Outgoing::Reconnect); // a full queue is being dropped anyway
             sleep(backoff.next()).await;
@@ -147,13 +148,17 @@ impl Subscriber {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Some(age) = self.probe.age() {
-                metrics::gauge!(BUS_PROBE_AGE_SECONDS).set(age.as_secs_f64());
-            }
+            self.measure();
             if self.probe.is_lost() {
                 return Err(Broken::Silent);
             }
             self.send_probe();
+        }
+    }
+
+    fn measure(&self) {
+        if let Some(age) = self.probe.age() {
+            metrics::gauge!(BUS_PROBE_AGE_SECONDS).set(age.as_secs_f64());
         }
     }
 
