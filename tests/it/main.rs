@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod checker;
 mod harness;
 
 use harness::*;
+#[cfg(test)] mod smoke;

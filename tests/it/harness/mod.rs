@@ -1,8 +1,10 @@
 //! What tests are made of: servers and clients as real processes, and one way to wait.
 
+pub mod browser;
 pub mod cluster;
 pub mod edge;
 pub mod instance;
+pub mod nginx;
 pub mod postgres;
 pub mod process;
 pub mod redis;
@@ -14,9 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use browser::Browser;
 pub use cluster::{Cluster, cluster};
 pub use edge::{Answer, Caller, Edge};
 pub use instance::Instance;
+pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use sse::{Frame, Frames};

@@ -26,12 +26,21 @@ pub struct Process {
 /// Prepares `program` so that the kernel sends it `farewell` should the test's thread die without saying so.
 pub fn mortal(program: impl AsRef<OsStr>, farewell: Signal, account: Option<&str>) -> Command {
     let mut command = Command::new("setpriv");
-    command.arg("--pdeathsig").arg(farewell.as_raw().to_string());
+    command.args(["--pdeathsig", name(farewell)]);
     if let Some(account) = account {
         command.args(["--reuid", account, "--regid", account, "--clear-groups"]);
     }
     command.arg("--").arg(program);
     command
+}
+
+fn name(farewell: Signal) -> &'static str {
+    match farewell {
+        Signal::KILL => "KILL",
+        Signal::QUIT => "QUIT",
+        Signal::TERM => "TERM",
+        other => panic!("{other:?} is no farewell"),
+    }
 }
 
 impl Process {
