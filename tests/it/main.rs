@@ -11,7 +11,7 @@
 )]
 
 mod checker;
+mod faults;
 mod harness;
 
 use harness::*;
-#[cfg(test)] mod smoke;

@@ -86,6 +86,11 @@ impl Caller {
         &self.edge
     }
 
+    /// The caller's token.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("a caller with a token")
+    }
+
     /// A request of this caller, to be refined.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.edge.http.request(method, format!("{}{path}", self.edge.base));

@@ -35,7 +35,7 @@ impl Instance {
         instance
     }
 
-    /// An instance that was not started yet: quick retries and the tests' secret, then `settings` over them.
+    /// An instance that was not started yet: the tests' secret and a quick pace, then `settings` over them.
     pub fn new(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
@@ -44,6 +44,11 @@ impl Instance {
             (setting::SECRET.to_owned(), SECRET.to_owned()),
             (setting::DATA_DIR.to_owned(), directory.path().join("data").display().to_string()),
             ("RUST_LOG".to_owned(), "info".to_owned()),
+            ("TIDINGS_RETRY_MS".to_owned(), "20".to_owned()),
+            ("TIDINGS_HEARTBEAT_SECONDS".to_owned(), "1".to_owned()),
+            ("TIDINGS_PROBE_SECONDS".to_owned(), "0.5".to_owned()),
+            ("TIDINGS_DRAIN_SECONDS".to_owned(), "3".to_owned()),
+            ("TIDINGS_POOL_SIZE".to_owned(), "4".to_owned()),
         ]);
         own.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         own.retain(|_, value| !value.is_empty());

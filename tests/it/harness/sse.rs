@@ -1,6 +1,6 @@
 //! A small client of event streams that hides nothing: blocks come out as they came in.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use reqwest::{RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
@@ -119,12 +119,6 @@ impl Frames {
         titles
     }
 
-    /// Whether nothing but heartbeats arrives until the next heartbeat has passed: what was under way is here then.
-    pub async fn is_quiet(&mut self) -> bool {
-        let frame = self.block().await;
-        frame.is_some_and(|frame| frame.is("heartbeat"))
-    }
-
     /// Reads to the end of the stream and returns what came.
     pub async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
@@ -155,6 +149,3 @@ impl Frames {
         }
     }
 }
-
-/// Time between heartbeats of instances in tests that await one.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
