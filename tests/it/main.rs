@@ -12,6 +12,7 @@
 
 mod checker;
 mod faults;
+mod stream;
 mod harness;
 
 use harness::*;

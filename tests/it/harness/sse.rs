@@ -76,6 +76,16 @@ impl Frames {
         in_time("a block arrives", self.read_block()).await
     }
 
+    /// The next block that is no heartbeat, be it an event or not.
+    pub async fn block_after_heartbeats(&mut self) -> Frame {
+        loop {
+            let frame = self.block().await.expect("a block before the end of the stream");
+            if !frame.is("heartbeat") {
+                return frame;
+            }
+        }
+    }
+
     /// The next event that is no heartbeat; panics at the end of the stream.
     pub async fn next(&mut self) -> Frame {
         self.next_or_end().await.expect("an event before the end of the stream")
