@@ -14,5 +14,9 @@ mod checker;
 mod faults;
 mod stream;
 mod harness;
+mod inbox;
+mod ingest;
+mod input;
+mod publishing;
 
 use harness::*;
