@@ -62,7 +62,7 @@ async fn equal_payloads_without_a_key_count_as_one_for_a_moment() {
 #[tokio::test]
 async fn channels_name_tenant_and_user_and_refuse_what_does_not() {
     let cluster = cluster().instances(2).start().await;
-    let mut redis = cluster.redis.as_ref().unwrap().connect().await;
+    let redis = cluster.redis.as_ref().unwrap().connect().await;
     let edge = cluster.edge();
     let send = async |channel: &str, body: &str| {
         let _: usize = redis.clone().publish(channel, body).await.unwrap();
@@ -91,7 +91,7 @@ async fn channels_name_tenant_and_user_and_refuse_what_does_not() {
         send(channel, body).await;
         eventually("it is refused", async || (refused().await > before).then_some(())).await;
     }
-    let _: usize = redis.publish("tidings:publish:default:user:u1", &b"{\"title\":\"\xff\"}"[..]).await.unwrap();
+    let _: usize = redis.clone().publish("tidings:publish:default:user:u1", &b"{\"title\":\"\xff\"}"[..]).await.unwrap();
     send("tidings:publish:default:user:u1", r#"{"title":"marker"}"#).await;
     total(&cluster, "u1", 1).await;
     assert_eq!(cluster.user("u2").list("").await["total"], 0);

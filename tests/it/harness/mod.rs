@@ -1,14 +1,14 @@
 //! What tests are made of: servers and clients as real processes, and one way to wait.
 
-pub mod browser;
-pub mod cluster;
-pub mod edge;
+mod browser;
+mod cluster;
+mod edge;
 pub mod instance;
-pub mod nginx;
+mod nginx;
 pub mod postgres;
 pub mod process;
-pub mod redis;
-pub mod sse;
+mod redis;
+mod sse;
 pub mod token;
 
 use std::{
