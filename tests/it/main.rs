@@ -10,13 +10,18 @@
     reason = "a test fails by panicking"
 )]
 
+mod architecture;
 mod checker;
+mod command_line;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod faults;
-mod stream;
 mod harness;
+mod health;
 mod inbox;
 mod ingest;
 mod input;
+mod page;
 mod publishing;
-
-use harness::*;
+mod retention;
+mod stream;

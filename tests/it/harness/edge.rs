@@ -187,6 +187,13 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// The text of an answer that must have this status.
+    #[track_caller]
+    pub fn expect_text(&self, status: u16) -> &str {
+        assert_eq!(self.status, status, "{}", self.text);
+        &self.text
+    }
+
     /// The JSON of an answer that must have this status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {

@@ -1,6 +1,6 @@
 //! What tests are made of: servers and clients as real processes, and one way to wait.
 
-mod browser;
+pub mod browser;
 mod cluster;
 mod edge;
 pub mod instance;
