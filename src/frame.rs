@@ -1,8 +1,23 @@
-//! A rendered change of a stream: one SSE block, made once, its bytes shared by every connection.
+//! Rendered events of the stream: SSE blocks (WHATWG HTML, section 9.2), made once, their bytes shared.
+//!
+//! Every `data:` is one line of JSON, in which line breaks are escaped, so no text of a publisher can end a block.
+
+use std::{fmt::Write as _, io::Write as _, time::Duration};
 
 use bytes::Bytes;
+use serde::Serialize;
+use uuid::Uuid;
 
-use crate::notification::{Priority, Seq};
+use crate::{
+    notification::{Cursor, Epoch, ItemState, Priority, Seq},
+    wire::Item,
+};
+
+/// Most ids in one state frame: a larger change is told in several, the last of which carries the cursor.
+pub const STATE_IDS: usize = 500;
+
+/// The heartbeat: an event, because a comment never reaches JavaScript; without `id:`, so the cursor stays.
+pub const HEARTBEAT: &[u8] = b"event: heartbeat\ndata: {}\n\n";
 
 /// What filters look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +33,7 @@ pub enum Subject {
     State,
 }
 
-/// All frames of one change: complete SSE blocks, the last of which carries `id:`.
+/// All that is sent for one change: complete SSE blocks, the last of which carries `id:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// The change's place in the user's log.
@@ -27,4 +42,270 @@ pub struct Frame {
     pub subject: Subject,
     /// The SSE text.
     pub bytes: Bytes,
+}
+
+impl Frame {
+    /// Renders the arrival of an item; `unread` is the user's count with it.
+    pub fn notification(epoch: &Epoch, item: &Item<'_>, unread: i64) -> Self {
+        let mut text = Vec::with_capacity(512);
+        // Writing to memory cannot fail, and an item is plain data that always serialises.
+        let _ = write!(text, "id: {}.{}\nevent: notification\ndata: ", epoch.as_str(), item.seq);
+        let _ = serde_json::to_writer(&mut text, item);
+        // The count joins the item's own object.
+        text.pop();
+        let _ = write!(text, ",\"unread\":{unread}}}\n\n");
+        let subject = Subject::Notification { kind: item.kind.to_owned(), priority: item.priority };
+        Self { seq: item.seq, subject, bytes: text.into() }
+    }
+
+    /// Renders a change of state of some items, which must not be empty.
+    pub fn state(cursor: &Cursor, states: &[ItemState], unread: i64) -> Self {
+        let bytes = state_blocks(Some(cursor), states, unread).into_bytes().into();
+        Self { seq: cursor.seq, subject: Subject::State, bytes }
+    }
+}
+
+/// Renders states; only the last block carries the cursor, and none when the change is not told to its end here.
+pub fn state_blocks(cursor: Option<&Cursor>, states: &[ItemState], unread: i64) -> String {
+    #[derive(Serialize)]
+    struct State<'a> {
+        ids: Vec<&'a Uuid>,
+        read: bool,
+        archived: bool,
+        deleted: bool,
+        unread: i64,
+    }
+    let alike = |a: &ItemState, b: &ItemState| (a.read, a.archived, a.deleted) == (b.read, b.archived, b.deleted);
+    let mut blocks: Vec<&[ItemState]> = Vec::new();
+    for run in states.chunk_by(alike) {
+        blocks.extend(run.chunks(STATE_IDS));
+    }
+    let last = blocks.len().saturating_sub(1);
+    let mut text = String::new();
+    for (place, block) in blocks.into_iter().enumerate() {
+        if let Some(cursor) = cursor.filter(|_| place == last) {
+            let _ = writeln!(text, "id: {cursor}");
+        }
+        let ItemState { read, archived, deleted, .. } = block[0];
+        let ids = block.iter().map(|state| &state.id).collect();
+        push_event(&mut text, "state", &State { ids, read, archived, deleted, unread });
+    }
+    text
+}
+
+/// Moves the client's cursor without an event: a block without `data:` fires none.
+pub fn bare_cursor(cursor: &Cursor) -> String {
+    format!("id: {cursor}\n\n")
+}
+
+/// The verdict on a (re)connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// No cursor was given.
+    Fresh,
+    /// Every change after the cursor follows.
+    Resumed,
+    /// They cannot all follow: reload the list.
+    Reset,
+}
+
+impl Verdict {
+    /// As on the wire and as the metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Resumed => "resumed",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// Why a cursor cannot be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ResetReason {
+    /// Changes after the cursor were forgotten by retention.
+    Pruned,
+    /// The cursor is of another stream or of a former life of this one.
+    Epoch,
+    /// More changes were missed than are replayed.
+    TooFar,
+    /// Not a cursor, or one that lies ahead of the stream.
+    Invalid,
+}
+
+/// The first event of every stream.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The stream's position at the snapshot.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "k3f9a01b2c.1042")]
+    pub cursor: Cursor,
+    /// Changes since the client's cursor.
+    pub missed: i64,
+    /// The user's unread count.
+    pub unread: i64,
+    /// Names this connection, e.g. to extend it with a fresh token.
+    pub connection_id: Uuid,
+    /// Time between heartbeats.
+    pub heartbeat_ms: u64,
+    /// Why it is a reset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ResetReason>,
+}
+
+fn as_text<S: serde::Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(cursor)
+}
+
+impl Hello {
+    /// Renders it with the reconnect delay. Only a fresh or reset hello moves the client's cursor; on a resumed stream
+    /// the replayed frames do.
+    pub fn render(&self, retry: Duration) -> String {
+        let mut text = format!("retry: {}\n\n", retry.as_millis());
+        if self.verdict != Verdict::Resumed {
+            let _ = writeln!(text, "id: {}", self.cursor);
+        }
+        push_event(&mut text, "hello", self);
+        text
+    }
+}
+
+/// Why a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum EndReason {
+    /// The instance is going away.
+    Draining,
+    /// The token ended.
+    Expired,
+    /// The token or the user was revoked.
+    Revoked,
+    /// The connection reached its greatest age.
+    Rotated,
+    /// There is no room, or the database is away.
+    Overloaded,
+}
+
+impl EndReason {
+    /// As on the wire and as the metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Rotated => "rotated",
+            Self::Overloaded => "overloaded",
+        }
+    }
+}
+
+/// The last event of a stream that the server ends, with the time after which to come back.
+pub fn bye(reason: EndReason, retry: Duration) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Bye {
+        reason: EndReason,
+        retry_ms: u128,
+    }
+    let retry_ms = retry.as_millis();
+    let mut text = format!("retry: {retry_ms}\n");
+    push_event(&mut text, "bye", &Bye { reason, retry_ms });
+    text
+}
+
+/// Tells that the token ends soon.
+pub fn expiring(left: Duration) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Expiring {
+        expires_in_ms: u128,
+    }
+    let mut text = String::new();
+    push_event(&mut text, "expiring", &Expiring { expires_in_ms: left.as_millis() });
+    text
+}
+
+fn push_event(text: &mut String, event: &str, data: &impl Serialize) {
+    // Plain data with text keys always serialises.
+    let data = serde_json::to_string(data).unwrap_or_default();
+    let _ = write!(text, "event: {event}\ndata: {data}\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notification::{Content, InboxItem};
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    fn item(title: String, message: String) -> InboxItem {
+        let content = Content {
+            kind: "k".into(),
+            category: None,
+            priority: Priority::High,
+            title,
+            message: Some(message.clone()),
+            data: Some(serde_json::json!({ "text": message })),
+            action_url: None,
+        };
+        InboxItem {
+            id: Uuid::nil(),
+            seq: 7,
+            content,
+            created_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::UNIX_EPOCH,
+            read_at: None,
+            archived_at: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_escapes_its_block(title in "\\PC*|[\\r\\n:a]*", message in any::<String>()) {
+            let item = item(title.clone(), message.clone());
+            let frame = Frame::notification(&Epoch::from("e1".to_owned()), &Item::from(&item), 3);
+            let text = std::str::from_utf8(&frame.bytes).unwrap();
+            let lines: Vec<_> = text.split(['\n', '\r']).collect();
+            prop_assert_eq!(lines.len(), 5);
+            prop_assert_eq!(&lines[..2], &["id: e1.7", "event: notification"]);
+            let data: serde_json::Value = serde_json::from_str(lines[2].strip_prefix("data: ").unwrap()).unwrap();
+            prop_assert_eq!(&data["title"], &title);
+            prop_assert_eq!(&data["message"], &message);
+            prop_assert_eq!(&data["unread"], &3);
+        }
+    }
+
+    #[test]
+    fn only_the_last_block_of_a_change_carries_the_cursor() {
+        let state = |read| ItemState { id: Uuid::nil(), seq: 1, read, archived: false, deleted: false };
+        let mut states = vec![state(true); STATE_IDS + 1];
+        states.push(state(false));
+        let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 9 };
+        let frame = Frame::state(&cursor, &states, 1);
+        let text = std::str::from_utf8(&frame.bytes).unwrap();
+        let blocks: Vec<_> = text.split_terminator("\n\n").collect();
+        assert_eq!(blocks.len(), 3);
+        assert_eq!(blocks.iter().filter(|block| block.starts_with("id: e.9\n")).count(), 1);
+        assert!(blocks[2].starts_with("id: e.9\n"));
+    }
+
+    #[test]
+    fn a_resumed_hello_leaves_the_cursor_alone() {
+        let hello = |verdict| Hello {
+            verdict,
+            cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },
+            missed: 1,
+            unread: 2,
+            connection_id: Uuid::nil(),
+            heartbeat_ms: 20_000,
+            reason: None,
+        };
+        assert!(!hello(Verdict::Resumed).render(Duration::from_secs(2)).contains("id: "));
+        assert!(hello(Verdict::Fresh).render(Duration::from_secs(2)).contains("\n\nid: e.4\nevent: hello\n"));
+    }
 }

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tidings` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidings::cli::main()
+}

@@ -50,6 +50,7 @@ metrics! {
     BUS_PROBE_AGE_SECONDS = Gauge "tidings_bus_probe_age_seconds" [""] "Since the last probe message came back through Redis.";
     BUS_RECONNECTS = Counter "tidings_bus_reconnects_total" [""] "Fresh connections made for the bus.";
     BUS_DROPPED = Counter "tidings_bus_dropped_total" [""] "Announcements not sent because the bus was down or its queue full.";
+    BUS_FOREIGN = Counter "tidings_bus_foreign_messages_total" [""] "Messages on the bus that were not understood and ignored: malformed, or of a newer version.";
     BUS_SUBSCRIPTIONS = Gauge "tidings_bus_subscriptions" [""] "Users subscribed on the bus.";
     INGEST_PENDING = Gauge "tidings_ingest_pending" [""] "Entries of the Redis stream delivered and not yet acknowledged.";
     INGEST_DEAD = Counter "tidings_ingest_dead_letters_total" ["source"] "Messages refused at ingest.";

@@ -25,7 +25,8 @@ pub const KIND_BYTES: usize = 64;
 pub struct Malformed(pub &'static str);
 
 /// The outermost scope: `[A-Za-z0-9_-]{1,64}`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Tenant(Arc<str>);
 
 impl Tenant {
@@ -48,7 +49,8 @@ impl FromStr for Tenant {
 }
 
 /// A recipient within a tenant: an opaque text of 1 to [`USER_ID_BYTES`] bytes without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct UserId(Arc<str>);
 
 impl UserId {
@@ -72,8 +74,29 @@ impl FromStr for UserId {
     }
 }
 
+/// Gives a text type its way through serde: written as the text, parsed when read.
+macro_rules! as_text {
+    ($name:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = Malformed;
+
+            fn try_from(text: String) -> Result<Self, Malformed> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.as_str().to_owned()
+            }
+        }
+    };
+}
+as_text!(Tenant);
+as_text!(UserId);
+
 /// Whose inbox and stream: a user within a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UserKey {
     /// The tenant, from the token.
     pub tenant: Tenant,
@@ -222,6 +245,21 @@ pub struct InboxItem {
     pub read_at: Option<DateTime<Utc>>,
     /// When the user archived it.
     pub archived_at: Option<DateTime<Utc>>,
+}
+
+/// An item's state, as the stream tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemState {
+    /// The notification.
+    pub id: Uuid,
+    /// When it arrived.
+    pub seq: Seq,
+    /// Read.
+    pub read: bool,
+    /// Put away.
+    pub archived: bool,
+    /// Removed.
+    pub deleted: bool,
 }
 
 /// Where a publish came in.

@@ -1,11 +1,28 @@
-//! The single write path: batch, append in one transaction, announce.
+//! The single write path: publishes that come together are written by one transaction, then announced.
+//!
+//! While a transaction runs, what arrives gathers for the next one: under load the batches grow by themselves, and
+//! without load nobody waits for company.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use chrono::Utc;
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::notification::NewNotification;
+use crate::{
+    bus::Announcement,
+    config::PublishSettings,
+    fanout::Fanout,
+    frame::Frame,
+    metrics,
+    notification::{NewNotification, UserKey},
+    store::{Appended, Placed, Store, Unavailable, Written},
+    wire::Item,
+};
 
 /// What became of one publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,28 +41,204 @@ pub enum Refused {
     /// The idempotency key was used with another body.
     #[error("the idempotency key was used before with another body")]
     KeyReused,
+    /// The database does not take its values.
+    #[error("the notification holds values that cannot be stored")]
+    Unstorable,
     /// Too many publishes wait; try again after this time.
     #[error("too many publishes are waiting")]
     Overloaded {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The store did not take it; nothing is known to be written, and a repeat with the same key is safe.
+    /// The store did not answer: it is not known whether anything was written, and a repeat with the same idempotency
+    /// key is safe.
     #[error("the notification could not be stored")]
     Unavailable,
 }
 
+type Answers = Vec<Result<Accepted, Refused>>;
+
+/// Publishes that belong into one transaction.
+struct Request {
+    items: Vec<NewNotification>,
+    received_at: u64,
+    answer: oneshot::Sender<Result<Answers, Refused>>,
+}
+
+impl Request {
+    fn rows(&self) -> usize {
+        self.items.iter().map(|item| item.users.len()).sum()
+    }
+}
+
 /// The handle to the write path; cheap to clone.
 #[derive(Clone)]
-pub struct Publisher {}
+pub struct Publisher {
+    requests: mpsc::Sender<Request>,
+}
 
 impl Publisher {
-    /// Writes several publishes in one transaction, or fails as a whole; answers in the order given.
+    /// Starts the write path. It ends, with everything accepted written, when the last handle is gone.
+    pub fn start(store: Store, fanout: Fanout, settings: &PublishSettings, tracker: &TaskTracker) -> Self {
+        let (requests, waiting) = mpsc::channel(settings.queue);
+        let writer = Writer { store, fanout, tracker: tracker.clone() };
+        tracker.spawn(gather(writer, waiting, settings.commit_rows, settings.writers));
+        Self { requests }
+    }
+
+    /// Writes several publishes in one transaction; answers in the order given. Once called it goes on even if the
+    /// caller stops waiting.
     ///
     /// # Errors
-    /// [`Refused::Overloaded`] and [`Refused::Unavailable`] for all of them; `KeyReused` stands in its own place.
-    pub async fn publish(&self, items: Vec<NewNotification>) -> Result<Vec<Result<Accepted, Refused>>, Refused> {
-        let _ = items;
-        Err(Refused::Unavailable)
+    /// [`Refused::Overloaded`] and [`Refused::Unavailable`] for all of them; other refusals stand in their own place.
+    pub async fn publish(&self, items: Vec<NewNotification>) -> Result<Answers, Refused> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (answer, answered) = oneshot::channel();
+        let received_at = u64::try_from(Utc::now().timestamp_micros()).unwrap_or(0);
+        let request = Request { items, received_at, answer };
+        self.requests.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Overloaded { retry_after: Duration::from_secs(1) },
+            mpsc::error::TrySendError::Closed(_) => Refused::Unavailable,
+        })?;
+        answered.await.unwrap_or(Err(Refused::Unavailable))
+    }
+}
+
+/// Gathers requests up to a number of rows and has them written, by so many transactions at once.
+async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows: usize, writers: usize) {
+    let permits = Arc::new(Semaphore::new(writers));
+    let mut next = waiting.recv().await;
+    while let Some(first) = next.take() {
+        // The permit comes before the batch is closed: what arrives while all writers work joins it.
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let mut rows = first.rows();
+        let mut batch = vec![first];
+        while let Ok(request) = waiting.try_recv() {
+            rows += request.rows();
+            if rows > most_rows {
+                next = Some(request);
+                break;
+            }
+            batch.push(request);
+        }
+        let writer = writer.clone();
+        writer.tracker.clone().spawn(async move {
+            writer.write(batch).await;
+            drop(permit);
+        });
+        if next.is_none() {
+            next = waiting.recv().await;
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Writer {
+    store: Store,
+    fanout: Fanout,
+    tracker: TaskTracker,
+}
+
+impl Writer {
+    async fn write(&self, batch: Vec<Request>) {
+        let mut items = Vec::new();
+        let mut places = Vec::with_capacity(batch.len());
+        for request in batch {
+            places.push((request.items.len(), request.received_at, request.answer));
+            items.extend(request.items);
+        }
+        ::metrics::histogram!(metrics::BATCH_ITEMS).record(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        let started = Instant::now();
+        let appended = self.store.append(&items).await;
+        ::metrics::histogram!(metrics::COMMIT_SECONDS).record(started.elapsed());
+        let Ok(appended) = appended else {
+            count(&items, "failed");
+            places.into_iter().for_each(|(_, _, answer)| drop(answer.send(Err(Refused::Unavailable))));
+            return;
+        };
+        let mut written = items.into_iter().zip(appended);
+        let mut announcements = Vec::new();
+        let mut unheard = Vec::new();
+        for (number, received_at, answer) in places {
+            let answers = written
+                .by_ref()
+                .take(number)
+                .map(|(item, appended)| {
+                    match &appended {
+                        Appended::Written(written) => announce(&item, written, received_at, &mut announcements),
+                        // An attempt of our own whose answer was lost: nobody was told yet.
+                        Appended::Repeated { id, .. } if *id == item.id => unheard.extend(keys(&item)),
+                        _ => {}
+                    }
+                    settle(&item, &appended)
+                })
+                .collect();
+            // A caller that stopped waiting is no reason not to tell the others.
+            let _ = answer.send(Ok(answers));
+        }
+        self.fanout.tell(announcements);
+        self.tell_heads(unheard).await;
+    }
+
+    async fn tell_heads(&self, keys: Vec<UserKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        match self.store.heads(&keys).await {
+            Ok(heads) => self.fanout.tell(heads.into_iter().map(Announcement::from).collect()),
+            Err(Unavailable) => log::debug!("heads are left to the head check"),
+        }
+    }
+}
+
+fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refused> {
+    let (label, answer) = match appended {
+        Appended::Written(written) => {
+            ("accepted", Ok(Accepted { id: item.id, recipients: written.rows.len(), repeated: false }))
+        }
+        Appended::Repeated { id, recipients } => {
+            ("repeated", Ok(Accepted { id: *id, recipients: *recipients, repeated: *id != item.id }))
+        }
+        Appended::KeyReused => ("refused", Err(Refused::KeyReused)),
+        Appended::Unstorable => ("refused", Err(Refused::Unstorable)),
+    };
+    count(std::slice::from_ref(item), label);
+    answer
+}
+
+fn count(items: &[NewNotification], result: &'static str) {
+    for item in items {
+        ::metrics::counter!(metrics::PUBLISHES, "source" => item.source.as_str(), "result" => result).increment(1);
+    }
+}
+
+fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
+    item.users.iter().map(|user| UserKey { tenant: item.tenant.clone(), user: user.clone() })
+}
+
+/// One announcement per recipient, in the order of the seqs of each.
+fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
+    let content = &item.content;
+    for (key, row) in keys(item).zip(&written.rows) {
+        let Placed { epoch, seq, unread } = row;
+        let wire = Item {
+            id: item.id,
+            seq: *seq,
+            kind: &content.kind,
+            category: content.category.as_deref(),
+            priority: content.priority,
+            title: &content.title,
+            message: content.message.as_deref(),
+            data: content.data.as_ref(),
+            action_url: content.action_url.as_deref(),
+            created_at: written.created_at,
+            expires_at: written.expires_at,
+            read_at: None,
+            archived_at: None,
+        };
+        let frames = vec![Frame::notification(epoch, &wire, *unread)];
+        announcements.push(Announcement { key, epoch: epoch.clone(), head: *seq, frames, published_at: received_at });
     }
 }

@@ -1,22 +1,162 @@
 //! Who calls: a token becomes an [`Identity`].
+//!
+//! An algorithm belongs to its key: what a token's header says only chooses among keys, never how one is used.
+//! Nothing here knows HTTP requests or the database.
 
+mod claims;
+mod jwks;
+mod keys;
+mod local;
+mod mint;
+mod revocations;
+#[cfg(test)]
+mod tests;
+mod ticket;
+
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
+use jsonwebtoken::{Header, decode_header};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
-use crate::notification::UserKey;
+use self::{
+    claims::{Claims, Rules},
+    jwks::Jwks,
+    keys::Key,
+};
+pub use self::{
+    local::local_secret,
+    mint::{Grant, mint},
+    revocations::{Revocation, Revocations, Target},
+    ticket::Ticket,
+};
+use crate::{config::AuthSettings, notification::UserKey};
+
+/// Most bytes of a token.
+pub const TOKEN_BYTES: usize = 8 * 1024;
 
 /// A verified caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The token's `tenant` and `sub`.
     pub key: UserKey,
     /// May publish.
     pub publish: bool,
-    /// May do everything within the tenant.
+    /// May do everything within the tenant, publishing included.
     pub admin: bool,
-    /// When the token ends; none for a token without `exp`.
-    pub expires_at: Option<DateTime<Utc>>,
+    /// When the token ends.
+    pub expires_at: DateTime<Utc>,
     /// When the token was made.
     pub issued_at: Option<DateTime<Utc>>,
     /// The token's own id.
     pub token_id: Option<String>,
+}
+
+/// Why a token is not accepted; the messages are fit for an API answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// There is none.
+    #[error("a token is required")]
+    Missing,
+    /// It is not a signed token, or too long.
+    #[error("the token is malformed")]
+    Malformed,
+    /// No key of ours signed it.
+    #[error("the token's signature is not valid")]
+    Signature,
+    /// Its `exp` has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// Its `nbf` or `iat` lies ahead.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// A claim is missing or not what it must be.
+    #[error("{0}")]
+    Claims(&'static str),
+    /// The token or its user was revoked.
+    #[error("the token has been revoked")]
+    Revoked,
+    /// The issuer's keys cannot be fetched: the token may be good, so this is not final.
+    #[error("the keys to verify the token cannot be fetched")]
+    KeysUnavailable,
+}
+
+/// Verifies tokens; cheap to clone.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    keys: Vec<Key>,
+    jwks: Option<Arc<Jwks>>,
+    rules: Rules,
+    revocations: Revocations,
+}
+
+impl Authenticator {
+    /// Takes the configured keys, or `local`, the generated secret, where none is configured.
+    ///
+    /// # Errors
+    /// When a key cannot be used or there is none at all.
+    pub fn new(settings: &AuthSettings, local: Option<SecretString>) -> anyhow::Result<Self> {
+        Self::with_rhythm(settings, local, jwks::Rhythm::default())
+    }
+
+    fn with_rhythm(settings: &AuthSettings, local: Option<SecretString>, rhythm: jwks::Rhythm) -> anyhow::Result<Self> {
+        let local = local.filter(|_| !settings.has_key());
+        let mut keys: Vec<_> = settings.secret.iter().chain(&local).map(Key::from_secret).collect();
+        if let Some(pem) = &settings.public_key {
+            keys.push(Key::from_pem(pem).context("jwt-public-key (TIDINGS_JWT_PUBLIC_KEY)")?);
+        }
+        let jwks = settings.jwks_url.clone().map(|url| Jwks::new(url, rhythm)).transpose()?.map(Arc::new);
+        ensure!(!keys.is_empty() || jwks.is_some(), "no key for tokens is configured");
+        let rules = Rules::new(settings);
+        Ok(Self(Arc::new(Inner { keys, jwks, rules, revocations: Revocations::default() })))
+    }
+
+    /// Turns a token into its identity.
+    ///
+    /// # Errors
+    /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] may pass by itself.
+    pub async fn authenticate(&self, token: &str) -> Result<Identity, Rejected> {
+        let identity = self.verified(token).await?.identity(&self.0.rules, Utc::now())?;
+        if self.0.revocations.refuses(&identity) {
+            return Err(Rejected::Revoked);
+        }
+        Ok(identity)
+    }
+
+    /// What was revoked: to be kept up to date by the caller, and asked for identities that a ticket carried.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
+    /// The claims of a token that one of the keys signed.
+    async fn verified(&self, token: &str) -> Result<Claims, Rejected> {
+        let header = header(token)?;
+        for key in self.0.keys.iter().filter(|key| key.signs(&header)) {
+            match key.verify(token) {
+                Err(Rejected::Signature) => {}
+                answer => return answer,
+            }
+        }
+        match &self.0.jwks {
+            Some(jwks) => jwks.verify(token, &header).await,
+            None => Err(Rejected::Signature),
+        }
+    }
+}
+
+/// The header of a token that is worth looking at: extensions it calls critical are none of ours (RFC 7515, 4.1.11).
+fn header(token: &str) -> Result<Header, Rejected> {
+    if token.is_empty() {
+        return Err(Rejected::Missing);
+    }
+    if token.len() > TOKEN_BYTES {
+        return Err(Rejected::Malformed);
+    }
+    let header = decode_header(token).map_err(|_| Rejected::Malformed)?;
+    let plain = header.crit.is_none() && header.zip.is_none() && header.enc.is_none();
+    if plain { Ok(header) } else { Err(Rejected::Malformed) }
 }

@@ -4,15 +4,14 @@
 
 pub mod redis;
 
-use std::{
-    future::{Future, ready},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 
+use uuid::Uuid;
+
 use crate::{
+    auth::Identity,
     frame::Frame,
     notification::{Epoch, Seq, UserKey},
 };
@@ -33,10 +32,17 @@ pub struct Announcement {
 }
 
 /// Something every instance must do at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
     /// Revocations changed: read them anew and end the streams they concern.
     Revoked,
+    /// Let an open stream go on under a fresh token of its user.
+    Extend {
+        /// The stream's connection, wherever it is.
+        connection: Uuid,
+        /// Who the token stands for.
+        identity: Box<Identity>,
+    },
 }
 
 /// What the bus hands to this instance.
@@ -101,6 +107,11 @@ impl Bus {
             Self::Local(sink) => sink(Incoming::Control(control)),
             Self::Redis(bus) => bus.control(control),
         }
+    }
+
+    /// Whether there may be other instances.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
     }
 
     /// How the path does.

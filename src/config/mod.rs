@@ -1,13 +1,36 @@
 //! Settings in force: one struct of final, validated types.
 //!
-//! Where they come from (file, environment, flags) is in [`options`]; nothing else reads the environment.
+//! How they are written is in [`options`], where they come from in `sources`, what they must be in `validate`;
+//! nothing else reads the environment.
 
+mod mask;
 pub mod options;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod validate;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
+
+/// What is wrong with the settings: one line for each of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Invalid(pub Vec<String>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "these settings cannot be used:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// The process' environment; what is not Unicode reads as what is left of it.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
 
 /// Everything that an instance can be told.
 #[derive(Debug, Clone)]
@@ -65,7 +88,7 @@ pub struct RedisSettings {
 pub struct AuthSettings {
     /// HS256 secret.
     pub secret: Option<SecretString>,
-    /// PEM of an RSA, P-256 or Ed25519 public key.
+    /// PEM of an RSA, P-256, P-384 or Ed25519 public key.
     pub public_key: Option<String>,
     /// Where a JSON Web Key Set is served.
     pub jwks_url: Option<Url>,
@@ -79,6 +102,13 @@ pub struct AuthSettings {
     pub cookie: String,
     /// Accept `?token=` on the stream.
     pub query_token: bool,
+}
+
+impl AuthSettings {
+    /// Whether tokens can be verified without a generated secret.
+    pub fn has_key(&self) -> bool {
+        self.secret.is_some() || self.public_key.is_some() || self.jwks_url.is_some()
+    }
 }
 
 /// Bounds and rhythms of streams.

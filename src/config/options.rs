@@ -1,1 +1,256 @@
-//! Where settings come from: a TOML file, the environment, flags, the later winning.
+//! Every setting as it is written: one struct for the flags, the file's keys and the environment's variables.
+//!
+//! The names, the help texts, the defaults and the bounds stand here and nowhere else.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use clap::builder::BoolishValueParser;
+use serde::{Deserialize, Serialize};
+
+/// Where HTTP is served when nothing says so.
+pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// The environment's name of a setting: `TIDINGS_` and the setting's name, but for those that platforms set.
+pub fn variable(name: &str) -> String {
+    let upper = name.replace('-', "_").to_uppercase();
+    match upper.as_str() {
+        "DATABASE_URL" | "DATABASE_URL_FILE" | "REDIS_URL" | "REDIS_URL_FILE" | "PORT" => upper,
+        _ => format!("TIDINGS_{upper}"),
+    }
+}
+
+/// A setting's name as the file and the flags have it.
+pub(super) fn key(field: &str) -> String {
+    field.replace('_', "-")
+}
+
+fn help(doc: &str, field: &str, default: &str) -> String {
+    format!("{}{default} [env: {}]", doc.trim().trim_end_matches('.'), variable(field))
+}
+
+/// A number with its bounds, checked.
+fn bounded<T: Copy + PartialOrd + std::fmt::Display>(
+    field: &str,
+    value: T,
+    least: T,
+    most: T,
+    wrong: &mut Vec<String>,
+) -> T {
+    if !(value >= least && value <= most) {
+        wrong.push(format!("{} ({}): {value} is not from {least} to {most}", key(field), variable(field)));
+    }
+    value
+}
+
+macro_rules! options {
+    (
+        texts { $( $heading:literal { $(
+            $(#[doc = $doc:literal])+ $(#[arg($($arg:tt)*)])? $text:ident: $text_type:ty $(= $shown:literal)?;
+        )* } )* }
+        numbers { $( $topic:literal { $(
+            $(#[doc = $meaning:literal])+ $number:ident: $number_type:ty = $default:literal, $least:literal to $most:literal;
+        )* } )* }
+    ) => {
+        /// Settings as given by one source or by all of them together; what is none was not given.
+        ///
+        /// Holds secrets: deliberately without `Debug`.
+        #[derive(Clone, Default, clap::Args, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct Options {
+            /// TOML file with settings; its keys are these flags without the dashes before them.
+            #[arg(long, value_name = "PATH", help_heading = "Sources",
+                help = "TOML file with settings: the keys are the flags' names [env: TIDINGS_CONFIG]")]
+            #[serde(skip)]
+            pub config: Option<PathBuf>,
+            $($(
+                $(#[doc = $doc])+
+                #[arg(long, help_heading = $heading, hide_short_help = true,
+                    help = help(concat!($($doc),+), stringify!($text), concat!($(" [default: ", $shown, "]")?))
+                    $(, $($arg)*)?)]
+                pub $text: Option<$text_type>,
+            )*)*
+            $($(
+                $(#[doc = $meaning])+
+                #[arg(long, value_name = "NUMBER", help_heading = $topic, hide_short_help = true,
+                    help = help(concat!($($meaning),+), stringify!($number),
+                        &format!(" [default: {}, {} to {}]", $default, $least, $most)))]
+                pub $number: Option<$number_type>,
+            )*)*
+        }
+
+        /// The numbers in force.
+        pub(super) struct Numbers {
+            $($(pub(super) $number: $number_type,)*)*
+        }
+
+        impl Options {
+            /// The numbers in force; adds a line to `wrong` for each that is out of bounds.
+            pub(super) fn numbers(&self, wrong: &mut Vec<String>) -> Numbers {
+                Numbers { $($(
+                    $number: bounded(stringify!($number), self.$number.unwrap_or($default), $least, $most, wrong),
+                )*)* }
+            }
+
+            /// Puts the default in the place of every number that was not given.
+            pub(super) fn fill_numbers(&mut self) {
+                $($(self.$number.get_or_insert($default);)*)*
+            }
+        }
+    };
+}
+
+options! {
+    texts {
+        "Server" {
+            /// Address and port to serve HTTP on; anything but loopback needs a key for tokens.
+            #[arg(value_name = "ADDRESS:PORT")]
+            listen: SocketAddr = "127.0.0.1:8080";
+            /// Port to serve HTTP on at all addresses, as platforms set it; `listen` is stronger.
+            #[arg(value_name = "PORT")]
+            port: u16;
+            /// Directory of the embedded database and of a generated secret.
+            #[arg(value_name = "PATH")]
+            data_dir: PathBuf = "./tidings-data";
+            /// First part of every Redis key and channel: 1 to 32 characters of A-Z, a-z, 0-9, _ and -.
+            #[arg(value_name = "TEXT")]
+            prefix: String = "tidings";
+            /// Origins that browsers may call from, separated by commas; `*` is any, without cookies.
+            #[arg(value_name = "ORIGINS", value_delimiter = ',')]
+            cors_origins: Vec<String>;
+        }
+        "Storage" {
+            /// Postgres server, `postgres://user:password@host/database`; without it the embedded one runs.
+            #[arg(value_name = "URL")]
+            database_url: String;
+            /// File that holds the URL of the Postgres server.
+            #[arg(value_name = "PATH")]
+            database_url_file: PathBuf;
+            /// Run the migrations on start (the embedded database: always).
+            #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+            migrate: bool = "false";
+            /// Redis server, `redis://host` or `rediss://host`; several, separated by commas, are a cluster's seed nodes.
+            #[arg(value_name = "URLS")]
+            redis_url: String;
+            /// File that holds the URL of the Redis server.
+            #[arg(value_name = "PATH")]
+            redis_url_file: PathBuf;
+            /// The Redis server is a cluster: use sharded pub/sub (implied by several URLs).
+            #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+            redis_cluster: bool = "false";
+        }
+        "Tokens" {
+            /// Secret of HS256 tokens, 32 bytes at least. Prefer the file: flags show in the list of processes.
+            #[arg(value_name = "SECRET")]
+            jwt_secret: String;
+            /// File that holds the secret of HS256 tokens.
+            #[arg(value_name = "PATH")]
+            jwt_secret_file: PathBuf;
+            /// PEM of the public key of RS256, ES256, ES384 or `EdDSA` tokens.
+            #[arg(value_name = "PEM")]
+            jwt_public_key: String;
+            /// File that holds the PEM of the public key.
+            #[arg(value_name = "PATH")]
+            jwt_public_key_file: PathBuf;
+            /// Where the issuer serves its public keys (JSON Web Key Set).
+            #[arg(value_name = "URL")]
+            jwks_url: String;
+            /// The `iss` that every token must have.
+            #[arg(value_name = "TEXT")]
+            jwt_issuer: String;
+            /// The `aud` that every token must have.
+            #[arg(value_name = "TEXT")]
+            jwt_audience: String;
+            /// Name of the cookie that may carry the token.
+            #[arg(value_name = "NAME")]
+            cookie: String = "tidings_token";
+            /// Accept long-lived tokens in the stream's query (`?token=`): they end up in other servers' logs.
+            #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+            query_token: bool = "false";
+        }
+    }
+    numbers {
+        "Tokens" {
+            /// Allowed difference between the issuer's clock and ours, in seconds.
+            jwt_leeway_seconds: f64 = 30.0, 0.0 to 600.0;
+        }
+        "Storage" {
+            /// Most connections of this instance to the Postgres server.
+            pool_size: usize = 8, 1 to 1_000;
+            /// Longest time of one statement, in seconds.
+            statement_timeout_seconds: f64 = 10.0, 0.1 to 3_600.0;
+            /// Time between probe messages through Redis, in seconds.
+            probe_seconds: f64 = 3.0, 0.05 to 60.0;
+        }
+        "Streams" {
+            /// Most connections of this instance.
+            max_connections: usize = 20_000, 1 to 1_000_000;
+            /// Most connections of one user on this instance.
+            max_connections_per_user: usize = 100, 1 to 100_000;
+            /// Time between heartbeats, in seconds.
+            heartbeat_seconds: f64 = 20.0, 0.05 to 300.0;
+            /// A stream is rotated after 75 to 100 % of this, in seconds.
+            max_lifetime_seconds: f64 = 3_600.0, 0.5 to 604_800.0;
+            /// Most changes that a reconnecting client is sent; more is a reset.
+            max_replay: u64 = 5_000, 1 to 1_000_000;
+            /// Rows that one read of a replay takes.
+            page_rows: usize = 200, 1 to 10_000;
+            /// Frames kept in memory per connected user.
+            ring_frames: usize = 64, 1 to 100_000;
+            /// Bytes of frames kept in memory per connected user.
+            ring_bytes: usize = 65_536, 1_024 to 67_108_864;
+            /// How long a client may accept no bytes before it is dropped, in seconds.
+            write_stall_seconds: f64 = 30.0, 0.1 to 600.0;
+            /// Shortest reconnect delay told to clients, in milliseconds; each is told up to twice this.
+            retry_ms: u64 = 2_000, 10 to 600_000;
+            /// Time between looks for missed changes while Redis is well, in seconds.
+            head_check_seconds: f64 = 15.0, 0.05 to 3_600.0;
+            /// Longest time from the signal to stop to the exit, in seconds.
+            drain_seconds: f64 = 30.0, 0.0 to 3_600.0;
+        }
+        "Publishing" {
+            /// Most bytes of one publish; a batch may have sixteen times this.
+            body_bytes: usize = 65_536, 1_024 to 4_194_304;
+            /// Most recipients of one publish.
+            max_recipients: usize = 1_000, 1 to 100_000;
+            /// Most publishes of one batch request.
+            batch_items: usize = 1_000, 1 to 10_000;
+            /// Most inbox rows of one transaction.
+            commit_rows: usize = 1_000, 1 to 100_000;
+            /// Transactions that write at the same time.
+            writers: usize = 2, 1 to 64;
+            /// Most publishes that wait for a transaction.
+            publish_queue: usize = 10_000, 1 to 1_000_000;
+        }
+        "Retention" {
+            /// A notification leaves inboxes after this at the latest, in days.
+            keep_days: f64 = 90.0, 0.00001 to 3_650.0;
+            /// How long clients that were away can learn what left, and idempotency keys are known, in days.
+            remember_days: f64 = 7.0, 1.0 to 3_650.0;
+            /// Time between sweeps, in seconds.
+            sweep_seconds: f64 = 30.0, 0.05 to 86_400.0;
+        }
+    }
+}
+
+impl Options {
+    /// Puts the default in the place of everything that was not given and has one.
+    pub(super) fn fill(&mut self) {
+        let everywhere = |port| SocketAddr::from(([0, 0, 0, 0], port));
+        let listen = self.port.take().map_or(DEFAULT_LISTEN, everywhere);
+        self.listen.get_or_insert(listen);
+        self.data_dir.get_or_insert_with(|| "./tidings-data".into());
+        self.prefix.get_or_insert_with(|| "tidings".into());
+        self.cookie.get_or_insert_with(|| "tidings_token".into());
+        self.cors_origins.get_or_insert_default();
+        self.migrate.get_or_insert(false);
+        self.redis_cluster.get_or_insert(false);
+        self.query_token.get_or_insert(false);
+        self.fill_numbers();
+    }
+}

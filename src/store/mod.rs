@@ -1,97 +1,274 @@
 //! Everything that is kept: Diesel lives here and nowhere else. One file per table or family of queries.
+//!
+//! Query functions take a connection and answer `QueryResult`; [`Store`] gives them a connection, repeats what may
+//! be repeated, and turns the rest into [`Unavailable`].
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
+mod access;
+mod append;
+mod coalesce;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod inbox;
+mod page;
+mod pool;
+mod retention;
+mod revocations;
+pub(crate) mod schema;
+mod state;
+mod streams;
+mod tickets;
+mod tls;
 
-use crate::notification::{Action, Cursor, InboxItem, Priority, Seq, UserKey};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+use diesel_async::AsyncPgConnection;
+
+pub use access::TICKET_TTL;
+pub use append::{Appended, Placed, Written};
+pub use inbox::{InboxPage, ListQuery};
+pub use page::{Ask, Page, Position, Row};
+pub use pool::PoolUse;
+pub use retention::Swept;
+pub use state::{Change, Changed};
+pub use streams::Head;
+
+use crate::config::{DatabaseSettings, RetentionSettings, Settings};
+
+/// How often an operation that may be repeated is tried: with the pauses below, about 1.5 seconds in all.
+const ATTEMPTS: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(30);
+
+/// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
+/// patience ends. (A macro because a closure's future cannot be shown to be `Send` for every connection.)
+macro_rules! repeat {
+    ($shared:expr, $connection:ident => $operation:expr) => {{
+        let mut patience = $crate::store::Patience::default();
+        loop {
+            let run = async {
+                let $connection = &mut *$shared.connection().await?;
+                $operation.await.map_err($crate::store::Failure::Statement)
+            };
+            match run.await {
+                Ok(value) => {
+                    $shared.note_success();
+                    break Ok(value);
+                }
+                Err(failure) if patience.allows(&failure).await => {}
+                Err(failure) => {
+                    $shared.note_failure(&failure);
+                    break Err(failure);
+                }
+            }
+        }
+    }};
+}
+use repeat;
+
+/// The database did not answer; the cause was logged where it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database did not answer")]
+pub struct Unavailable;
 
 /// Handle to the database; cheap to clone.
 #[derive(Clone)]
-pub struct Store {}
-
-/// The store could not answer: the cause is logged, callers say "unavailable".
-#[derive(Debug, thiserror::Error)]
-#[error("the database did not answer: {0}")]
-pub struct Unavailable(pub String);
-
-/// Which items of an inbox to list, newest first.
-#[derive(Debug, Clone, Default)]
-pub struct ListQuery {
-    /// Most items (validated by the caller).
-    pub limit: i64,
-    /// Items skipped from the newest; exclusive with `before`.
-    pub offset: i64,
-    /// Only items that arrived before this seq: what a page token carries.
-    pub before: Option<Seq>,
-    /// Only unread ones.
-    pub unread_only: bool,
-    /// Only this category.
-    pub category: Option<String>,
-    /// Only this kind.
-    pub kind: Option<String>,
-    /// Only this priority.
-    pub priority: Option<Priority>,
+pub struct Store {
+    shared: Arc<Shared>,
+    asks: coalesce::Asks,
 }
 
-/// One page of an inbox, all of it from one snapshot.
-#[derive(Debug, Clone)]
-pub struct InboxPage {
-    /// Newest first, without archived and deleted ones.
-    pub items: Vec<InboxItem>,
-    /// All items that match the filter.
-    pub total: i64,
-    /// The user's authoritative count, whatever the filter.
-    pub unread: i64,
-    /// Whether older items follow.
-    pub has_more: bool,
-    /// The stream's position of this answer.
-    pub cursor: Cursor,
-}
-
-/// The answer to a change of state.
-#[derive(Debug, Clone)]
-pub struct Changed {
-    /// The items that really changed, oldest first.
-    pub ids: Vec<Uuid>,
-    /// The user's count after it.
-    pub unread: i64,
-    /// The stream's position after it.
-    pub cursor: Cursor,
+struct Shared {
+    pool: pool::Pool,
+    up: AtomicBool,
+    retention: RetentionSettings,
+    /// Kept for as long as the pool: dropping it stops the embedded server.
+    #[cfg(feature = "embedded")]
+    _embedded: Option<embedded::Embedded>,
 }
 
 impl Store {
-    /// Lists an inbox.
+    /// Opens the configured Postgres server, or the embedded one when none is configured.
+    ///
+    /// A server need not be reachable yet, unless migrations are to be run.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn list(&self, key: &UserKey, query: &ListQuery) -> Result<InboxPage, Unavailable> {
-        let _ = (key, query);
-        Err(Unavailable(String::new()))
+    /// When the URL is unusable, the embedded database does not start, or a migration fails.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        match &settings.database {
+            Some(database) => Self::open_server(database, &settings.retention).await,
+            None => Self::open_embedded(&settings.data_dir, &settings.retention).await,
+        }
     }
 
-    /// One item, none when the user has none of that id (deleted ones included).
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn item(&self, key: &UserKey, id: Uuid) -> Result<Option<InboxItem>, Unavailable> {
-        let _ = (key, id);
-        Err(Unavailable(String::new()))
+    async fn open_server(database: &DatabaseSettings, retention: &RetentionSettings) -> anyhow::Result<Self> {
+        if database.migrate {
+            Self::migrate(database).await?;
+        }
+        let pool = pool::open(database)?;
+        Ok(Self::over(Shared {
+            pool,
+            up: AtomicBool::new(true),
+            retention: retention.clone(),
+            #[cfg(feature = "embedded")]
+            _embedded: None,
+        }))
     }
 
-    /// The user's unread count.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn unread(&self, key: &UserKey) -> Result<i64, Unavailable> {
-        let _ = key;
-        Err(Unavailable(String::new()))
+    #[cfg(feature = "embedded")]
+    async fn open_embedded(data_dir: &Path, retention: &RetentionSettings) -> anyhow::Result<Self> {
+        let embedded = embedded::Embedded::start(data_dir).await?;
+        let database = embedded.settings();
+        Self::migrate(&database).await?;
+        let pool = pool::open(&database)?;
+        let up = AtomicBool::new(true);
+        Ok(Self::over(Shared { pool, up, retention: retention.clone(), _embedded: Some(embedded) }))
     }
 
-    /// The database's clock.
+    #[cfg(not(feature = "embedded"))]
+    async fn open_embedded(_: &Path, _: &RetentionSettings) -> anyhow::Result<Self> {
+        anyhow::bail!("DATABASE_URL is not set, and this build has no embedded database")
+    }
+
+    /// Runs the migrations that the database lacks; answers their names.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn now(&self) -> Result<DateTime<Utc>, Unavailable> {
-        Err(Unavailable(String::new()))
+    /// When the server cannot be reached within some seconds, or a migration fails.
+    pub async fn migrate(database: &DatabaseSettings) -> anyhow::Result<Vec<String>> {
+        let connection =
+            pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
+        pool::migrate(connection).await
+    }
+
+    fn over(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        Self { asks: coalesce::start(&shared), shared }
+    }
+
+    /// Whether the last operation reached the database.
+    pub fn is_up(&self) -> bool {
+        self.shared.up.load(Ordering::Relaxed)
+    }
+
+    /// How the pool is used, for the metrics.
+    pub fn pool_use(&self) -> PoolUse {
+        pool::usage(&self.shared.pool)
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ping(&self) -> Result<(), Unavailable> {
+        self.shared.once(async |conn| streams::ping(conn).await).await
+    }
+}
+
+impl Shared {
+    /// Runs an operation on a connection, once.
+    async fn once<T>(
+        &self,
+        operation: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
+    ) -> Result<T, Unavailable> {
+        let run = async {
+            let mut connection = self.connection().await?;
+            operation(&mut connection).await.map_err(Failure::Statement)
+        };
+        run.await.inspect(|_| self.note_success()).map_err(|failure| {
+            self.note_failure(&failure);
+            Unavailable
+        })
+    }
+
+    async fn connection(&self) -> Result<pool::Connection, Failure> {
+        self.pool.get().await.map_err(|error| Failure::NoConnection(error.to_string()))
+    }
+
+    fn note_success(&self) {
+        if !self.up.swap(true, Ordering::Relaxed) {
+            log::info!("the database answers again");
+        }
+    }
+
+    /// Logs a failure: a lost database once, a failing statement each time, for that is a defect.
+    fn note_failure(&self, failure: &Failure) {
+        if !failure.is_outage() {
+            log::error!("a statement failed: {failure}");
+        } else if self.up.swap(false, Ordering::Relaxed) {
+            log::error!("the database is away: {failure}");
+        }
+    }
+}
+
+/// How often an operation is still tried.
+struct Patience {
+    attempts: u32,
+    pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { attempts: ATTEMPTS, pause: FIRST_PAUSE }
+    }
+}
+
+impl Patience {
+    /// Waits for the next attempt; false when there is none.
+    async fn allows(&mut self, failure: &Failure) -> bool {
+        self.attempts -= 1;
+        if self.attempts == 0 || !failure.may_pass() {
+            return false;
+        }
+        tokio::time::sleep(self.pause.mul_f64(rand::random_range(0.5..1.5))).await;
+        self.pause *= 2;
+        true
+    }
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("no connection: {0}")]
+    NoConnection(String),
+    #[error("{0}")]
+    Statement(Error),
+}
+
+impl Failure {
+    /// Whether a repeat may succeed: all but violated constraints and values that do not fit. A deadlock or a server
+    /// that shuts down has no kind of its own here, so an unknown error is worth another try.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::NoConnection(_) => true,
+            Self::Statement(Error::DatabaseError(kind, _)) => !matches!(
+                kind,
+                DatabaseErrorKind::UniqueViolation
+                    | DatabaseErrorKind::ForeignKeyViolation
+                    | DatabaseErrorKind::NotNullViolation
+                    | DatabaseErrorKind::CheckViolation
+            ),
+            Self::Statement(Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. }) => true,
+            Self::Statement(_) => false,
+        }
+    }
+
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::NoConnection(_) => true,
+            Self::Statement(Error::DatabaseError(kind, information)) => {
+                matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
+                    || information.message().contains("terminating connection")
+                    || information.message().contains("shutting down")
+                    || information.message().contains("starting up")
+            }
+            Self::Statement(_) => false,
+        }
     }
 }

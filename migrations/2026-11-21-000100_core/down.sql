@@ -1,0 +1,3 @@
+drop table inbox;
+drop table streams;
+drop table notifications;

@@ -1,0 +1,69 @@
+//! The secret of an instance that nobody gave a key: made once, kept in the data directory.
+
+use std::{
+    fs,
+    io::{self, ErrorKind, Write},
+    path::Path,
+};
+
+use anyhow::{Context, ensure};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// Reads `jwt-secret` in the data directory; makes both where they are missing, for the owner's eyes only.
+///
+/// Several processes may start at once: all of them get the same secret.
+///
+/// # Errors
+/// When the directory cannot be written, or the file can be read by anybody or is too short.
+pub fn local_secret(data_dir: &Path) -> anyhow::Result<SecretString> {
+    let path = data_dir.join("jwt-secret");
+    let shown = path.display();
+    if !path.try_exists().with_context(|| format!("{shown} cannot be looked up"))? {
+        create(data_dir, &path).with_context(|| format!("{shown} cannot be made"))?;
+    }
+    ensure!(!is_public(&path)?, "{shown} can be read by everybody: delete it, or `chmod 600` it if nobody did");
+    let text = fs::read_to_string(&path).with_context(|| format!("{shown} cannot be read"))?;
+    let secret = text.trim_end();
+    ensure!(secret.len() >= 32, "{shown} holds fewer than 32 bytes: delete it and a new one is made");
+    Ok(secret.into())
+}
+
+/// Writes the secret beside its place and links it there, which only the first of several can do.
+fn create(data_dir: &Path, path: &Path) -> io::Result<()> {
+    make_directory(data_dir)?;
+    let draft = data_dir.join(format!(".jwt-secret-{}", Uuid::new_v4().simple()));
+    let linked = write_private(&draft).and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
+}
+
+fn write_private(path: &Path) -> io::Result<()> {
+    let secret: [u8; 32] = rand::random();
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{}", hex::encode(secret))?;
+    file.sync_all()
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(unix)]
+fn is_public(path: &Path) -> io::Result<bool> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions());
+    Ok(mode & 0o007 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_public(_path: &Path) -> io::Result<bool> {
+    Ok(false)
+}

@@ -1,0 +1,64 @@
+//! Makes tokens, for the command line and for tests; in production an issuer does.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use crate::{config::AuthSettings, notification::UserKey};
+
+/// What a token is to say.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Whom it stands for.
+    pub key: UserKey,
+    /// Words separated by spaces: `publish`, `admin`.
+    pub scope: String,
+    /// How long it is valid, from now.
+    pub ttl: Duration,
+    /// Its own id.
+    pub token_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Signed<'a> {
+    sub: &'a str,
+    tenant: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    iat: i64,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
+}
+
+/// A token that an instance with this secret and these settings accepts.
+///
+/// # Errors
+/// When the time lies out of range.
+pub fn mint(
+    secret: &SecretString,
+    settings: &AuthSettings,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> anyhow::Result<String> {
+    let end = TimeDelta::from_std(grant.ttl).ok().and_then(|ttl| now.checked_add_signed(ttl));
+    let claims = Signed {
+        sub: grant.key.user.as_str(),
+        tenant: grant.key.tenant.as_str(),
+        scope: &grant.scope,
+        iat: now.timestamp(),
+        exp: end.ok_or_else(|| anyhow::anyhow!("the time to live is too long"))?.timestamp(),
+        iss: settings.issuer.as_deref(),
+        aud: settings.audience.as_deref(),
+        jti: grant.token_id.as_deref(),
+    };
+    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+    Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+}

@@ -1,0 +1,65 @@
+//! What was revoked, in memory: asked for every token and every open stream.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::Identity;
+use crate::notification::{Tenant, UserId};
+
+/// What is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// All tokens of the user that were made before the revocation.
+    User(UserId),
+    /// The token with this `jti`.
+    Token(String),
+}
+
+/// A revocation in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Where it holds.
+    pub tenant: Tenant,
+    /// What is refused.
+    pub target: Target,
+    /// When it was given, by the database's clock.
+    pub revoked_at: DateTime<Utc>,
+    /// When it may be forgotten; none is never.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The revocations of all tenants; cheap to clone, and all clones see the same.
+#[derive(Clone, Default)]
+pub struct Revocations(Arc<RwLock<Arc<Index>>>);
+
+/// One revocation for each target: the store keeps no more.
+type Index = HashMap<(Tenant, Target), (DateTime<Utc>, Option<DateTime<Utc>>)>;
+
+impl Revocations {
+    /// Whether the token behind this identity was revoked. A user's token without `iat` cannot prove that it is newer
+    /// than the revocation, nor can one of the same second: both are refused.
+    pub fn refuses(&self, identity: &Identity) -> bool {
+        let index = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        if index.is_empty() {
+            return false;
+        }
+        let now = Utc::now();
+        let revoked_at = |target| {
+            let (revoked_at, expires_at) = index.get(&(identity.key.tenant.clone(), target))?;
+            expires_at.is_none_or(|end| end > now).then_some(*revoked_at)
+        };
+        let user = revoked_at(Target::User(identity.key.user.clone()));
+        let token = identity.token_id.clone().and_then(|id| revoked_at(Target::Token(id)));
+        token.is_some() || user.is_some_and(|at| identity.issued_at.is_none_or(|issued| issued <= at))
+    }
+
+    /// Takes the store's revocations in the place of all that were known.
+    pub fn replace(&self, revocations: Vec<Revocation>) {
+        let index = revocations.into_iter().map(|it| ((it.tenant, it.target), (it.revoked_at, it.expires_at)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index.collect());
+    }
+}

@@ -1,0 +1,143 @@
+//! Real Redis servers for tests: each on a free port, in a directory of its own, ended by its process id.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use tempfile::TempDir;
+
+use crate::config::RedisSettings;
+
+/// Longest time that a test waits for something that must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that keeps nothing.
+pub(crate) struct RedisServer {
+    child: Child,
+    port: u16,
+    arguments: Vec<String>,
+    dir: TempDir,
+}
+
+impl RedisServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub(crate) async fn with(arguments: &[&str]) -> Self {
+        let port = free_port();
+        let dir = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let child = spawn(port, &arguments, &dir);
+        let server = Self { child, port, arguments, dir };
+        server.ready().await;
+        server
+    }
+
+    pub(crate) fn settings(&self) -> RedisSettings {
+        settings(&[self.port], false)
+    }
+
+    pub(crate) async fn connect(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A fresh and empty server in the old one's place.
+    pub(crate) async fn restart(&mut self) {
+        self.child = spawn(self.port, &self.arguments, &self.dir);
+        self.ready().await;
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    async fn ready(&self) {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        until(async || {
+            let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
+            redis::cmd("PING").query_async::<String>(&mut connection).await.is_ok()
+        })
+        .await;
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A cluster of three primaries.
+pub(crate) struct RedisCluster {
+    pub(crate) nodes: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    pub(crate) async fn start() -> Self {
+        let mut nodes = Vec::new();
+        for _ in 0..3 {
+            let bus_port = free_port().to_string();
+            nodes.push(RedisServer::with(&["--cluster-enabled", "yes", "--cluster-port", &bus_port]).await);
+        }
+        let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster", "create"]).args(&addresses).args(["--cluster-yes"]).stdout(Stdio::null());
+        assert!(create.status().unwrap().success());
+        let cluster = Self { nodes };
+        for node in &cluster.nodes {
+            let mut connection = node.connect().await;
+            until(async || {
+                let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut connection).await.unwrap();
+                info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+            })
+            .await;
+        }
+        cluster
+    }
+
+    pub(crate) fn settings(&self) -> RedisSettings {
+        let ports: Vec<u16> = self.nodes.iter().map(|node| node.port).collect();
+        settings(&ports, true)
+    }
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < PATIENCE, "it did not come to pass");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn settings(ports: &[u16], cluster: bool) -> RedisSettings {
+    let url = |port: &u16| SecretString::from(format!("redis://127.0.0.1:{port}"));
+    RedisSettings { urls: ports.iter().map(url).collect(), cluster, probe_interval: Duration::from_millis(200) }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn(port: u16, arguments: &[String], dir: &TempDir) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(arguments)
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}

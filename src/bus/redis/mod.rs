@@ -1,0 +1,127 @@
+//! The bus over Redis: a sender, a subscribed connection, and the proof that the two meet.
+//!
+//! Redis may lose everything at any moment; then this says so ([`Health`]) and mends itself, and the head check finds
+//! what was missed. Nothing here stores anything.
+
+mod announcer;
+mod names;
+mod probe;
+mod session;
+mod slot;
+mod wanted;
+mod wire;
+
+#[cfg(test)]
+pub(crate) mod harness;
+#[cfg(test)]
+mod tests;
+
+pub(crate) mod backoff;
+pub(crate) mod servers;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+pub use self::servers::Servers;
+use self::{
+    announcer::{Announcer, Outgoing},
+    names::Names,
+    probe::Probe,
+    session::Subscriber,
+    wanted::Wanted,
+};
+use super::{Announcement, Control, Health, Incoming, Sink};
+use crate::{config::RedisSettings, metrics::BUS_DROPPED, notification::UserKey};
+
+/// Longest time that a caller waits for the confirmation of a subscription.
+const CONFIRMATION: Duration = Duration::from_secs(2);
+
+/// The handle; cheap to clone.
+#[derive(Clone)]
+pub struct RedisBus(Arc<Shared>);
+
+struct Shared {
+    servers: Servers,
+    names: Arc<Names>,
+    wanted: Arc<Wanted>,
+    probe: Arc<Probe>,
+    outgoing: mpsc::Sender<Outgoing>,
+    sink: Sink,
+}
+
+impl RedisBus {
+    /// Starts the bus' tasks. Redis may be away: the bus is down until it is there.
+    ///
+    /// # Errors
+    /// When the settings or the prefix make no sense.
+    pub fn start(
+        settings: &RedisSettings,
+        prefix: &str,
+        sink: Sink,
+        stop: CancellationToken,
+        tracker: &TaskTracker,
+    ) -> anyhow::Result<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        anyhow::ensure!(
+            !prefix.is_empty() && prefix.bytes().all(plain),
+            "the prefix is of A-Z, a-z, 0-9, _, ., : and -"
+        );
+        let servers = Servers::new(settings)?;
+        let instance: Arc<str> = Uuid::new_v4().simple().to_string().into();
+        let names = Arc::new(Names::new(prefix, &instance, servers.is_cluster()));
+        let wanted = Arc::new(Wanted::default());
+        let probe = Arc::new(Probe::new(names.probes().len()));
+        let (outgoing, queue) = mpsc::channel(announcer::QUEUE);
+        let subscriber = Subscriber {
+            servers: servers.clone(),
+            names: names.clone(),
+            instance: instance.clone(),
+            wanted: wanted.clone(),
+            probe: probe.clone(),
+            probe_interval: settings.probe_interval,
+            outgoing: outgoing.clone(),
+            sink: sink.clone(),
+        };
+        tracker.spawn(subscriber.run(stop.clone()));
+        tracker.spawn(Announcer::new(servers.clone(), names.clone(), instance).run(queue, stop));
+        Ok(Self(Arc::new(Shared { servers, names, wanted, probe, outgoing, sink })))
+    }
+
+    /// The server or cluster that this bus uses, for whoever else needs it.
+    pub fn servers(&self) -> &Servers {
+        &self.0.servers
+    }
+
+    pub(super) fn subscribe(&self, key: &UserKey) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let confirmation = self.0.wanted.join(self.0.names.user(key).into());
+        async move {
+            if let Some(confirmation) = confirmation {
+                let _ = timeout(CONFIRMATION, confirmation).await; // late or never, the head check stands in
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(&self, key: &UserKey) {
+        self.0.wanted.leave(&self.0.names.user(key).into());
+    }
+
+    pub(super) fn announce(&self, announcements: Vec<Announcement>) {
+        for announcement in announcements {
+            if self.0.outgoing.try_send(Outgoing::Announcement(announcement)).is_err() {
+                metrics::counter!(BUS_DROPPED).increment(1);
+            }
+        }
+    }
+
+    pub(super) fn control(&self, control: Control) {
+        (self.0.sink)(Incoming::Control(control.clone()));
+        let _ = self.0.outgoing.try_send(Outgoing::Control(control)); // other instances look by themselves in time
+    }
+
+    pub(super) fn health(&self) -> Health {
+        Health { up: self.0.wanted.is_up(), probe_age: self.0.probe.age() }
+    }
+}

@@ -1,0 +1,126 @@
+//! The names of the bus' channels and back: no user's id can leave its own channel.
+
+use super::slot;
+use crate::notification::{Tenant, UserId, UserKey};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Everything that separates, groups or globs is encoded; what stays is harmless in a channel and in a log.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
+
+/// Probe channels of a cluster: one in each of as many equal ranges of slots, so that every node of a cluster
+/// with the usual layout carries one.
+const CLUSTER_PROBES: u16 = 16;
+
+/// Channel names of one instance.
+#[derive(Debug)]
+pub(super) struct Names {
+    user_prefix: String,
+    control: String,
+    probes: Vec<String>,
+}
+
+/// What a channel carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    User(UserKey),
+    Control,
+    Probe,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &str, instance: &str, cluster: bool) -> Self {
+        let count = if cluster { CLUSTER_PROBES } else { 1 };
+        Self {
+            user_prefix: format!("{prefix}:{{"),
+            control: format!("{prefix}:control"),
+            probes: (0..count).map(|index| probe(prefix, instance, index, count)).collect(),
+        }
+    }
+
+    /// A user's channel. The braces are a hash tag: they make tenant and user decide the slot.
+    pub(super) fn user(&self, key: &UserKey) -> String {
+        let user = utf8_percent_encode(key.user.as_str(), ENCODED);
+        format!("{}{}:{user}}}", self.user_prefix, key.tenant)
+    }
+
+    pub(super) fn control(&self) -> &str {
+        &self.control
+    }
+
+    /// Never empty.
+    pub(super) fn probes(&self) -> &[String] {
+        &self.probes
+    }
+
+    /// The way back; none for a channel that is none of ours.
+    pub(super) fn purpose(&self, channel: &str) -> Option<Purpose> {
+        if let Some(rest) = channel.strip_prefix(&self.user_prefix) {
+            return user_key(rest.strip_suffix('}')?).map(Purpose::User);
+        }
+        if channel == self.control {
+            return Some(Purpose::Control);
+        }
+        self.probes.iter().any(|probe| probe == channel).then_some(Purpose::Probe)
+    }
+}
+
+fn user_key(text: &str) -> Option<UserKey> {
+    let (tenant, user) = text.split_once(':')?;
+    let tenant: Tenant = tenant.parse().ok()?;
+    let user: UserId = percent_decode_str(user).decode_utf8().ok()?.parse().ok()?;
+    Some(UserKey { tenant, user })
+}
+
+/// A probe channel whose slot lies in the `index`th of `count` equal ranges.
+fn probe(prefix: &str, instance: &str, index: u16, count: u16) -> String {
+    let name = |salt: u16| format!("{prefix}:probe:{{{instance}-{salt}}}");
+    let fits = |salt: &u16| slot::of(&name(*salt)) / (slot::SLOTS / count) == index;
+    // One salt in `count` fits, so the bound is never met; if it were, the probe would only be placed less well.
+    name((0..10_000).find(fits).unwrap_or(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(user: &str) -> UserKey {
+        UserKey { tenant: "acme".parse().unwrap(), user: user.parse().unwrap() }
+    }
+
+    proptest! {
+        #[test]
+        fn a_channel_leads_back_to_its_user_and_holds_nothing_special(user in "[^\\p{C}]{1,50}") {
+            let names = Names::new("tidings", "i", false);
+            let channel = names.user(&key(&user));
+            let inner = channel.strip_prefix("tidings:{acme:").unwrap().strip_suffix('}').unwrap();
+            let special = inner.contains(|c: char| "{}:*?[]^\\ \"'".contains(c) || !c.is_ascii());
+            prop_assert!(!special, "{}", channel);
+            prop_assert_eq!(names.purpose(&channel), Some(Purpose::User(key(&user))));
+        }
+
+        #[test]
+        fn no_channel_makes_the_parser_panic(channel in ".*") {
+            let _ = Names::new("t", "i", true).purpose(&channel);
+        }
+    }
+
+    #[test]
+    fn ids_that_look_alike_have_channels_of_their_own() {
+        let names = Names::new("tidings", "i", false);
+        let users = ["a", "a}", "{a}", "a:b", "a%3Ab", "a*", "a?", "[a]", "a b", "a+b", "A", "%61", "ä"];
+        let channels: HashSet<_> = users.iter().map(|user| names.user(&key(user))).collect();
+        assert_eq!(channels.len(), users.len());
+    }
+
+    #[test]
+    fn probes_of_a_cluster_cover_all_ranges_of_slots() {
+        let names = Names::new("tidings", "0190-f", true);
+        let ranges: HashSet<_> = names.probes().iter().map(|probe| slot::of(probe) / 1_024).collect();
+        assert_eq!(ranges.len(), 16);
+        assert_eq!(names.purpose(&names.probes()[3]), Some(Purpose::Probe));
+    }
+}

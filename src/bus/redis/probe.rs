@@ -1,0 +1,122 @@
+//! Proof of the path: what is published by the ordinary way must come back on the subscribed connection.
+//!
+//! A client may believe that it is subscribed when it is not, after a failover say; only an echo shows that it is.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+/// Rounds without an echo after which the path counts as broken.
+const MISSED: u64 = 3;
+
+/// The rounds sent and heard on this instance's probe channels.
+#[derive(Debug)]
+pub(super) struct Probe {
+    state: Mutex<State>,
+    heard: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    sent: u64,
+    /// The newest round heard, by channel.
+    heard: Vec<u64>,
+    /// When a round was last heard on every channel.
+    whole_at: Option<Instant>,
+}
+
+impl Probe {
+    /// Over so many channels.
+    pub(super) fn new(channels: usize) -> Self {
+        let state = State { sent: 0, heard: vec![0; channels], whole_at: None };
+        Self { state: Mutex::new(state), heard: Notify::new() }
+    }
+
+    /// Begins anew on a fresh connection: earlier rounds no longer count.
+    pub(super) fn restart(&self) {
+        let mut state = self.state();
+        let sent = state.sent;
+        state.heard.fill(sent);
+    }
+
+    /// The next round to send.
+    pub(super) fn next_round(&self) -> u64 {
+        let mut state = self.state();
+        state.sent += 1;
+        state.sent
+    }
+
+    /// Notes an echo.
+    pub(super) fn hear(&self, round: u64, channel: usize) {
+        let mut state = self.state();
+        let plausible = round <= state.sent;
+        let Some(heard) = state.heard.get_mut(channel).filter(|heard| plausible && **heard < round) else {
+            return;
+        };
+        *heard = round;
+        if state.heard.iter().all(|heard| *heard >= round) {
+            state.whole_at = Some(Instant::now());
+            self.heard.notify_one();
+        }
+    }
+
+    /// Ends when the newest round has come back on every channel.
+    pub(super) async fn whole(&self) {
+        while self.outstanding() > 0 {
+            self.heard.notified().await;
+        }
+    }
+
+    /// Whether too many rounds are missing.
+    pub(super) fn is_lost(&self) -> bool {
+        self.outstanding() >= MISSED
+    }
+
+    /// Since a round last came back on every channel; none before the first.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.state().whole_at.map(|at| at.elapsed())
+    }
+
+    fn outstanding(&self) -> u64 {
+        let state = self.state();
+        state.heard.iter().map(|heard| state.sent - heard).max().unwrap_or(0)
+    }
+
+    /// No user of the lock can panic while holding it, so a poisoned one is as good as any.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_rounds_missing_on_one_channel_are_a_lost_path() {
+        let probe = Probe::new(2);
+        assert!(!probe.is_lost() && probe.age().is_none());
+        for round in 1..=3 {
+            assert_eq!(probe.next_round(), round);
+            probe.hear(round, 0);
+        }
+        assert!(probe.is_lost());
+        probe.hear(1, 1);
+        assert!(!probe.is_lost() && probe.age().is_some());
+        probe.next_round();
+        assert!(probe.is_lost());
+        probe.restart();
+        assert!(!probe.is_lost());
+    }
+
+    #[test]
+    fn echoes_that_were_never_sent_count_for_nothing() {
+        let probe = Probe::new(1);
+        probe.hear(5, 0);
+        probe.hear(1, 7);
+        assert!(probe.age().is_none() && !probe.is_lost());
+    }
+}

@@ -1,0 +1,246 @@
+//! The subscribed connection: made, proven, kept in line with what is wanted, and made anew whenever it fails.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use redis::{PushInfo, PushKind, RedisError, Value};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    announcer::Outgoing,
+    backoff::Backoff,
+    names::{Names, Purpose},
+    probe::Probe,
+    servers::{Connection, Listener, RESPONSE, Servers},
+    wanted::{Wanted, Work},
+    wire::{self, Foreign},
+};
+use crate::{
+    bus::{Incoming, Sink},
+    metrics::{BUS_FOREIGN, BUS_PROBE_AGE_SECONDS, BUS_RECONNECTS, BUS_UP},
+};
+
+/// Most channels of one command.
+const CHUNK: usize = 500;
+/// Longest time to the first echo on a fresh connection.
+const FIRST_ECHO: Duration = Duration::from_secs(3);
+/// Least time between two log lines about foreign messages.
+const FOREIGN_LOG: Duration = Duration::from_secs(60);
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    #[error("the connection was lost")]
+    Lost,
+    #[error("probe messages do not come back")]
+    Silent,
+}
+
+/// Everything that sessions share; one task runs them, one after the other.
+pub(super) struct Subscriber {
+    pub(super) servers: Servers,
+    pub(super) names: Arc<Names>,
+    pub(super) instance: Arc<str>,
+    pub(super) wanted: Arc<Wanted>,
+    pub(super) probe: Arc<Probe>,
+    pub(super) probe_interval: Duration,
+    pub(super) outgoing: mpsc::Sender<Outgoing>,
+    pub(super) sink: Sink,
+}
+
+impl Subscriber {
+    /// Keeps a session until told to stop.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let subscriber = Arc::new(self);
+        tokio::select! {
+            never = subscriber.sessions() => match never {},
+            () = stop.cancelled() => { subscriber.wanted.broke(); }
+        }
+    }
+
+    async fn sessions(self: &Arc<Self>) -> Infallible {
+        let mut backoff = Backoff::default();
+        let mut told = false;
+        metrics::gauge!(BUS_UP).set(0.0);
+        loop {
+            let Err(broken) = self.session().await;
+            let was_up = self.wanted.broke();
+            metrics::gauge!(BUS_UP).set(0.0);
+            if was_up || !told {
+                log::warn!("the bus is down, streams follow the database until it is back: {broken}");
+                told = true;
+            }
+            if was_up {
+                backoff.reset();
+            }
+            self.measure();
+            self.servers.drop_idle();
+            let _ = self.outgoing.try_send(Outgoing::Reconnect); // a full queue is being dropped anyway
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// One connection from its making to its end.
+    async fn session(self: &Arc<Self>) -> Result<Infallible, Broken> {
+        let lost = CancellationToken::new();
+        let mut connection = self.servers.dedicated(RESPONSE, Some(self.listener(lost.clone()))).await?;
+        metrics::counter!(BUS_RECONNECTS).increment(1);
+        tokio::select! {
+            ended = self.serve(&mut connection) => ended,
+            () = lost.cancelled() => Err(Broken::Lost),
+        }
+    }
+
+    async fn serve(&self, connection: &mut Connection) -> Result<Infallible, Broken> {
+        self.wanted.restart();
+        self.probe.restart();
+        connection.subscribe(self.names.probes()).await?;
+        connection.subscribe(&[self.names.control()]).await?;
+        while let Some(work) = self.wanted.work() {
+            self.perform(connection, work).await?;
+        }
+        self.send_probe();
+        timeout(FIRST_ECHO, self.probe.whole()).await.map_err(|_| Broken::Silent)?;
+        self.wanted.mended();
+        metrics::gauge!(BUS_UP).set(1.0);
+        log::info!("the bus is up");
+        (self.sink)(Incoming::Restored);
+        tokio::select! {
+            ended = self.follow(connection) => ended,
+            ended = self.watch() => ended,
+        }
+    }
+
+    /// Brings Redis in line with what is wanted, again and again.
+    async fn follow(&self, connection: &mut Connection) -> Result<Infallible, Broken> {
+        loop {
+            self.wanted.changed().await;
+            while let Some(work) = self.wanted.work() {
+                self.perform(connection, work).await?;
+            }
+        }
+    }
+
+    async fn perform(&self, connection: &mut Connection, Work { leave, join }: Work) -> Result<(), RedisError> {
+        for chunk in leave.chunks(CHUNK) {
+            connection.unsubscribe(chunk).await?;
+        }
+        for chunk in join.chunks(CHUNK) {
+            connection.subscribe(chunk).await?;
+            self.wanted.confirmed(chunk);
+        }
+        Ok(())
+    }
+
+    /// Sends a probe with every tick and gives up when too many are missing.
+    async fn watch(&self) -> Result<Infallible, Broken> {
+        let mut ticks = interval(self.probe_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.measure();
+            if self.probe.is_lost() {
+                return Err(Broken::Silent);
+            }
+            self.send_probe();
+        }
+    }
+
+    fn measure(&self) {
+        if let Some(age) = self.probe.age() {
+            metrics::gauge!(BUS_PROBE_AGE_SECONDS).set(age.as_secs_f64());
+        }
+    }
+
+    /// A probe that the queue does not take is a missed one.
+    fn send_probe(&self) {
+        let _ = self.outgoing.try_send(Outgoing::Probe(self.probe.next_round()));
+    }
+
+    /// Messages go to the sink from the connection's own task: no queue lies between, so a slow instance slows its
+    /// own connection and no memory grows.
+    fn listener(self: &Arc<Self>, lost: CancellationToken) -> Listener {
+        let subscriber = Arc::downgrade(self);
+        let foreign = ForeignLog::default();
+        Arc::new(move |push: PushInfo| {
+            let Some(subscriber) = subscriber.upgrade() else { return };
+            match push.kind {
+                PushKind::Disconnection => lost.cancel(),
+                // The server took a channel away that is still wanted: its slot has moved to another shard. The
+                // client took the message for the answer to some command, so nothing can be built on it any more.
+                PushKind::SUnsubscribe if subscriber.is_taken(&push.data) => lost.cancel(),
+                PushKind::Message | PushKind::SMessage => {
+                    if let Err(reason) = subscriber.receive(push.data) {
+                        foreign.note(reason);
+                    }
+                }
+                _ => {}
+            }
+        })
+    }
+
+    fn is_taken(&self, data: &[Value]) -> bool {
+        match data.first() {
+            Some(Value::BulkString(channel)) => {
+                str::from_utf8(channel).is_ok_and(|name| self.wanted.is_confirmed(name))
+            }
+            _ => false,
+        }
+    }
+
+    fn receive(&self, data: Vec<Value>) -> Result<(), Foreign> {
+        let mut data = data.into_iter();
+        let (Some(Value::BulkString(channel)), Some(Value::BulkString(message))) = (data.next(), data.next()) else {
+            return Err(Foreign::Malformed);
+        };
+        let channel = str::from_utf8(&channel).map_err(|_| Foreign::Malformed)?;
+        match self.names.purpose(channel).ok_or(Foreign::Malformed)? {
+            Purpose::User(key) => {
+                let announcement = wire::read_announcement(key, Bytes::from(message))?;
+                (self.sink)(Incoming::Announced(announcement));
+            }
+            Purpose::Control => {
+                let (origin, control) = wire::read_control(&message)?;
+                if origin != &*self.instance {
+                    (self.sink)(Incoming::Control(control));
+                }
+            }
+            Purpose::Probe => {
+                let (round, index) = wire::read_probe(&message)?;
+                self.probe.hear(round, index);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts foreign messages and logs a few of them.
+#[derive(Default)]
+struct ForeignLog {
+    last: Mutex<Option<Instant>>,
+}
+
+impl ForeignLog {
+    fn note(&self, reason: Foreign) {
+        metrics::counter!(BUS_FOREIGN).increment(1);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < FOREIGN_LOG) {
+            return;
+        }
+        *last = Some(Instant::now());
+        match reason {
+            Foreign::Newer => log::info!("the bus carries messages of a newer version, which are ignored"),
+            Foreign::Malformed => log::warn!("the bus carries malformed messages, which are ignored"),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The bus' messages as bytes: one short header line, then the frames as they are. Decoding is strict and trusts nothing.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use crate::{
+    bus::{Announcement, Control},
+    frame::{Frame, Subject},
+    notification::{Epoch, KIND_BYTES, Priority, Seq, UserKey},
+};
+
+/// First word of every message; a change of the form takes another number.
+const VERSION: &str = "T1";
+/// Most bytes of all frames of an announcement; what is larger is announced without them and read from the store.
+pub(super) const FRAME_BYTES: usize = 16 * 1024;
+/// Most frames of an announcement.
+const FRAMES: usize = 64;
+/// Most bytes of a header: [`FRAMES`] frames of the longest kind, and the fixed part.
+const HEADER_BYTES: usize = FRAMES * (KIND_BYTES + 32) + 256;
+/// Most bytes of an epoch.
+const EPOCH_BYTES: usize = 64;
+
+/// Why a message is not understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// Of a version to come: another instance is ahead of this one.
+    Newer,
+    /// Not of this program.
+    Malformed,
+}
+
+/// Writes an announcement; the key is in the channel's name. Frames are left out where they are too large.
+pub(super) fn announcement(announcement: &Announcement) -> Vec<u8> {
+    let Announcement { epoch, head, frames, published_at, .. } = announcement;
+    let frames: &[Frame] = if portable(frames) { frames } else { &[] };
+    let mut message = format!("{VERSION} {} {head} {published_at}", epoch.as_str());
+    for Frame { seq, subject, bytes } in frames {
+        let _ = match subject {
+            Subject::State => write!(message, " {seq},{}", bytes.len()),
+            Subject::Notification { kind, priority } => {
+                write!(message, " {seq},{},{},{kind}", bytes.len(), priority.rank())
+            }
+        }; // writing to a string cannot fail
+    }
+    message.push('\n');
+    let mut message = message.into_bytes();
+    for frame in frames {
+        message.extend_from_slice(&frame.bytes);
+    }
+    message
+}
+
+/// Whether frames may travel: few, small, and of kinds that do not break the header.
+fn portable(frames: &[Frame]) -> bool {
+    let size: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+    let plain = |frame: &Frame| match &frame.subject {
+        Subject::State => true,
+        Subject::Notification { kind, .. } => is_kind(kind),
+    };
+    frames.len() <= FRAMES && size <= FRAME_BYTES && frames.iter().all(plain)
+}
+
+fn is_kind(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    (1..=KIND_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Reads an announcement for the user of the channel.
+pub(super) fn read_announcement(key: UserKey, message: Bytes) -> Result<Announcement, Foreign> {
+    let end = message.iter().take(HEADER_BYTES).position(|&byte| byte == b'\n');
+    let header = text(&message[..end.unwrap_or(message.len().min(HEADER_BYTES))])?;
+    let mut words = words(header)?;
+    let body_start = end.ok_or(Foreign::Malformed)? + 1;
+    parse_announcement(key, &mut words, message.slice(body_start..)).ok_or(Foreign::Malformed)
+}
+
+fn parse_announcement<'a>(
+    key: UserKey,
+    words: &mut impl Iterator<Item = &'a str>,
+    mut body: Bytes,
+) -> Option<Announcement> {
+    let epoch = words.next().filter(|text| is_epoch(text))?;
+    let head: Seq = digits(words.next()?)?;
+    let published_at = digits(words.next()?)?;
+    let mut frames = Vec::new();
+    for word in words {
+        if frames.len() == FRAMES {
+            return None;
+        }
+        frames.push(frame(word, &mut body)?);
+    }
+    let gapless = frames.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
+    let at_head = frames.last().is_none_or(|last| last.seq == head);
+    let whole = body.is_empty() && gapless && at_head;
+    whole.then(|| Announcement { key, epoch: Epoch::from(epoch.to_owned()), head, frames, published_at })
+}
+
+/// One frame's word of the header; its bytes are taken off the body.
+fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
+    let mut parts = word.splitn(4, ',');
+    let seq: Seq = digits(parts.next()?)?;
+    let length: usize = digits(parts.next()?)?;
+    let subject = match (parts.next(), parts.next()) {
+        (None, None) => Subject::State,
+        (Some(rank), Some(kind)) if is_kind(kind) => {
+            let rank = digits(rank).filter(|rank| (0..=3).contains(rank))?;
+            Subject::Notification { kind: kind.to_owned(), priority: Priority::from_rank(rank) }
+        }
+        _ => return None,
+    };
+    let bytes = (length <= body.len()).then(|| body.split_to(length))?;
+    Some(Frame { seq, subject, bytes })
+}
+
+/// Writes an order; `origin` is the instance that gave it.
+pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
+    let order = match control {
+        Control::Revoked => "revoked".to_owned(),
+        Control::Extend { connection, identity } => {
+            // An identity is plain data: it always serialises.
+            format!("extend {connection} {}", serde_json::to_string(identity).unwrap_or_default())
+        }
+    };
+    format!("{VERSION} {origin} {order}").into_bytes()
+}
+
+/// Reads an order and who gave it.
+pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
+    let message = short(message)?;
+    words(message)?;
+    let mut words = message.splitn(5, ' ').skip(1);
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(origin), Some("revoked"), None, None) => Ok((origin, Control::Revoked)),
+        (Some(origin), Some("extend"), Some(connection), Some(identity)) => {
+            let connection = connection.parse().map_err(|_| Foreign::Malformed)?;
+            let identity = serde_json::from_str(identity).map_err(|_| Foreign::Malformed)?;
+            Ok((origin, Control::Extend { connection, identity }))
+        }
+        _ => Err(Foreign::Malformed),
+    }
+}
+
+/// Writes a probe: which round, and on which of the instance's probe channels.
+pub(super) fn probe(round: u64, index: usize) -> Vec<u8> {
+    format!("{VERSION} {round} {index}").into_bytes()
+}
+
+/// Reads a probe's round and channel.
+pub(super) fn read_probe(message: &[u8]) -> Result<(u64, usize), Foreign> {
+    let mut words = words(short(message)?)?;
+    let read = || Some((digits(words.next()?)?, digits(words.next()?)?, words.next()));
+    match { read }() {
+        Some((round, index, None)) => Ok((round, index)),
+        _ => Err(Foreign::Malformed),
+    }
+}
+
+/// The words after the version.
+fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign> {
+    let mut words = header.split(' ');
+    let version = words.next().unwrap_or_default();
+    if version == VERSION {
+        return Ok(words);
+    }
+    let number = version.strip_prefix('T').and_then(digits::<u32>);
+    Err(if number.is_some_and(|number| number > 1) { Foreign::Newer } else { Foreign::Malformed })
+}
+
+/// A message without frames.
+fn short(message: &[u8]) -> Result<&str, Foreign> {
+    text(&message[..message.len().min(HEADER_BYTES)])
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Foreign> {
+    // A newer version may hold anything after its first word.
+    let newer = |_| match bytes.split(|&byte| byte == b' ').next().map(str::from_utf8) {
+        Some(Ok(version)) => words(version).err().unwrap_or(Foreign::Malformed),
+        _ => Foreign::Malformed,
+    };
+    str::from_utf8(bytes).map_err(newer)
+}
+
+fn is_epoch(text: &str) -> bool {
+    (1..=EPOCH_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A number of plain digits: no sign, no overflow.
+fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn key() -> UserKey {
+        UserKey { tenant: "acme".parse().unwrap(), user: "u".parse().unwrap() }
+    }
+
+    fn subjects() -> impl Strategy<Value = Subject> {
+        let notification = ("[A-Za-z0-9_.:-]{1,64}", 0_i16..4)
+            .prop_map(|(kind, rank)| Subject::Notification { kind, priority: Priority::from_rank(rank) });
+        prop_oneof![Just(Subject::State), notification]
+    }
+
+    prop_compose! {
+        fn announcements()(
+            epoch in "[a-z0-9]{1,20}", first in 1_i64..i64::MAX - 100, published_at: u64,
+            parts in vec((subjects(), vec(any::<u8>(), 0..300)), 0..20),
+        ) -> Announcement {
+            let frames: Vec<Frame> = (first..).zip(parts).map(|(seq, (subject, bytes))| {
+                Frame { seq, subject, bytes: bytes.into() }
+            }).collect();
+            let head = frames.last().map_or(first, |frame| frame.seq);
+            Announcement { key: key(), epoch: Epoch::from(epoch), head, frames, published_at }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_announcement_survives_its_bytes(given in announcements()) {
+            prop_assert_eq!(read_announcement(key(), announcement(&given).into()), Ok(given));
+        }
+
+        #[test]
+        fn foreign_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
+            let _ = read_announcement(key(), bytes.clone().into());
+            let _ = read_control(&bytes);
+            let _ = read_probe(&bytes);
+        }
+
+        #[test]
+        fn damaged_messages_never_panic_nor_break_the_order(
+            given in announcements(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+        ) {
+            let mut bytes = announcement(&given);
+            let place = at.index(bytes.len());
+            bytes[place] = byte;
+            bytes.truncate(cut.index(bytes.len()) + 1);
+            if let Ok(read) = read_announcement(key(), bytes.into()) {
+                prop_assert!(read.frames.last().is_none_or(|last| last.seq == read.head));
+            }
+        }
+    }
+
+    #[test]
+    fn large_frames_are_left_out() {
+        let bytes = Bytes::from(vec![b'x'; FRAME_BYTES + 1]);
+        let frames = vec![Frame { seq: 7, subject: Subject::State, bytes }];
+        let given = Announcement { key: key(), epoch: Epoch::from("e".to_owned()), head: 7, frames, published_at: 1 };
+        let read = read_announcement(key(), announcement(&given).into()).unwrap();
+        assert_eq!(read, Announcement { frames: Vec::new(), ..given });
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_apart() {
+        let read = |text: &'static [u8]| read_announcement(key(), Bytes::from_static(text)).unwrap_err();
+        assert_eq!(read(b"T2 anything\xff\n"), Foreign::Newer);
+        assert_eq!(read(b"T10\n"), Foreign::Newer);
+        let malformed: [&[u8]; 12] = [
+            b"",
+            b"\n",
+            b"T0 e 1 1\n",
+            b"T1 e 1 1",
+            b"T1 e 1\n",
+            b"T1 e -1 1\n",
+            b"T1 e 1 1 1,3\nab",
+            b"T1 e 1 1 1,1\nab",
+            b"T1 e 2 1 1,1\na",
+            b"T1 e 3 1 1,1 3,1\nab",
+            b"T1 e! 1 1\n",
+            b"T1 e 1 1 1,1,4,k\na",
+        ];
+        for text in malformed {
+            assert_eq!(read(text), Foreign::Malformed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn controls_and_probes_survive_their_bytes() {
+        assert_eq!(read_control(&control("i-1", Control::Revoked)), Ok(("i-1", Control::Revoked)));
+        assert_eq!(read_control(b"T1 i-1 other"), Err(Foreign::Malformed));
+        assert_eq!(read_control(b"T2 i-1 other"), Err(Foreign::Newer));
+        assert_eq!(read_probe(&probe(u64::MAX, 15)), Ok((u64::MAX, 15)));
+        assert_eq!(read_probe(b"T1 1 2 3"), Err(Foreign::Malformed));
+    }
+}

@@ -1,0 +1,91 @@
+//! The command line: one file per subcommand, each with its arguments and `run`.
+//!
+//! Error policy: a user's mistake (wrong settings or arguments, [`Mistake`]) ends with the exit code 2, everything
+//! else that fails with 1; both print one `error:` to standard error and nothing of our insides.
+
+pub mod check_config;
+pub mod migrate;
+pub mod serve;
+pub mod token;
+
+use std::process::ExitCode;
+
+use clap::{
+    Parser, Subcommand,
+    builder::styling::{AnsiColor, Styles},
+    error::ErrorKind,
+};
+use env_logger::Env;
+
+use crate::config::{Invalid, Settings, options::Options};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// A durable inbox with a resumable stream over it.
+///
+/// Without a subcommand it serves. Settings come from a TOML file, the environment and flags, the later winning;
+/// the file's keys are the flags' names.
+#[derive(Parser)]
+#[command(name = "tidings", version, styles = STYLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; serve where it is not said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `serve` where no subcommand is given.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve (the default).
+    Serve(Box<Options>),
+    /// Bring the database's tables up to date and exit.
+    Migrate(Box<Options>),
+    /// Check the settings and print those in force, secrets hidden.
+    CheckConfig(Box<Options>),
+    /// Print a token signed with the configured or generated secret.
+    Token(token::Args),
+}
+
+/// An error that the user can mend: wrong arguments or settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Mistake(pub String);
+
+/// Runs the process: parses the arguments, sets up the log, runs the subcommand.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    env_logger::Builder::from_env(Env::default().default_filter_or("info")).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
+    done.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Runs a subcommand to its end.
+///
+/// # Errors
+/// [`Invalid`] and [`Mistake`] are the user's, the rest is ours.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => serve::run(Settings::load(cli.options)?).await,
+        Some(Command::Serve(options)) => serve::run(Settings::load(*options)?).await,
+        Some(Command::Migrate(options)) => migrate::run(Settings::load(*options)?).await,
+        Some(Command::CheckConfig(options)) => check_config::run(*options),
+        Some(Command::Token(args)) => token::run(args),
+    }
+}
+
+/// Prints the error with what mends it, and picks the exit code.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let settings = error.is::<Invalid>();
+    let hint = if settings { "\nhint: `tidings serve --help` explains every setting\n" } else { "" };
+    // Clap colours the word as it does its own errors; a closed standard error leaves nobody to tell.
+    let _ = clap::Error::raw(ErrorKind::ValueValidation, format!("{error:#}\n{hint}")).print();
+    if settings || error.is::<Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,40 @@
+//! Shows settings without their secrets.
+
+use super::options::Options;
+
+const HIDDEN: &str = "***";
+
+impl Options {
+    /// These settings as a TOML file, with secrets and the passwords of URLs hidden.
+    pub fn masked(mut self) -> String {
+        self.jwt_secret = self.jwt_secret.map(|_| HIDDEN.into());
+        self.database_url = self.database_url.as_deref().map(mask_url);
+        self.jwks_url = self.jwks_url.as_deref().map(mask_url);
+        self.redis_url = self.redis_url.map(|urls| urls.split(',').map(mask_url).collect::<Vec<_>>().join(","));
+        toml::to_string(&self).unwrap_or_default()
+    }
+}
+
+/// Hides the password of a URL, wherever it stands: before the host or in the query. What is no URL is hidden whole.
+pub fn mask_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.trim().split_once("://") else {
+        return HIDDEN.into();
+    };
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let place = match place.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:{HIDDEN}@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        None => place.to_owned(),
+    };
+    let query = query.map(|query| query.split('&').map(mask_pair).collect::<Vec<_>>().join("&"));
+    query.map_or(format!("{scheme}://{place}"), |query| format!("{scheme}://{place}?{query}"))
+}
+
+fn mask_pair(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, _)) if name.to_lowercase().contains("pass") => format!("{name}={HIDDEN}"),
+        _ => pair.to_owned(),
+    }
+}

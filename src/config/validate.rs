@@ -1,0 +1,183 @@
+//! Turns settings as written into final types; all that is wrong is said at once.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    AuthSettings, DatabaseSettings, Invalid, PublishSettings, RedisSettings, RetentionSettings, Settings,
+    StreamSettings,
+    options::{DEFAULT_LISTEN, Numbers, Options, variable},
+};
+
+/// Fewest bytes of an HS256 secret: as many as the digest has (RFC 7518, 3.2).
+const SECRET_BYTES: usize = 32;
+
+impl Settings {
+    /// Reads all sources: `flags` over the process' environment over the file that either names.
+    ///
+    /// # Errors
+    /// Names every setting that is unknown, unreadable or out of its bounds.
+    pub fn load(flags: Options) -> Result<Self, Invalid> {
+        flags.effective(super::environment()).map(|(_, settings)| settings)
+    }
+}
+
+impl Options {
+    /// The settings as final types; adds a line to `wrong` for each that is not what it must be.
+    pub(super) fn validated(&self, wrong: &mut Vec<String>) -> Settings {
+        let numbers = self.numbers(wrong);
+        let settings = Settings {
+            listen: self.listen.unwrap_or(DEFAULT_LISTEN),
+            data_dir: self.data_dir.clone().unwrap_or_default(),
+            prefix: prefix(self, wrong),
+            database: database(self, &numbers, wrong),
+            redis: redis(self, &numbers, wrong),
+            auth: auth(self, &numbers, wrong),
+            stream: stream(&numbers),
+            publish: publish(&numbers),
+            retention: retention(&numbers),
+            cors_origins: origins(self, wrong),
+            drain: seconds(numbers.drain_seconds),
+        };
+        if !settings.auth.has_key() && !settings.listen.ip().is_loopback() {
+            let reach = format!(
+                "{} can be reached from other machines and no key for tokens is configured; set TIDINGS_JWT_SECRET, \
+                 TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS_URL, or listen on 127.0.0.1",
+                settings.listen
+            );
+            complain(wrong, "listen", &reach);
+        }
+        settings
+    }
+}
+
+/// The time of a bounded number: those out of bounds are refused elsewhere.
+fn seconds(count: f64) -> Duration {
+    Duration::try_from_secs_f64(count).unwrap_or_default()
+}
+
+fn days(count: f64) -> Duration {
+    seconds(count * 86_400.0)
+}
+
+fn complain(wrong: &mut Vec<String>, name: &str, problem: &str) {
+    wrong.push(format!("{name} ({}): {problem}", variable(name)));
+}
+
+fn prefix(options: &Options, wrong: &mut Vec<String>) -> String {
+    let prefix = options.prefix.clone().unwrap_or_default();
+    let plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if prefix.is_empty() || prefix.len() > 32 || !plain {
+        complain(wrong, "prefix", "must be 1 to 32 characters of A-Z, a-z, 0-9, _ and -");
+    }
+    prefix
+}
+
+fn database(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Option<DatabaseSettings> {
+    let url = options.database_url.as_deref()?;
+    let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !postgres || url.parse::<tokio_postgres::Config>().is_err() {
+        complain(wrong, "database-url", "must be postgres://user:password@host/database");
+    }
+    Some(DatabaseSettings {
+        url: url.into(),
+        pool_size: numbers.pool_size,
+        statement_timeout: seconds(numbers.statement_timeout_seconds),
+        migrate: options.migrate.unwrap_or_default(),
+    })
+}
+
+fn redis(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Option<RedisSettings> {
+    let urls: Vec<&str> = options.redis_url.as_deref()?.split(',').map(str::trim).collect();
+    let known = |url: &&str| {
+        Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss" | "unix" | "redis+unix"))
+    };
+    if !urls.iter().all(known) {
+        complain(wrong, "redis-url", "must be redis://host or rediss://host, or several of them separated by commas");
+    }
+    Some(RedisSettings {
+        cluster: options.redis_cluster.unwrap_or_default() || urls.len() > 1,
+        urls: urls.into_iter().map(SecretString::from).collect(),
+        probe_interval: seconds(numbers.probe_seconds),
+    })
+}
+
+fn auth(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> AuthSettings {
+    if options.jwt_secret.as_ref().is_some_and(|secret| secret.len() < SECRET_BYTES) {
+        complain(wrong, "jwt-secret", "must have 32 bytes at least; `openssl rand -hex 32` makes a good one");
+    }
+    let cookie = options.cookie.clone().unwrap_or_default();
+    if cookie.is_empty() || !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
+        complain(wrong, "cookie", "must be characters of A-Z, a-z, 0-9, _, - and .");
+    }
+    AuthSettings {
+        secret: options.jwt_secret.clone().map(SecretString::from),
+        // Some platforms keep variables on one line.
+        public_key: options.jwt_public_key.as_ref().map(|pem| pem.replace("\\n", "\n")),
+        jwks_url: jwks_url(options, wrong),
+        issuer: options.jwt_issuer.clone(),
+        audience: options.jwt_audience.clone(),
+        leeway: seconds(numbers.jwt_leeway_seconds),
+        cookie,
+        query_token: options.query_token.unwrap_or_default(),
+    }
+}
+
+fn jwks_url(options: &Options, wrong: &mut Vec<String>) -> Option<Url> {
+    let url = Url::parse(options.jwks_url.as_deref()?).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    if url.is_none() {
+        complain(wrong, "jwks-url", "must be an https:// or http:// URL");
+    }
+    url
+}
+
+fn origins(options: &Options, wrong: &mut Vec<String>) -> Vec<String> {
+    let given = options.cors_origins.clone().unwrap_or_default();
+    let origins: Vec<_> = given.iter().map(|origin| origin.trim().to_owned()).filter(|text| !text.is_empty()).collect();
+    let is_origin = |text: &String| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text);
+    let any = origins.iter().any(|origin| origin == "*");
+    if any && origins.len() > 1 {
+        complain(wrong, "cors-origins", "`*` stands alone");
+    }
+    if !any && !origins.iter().all(is_origin) {
+        complain(wrong, "cors-origins", "must be origins like https://app.example.com, without a path, or `*`");
+    }
+    origins
+}
+
+fn stream(numbers: &Numbers) -> StreamSettings {
+    StreamSettings {
+        heartbeat: seconds(numbers.heartbeat_seconds),
+        max_lifetime: seconds(numbers.max_lifetime_seconds),
+        per_user: numbers.max_connections_per_user,
+        per_instance: numbers.max_connections,
+        max_replay: numbers.max_replay,
+        page_rows: numbers.page_rows,
+        ring_frames: numbers.ring_frames,
+        ring_bytes: numbers.ring_bytes,
+        write_stall: seconds(numbers.write_stall_seconds),
+        retry: Duration::from_millis(numbers.retry_ms),
+        head_check: seconds(numbers.head_check_seconds),
+    }
+}
+
+fn publish(numbers: &Numbers) -> PublishSettings {
+    PublishSettings {
+        body_bytes: numbers.body_bytes,
+        recipients: numbers.max_recipients,
+        batch_items: numbers.batch_items,
+        commit_rows: numbers.commit_rows,
+        writers: numbers.writers,
+        queue: numbers.publish_queue,
+    }
+}
+
+fn retention(numbers: &Numbers) -> RetentionSettings {
+    RetentionSettings {
+        keep: days(numbers.keep_days),
+        remember: days(numbers.remember_days),
+        sweep: seconds(numbers.sweep_seconds),
+    }
+}

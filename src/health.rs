@@ -1,0 +1,194 @@
+//! How this instance does: written by whoever notices, read by the health endpoints and by new streams.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use chrono::Utc;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::bus;
+
+/// Where the process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not all parts are up yet.
+    Starting,
+    /// At work.
+    Serving,
+    /// Told to stop: takes no new streams.
+    Draining,
+}
+
+/// What this instance knows about itself.
+#[derive(Debug)]
+pub struct Health {
+    phase: AtomicU8,
+    /// Milliseconds since 1970 when the database stopped answering; 0 while it answers.
+    database_down_since: AtomicI64,
+    /// Open streams.
+    connections: AtomicUsize,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Starting as u8),
+            database_down_since: AtomicI64::new(0),
+            connections: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Health {
+    /// Where the process is in its life.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Serving,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Moves on to the next part of its life; never back.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Relaxed);
+    }
+
+    /// Notes whether the database answered the last time it was asked; true when that is news.
+    pub fn note_database(&self, up: bool) -> bool {
+        if up {
+            return self.database_down_since.swap(0, Relaxed) != 0;
+        }
+        let now = Utc::now().timestamp_millis();
+        self.database_down_since.compare_exchange(0, now, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Whether the database answered the last time it was asked.
+    pub fn database_up(&self) -> bool {
+        self.database_down_since.load(Relaxed) == 0
+    }
+
+    /// Notes how many streams are open.
+    pub fn note_connections(&self, open: usize) {
+        self.connections.store(open, Relaxed);
+    }
+
+    /// All of it, as told to operators.
+    pub fn report(&self, bus: bus::Health) -> Report {
+        let parts = Parts { database: self.database(), bus: describe_bus(bus) };
+        let status = match self.phase() {
+            Phase::Starting => Status::Starting,
+            Phase::Draining => Status::Draining,
+            Phase::Serving if parts.database.up && parts.bus.up => Status::Ok,
+            Phase::Serving => Status::Degraded,
+        };
+        Report { status, parts, version: env!("CARGO_PKG_VERSION"), connections: self.connections.load(Relaxed) }
+    }
+
+    fn database(&self) -> Part {
+        match self.database_down_since.load(Relaxed) {
+            0 => Part { up: true, detail: "answers".to_owned() },
+            since => {
+                let seconds = (Utc::now().timestamp_millis() - since).max(0) / 1000;
+                Part { up: false, detail: format!("no answer for {seconds} s") }
+            }
+        }
+    }
+}
+
+fn describe_bus(health: bus::Health) -> Part {
+    let age = |age: Duration| format!("the last probe came back {} s ago", age.as_secs());
+    let detail = match (health.up, health.probe_age) {
+        (true, None) => "works".to_owned(),
+        (false, None) => "no probe came back yet; the head check stands in".to_owned(),
+        (true, Some(since)) => age(since),
+        (false, Some(since)) => format!("{}; the head check stands in", age(since)),
+    };
+    Part { up: health.up, detail }
+}
+
+/// How this instance does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Health)]
+pub struct Report {
+    /// The sum of it.
+    pub status: Status,
+    /// The parts that it depends on.
+    pub parts: Parts,
+    /// The server's version.
+    #[schema(example = "0.1.0")]
+    pub version: &'static str,
+    /// Open streams.
+    pub connections: usize,
+}
+
+/// The sum of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = HealthStatus)]
+pub enum Status {
+    /// Not all parts are up yet.
+    Starting,
+    /// All is well.
+    Ok,
+    /// It serves, with a part missing.
+    Degraded,
+    /// It is about to stop.
+    Draining,
+}
+
+/// What an instance depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HealthParts)]
+pub struct Parts {
+    /// Postgres: without it nothing is stored.
+    pub database: Part,
+    /// The way between instances: without it delivery is slower.
+    pub bus: Part,
+}
+
+/// One part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HealthPart)]
+pub struct Part {
+    /// Whether it works.
+    pub up: bool,
+    /// In words.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALONE: bus::Health = bus::Health { up: true, probe_age: None };
+
+    #[test]
+    fn a_part_that_is_away_makes_it_degraded_and_never_draining() {
+        let health = Health::default();
+        assert_eq!(health.report(ALONE).status, Status::Starting);
+        health.enter(Phase::Serving);
+        assert_eq!(health.report(ALONE).status, Status::Ok);
+        assert_eq!(health.report(bus::Health { up: false, probe_age: None }).status, Status::Degraded);
+        assert!(health.note_database(false));
+        assert!(!health.note_database(false));
+        assert_eq!(health.report(ALONE).status, Status::Degraded);
+        assert!(health.note_database(true));
+        assert_eq!(health.report(ALONE).status, Status::Ok);
+    }
+
+    #[test]
+    fn a_draining_instance_does_not_come_back() {
+        let health = Health::default();
+        health.enter(Phase::Draining);
+        health.enter(Phase::Serving);
+        assert_eq!(health.phase(), Phase::Draining);
+        assert_eq!(health.report(ALONE).status, Status::Draining);
+    }
+}

@@ -1,0 +1,82 @@
+//! Request bodies: JSON only, bounded in size and time.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, http::header, web::Payload};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::error::{ApiError, FieldError};
+
+/// Longest time for a body to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a body may be and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Accepted media types; the first is the one to recommend.
+    pub types: &'static [&'static str],
+    /// The same, for people.
+    pub types_text: &'static str,
+    /// Name of the setting that bounds it.
+    pub limit: &'static str,
+    /// Most bytes.
+    pub bytes: usize,
+}
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// When it is of another type, too long, too slow or broken off.
+pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Result<Bytes, ApiError> {
+    check_type(request, wanted)?;
+    let too_large = || ApiError::TooLarge { limit: wanted.limit, most: wanted.bytes, unit: "bytes" };
+    let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|length| length > wanted.bytes as u64) {
+        return Err(too_large());
+    }
+    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(wanted.bytes));
+    let body = body.await.map_err(|_| ApiError::TooSlow)?.map_err(|_| too_large())?;
+    body.map_err(|_| ApiError::Malformed)
+}
+
+/// Reads a small body of plain JSON into its type.
+///
+/// # Errors
+/// As [`read`], and for JSON that does not fit the type.
+pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, bytes: usize) -> Result<T, ApiError> {
+    let types = &["application/json"];
+    let body = read(request, payload, Wanted { types, types_text: types[0], limit: "body_bytes", bytes }).await?;
+    check_syntax(&body)?;
+    let mut json = serde_json::Deserializer::from_slice(&body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let pointer = if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+        ApiError::Invalid(vec![FieldError::body(pointer, error.inner().to_string())])
+    })
+}
+
+/// Tells what is no JSON at all (400) from JSON that is not what it should be (422).
+///
+/// # Errors
+/// When the bytes are not one JSON text.
+pub fn check_syntax(body: &[u8]) -> Result<&RawValue, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::NotJson(error.to_string()))
+}
+
+fn check_type(request: &HttpRequest, wanted: Wanted) -> Result<(), ApiError> {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let plain = text(header::CONTENT_ENCODING).is_none_or(|coding| coding.eq_ignore_ascii_case("identity"));
+    let full = text(header::CONTENT_TYPE).unwrap_or_default();
+    let (essence, parameters) = full.split_once(';').unwrap_or((full, ""));
+    let known = wanted.types.iter().any(|each| each.eq_ignore_ascii_case(essence.trim()));
+    if known && plain && is_utf8(parameters) { Ok(()) } else { Err(ApiError::WrongContentType(wanted.types_text)) }
+}
+
+/// JSON is UTF-8; a parameter may say so and must not say otherwise.
+fn is_utf8(parameters: &str) -> bool {
+    let pairs = parameters.split(';').filter_map(|each| each.trim().split_once('='));
+    let mut charsets = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    charsets.all(|(_, value)| value.trim_matches('"').eq_ignore_ascii_case("utf-8"))
+}

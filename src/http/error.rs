@@ -1,0 +1,313 @@
+//! The one error of the HTTP edge, and the only place that picks a status.
+//!
+//! Every refusal is an RFC 9457 problem. What went wrong inside goes to the log, never into a body.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{auth, message, publish::Refused, store::Unavailable};
+
+/// The media type of problems.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// How long a client waits before it asks an instance again whose store did not answer.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
+
+/// Why a request was not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// Query parameters that are unknown or malformed.
+    #[error("a query parameter is unknown or malformed")]
+    BadQuery(Vec<FieldError>),
+    /// A header that is malformed.
+    #[error("the header {0} {1}")]
+    BadHeader(&'static str, &'static str),
+    /// The body is not JSON.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// The request could not be read.
+    #[error("the request could not be read")]
+    Malformed,
+    /// No credentials where some are needed.
+    #[error("a token is required")]
+    NoToken,
+    /// Credentials that do not hold; the text says why without repeating them.
+    #[error("{0}")]
+    BadToken(String),
+    /// The token lacks a scope.
+    #[error("the token lacks the scope {0}")]
+    MissingScope(&'static str),
+    /// A change by cookie that another site may have caused.
+    #[error("a request that carries its token in a cookie must come from the same origin or an allowed one")]
+    ForeignOrigin,
+    /// No such path.
+    #[error("there is nothing at this path")]
+    NoSuchPath,
+    /// No such notification, or somebody else's: the two are not told apart.
+    #[error("there is no such notification")]
+    NoSuchItem,
+    /// The caller has no such stream.
+    #[error("there is no such stream")]
+    NoSuchStream,
+    /// The path exists, the method does not.
+    #[error("this path answers to {allow}")]
+    WrongMethod {
+        /// What it answers to, as the `Allow` header says it.
+        allow: &'static str,
+    },
+    /// The body took too long to arrive.
+    #[error("the body took too long to arrive")]
+    TooSlow,
+    /// A bound was exceeded.
+    #[error("at most {most} {unit} are accepted ({limit})")]
+    TooLarge {
+        /// The setting that bounds it.
+        limit: &'static str,
+        /// The bound.
+        most: usize,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// The body is of a type that is not read here.
+    #[error("the content type must be {0}, without a content encoding")]
+    WrongContentType(&'static str),
+    /// JSON that is not what it should be.
+    #[error("the body is not valid")]
+    Invalid(Vec<FieldError>),
+    /// Header and body name different idempotency keys.
+    #[error("the header and the body name different idempotency keys")]
+    KeysDiffer,
+    /// The idempotency key was used with another body.
+    #[error("the idempotency key was used before with another body")]
+    KeyReused,
+    /// Too much at once.
+    #[error("too many publishes are waiting")]
+    Overloaded {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// A part that is needed does not answer; the cause is for the log only.
+    #[error("the server cannot do this at the moment")]
+    Unavailable {
+        /// For the log.
+        cause: String,
+    },
+    /// A defect of the server.
+    #[error("the server failed")]
+    Internal,
+}
+
+/// One thing that is wrong with a request, by its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body; empty for the body as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/title")]
+    pub pointer: Option<String>,
+    /// Name of a query parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What is wrong there.
+    #[schema(example = "must be 1 to 500 characters")]
+    pub detail: String,
+}
+
+impl FieldError {
+    /// Something wrong in the body.
+    pub fn body(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into() }
+    }
+
+    /// Something wrong in the query.
+    pub fn query(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: None, parameter: Some(parameter.into()), detail: detail.into() }
+    }
+}
+
+/// An RFC 9457 problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// Which problem it is: stable, for programs.
+    #[schema(example = "urn:tidings:problem:invalid-body")]
+    pub r#type: String,
+    /// Which problem it is, for people.
+    #[schema(example = "Invalid body")]
+    pub title: &'static str,
+    /// The status of the answer.
+    #[schema(example = 422)]
+    pub status: u16,
+    /// What went wrong this time.
+    #[schema(example = "the body is not valid")]
+    pub detail: String,
+    /// This very request: ends with its id, which is also in `X-Request-Id` and in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "urn:tidings:request:0192f0c1d8e77c4b9a3e5f6071829304")]
+    pub instance: Option<String>,
+    /// Everything that is wrong, by place.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl ApiError {
+    /// Status, name and title.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadQuery(_) => (StatusCode::BAD_REQUEST, "bad-query", "Bad query"),
+            Self::BadHeader(..) => (StatusCode::BAD_REQUEST, "bad-header", "Bad header"),
+            Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "Not JSON"),
+            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
+            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
+            Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "bad-token", "Token refused"),
+            Self::MissingScope(_) => (StatusCode::FORBIDDEN, "missing-scope", "Not allowed"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
+            Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
+            Self::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "Not found"),
+            Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "Wrong method"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Self::WrongContentType(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type")
+            }
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body"),
+            Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
+            Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// The problem as a body tells it.
+    pub fn problem(&self) -> Problem {
+        let (status, name, title) = self.kind();
+        let errors = match self {
+            Self::BadQuery(errors) | Self::Invalid(errors) => errors.clone(),
+            _ => Vec::new(),
+        };
+        Problem {
+            r#type: format!("urn:tidings:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            instance: None,
+            errors,
+        }
+    }
+
+    /// What the log may say beyond the body.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable { cause } => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The bound that refused the request, as the metric names it.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge { limit, .. } => Some(limit),
+            Self::Overloaded { .. } => Some("publish_queue"),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may well succeed later without anything being changed about it.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable { .. })
+    }
+
+    /// What an error of the framework amounts to; its own words are not for clients.
+    pub fn foreign(error: &actix_web::Error) -> Self {
+        match error.as_response_error().status_code() {
+            StatusCode::NOT_FOUND => Self::NoSuchPath,
+            status if status.is_client_error() => Self::Malformed,
+            _ => Self::Internal,
+        }
+    }
+
+    /// The headers that belong to it.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let (name, value) = match self {
+            Self::NoToken => (header::WWW_AUTHENTICATE, "Bearer".to_owned()),
+            Self::BadToken(_) => (header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.to_owned()),
+            Self::MissingScope(scope) => {
+                (header::WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
+            }
+            Self::WrongMethod { allow } => (header::ALLOW, (*allow).to_owned()),
+            Self::Overloaded { retry_after } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
+            Self::Unavailable { .. } => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
+            _ => return None,
+        };
+        HeaderValue::try_from(value).ok().map(|value| (name, value))
+    }
+
+    /// The body, naming the request if its id is known.
+    pub fn body(&self, request_id: Option<&str>) -> String {
+        let instance = request_id.map(|id| format!("urn:tidings:request:{id}"));
+        // Text, numbers and lists of them: writing this as JSON cannot fail.
+        serde_json::to_string(&Problem { instance, ..self.problem() }).unwrap_or_default()
+    }
+}
+
+/// Seconds for `Retry-After`, rounded up: 0 would say "at once".
+fn whole_seconds(time: Duration) -> String {
+    time.as_millis().div_ceil(1000).max(1).to_string()
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.kind().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type(PROBLEM_JSON).insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(header) = self.header() {
+            response.insert_header(header);
+        }
+        response.body(self.body(None))
+    }
+}
+
+impl From<message::Problems> for ApiError {
+    fn from(message::Problems(problems): message::Problems) -> Self {
+        Self::Invalid(problems.into_iter().map(|each| FieldError::body(each.pointer, each.detail)).collect())
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable { cause: error.to_string() }
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::KeyReused => Self::KeyReused,
+            Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
+            Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            Refused::Unavailable => Self::Unavailable { cause: refused.to_string() },
+        }
+    }
+}
+
+impl From<auth::Rejected> for ApiError {
+    fn from(rejected: auth::Rejected) -> Self {
+        match rejected {
+            auth::Rejected::Missing => Self::NoToken,
+            auth::Rejected::KeysUnavailable => Self::Unavailable { cause: rejected.to_string() },
+            _ => Self::BadToken(rejected.to_string()),
+        }
+    }
+}

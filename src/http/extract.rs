@@ -1,0 +1,117 @@
+//! What handlers ask of a request: who calls, with which scope, and which item is meant.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use uuid::Uuid;
+
+use super::{
+    Parts,
+    credentials::{self, Credential},
+    error::ApiError,
+    query::Params,
+};
+use crate::auth::{Identity, Rejected};
+
+/// Any verified caller.
+pub struct Caller(pub Identity);
+
+/// A caller that may publish to its tenant.
+pub struct MayPublish(pub Identity);
+
+/// A caller that may do everything within its tenant.
+pub struct Admin(pub Identity);
+
+/// The notification that the path names.
+pub struct ItemId(pub Uuid);
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let parts = parts(&request)?;
+            let credential = credentials::of_request(&request, &parts.settings)?;
+            parts.identify(credential).await.map(Self)
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for MayPublish {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        async move {
+            let Caller(identity) = caller.await?;
+            let may = identity.publish || identity.admin;
+            if may { Ok(Self(identity)) } else { Err(ApiError::MissingScope("publish")) }
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Admin {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        async move {
+            let Caller(identity) = caller.await?;
+            if identity.admin { Ok(Self(identity)) } else { Err(ApiError::MissingScope("admin")) }
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for ItemId {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    /// What is no id names no item: the same 404 as an unknown one.
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().get("id").and_then(|text| text.parse().ok());
+        ready(id.map(Self).ok_or(ApiError::NoSuchItem))
+    }
+}
+
+/// The caller of a stream, which may also prove itself in the query; takes `ticket` and `token` out of `params`.
+///
+/// # Errors
+/// When nobody is proven; [`ApiError::passes`] tells a failure that is not final.
+pub async fn stream_caller(request: &HttpRequest, parts: &Parts, params: &mut Params) -> Result<Identity, ApiError> {
+    let credential = credentials::of_stream(request, &parts.settings, params)?;
+    parts.identify(credential).await
+}
+
+fn parts(request: &HttpRequest) -> Result<Data<Parts>, ApiError> {
+    request.app_data::<Data<Parts>>().cloned().ok_or(ApiError::Internal)
+}
+
+impl Parts {
+    /// Who a credential belongs to, unless it was revoked.
+    ///
+    /// # Errors
+    /// When it does not hold, or when that cannot be told at the moment.
+    pub async fn identify(&self, credential: Credential) -> Result<Identity, ApiError> {
+        let ticket = match credential {
+            Credential::Token(token) => return Ok(self.authenticator.authenticate(&token).await?),
+            Credential::Ticket(ticket) => ticket,
+        };
+        let identity = self.store.redeem_ticket(&ticket).await?.ok_or_else(stale_ticket)?;
+        if self.authenticator.revocations().refuses(&identity) {
+            return Err(Rejected::Revoked.into());
+        }
+        Ok(identity)
+    }
+}
+
+fn stale_ticket() -> ApiError {
+    ApiError::BadToken("the ticket is unknown, used or expired".to_owned())
+}

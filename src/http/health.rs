@@ -1,0 +1,38 @@
+//! What load balancers and operators ask: is it alive, may it get traffic, how does it do.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json},
+};
+
+use super::Parts;
+use crate::health::{Phase, Report};
+
+/// Is the process alive.
+#[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "live", security(()),
+    responses((status = 200, body = String, content_type = "text/plain", description = "It is", example = "live")))]
+pub async fn live() -> &'static str {
+    "live"
+}
+
+/// May it get traffic.
+///
+/// 503 only while it starts or drains: an instance whose database or Redis is away stays in, for otherwise all would
+/// leave at once and every open page would give up.
+#[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready", security(()),
+    responses((status = 200, body = String, content_type = "text/plain", description = "It may", example = "ready"),
+        (status = 503, body = String, content_type = "text/plain", description = "It starts or drains", example = "draining")))]
+pub async fn ready(parts: Data<Parts>) -> HttpResponse {
+    match parts.health.phase() {
+        Phase::Serving => HttpResponse::Ok().body("ready"),
+        Phase::Starting => HttpResponse::ServiceUnavailable().body("starting"),
+        Phase::Draining => HttpResponse::ServiceUnavailable().body("draining"),
+    }
+}
+
+/// How does it do.
+#[utoipa::path(get, path = "/health", tag = "operations", operation_id = "health", security(()),
+    responses((status = 200, body = Report, description = "The parts, one by one")))]
+pub async fn report(parts: Data<Parts>) -> Json<Report> {
+    Json(parts.health.report(parts.bus.health()))
+}

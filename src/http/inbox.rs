@@ -1,0 +1,252 @@
+//! The caller's own inbox: list, look at, change. Nobody else's can be named here.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    Parts,
+    error::ApiError,
+    extract::{Caller, ItemId},
+    openapi::{BadQuery, NoSuchItem},
+    query::Params,
+};
+use crate::{
+    notification::{Action, KIND_BYTES, Seq, UserKey},
+    store::{Changed, ListQuery},
+    wire::Item,
+};
+
+const DEFAULT_LIMIT: i64 = 20;
+const MOST_ITEMS: i64 = 100;
+/// Skipping costs as much as reading: further back than this only pages lead.
+const MOST_SKIPPED: i64 = 100_000;
+
+/// One page of an inbox.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<'a> {
+    /// Newest first, without archived and deleted ones.
+    pub notifications: Vec<Item<'a>>,
+    /// All items that match the filter.
+    #[schema(example = 42)]
+    pub total: i64,
+    /// All unread items, whatever the filter.
+    #[schema(example = 7)]
+    pub unread: i64,
+    /// Whether older items follow.
+    pub has_more: bool,
+    /// What to give as `page` for the next older items; stable while newer ones arrive.
+    #[schema(required, example = "AAAAAAAABBE")]
+    pub next_page: Option<String>,
+    /// The stream's position of this answer: open the stream with it and nothing is missed or seen twice.
+    #[schema(example = "k3f9.1042")]
+    pub cursor: String,
+}
+
+/// The answer to a change of state.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// All unread items, after the change.
+    #[schema(example = 6)]
+    pub unread: i64,
+    /// The stream's position after the change.
+    #[schema(example = "k3f9.1043")]
+    pub cursor: String,
+    /// The items that really changed, oldest first.
+    pub ids: Vec<Uuid>,
+}
+
+/// How many items are unread.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadCount {
+    /// All unread items.
+    #[schema(example = 7)]
+    pub unread: i64,
+}
+
+impl From<Changed> for Change {
+    fn from(changed: Changed) -> Self {
+        Self { unread: changed.unread, cursor: changed.cursor.to_string(), ids: changed.rows.into_iter().map(|row| row.id).collect() }
+    }
+}
+
+/// List the inbox.
+///
+/// Newest first. Walk back with `page` (stable while newer items arrive) or jump with `offset`.
+#[utoipa::path(get, path = "/api/notifications", tag = "inbox", operation_id = "list",
+    params(
+        ("limit" = Option<i64>, Query, description = "Most items of this answer; 20 when absent", minimum = 1, maximum = 100),
+        ("page" = Option<String>, Query, description = "`nextPage` of an earlier answer; not together with `offset`"),
+        ("offset" = Option<i64>, Query, description = "How many of the newest items to skip", minimum = 0, maximum = 100_000),
+        ("unreadOnly" = Option<bool>, Query, description = "Only unread items"),
+        ("category" = Option<String>, Query, description = "Only this category", max_length = 64),
+        ("kind" = Option<String>, Query, description = "Only this kind", max_length = 64),
+        ("priority" = Option<crate::notification::Priority>, Query, description = "Only this priority")),
+    responses((status = 200, body = Page, description = "One page"), BadQuery))]
+pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
+    let query = list_query(request.query_string())?;
+    let page = parts.store.list(&caller.key, &query).await?;
+    let next_page = page.items.last().filter(|_| page.has_more).map(|item| page_token(item.seq));
+    Ok(HttpResponse::Ok().json(Page {
+        notifications: page.items.iter().map(Item::from).collect(),
+        total: page.total,
+        unread: page.unread,
+        has_more: page.has_more,
+        next_page,
+        cursor: page.cursor.to_string(),
+    }))
+}
+
+/// Look at one notification.
+#[utoipa::path(get, path = "/api/notifications/{id}", tag = "inbox", operation_id = "get",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Item, description = "The notification"), NoSuchItem))]
+pub async fn get(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
+    let item = parts.store.item(&caller.key, id).await?.ok_or(ApiError::NoSuchItem)?;
+    Ok(HttpResponse::Ok().json(Item::from(&item)))
+}
+
+/// Mark as read.
+#[utoipa::path(post, path = "/api/notifications/{id}/read", tag = "inbox", operation_id = "markRead",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Read now"), NoSuchItem))]
+pub async fn read(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
+    change(&parts, &caller.key, id, Action::Read).await
+}
+
+/// Mark as not read.
+#[utoipa::path(post, path = "/api/notifications/{id}/unread", tag = "inbox", operation_id = "markUnread",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Unread now"), NoSuchItem))]
+pub async fn unread(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
+    change(&parts, &caller.key, id, Action::Unread).await
+}
+
+/// Put away.
+///
+/// An archived item leaves the list and does not count as unread.
+#[utoipa::path(post, path = "/api/notifications/{id}/archive", tag = "inbox", operation_id = "archive",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Archived now"), NoSuchItem))]
+pub async fn archive(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
+    change(&parts, &caller.key, id, Action::Archive).await
+}
+
+/// Delete.
+#[utoipa::path(delete, path = "/api/notifications/{id}", tag = "inbox", operation_id = "delete",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Gone now"), NoSuchItem))]
+pub async fn delete(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
+    change(&parts, &caller.key, id, Action::Delete).await
+}
+
+/// Mark everything as read.
+#[utoipa::path(post, path = "/api/notifications/read-all", tag = "inbox", operation_id = "markAllRead",
+    responses((status = 200, body = Change, description = "Everything that had arrived is read")))]
+pub async fn read_all(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
+    Ok(Json(parts.inbox.read_all(&caller.key).await?.into()))
+}
+
+/// Count unread items.
+#[utoipa::path(get, path = "/api/notifications/unread-count", tag = "inbox", operation_id = "unreadCount",
+    responses((status = 200, body = UnreadCount, description = "The count")))]
+pub async fn unread_count(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<UnreadCount>, ApiError> {
+    Ok(Json(UnreadCount { unread: parts.store.unread(&caller.key).await? }))
+}
+
+async fn change(parts: &Parts, key: &UserKey, id: Uuid, action: Action) -> Result<Json<Change>, ApiError> {
+    let changed = parts.inbox.change(key, id, action).await?.ok_or(ApiError::NoSuchItem)?;
+    Ok(Json(changed.into()))
+}
+
+fn list_query(text: &str) -> Result<ListQuery, ApiError> {
+    let mut params = Params::parse(text);
+    let word = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty() && text.len() <= KIND_BYTES);
+    let query = ListQuery {
+        limit: params.number("limit", 1, MOST_ITEMS).unwrap_or(DEFAULT_LIMIT),
+        before: params.checked("page", "must be nextPage of an earlier answer", parse_page_token),
+        offset: params.number("offset", 0, MOST_SKIPPED).unwrap_or(0),
+        unread_only: params.parsed("unreadOnly", "must be true or false").unwrap_or(false),
+        category: params.checked("category", "must be 1 to 64 bytes", word),
+        kind: params.checked("kind", "must be 1 to 64 bytes", word),
+        priority: params.parsed("priority", "must be one of low, medium, high, critical"),
+    };
+    if query.before.is_some() && query.offset > 0 {
+        params.refuse("offset", "cannot be combined with page");
+    }
+    params.finish().map(|()| query)
+}
+
+/// A page token names the seq that all items of the page come before.
+fn page_token(before: Seq) -> String {
+    URL_SAFE_NO_PAD.encode(before.to_be_bytes())
+}
+
+fn parse_page_token(text: &str) -> Option<Seq> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Some(Seq::from_be_bytes(bytes.try_into().ok()?)).filter(|before| *before > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_page_token_names_the_place_it_was_made_for(seq in 1_i64..) {
+            prop_assert_eq!(parse_page_token(&page_token(seq)), Some(seq));
+        }
+
+        #[test]
+        fn no_text_makes_the_page_parser_panic(text in ".*") {
+            prop_assert!(parse_page_token(&text).is_none_or(|before| before > 0));
+        }
+    }
+
+    #[test]
+    fn a_list_without_parameters_is_the_newest_twenty() {
+        let query = list_query("").unwrap();
+        assert_eq!((query.limit, query.offset, query.before, query.unread_only), (20, 0, None, false));
+    }
+
+    #[test]
+    fn every_filter_reaches_the_query() {
+        let text = format!("limit=5&page={}&unreadOnly=true&category=c&kind=k&priority=high", page_token(9));
+        let query = list_query(&text).unwrap();
+        assert_eq!((query.limit, query.before, query.unread_only), (5, Some(9), true));
+        assert_eq!((query.category.as_deref(), query.kind.as_deref()), (Some("c"), Some("k")));
+        assert_eq!(query.priority, Some(crate::notification::Priority::High));
+    }
+
+    #[test]
+    fn a_query_that_is_not_understood_is_refused_by_name() {
+        for (text, name) in [
+            ("limit=0", "limit"),
+            ("limit=101", "limit"),
+            ("limit=x", "limit"),
+            ("offset=-1", "offset"),
+            ("page=!", "page"),
+            ("page=AAAA", "page"),
+            ("unreadOnly=yes", "unreadOnly"),
+            ("kind=", "kind"),
+            ("priority=urgent", "priority"),
+            ("user=u2", "user"),
+            ("kind=%ff", "kind"),
+            (&format!("offset=3&page={}", page_token(9)), "offset"),
+        ] {
+            let Err(ApiError::BadQuery(errors)) = list_query(text) else { panic!("{text} was taken") };
+            assert_eq!(errors.len(), 1, "{text}");
+            assert_eq!(errors[0].parameter.as_deref(), Some(name), "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The HTTP edge: one file per resource, each a thin layer over the parts that do the work.
+//!
+//! Nothing below knows of HTTP; nothing here but [`error`] picks the status of a refusal.
+
+pub mod body;
+pub mod cors;
+pub mod credentials;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod inbox;
+pub mod metrics_endpoint;
+pub mod observe;
+pub mod openapi;
+pub mod pages;
+pub mod publish;
+pub mod query;
+pub mod revocations;
+pub mod sse;
+mod stream_docs;
+pub mod tickets;
+
+use std::sync::Arc;
+
+use actix_web::{
+    App, Error, HttpResponse,
+    body::BoxBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::Method,
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+use actix_web_lab::middleware::CatchPanic;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use self::error::ApiError;
+use crate::{auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker, store::Store};
+
+/// What handlers work with.
+pub struct Parts {
+    /// The settings in force.
+    pub settings: Arc<Settings>,
+    /// Reads, tickets, revocations.
+    pub store: Store,
+    /// The write path.
+    pub publisher: Publisher,
+    /// Changes of state.
+    pub inbox: Inbox,
+    /// Verifies tokens, and knows what was revoked.
+    pub authenticator: Authenticator,
+    /// The streams of this instance.
+    pub hub: Hub,
+    /// Takes tokens out of service.
+    pub revoker: Revoker,
+    /// The way to the other instances.
+    pub bus: Bus,
+    /// How this instance does.
+    pub health: Arc<crate::health::Health>,
+    /// The process's metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Makes [`routes`] from the table, and [`ROUTES`] for those who want to read it.
+macro_rules! route_table {
+    ($($path:literal => $first:ident $handler:path $(, $verb:ident $other:path)*;)*) => {
+        /// Every path with the methods that it answers to, as the `Allow` header lists them.
+        pub const ROUTES: &[(&str, &str)] = &[$(($path, concat!(stringify!($first) $(, ", ", stringify!($verb))*))),*];
+
+        /// All resources; what is not among them is a 404, a method not among theirs a 405, both as problems.
+        pub fn routes(config: &mut ServiceConfig) {
+            $(config.service(
+                web::resource($path)
+                    .route(web::method(Method::$first).to($handler))
+                    $(.route(web::method(Method::$verb).to($other)))*
+                    .default_service(web::to(|| wrong_method(concat!(stringify!($first) $(, ", ", stringify!($verb))*)))),
+            );)*
+            config.default_service(web::to(no_such_path));
+        }
+    };
+}
+
+// The first path that fits wins: fixed ones stand before those with a part in braces.
+route_table! {
+    "/api/notifications"              => GET inbox::list, POST publish::one;
+    "/api/notifications/batch"        => POST publish::batch;
+    "/api/notifications/stream"       => GET sse::stream;
+    "/api/notifications/unread-count" => GET inbox::unread_count;
+    "/api/notifications/read-all"     => POST inbox::read_all;
+    "/api/notifications/{id}"         => GET inbox::get, DELETE inbox::delete;
+    "/api/notifications/{id}/read"    => POST inbox::read;
+    "/api/notifications/{id}/unread"  => POST inbox::unread;
+    "/api/notifications/{id}/archive" => POST inbox::archive;
+    "/api/stream-tickets"             => POST tickets::create;
+    "/api/streams/{connectionId}/token" => POST sse::extend;
+    "/api/admin/revocations"          => POST revocations::create;
+    "/api/openapi.json"               => GET openapi::document;
+    "/health"                         => GET health::report, HEAD health::report;
+    "/health/live"                    => GET health::live, HEAD health::live;
+    "/health/ready"                   => GET health::ready, HEAD health::ready;
+    "/metrics"                        => GET metrics_endpoint::render;
+    "/"                               => GET pages::index, HEAD pages::index;
+    "/docs"                           => GET pages::docs, HEAD pages::docs;
+    "/assets/{file}"                  => GET pages::asset, HEAD pages::asset;
+}
+
+async fn wrong_method(allow: &'static str) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::WrongMethod { allow })
+}
+
+async fn no_such_path() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NoSuchPath)
+}
+
+/// The whole edge, ready to be served: routes and what surrounds them.
+pub fn app(
+    parts: Data<Parts>,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    let cors = cors::cors(&parts.settings.cors_origins);
+    App::new().app_data(parts).configure(routes).wrap(CatchPanic::default()).wrap(cors).wrap(from_fn(observe::observe))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! The description of the API, generated from the handlers: `/api/openapi.json`.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use actix_web::HttpResponse;
+use actix_web_lab::header::{CacheControl, CacheDirective};
+use utoipa::{
+    IntoResponses, Modify, OpenApi,
+    openapi::{
+        self, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+        content::ContentBuilder,
+        path::Operation,
+        schema::{ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use super::{
+    error::{FieldError, PROBLEM_JSON, Problem},
+    health, inbox, metrics_endpoint, publish, revocations, stream_docs, tickets,
+};
+use crate::wire;
+
+const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nBackends publish; every notification is \
+    stored in the inbox of each of its users, and every open page of such a user sees it at once. Nothing that was \
+    accepted is lost, repeated or reordered, and a client can always tell.\n\nA token (JWT) names its user by `sub`, \
+    its tenant by `tenant` (`default` when absent) and what it may do by `scope`: `publish`, `admin`. Refusals are \
+    problems (RFC 9457); `type` is stable, for programs.";
+
+/// All of it.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tidings", description = DESCRIPTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    paths(
+        publish::one, publish::batch,
+        inbox::list, inbox::unread_count, inbox::get, inbox::read, inbox::unread, inbox::archive, inbox::delete,
+        inbox::read_all,
+        stream_docs::stream, tickets::create, stream_docs::extend,
+        revocations::create,
+        health::report, health::live, health::ready, metrics_endpoint::render, document,
+    ),
+    components(schemas(
+        Problem, FieldError, wire::Item, stream_docs::Hello, stream_docs::State, stream_docs::Bye,
+    )),
+    tags(
+        (name = "publishing", description = "For backends, with a token of scope `publish`."),
+        (name = "inbox", description = "The token's own user, nobody else."),
+        (name = "stream", description = "Every change of the inbox, at once and in order."),
+        (name = "administration", description = "With a token of scope `admin`, within its tenant."),
+        (name = "operations", description = "For load balancers and monitoring, without a token."),
+    ),
+    modifiers(&Finish),
+)]
+pub struct Api;
+
+/// This description.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "operations", operation_id = "openapi", security(()),
+    responses((status = 200, body = Object, description = "OpenAPI 3.1")))]
+pub async fn document() -> HttpResponse {
+    /// The same for the life of the process.
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| Api::openapi().to_json().unwrap_or_default());
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(CacheControl(vec![CacheDirective::NoCache]))
+        .body(DOCUMENT.as_str())
+}
+
+/// What is the same for all operations.
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, api: &mut openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A token in the header `Authorization`; a cookie of the configured name works too."));
+        let components = api.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+        for item in api.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            operations.into_iter().flatten().filter(|operation| operation.security.is_none()).for_each(secure);
+        }
+    }
+}
+
+/// Marks an operation as one that wants a token, with the refusals that come with it.
+fn secure(operation: &mut Operation) {
+    let none: [&str; 0] = [];
+    operation.security = Some(vec![SecurityRequirement::new("token", none)]);
+    operation.responses.responses.extend(Secured::responses());
+}
+
+/// A refusal as a response of its own: a name, its status, what it means, and the header it carries.
+macro_rules! refusals {
+    ($($name:ident { $($status:literal $meaning:literal $(with $header:literal)?),+ })*) => {$(
+        #[doc = concat!("The refusals ", $($status, " "),+)]
+        pub(super) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let all = [$(($status, problem($meaning)$(.header($header, text_header()))?)),+];
+                all.into_iter().map(|(status, response)| (status.to_owned(), response.build().into())).collect()
+            }
+        }
+    )*};
+}
+
+refusals! {
+    BadQuery { "400" "A query parameter is unknown or malformed; `errors` names each" }
+    BadSyntax { "400" "The body is no JSON, or a header is malformed" }
+    NoSuchItem { "404" "The caller has no such notification" }
+    LargeBody { "413" "A bound was exceeded; `detail` names it" }
+    BadType { "415" "The body is of another type" }
+    BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }
+    Secured {
+        "401" "No token, or one that does not hold" with "WWW-Authenticate",
+        "403" "The token lacks a scope, or a cookie came from a foreign page",
+        "500" "The server failed; `instance` finds it in the log",
+        "503" "Overloaded, or a part does not answer: try again" with "Retry-After"
+    }
+}
+
+fn problem(meaning: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(meaning).content(PROBLEM_JSON, content)
+}
+
+fn text_header() -> openapi::Header {
+    HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build()
+}

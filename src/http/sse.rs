@@ -1,0 +1,106 @@
+//! The stream as an HTTP answer: a connection's bytes as the body of a response that does not end by itself.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::header::{self, HeaderName, HeaderValue},
+    web::{Data, Path},
+};
+use actix_web_lab::{
+    body::InfallibleBodyStream,
+    header::{CacheControl, CacheDirective},
+};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+
+use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params};
+use crate::{
+    bus::Control,
+    connection::{Connection, Filter, Request, jittered},
+    frame::{EndReason, bye},
+    health::Phase,
+    metrics,
+    notification::KIND_BYTES,
+};
+
+/// Most kinds that a filter names.
+const KINDS: usize = 50;
+/// Most items that `?replay=` sends.
+const REPLAY: i64 = 1_000;
+
+/// Opens the stream. What may pass is answered with 200, a delay and an end, for `EventSource` gives up for good on
+/// anything else; 400, 401 and 403 are final.
+///
+/// # Errors
+/// When the query is wrong or nobody is proven.
+pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
+    let mut params = Params::parse(request.query_string());
+    let credential = credentials::of_stream(&request, &parts.settings, &mut params)?;
+    let asked = read_request(&request, &mut params);
+    params.finish()?;
+    if parts.health.phase() == Phase::Draining {
+        return Ok(not_now(&parts, EndReason::Draining, "draining"));
+    }
+    let identity = match parts.identify(credential).await {
+        Ok(identity) => identity,
+        Err(error) if error.passes() => return Ok(not_now(&parts, EndReason::Overloaded, "unavailable")),
+        Err(error) => return Err(error),
+    };
+    match Connection::open(&parts.hub, &parts.store, &parts.settings.stream, identity, asked).await {
+        Ok(connection) => Ok(head().body(InfallibleBodyStream::new(events(connection)))),
+        Err(reason) => Ok(not_now(&parts, EndReason::Overloaded, reason.as_str())),
+    }
+}
+
+/// Extends an open stream with the fresh token that the request carries, wherever the stream is.
+///
+/// # Errors
+/// When nobody is proven, or the caller has no such stream and there is no other instance that may have it.
+pub async fn extend(
+    Caller(identity): Caller,
+    connection: Path<String>,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    let connection = connection.parse().map_err(|_| ApiError::NoSuchStream)?;
+    if parts.hub.extend(connection, &identity) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    if !parts.bus.is_shared() {
+        return Err(ApiError::NoSuchStream);
+    }
+    parts.bus.control(Control::Extend { connection, identity: Box::new(identity) });
+    Ok(HttpResponse::Accepted().finish())
+}
+
+fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
+    let header = request.headers().get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let query = params.text("cursor");
+    let kinds = params.checked("kinds", "must be 1 to 50 kinds of 1 to 64 characters, separated by commas", |text| {
+        let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
+        let fits = kinds.len() <= KINDS && kinds.iter().all(|kind| (1..=KIND_BYTES).contains(&kind.len()));
+        fits.then_some(kinds)
+    });
+    let min_priority = params.parsed("minPriority", "must be one of low, medium, high, critical");
+    let replay = params.number("replay", 0, REPLAY).filter(|count| *count > 0);
+    let cursor = header.filter(|text| !text.is_empty()).or(query);
+    Request { cursor, replay, filter: Filter { kinds, min_priority } }
+}
+
+fn head() -> HttpResponseBuilder {
+    let mut head = HttpResponse::Ok();
+    head.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
+        .insert_header(CacheControl(vec![CacheDirective::NoCache, CacheDirective::Extension("no-transform".into(), None)]))
+        .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")));
+    head
+}
+
+/// The connection's bytes for as long as it lasts. Dropping the stream, as the server does when the client has left,
+/// drops the connection and with it its place in the hub.
+fn events(connection: Connection) -> impl Stream<Item = Bytes> {
+    stream::unfold(connection, |mut connection| async move { connection.next().await.map(|bytes| (bytes, connection)) })
+}
+
+/// A stream that ends at once and tells when to come back.
+fn not_now(parts: &Parts, reason: EndReason, label: &'static str) -> HttpResponse {
+    ::metrics::counter!(metrics::CONNECTS_REFUSED, "reason" => label).increment(1);
+    head().body(bye(reason, jittered(parts.settings.stream.retry)))
+}

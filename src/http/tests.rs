@@ -1,0 +1,1 @@
+//! The edge as a client meets it, without a database.

@@ -1,0 +1,294 @@
+//! One user's connections here, and the ring of the newest frames that they share: a cache of the log's tail.
+//!
+//! Under the lock: the ring's entries have rising seqs without gaps and end at `head`, or the ring is empty.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use uuid::Uuid;
+
+use super::{Subscribed, guard, member::Member};
+use crate::{
+    auth::Identity,
+    bus::Announcement,
+    frame::Frame,
+    metrics,
+    notification::{Epoch, Seq, UserKey},
+};
+
+/// Where an announcement was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// By this instance.
+    Local,
+    /// By another, through the bus.
+    Remote,
+}
+
+impl Origin {
+    /// The metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+/// A frame in the ring.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// What is sent.
+    pub frame: Frame,
+    /// When its publish was received, microseconds since 1970; 0 for changes of state.
+    pub published_at: u64,
+    /// Who announced it.
+    pub origin: Origin,
+}
+
+/// What a position finds in the ring.
+#[derive(Debug, Clone)]
+pub enum Read {
+    /// Nothing is newer.
+    Current,
+    /// What follows, without gaps.
+    Frames(Vec<Delivery>),
+    /// What follows is not in the ring any more: read the log.
+    Behind,
+    /// The stream began a new life: this position means nothing any more.
+    OtherEpoch,
+}
+
+/// A user's connections and newest frames.
+pub struct Feed {
+    key: UserKey,
+    subscribed: Subscribed,
+    most_frames: usize,
+    most_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// None until the first snapshot or announcement.
+    head: Option<(Epoch, Seq)>,
+    ring: VecDeque<Delivery>,
+    ring_bytes: usize,
+    members: Vec<Arc<Member>>,
+}
+
+impl Feed {
+    pub(super) fn new(key: UserKey, subscribed: Subscribed, most_frames: usize, most_bytes: usize) -> Self {
+        Self { key, subscribed, most_frames, most_bytes, state: Mutex::default() }
+    }
+
+    pub(super) fn key(&self) -> &UserKey {
+        &self.key
+    }
+
+    pub(super) async fn subscribed(&self) {
+        self.subscribed.clone().await;
+    }
+
+    /// Adds a member unless there are `most` already.
+    pub(super) fn add(&self, member: &Arc<Member>, most: usize) -> bool {
+        let mut state = guard(&self.state);
+        if state.members.len() >= most {
+            return false;
+        }
+        state.members.push(member.clone());
+        true
+    }
+
+    /// Removes a member; true when it was the last.
+    pub(super) fn remove(&self, id: Uuid) -> bool {
+        let mut state = guard(&self.state);
+        state.members.retain(|member| member.id() != id);
+        state.members.is_empty()
+    }
+
+    pub(super) fn members(&self) -> Vec<Arc<Member>> {
+        guard(&self.state).members.clone()
+    }
+
+    pub(super) fn extend(&self, connection: Uuid, identity: &Identity) -> bool {
+        let state = guard(&self.state);
+        let member = state.members.iter().find(|member| member.id() == connection);
+        member.inspect(|member| member.extend(identity)).is_some()
+    }
+
+    /// Tells where a snapshot found the stream. Only the first one counts: later ones may run ahead of announcements
+    /// that are still under way, and would tear holes into the ring.
+    pub fn observe(&self, epoch: &Epoch, head: Seq) {
+        let mut state = guard(&self.state);
+        if state.head.is_none() {
+            state.head = Some((epoch.clone(), head));
+        }
+    }
+
+    /// Takes in an announcement and wakes the members if it is news.
+    pub(super) fn deliver(&self, announcement: Announcement, origin: Origin) {
+        let members = {
+            let mut state = guard(&self.state);
+            if !state.take(announcement, origin) {
+                return;
+            }
+            state.trim(self.most_frames, self.most_bytes);
+            state.members.clone()
+        };
+        members.iter().for_each(|member| member.ring());
+    }
+
+    pub(super) fn is_behind(&self, epoch: &Epoch, seq: Seq) -> bool {
+        guard(&self.state).head.as_ref().is_some_and(|(known, head)| known != epoch || *head < seq)
+    }
+
+    /// Notes a head whose frames are not known; true when it is news.
+    pub(super) fn reached(&self, epoch: &Epoch, seq: Seq) -> bool {
+        let members = {
+            let mut state = guard(&self.state);
+            if !state.advance(epoch, seq) {
+                return false;
+            }
+            state.clear();
+            state.members.clone()
+        };
+        members.iter().for_each(|member| member.ring());
+        true
+    }
+
+    /// What follows `seq`, up to about `most_bytes`.
+    pub fn read(&self, epoch: &Epoch, seq: Seq, most_bytes: usize) -> Read {
+        let state = guard(&self.state);
+        let Some((known, head)) = &state.head else { return Read::Current };
+        if known != epoch {
+            return Read::OtherEpoch;
+        }
+        if seq >= *head {
+            return Read::Current;
+        }
+        let Some(first) = state.ring.front().map(|delivery| delivery.frame.seq).filter(|first| *first <= seq + 1)
+        else {
+            return Read::Behind;
+        };
+        let skipped = usize::try_from(seq + 1 - first).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        let fits = |delivery: &&Delivery| {
+            let first = bytes == 0;
+            bytes += delivery.frame.bytes.len();
+            first || bytes <= most_bytes
+        };
+        Read::Frames(state.ring.iter().skip(skipped).take_while(fits).cloned().collect())
+    }
+}
+
+impl State {
+    /// Moves the head; false when `seq` is no news.
+    fn advance(&mut self, epoch: &Epoch, seq: Seq) -> bool {
+        match &self.head {
+            Some((known, head)) if known == epoch && *head >= seq => return false,
+            Some((known, _)) if known != epoch => self.clear(),
+            _ => {}
+        }
+        self.head = Some((epoch.clone(), seq));
+        true
+    }
+
+    fn take(&mut self, announcement: Announcement, origin: Origin) -> bool {
+        let Announcement { epoch, head, frames, published_at, .. } = announcement;
+        let before = self.head.clone();
+        if !self.advance(&epoch, head) {
+            return false;
+        }
+        let old = before.filter(|(known, _)| *known == epoch).map(|(_, seq)| seq);
+        let first = frames.first().map_or(head + 1, |frame| frame.seq);
+        if old.is_some_and(|old| first > old + 1) {
+            if !frames.is_empty() {
+                ::metrics::counter!(metrics::HOLES).increment(1);
+            }
+            self.clear();
+        }
+        for frame in frames.into_iter().filter(|frame| old.is_none_or(|old| frame.seq > old)) {
+            self.ring_bytes += frame.bytes.len();
+            self.ring.push_back(Delivery { frame, published_at, origin });
+        }
+        true
+    }
+
+    fn trim(&mut self, most_frames: usize, most_bytes: usize) {
+        while self.ring.len() > most_frames || self.ring_bytes > most_bytes {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.ring_bytes -= oldest.frame.bytes.len();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.ring.clear();
+        self.ring_bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Subject;
+    use bytes::Bytes;
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
+
+    fn feed() -> Feed {
+        let key = UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
+        Feed::new(key, std::future::ready(()).boxed().shared(), 4, 10_000)
+    }
+
+    fn announcement(feed: &Feed, seqs: std::ops::RangeInclusive<Seq>, carried: bool) -> Announcement {
+        let frame = |seq: Seq| Frame { seq, subject: Subject::State, bytes: Bytes::from(format!("id: e.{seq}\n\n")) };
+        let frames = if carried { seqs.clone().map(frame).collect() } else { Vec::new() };
+        Announcement {
+            key: feed.key.clone(),
+            epoch: Epoch::from("e".to_owned()),
+            head: *seqs.end(),
+            frames,
+            published_at: 0,
+        }
+    }
+
+    proptest! {
+        /// However announcements are lost, repeated, cut or mixed up, a position either gets exactly what follows it or
+        /// is sent to the log, and nothing announced is overlooked.
+        #[test]
+        fn the_ring_never_skips_repeats_or_reorders(
+            events in prop::collection::vec((1_i64..40, 0_i64..4, any::<bool>()), 0..60),
+            positions in prop::collection::vec(0_i64..45, 1..20),
+        ) {
+            let (feed, epoch) = (feed(), Epoch::from("e".to_owned()));
+            feed.observe(&epoch, 0);
+            let mut newest = 0;
+            for (first, more, carried) in events {
+                feed.deliver(announcement(&feed, first..=first + more, carried), Origin::Remote);
+                newest = newest.max(first + more);
+                for &position in &positions {
+                    match feed.read(&epoch, position, 10_000) {
+                        Read::Current => prop_assert!(position >= newest),
+                        Read::Behind => prop_assert!(position < newest),
+                        Read::Frames(frames) => {
+                            let seqs: Vec<_> = frames.iter().map(|delivery| delivery.frame.seq).collect();
+                            prop_assert_eq!(seqs, (position + 1..=newest).collect::<Vec<_>>());
+                        }
+                        Read::OtherEpoch => prop_assert!(false),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_epoch_ends_old_positions() {
+        let (feed, old) = (feed(), Epoch::from("old".to_owned()));
+        feed.observe(&old, 3);
+        feed.deliver(announcement(&feed, 1..=1, true), Origin::Local);
+        assert!(matches!(feed.read(&old, 3, 100), Read::OtherEpoch));
+    }
+}

@@ -1,0 +1,92 @@
+//! One connection as the hub knows it: whose it is, how to wake it, whether it must end.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::task::AtomicWaker;
+use uuid::Uuid;
+
+use super::guard;
+use crate::{auth::Identity, frame::EndReason, notification::UserKey};
+
+/// A connection's handle within the hub.
+pub struct Member {
+    id: Uuid,
+    key: UserKey,
+    waker: AtomicWaker,
+    rung: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    identity: Identity,
+    end: Option<EndReason>,
+}
+
+impl Member {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            key: identity.key.clone(),
+            waker: AtomicWaker::new(),
+            rung: AtomicBool::new(false),
+            state: Mutex::new(State { identity, end: None }),
+        }
+    }
+
+    /// The connection's public name; random, so that nobody can guess another's.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whose connection it is.
+    pub fn key(&self) -> &UserKey {
+        &self.key
+    }
+
+    /// Who it acts for, by the newest token.
+    pub fn identity(&self) -> Identity {
+        guard(&self.state).identity.clone()
+    }
+
+    /// When its token ends.
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        guard(&self.state).identity.expires_at
+    }
+
+    /// Why it must end, if it must.
+    pub fn ending(&self) -> Option<EndReason> {
+        guard(&self.state).end
+    }
+
+    /// Tells it to look: something new, a timer, an order.
+    pub fn ring(&self) {
+        self.rung.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Waits for the next ring; one that came since the last wait counts.
+    pub async fn rung(&self) {
+        std::future::poll_fn(|context| {
+            self.waker.register(context.waker());
+            if self.rung.swap(false, Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    pub(super) fn end(&self, reason: EndReason) {
+        guard(&self.state).end.get_or_insert(reason);
+        self.ring();
+    }
+
+    pub(super) fn extend(&self, identity: &Identity) {
+        guard(&self.state).identity = identity.clone();
+        self.ring();
+    }
+}

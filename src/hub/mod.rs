@@ -1,0 +1,240 @@
+//! The connections of this instance, by user: who is here, what each user's newest frames are, who must wake.
+//!
+//! It knows neither the store nor sockets. A user's first connection subscribes on the bus, the last one unsubscribes.
+
+mod feed;
+mod member;
+mod wheel;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, future::Shared};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use feed::{Delivery, Feed, Origin, Read};
+pub use member::Member;
+
+use crate::{
+    auth::Identity,
+    bus::{Announcement, Bus},
+    config::StreamSettings,
+    frame::EndReason,
+    metrics,
+    notification::{Epoch, Seq, UserKey},
+};
+
+const SHARDS: usize = 64;
+
+/// A future that ends when a user's announcements come in.
+type Subscribed = Shared<futures_util::future::BoxFuture<'static, ()>>;
+
+/// The connections of this instance; cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    bus: Bus,
+    settings: StreamSettings,
+    hasher: RandomState,
+    shards: Vec<Mutex<HashMap<UserKey, Arc<Feed>>>>,
+    connections: AtomicUsize,
+    wheel: wheel::Wheel,
+}
+
+/// Why there is no seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// The instance has as many connections as it may.
+    #[error("this instance has no room for another stream")]
+    Instance,
+    /// The user has as many connections here as one user may.
+    #[error("this user has too many streams open")]
+    User,
+}
+
+impl Hub {
+    /// A hub without connections.
+    pub fn new(bus: Bus, settings: StreamSettings) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let connections = AtomicUsize::new(0);
+        let wheel = wheel::Wheel::new();
+        Self { inner: Arc::new(Inner { bus, settings, hasher: RandomState::new(), shards, connections, wheel }) }
+    }
+
+    /// Takes a seat for a connection; what is announced from now on reaches it.
+    ///
+    /// # Errors
+    /// When the instance or the user has too many.
+    pub fn join(&self, identity: Identity) -> Result<Seat, Full> {
+        let taken = self.inner.connections.fetch_add(1, Ordering::Relaxed);
+        if taken >= self.inner.settings.per_instance {
+            self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full::Instance);
+        }
+        let member = Arc::new(Member::new(identity));
+        let Some(feed) = self.sit(&member) else {
+            self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full::User);
+        };
+        ::metrics::gauge!(metrics::CONNECTIONS, "transport" => "sse").increment(1.0);
+        Ok(Seat { hub: self.clone(), feed, member })
+    }
+
+    /// Puts the member into the user's feed, made if this is the first; none when the feed is full. The shard's lock is
+    /// held over the bus call, so that subscribing and unsubscribing keep their order.
+    fn sit(&self, member: &Arc<Member>) -> Option<Arc<Feed>> {
+        let key = member.key();
+        let mut shard = self.shard(key);
+        match shard.entry(key.clone()) {
+            Entry::Occupied(feed) => feed.get().add(member, self.inner.settings.per_user).then(|| feed.get().clone()),
+            Entry::Vacant(place) => {
+                let subscribed = self.inner.bus.subscribe(key).shared();
+                let settings = &self.inner.settings;
+                let feed = Arc::new(Feed::new(key.clone(), subscribed, settings.ring_frames, settings.ring_bytes));
+                feed.add(member, self.inner.settings.per_user);
+                place.insert(feed.clone());
+                Some(feed)
+            }
+        }
+    }
+
+    fn leave(&self, feed: &Feed, member: &Member) {
+        let mut shard = self.shard(feed.key());
+        if feed.remove(member.id()) {
+            shard.remove(feed.key());
+            self.inner.bus.unsubscribe(feed.key());
+        }
+        drop(shard);
+        self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+        ::metrics::gauge!(metrics::CONNECTIONS, "transport" => "sse").decrement(1.0);
+    }
+
+    /// Hands an announcement to the user's connections, if there are any here.
+    pub fn deliver(&self, announcement: Announcement, origin: Origin) {
+        let feed = self.shard(&announcement.key).get(&announcement.key).cloned();
+        if let Some(feed) = feed {
+            feed.deliver(announcement, origin);
+        }
+    }
+
+    /// Notes that a stream stands at `seq`, whoever moved it; true when that is news.
+    pub fn reached(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
+        let feed = self.shard(key).get(key).cloned();
+        feed.is_some_and(|feed| feed.reached(epoch, seq))
+    }
+
+    /// Whether a stream that stands at `seq` is ahead of what was announced here.
+    pub fn is_behind(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
+        let feed = self.shard(key).get(key).cloned();
+        feed.is_some_and(|feed| feed.is_behind(epoch, seq))
+    }
+
+    /// The users with connections here.
+    pub fn users(&self) -> Vec<UserKey> {
+        self.inner.shards.iter().flat_map(|shard| guard(shard).keys().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// Whether the instance has an open connection of this user.
+    pub fn has(&self, key: &UserKey) -> bool {
+        self.shard(key).contains_key(key)
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.inner.connections.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connections that `concerns`; answers their number.
+    pub fn end(&self, reason: EndReason, concerns: impl Fn(&Identity) -> bool) -> usize {
+        let members: Vec<_> = self.members().into_iter().filter(|member| concerns(&member.identity())).collect();
+        members.iter().for_each(|member| member.end(reason));
+        members.len()
+    }
+
+    /// Ends all connections, in small groups spread over `time`, so that the others are not stormed.
+    pub async fn drain(&self, time: Duration) {
+        const STEPS: u32 = 50;
+        let members = self.members();
+        if members.is_empty() {
+            return;
+        }
+        for group in members.chunks(members.len().div_ceil(STEPS as usize)) {
+            group.iter().for_each(|member| member.end(EndReason::Draining));
+            tokio::time::sleep(time / STEPS).await;
+        }
+    }
+
+    /// Gives an open connection a fresh identity of the same user; false when it is not here.
+    pub fn extend(&self, connection: Uuid, identity: &Identity) -> bool {
+        let feed = self.shard(&identity.key).get(&identity.key).cloned();
+        feed.is_some_and(|feed| feed.extend(connection, identity))
+    }
+
+    /// Drives every timer of the connections, until told to stop.
+    pub async fn run_wheel(self, stop: CancellationToken) {
+        self.inner.wheel.run(stop).await;
+    }
+
+    fn members(&self) -> Vec<Arc<Member>> {
+        let feeds = |shard| guard::<HashMap<UserKey, Arc<Feed>>>(shard).values().cloned().collect::<Vec<_>>();
+        self.inner.shards.iter().flat_map(feeds).flat_map(|feed| feed.members()).collect()
+    }
+
+    fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<Feed>>> {
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
+        let place = self.inner.hasher.hash_one(key) as usize % SHARDS;
+        guard(&self.inner.shards[place])
+    }
+}
+
+/// No code under these locks can panic half-way, so a poisoned one still guards whole data.
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection's place in the hub; dropping it leaves.
+pub struct Seat {
+    hub: Hub,
+    feed: Arc<Feed>,
+    member: Arc<Member>,
+}
+
+impl Seat {
+    /// The user's feed.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// The connection's own handle.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// Waits until the user's announcements come in, or the bus is known to be down.
+    pub async fn subscribed(&self) {
+        self.feed.subscribed().await;
+    }
+
+    /// Wakes the connection at about `at`, a quarter of a second late at most.
+    pub fn wake_at(&self, at: Instant) {
+        self.hub.inner.wheel.schedule(&self.member, at);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.leave(&self.feed, &self.member);
+    }
+}

@@ -1,0 +1,74 @@
+//! One timer for all connections: a hashed wheel of weak handles. A tick rings those whose time has come; each looks
+//! itself at what is due.
+
+use std::{
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::{guard, member::Member};
+
+const TICK: Duration = Duration::from_millis(250);
+/// About four minutes; what lies further ahead is rung at the horizon and scheduled anew.
+const SLOTS: u64 = 1024;
+
+pub(super) struct Wheel {
+    start: Instant,
+    /// The last tick whose slot was rung.
+    turned: AtomicU64,
+    slots: Vec<Mutex<Vec<Weak<Member>>>>,
+}
+
+impl Wheel {
+    pub(super) fn new() -> Self {
+        let slots = (0..SLOTS).map(|_| Mutex::default()).collect();
+        Self { start: Instant::now(), turned: AtomicU64::new(0), slots }
+    }
+
+    /// Rings `member` at `at` or up to a tick later, at the horizon at the latest.
+    pub(super) fn schedule(&self, member: &Arc<Member>, at: Instant) {
+        let next = self.turned.load(Ordering::Acquire) + 1;
+        let tick = self.tick_of(at).clamp(next, next + SLOTS - 2);
+        guard(self.slot(tick)).push(Arc::downgrade(member));
+        // The wheel may have passed the slot since it was chosen; a ring too many does no harm.
+        if self.turned.load(Ordering::Acquire) >= tick {
+            member.ring();
+        }
+    }
+
+    /// Turns until told to stop.
+    pub(super) async fn run(&self, stop: CancellationToken) {
+        let mut clock = tokio::time::interval(TICK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(clock.tick()).await.is_some() {
+            self.turn(Instant::now());
+        }
+    }
+
+    fn turn(&self, now: Instant) {
+        // The tick that `now` is in has not passed yet.
+        let until = self.tick_of(now).saturating_sub(1);
+        for tick in self.turned.load(Ordering::Acquire) + 1..=until {
+            self.turned.store(tick, Ordering::Release);
+            let due = std::mem::take(&mut *guard(self.slot(tick)));
+            due.iter().filter_map(Weak::upgrade).for_each(|member| member.ring());
+        }
+    }
+
+    /// The first tick at or after which `at` has passed.
+    fn tick_of(&self, at: Instant) -> u64 {
+        let ticks = at.saturating_duration_since(self.start).as_millis().div_ceil(TICK.as_millis());
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "below SLOTS")]
+    fn slot(&self, tick: u64) -> &Mutex<Vec<Weak<Member>>> {
+        &self.slots[(tick % SLOTS) as usize]
+    }
+}

@@ -1,0 +1,66 @@
+//! One attempt to store several notifications, told apart by what became of each.
+
+use super::Ingest;
+use crate::{notification::NewNotification, publish::Refused};
+
+/// What became of one notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is stored, now or before.
+    Stored,
+    /// It never will be, for this reason.
+    Refused(String),
+    /// The store did not take it this time.
+    Unavailable,
+}
+
+impl Ingest {
+    /// Publishes in transactions of at most `commit_rows` inbox rows; answers in the order given.
+    pub(super) async fn attempt(&self, items: &[NewNotification]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        for chunk in chunks(items, self.limits.commit_rows) {
+            outcomes.extend(self.attempt_chunk(chunk).await);
+        }
+        outcomes
+    }
+
+    /// Publishes each in a transaction of its own, so that none can spoil another's.
+    pub(super) async fn attempt_singly(&self, items: &[NewNotification]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        for item in items {
+            outcomes.extend(self.attempt_chunk(std::slice::from_ref(item)).await);
+        }
+        outcomes
+    }
+
+    async fn attempt_chunk(&self, chunk: &[NewNotification]) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = match (self.publish)(chunk.to_vec()).await {
+            Ok(results) => results.into_iter().map(|result| result.map_or_else(refused, |_| Outcome::Stored)).collect(),
+            Err(reason) => vec![refused(reason); chunk.len()],
+        };
+        outcomes.resize(chunk.len(), Outcome::Unavailable);
+        outcomes
+    }
+}
+
+fn refused(reason: Refused) -> Outcome {
+    match reason {
+        Refused::KeyReused => Outcome::Refused(reason.to_string()),
+        Refused::Overloaded { .. } | Refused::Unavailable => Outcome::Unavailable,
+    }
+}
+
+/// Cuts a list where the recipients of a part would exceed `rows`; a part has one item at least.
+fn chunks(mut items: &[NewNotification], rows: usize) -> impl Iterator<Item = &[NewNotification]> {
+    std::iter::from_fn(move || {
+        let mut sum = 0;
+        let fitting = items.iter().take_while(|item| {
+            sum += item.users.len();
+            sum <= rows
+        });
+        let count = fitting.count().max(1);
+        let (chunk, rest) = items.split_at_checked(count)?;
+        items = rest;
+        Some(chunk)
+    })
+}

@@ -1,0 +1,83 @@
+//! The ways in through Redis: channels (fire and forget) and a stream (durable). Wire form to publish, nothing more.
+//!
+//! Everything is stored by the one write path; what cannot be stored becomes a dead letter with its reason.
+
+mod attempt;
+mod channels;
+mod claim;
+mod dead;
+mod entry;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use redis::RedisResult;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    bus::redis::{
+        Servers,
+        servers::{Connection, RESPONSE, timed_out},
+    },
+    config::PublishSettings,
+    notification::NewNotification,
+    publish::{Accepted, Publisher, Refused},
+};
+
+/// The write path as ingest sees it: [`Publisher::publish`].
+pub type Publish = Arc<
+    dyn Fn(Vec<NewNotification>) -> BoxFuture<'static, Result<Vec<Result<Accepted, Refused>>, Refused>> + Send + Sync,
+>;
+
+/// The write path of a publisher.
+pub fn through(publisher: Publisher) -> Publish {
+    Arc::new(move |items| {
+        let publisher = publisher.clone();
+        async move { publisher.publish(items).await }.boxed()
+    })
+}
+
+/// What ingest works with.
+#[derive(Clone)]
+pub struct Ingest {
+    /// The Redis that is listened to.
+    pub servers: Servers,
+    /// First part of every key and channel.
+    pub prefix: String,
+    /// This instance's name among the stream's consumers; no two that run may share one.
+    pub instance: String,
+    /// Bounds of messages and of transactions.
+    pub limits: PublishSettings,
+    /// The write path.
+    pub publish: Publish,
+    /// How long an entry of the stream may lie unacknowledged before another instance takes it over.
+    pub reclaim_idle: Duration,
+}
+
+/// [`Ingest::reclaim_idle`] unless a test is in a hurry.
+pub const RECLAIM_IDLE: Duration = Duration::from_secs(30);
+
+impl Ingest {
+    /// Starts listening to channels and the stream until told to stop; then what was read is finished. Redis may be
+    /// away, now or later.
+    pub fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
+        let shared = Arc::new(self);
+        tracker.spawn(channels::run(shared.clone(), stop.clone()));
+        tracker.spawn(stream::run(shared, stop.clone()));
+    }
+
+    /// Does something on a pooled connection within the time of an ordinary command.
+    async fn with_connection<T>(&self, action: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>) -> RedisResult<T> {
+        let mut connection = self.servers.pooled().await?;
+        let result = timeout(RESPONSE, action(&mut connection)).await.unwrap_or_else(|_| Err(timed_out()));
+        if result.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error()) {
+            connection.discard();
+        }
+        result
+    }
+}

@@ -1,0 +1,161 @@
+//! The bounds of a message's fields; every broken one is reported, not only the first.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    Message,
+    problem::{Problem, Problems, escape},
+};
+use crate::notification::{KIND_BYTES, Malformed, UserId};
+
+const TITLE_CHARS: usize = 500;
+const MESSAGE_CHARS: usize = 10_000;
+const DATA_DEPTH: usize = 32;
+const ACTION_URL_BYTES: usize = 2_048;
+const IDEMPOTENCY_KEY_BYTES: usize = 200;
+/// 2200-01-01T00:00:00Z in seconds since 1970.
+const EXPIRY_END: i64 = 7_258_118_400;
+
+/// Checks an idempotency key, from a body or from a header: 1 to 200 printable ASCII characters.
+///
+/// # Errors
+/// When it is anything else.
+pub fn idempotency_key(text: &str) -> Result<(), Malformed> {
+    let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if text.is_empty() || text.len() > IDEMPOTENCY_KEY_BYTES || !printable {
+        return Err(Malformed("an idempotency key is 1 to 200 printable ASCII characters"));
+    }
+    Ok(())
+}
+
+/// Drops repeated recipients and bounds the rest.
+pub(super) fn recipients(users: &mut Vec<UserId>, most: usize) -> Result<(), Problems> {
+    let mut seen = HashSet::with_capacity(users.len());
+    users.retain(|user| seen.insert(user.clone()));
+    if users.is_empty() || users.len() > most {
+        return Err(Problems::one("/users", format!("1 to {most} recipients are required")));
+    }
+    Ok(())
+}
+
+/// Checks all fields but the recipients.
+pub(super) fn fields(message: &Message) -> Result<(), Problems> {
+    let mut found = Found(Vec::new());
+    found.note("/title", title(&message.title));
+    found.note_if("/kind", message.kind.as_deref(), word);
+    found.note_if("/category", message.category.as_deref(), word);
+    found.note_if("/message", message.message.as_deref(), text);
+    found.note_if("/actionUrl", message.action_url.as_deref(), action_url);
+    found.note_if("/idempotencyKey", message.idempotency_key.as_deref(), idempotency_key);
+    found.note_if("/expiresAt", message.expires_at, expiry);
+    if let Some(value) = &message.data {
+        found.data(value, "/data", 0);
+    }
+    if found.0.is_empty() { Ok(()) } else { Err(Problems(found.0)) }
+}
+
+/// Collects what is wrong.
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn note(&mut self, pointer: &str, result: Result<(), Malformed>) {
+        if let Err(Malformed(detail)) = result {
+            self.0.push(Problem { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        }
+    }
+
+    fn note_if<T>(&mut self, pointer: &str, value: Option<T>, check: impl Fn(T) -> Result<(), Malformed>) {
+        if let Some(value) = value {
+            self.note(pointer, check(value));
+        }
+    }
+
+    /// Reports the first fault of `data` and stops there. Recursion ends at [`DATA_DEPTH`].
+    fn data(&mut self, value: &Value, pointer: &str, depth: usize) -> bool {
+        let fault = match value {
+            Value::String(text) => text.contains('\0').then_some(NUL),
+            Value::Object(fields) if fields.keys().any(|key| key.contains('\0')) => Some(NUL),
+            Value::Array(_) | Value::Object(_) if depth == DATA_DEPTH => {
+                Some("data may be nested 32 levels deep at most")
+            }
+            _ => None,
+        };
+        if let Some(detail) = fault {
+            self.note(pointer, Err(Malformed(detail)));
+            return false;
+        }
+        match value {
+            Value::Array(items) => {
+                let mut items = items.iter().enumerate();
+                items.all(|(index, item)| is_scalar(item) || self.data(item, &format!("{pointer}/{index}"), depth + 1))
+            }
+            Value::Object(fields) => {
+                let mut fields = fields.iter();
+                fields.all(|(key, field)| self.data(field, &format!("{pointer}/{}", escape(key)), depth + 1))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Postgres cannot keep it, neither in text nor in jsonb.
+const NUL: &str = "the character U+0000 is not allowed";
+
+/// Whether nothing can be wrong with it.
+fn is_scalar(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(_) | Value::Number(_))
+}
+
+fn title(text: &str) -> Result<(), Malformed> {
+    if text.is_empty() || text.chars().count() > TITLE_CHARS {
+        return Err(Malformed("a title of 1 to 500 characters is required"));
+    }
+    if text.contains('\0') {
+        return Err(Malformed(NUL));
+    }
+    Ok(())
+}
+
+fn text(text: &str) -> Result<(), Malformed> {
+    if text.chars().count() > MESSAGE_CHARS {
+        return Err(Malformed("at most 10,000 characters"));
+    }
+    if text.contains('\0') {
+        return Err(Malformed(NUL));
+    }
+    Ok(())
+}
+
+/// A kind or a category.
+pub(super) fn word(text: &str) -> Result<(), Malformed> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    if text.is_empty() || text.len() > KIND_BYTES || !text.bytes().all(allowed) {
+        return Err(Malformed("1 to 64 characters of A-Z, a-z, 0-9, _, ., : and -"));
+    }
+    Ok(())
+}
+
+/// Refuses what a browser could take for script or for another host than it seems.
+fn action_url(text: &str) -> Result<(), Malformed> {
+    if text.len() > ACTION_URL_BYTES {
+        return Err(Malformed("at most 2048 bytes"));
+    }
+    let odd = |character: char| character.is_control() || character.is_whitespace() || character == '\\';
+    let path = text.starts_with('/') && !text.starts_with("//");
+    let web = || Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if text.contains(odd) || !(path || web()) {
+        return Err(Malformed("an http or https URL, or a path that begins with one slash"));
+    }
+    Ok(())
+}
+
+fn expiry(at: DateTime<Utc>) -> Result<(), Malformed> {
+    if at <= Utc::now() || at.timestamp() >= EXPIRY_END {
+        return Err(Malformed("a time in the future and before the year 2200"));
+    }
+    Ok(())
+}

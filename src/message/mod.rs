@@ -1,0 +1,178 @@
+//! The body of one publish, the same by HTTP, by Redis channel and by Redis stream: parsed once, bounded, then trusted.
+//!
+//! Knows no transport: it answers with [`Problems`], which each way in reports in its own manner.
+
+mod check;
+mod cloud_event;
+mod problem;
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+pub use self::{
+    check::idempotency_key,
+    problem::{Problem, Problems},
+};
+use crate::{
+    config::PublishSettings,
+    notification::{Content, NewNotification, Priority, Source, Tenant, UserId},
+};
+
+/// What a publisher writes. Only [`parse`] and [`parse_for`] make one, so every bound holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Message {
+    /// The recipients; duplicates count once.
+    #[serde(default, deserialize_with = "problem::user_ids", serialize_with = "problem::user_texts")]
+    #[schema(value_type = Vec<String>, example = json!(["u1"]))]
+    users: Vec<UserId>,
+    /// What happened: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`; `system_alert` when absent.
+    kind: Option<String>,
+    /// The group of kinds that a user sets preferences for; same characters as `kind`.
+    category: Option<String>,
+    /// How much it matters; `medium` when absent.
+    priority: Option<Priority>,
+    /// One line, 1 to 500 characters.
+    #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 500)]
+    title: String,
+    /// The text below the title, at most 10,000 characters.
+    #[schema(max_length = 10000)]
+    message: Option<String>,
+    /// Any JSON of at most 32 levels.
+    data: Option<Value>,
+    /// Where a click leads: an http or https URL, or a path that begins with one slash; at most 2,048 bytes.
+    action_url: Option<String>,
+    /// The publisher's own name for this publish: 1 to 200 printable ASCII characters.
+    #[schema(min_length = 1, max_length = 200)]
+    idempotency_key: Option<String>,
+    /// When it leaves inboxes: in the future and before the year 2200.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// The kind of a message that names none.
+const DEFAULT_KIND: &str = "system_alert";
+
+/// Parses a body that names its own recipients: a message, or a CloudEvent whose `data` is one.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
+    let mut message = read(bytes, limits)?;
+    check::recipients(&mut message.users, limits.recipients)?;
+    Ok(message)
+}
+
+/// Parses a body whose recipient is known from elsewhere and which therefore must name none.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_for(user: UserId, bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
+    let mut message = read(bytes, limits)?;
+    if !message.users.is_empty() {
+        return Err(Problems::one("/users", "the channel names the recipient, so the body must not"));
+    }
+    message.users = vec![user];
+    Ok(message)
+}
+
+/// Reads and checks all but the recipients.
+fn read(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
+    if bytes.len() > limits.body_bytes {
+        return Err(Problems::one("", format!("the body has more than {} bytes", limits.body_bytes)));
+    }
+    match problem::deserialize::<Message>(bytes) {
+        Ok(message) => check::fields(&message).map(|()| message),
+        // `specversion` is no field of a message, so an event always comes by here and others rarely do.
+        Err(_) if cloud_event::is_one(bytes) => cloud_event::read(bytes),
+        Err(problems) => Err(problems),
+    }
+}
+
+impl Message {
+    /// The publisher's own name for this publish, if the body has one.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+
+    /// Makes it ready for the write path, under a fresh id. `default_key` is the idempotency key of a body that has
+    /// none; the caller has passed it through [`idempotency_key`] or made it itself.
+    pub fn into_new(self, tenant: Tenant, source: Source, default_key: Option<String>) -> NewNotification {
+        let fingerprint = self.fingerprint();
+        let content = Content {
+            kind: self.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned()),
+            category: self.category,
+            priority: self.priority.unwrap_or_default(),
+            title: self.title,
+            message: self.message,
+            data: self.data,
+            action_url: self.action_url,
+        };
+        NewNotification {
+            id: Uuid::now_v7(),
+            tenant,
+            users: self.users,
+            content,
+            idempotency_key: self.idempotency_key.or(default_key),
+            fingerprint,
+            expires_at: self.expires_at,
+            source,
+        }
+    }
+
+    /// SHA-256 of the body in canonical form: sorted keys, sorted recipients, nothing absent, no idempotency key.
+    fn fingerprint(&self) -> [u8; 32] {
+        let mut users: Vec<&str> = self.users.iter().map(UserId::as_str).collect();
+        users.sort_unstable();
+        let fields = serde_json::json!({
+            "users": users,
+            "kind": self.kind.as_deref().unwrap_or(DEFAULT_KIND),
+            "category": self.category,
+            "priority": self.priority.unwrap_or_default(),
+            "title": self.title,
+            "message": self.message,
+            "data": self.data,
+            "actionUrl": self.action_url,
+            "expiresAt": self.expires_at,
+        });
+        let mut text = String::new();
+        write_canonical(&fields, &mut text);
+        Sha256::digest(text).into()
+    }
+}
+
+/// Writes JSON with sorted keys, whatever order the map type of the build keeps. The depth is bounded by [`check`].
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            out.push('{');
+            for (name, field) in fields {
+                let _ = write!(out, "{name:?}:"); // writing to a string cannot fail
+                write_canonical(field, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        scalar => {
+            let _ = write!(out, "{scalar}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn limits() -> PublishSettings {
+    PublishSettings { body_bytes: 65_536, recipients: 3, batch_items: 1, commit_rows: 1, writers: 1, queue: 1 }
+}
+
+fn read_one(body: &Value) -> Result<NewNotification, Problems> {
+    let tenant = "acme".parse().unwrap();
+    parse(body.to_string().as_bytes(), &limits()).map(|message| message.into_new(tenant, Source::Http, None))
+}
+
+fn body(field: &str, value: Value) -> Value {
+    let mut body = serde_json::json!({"users": ["u1"], "title": "t"});
+    body[field] = value;
+    body
+}
+
+fn pointers(result: Result<NewNotification, Problems>) -> Vec<String> {
+    result.err().map_or_else(Vec::new, |Problems(list)| list.into_iter().map(|problem| problem.pointer).collect())
+}
+
+#[test]
+fn a_minimal_body_gets_the_defaults() {
+    let new = read_one(&serde_json::json!({"users": ["u1", "u2", "u1"], "title": "t"})).unwrap();
+    assert_eq!(new.users.iter().map(UserId::as_str).collect::<Vec<_>>(), ["u1", "u2"]);
+    assert_eq!((new.content.kind.as_str(), new.content.priority), ("system_alert", Priority::Medium));
+    assert_eq!(new.idempotency_key, None);
+}
+
+#[test]
+fn every_broken_bound_is_named_by_its_place() {
+    let deep = (0..33).fold(Value::Null, |inner, _| serde_json::json!([inner]));
+    let cases = [
+        ("users", serde_json::json!([]), "/users"),
+        ("users", serde_json::json!(["a", "b", "c", "d"]), "/users"),
+        ("users", serde_json::json!(["a", "b", "c\n"]), "/users/2"),
+        ("users", serde_json::json!(["a", 5]), "/users/1"),
+        ("users", serde_json::json!("a"), "/users"),
+        ("title", "".into(), "/title"),
+        ("title", "x".repeat(501).into(), "/title"),
+        ("title", "a\0b".into(), "/title"),
+        ("title", 5.into(), "/title"),
+        ("message", "x".repeat(10_001).into(), "/message"),
+        ("message", "\0".into(), "/message"),
+        ("kind", "a b".into(), "/kind"),
+        ("kind", "".into(), "/kind"),
+        ("category", "x".repeat(65).into(), "/category"),
+        ("priority", "urgent".into(), "/priority"),
+        ("data", deep, &format!("/data{}", "/0".repeat(32))),
+        ("data", serde_json::json!({"a/b": [1, "\0"]}), "/data/a~1b/1"),
+        ("data", serde_json::json!({"a": {"\0": 1}}), "/data/a"),
+        ("idempotencyKey", "".into(), "/idempotencyKey"),
+        ("idempotencyKey", "ä".into(), "/idempotencyKey"),
+        ("expiresAt", "2020-01-01T00:00:00Z".into(), "/expiresAt"),
+        ("expiresAt", "2200-01-01T00:00:00Z".into(), "/expiresAt"),
+        ("expiresAt", "tomorrow".into(), "/expiresAt"),
+        ("topics", serde_json::json!(["team:7"]), "/topics"),
+        ("deliverAt", "2199-01-01T00:00:00Z".into(), "/deliverAt"),
+    ];
+    for (field, value, pointer) in cases {
+        assert_eq!(pointers(read_one(&body(field, value.clone()))), [pointer], "{field}: {value}");
+    }
+    assert_eq!(pointers(read_one(&serde_json::json!({"users": ["u"]}))), ["/title"]);
+    assert_eq!(pointers(read_one(&serde_json::json!({"title": "t"}))), ["/users"]);
+    let two = serde_json::json!({"users": ["u"], "title": "", "kind": " "});
+    assert_eq!(pointers(read_one(&two)), ["/title", "/kind"]);
+}
+
+#[test]
+fn bodies_at_the_bounds_are_taken() {
+    let deep = (0..32).fold(Value::Null, |inner, _| serde_json::json!([inner]));
+    for (field, value) in [
+        ("title", "ä".repeat(500).into()),
+        ("message", "ä".repeat(10_000).into()),
+        ("data", deep),
+        ("kind", "x".repeat(64).into()),
+        ("expiresAt", "2199-12-31T23:59:59Z".into()),
+        ("idempotencyKey", "x".repeat(200).into()),
+        ("category", Value::Null),
+    ] {
+        assert_eq!(pointers(read_one(&body(field, value))), [""; 0], "{field}");
+    }
+}
+
+#[test]
+fn an_action_leads_to_the_web_or_to_a_path_and_nowhere_else() {
+    for good in ["/", "/a?b=c#d", "https://example.org/a", "http://localhost:1/"] {
+        assert_eq!(pointers(read_one(&body("actionUrl", good.into()))), [""; 0], "{good}");
+    }
+    let bad = ["", "a", "//x", "/\\x", "javascript:alert(1)", "data:,x", "https://", " /a", "/a\n", "java\tscript:x"];
+    for bad in bad {
+        assert_eq!(pointers(read_one(&body("actionUrl", bad.into()))), ["/actionUrl"], "{bad}");
+    }
+}
+
+#[test]
+fn what_is_not_json_or_too_long_is_one_problem_of_the_whole() {
+    for bytes in ["", "null", "[]", "{", "{\"title\":\"t\",\"users\":[\"u\"]} x", "{\"title\":\"\\ud800\"}"] {
+        assert_eq!(parse(bytes.as_bytes(), &limits()).unwrap_err().0.len(), 1, "{bytes}");
+    }
+    let long = body("message", "x".repeat(65_536).into());
+    assert_eq!(pointers(read_one(&long)), [""]);
+}
+
+#[test]
+fn the_fingerprint_sees_the_content_and_not_its_writing() {
+    let print = |text: &str| {
+        let message = parse(text.as_bytes(), &limits()).unwrap();
+        message.into_new("acme".parse().unwrap(), Source::Http, None).fingerprint
+    };
+    let one = print(r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]}}"#);
+    let same = [
+        r#"{"data":{"y":[2],"x":1},"title":"t","users":["b","a","a"],"kind":"system_alert"}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"idempotencyKey":"k","category":null}"#,
+    ];
+    for text in same {
+        assert_eq!(print(text), one, "{text}");
+    }
+    for text in [
+        r#"{"users":["a"],"title":"t","data":{"x":1,"y":[2]}}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2,2]}}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":"[2]"}}"#,
+    ] {
+        assert_ne!(print(text), one, "{text}");
+    }
+}
+
+#[test]
+fn a_cloud_event_is_read_as_its_data() {
+    let event = serde_json::json!({
+        "specversion": "1.0", "id": "7", "source": "/billing", "type": "com.example.paid", "time": "2026-01-01T00:00:00Z",
+        "subject": "s", "traceparent": "x", "datacontenttype": "application/json",
+        "data": {"users": ["u1"], "title": "t"},
+    });
+    let new = read_one(&event).unwrap();
+    assert_eq!(new.content.kind, "com.example.paid");
+    assert_eq!(new.idempotency_key.as_deref(), Some("/billing 7"));
+
+    let change = |field: &str, value: Value| {
+        let mut event = event.clone();
+        event[field] = value;
+        read_one(&event)
+    };
+    let hashed = change("id", "x".repeat(300).into()).unwrap().idempotency_key.unwrap();
+    assert!(hashed.starts_with("sha256:") && idempotency_key(&hashed).is_ok(), "{hashed}");
+    let own = serde_json::json!({"users": ["u1"], "title": "t", "kind": "own", "idempotencyKey": "k"});
+    let own = change("data", own).unwrap();
+    assert_eq!((own.content.kind.as_str(), own.idempotency_key.as_deref()), ("own", Some("k")));
+    assert_eq!(pointers(change("specversion", "0.3".into())), ["/specversion"]);
+    assert_eq!(pointers(change("id", "".into())), ["/id"]);
+    assert_eq!(pointers(change("type", "a b".into())), ["/type"]);
+    assert_eq!(pointers(change("data", serde_json::json!({"users": ["u", 1]}))), ["/data/users/1"]);
+    assert_eq!(pointers(change("data", serde_json::json!({"users": ["u"]}))), ["/data/title"]);
+}
+
+#[test]
+fn a_body_for_a_known_recipient_names_none() {
+    let user: UserId = "u:1".parse().unwrap();
+    let message = parse_for(user.clone(), br#"{"title":"t"}"#, &limits()).unwrap();
+    let new = message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()));
+    assert_eq!((new.users, new.idempotency_key.as_deref()), (vec![user.clone()], Some("k")));
+    let named = parse_for(user, br#"{"title":"t","users":["x"]}"#, &limits());
+    assert_eq!(named.unwrap_err().0[0].pointer, "/users");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse(&bytes, &limits());
+    }
+}

@@ -1,0 +1,70 @@
+//! Snapshot questions that come together are answered by one query, so that ten thousand clients that reconnect at
+//! once cost Postgres some dozens of queries.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::{Ask, Page, Shared, Store, Unavailable, page};
+use crate::metrics;
+
+/// Most questions of one query.
+const BATCH: usize = 200;
+/// Queries under way at once, so that appends always find a connection.
+const QUERIES: usize = 2;
+/// Questions that wait; a caller waits for room beyond that.
+const QUEUE: usize = 20_000;
+
+type Answer = oneshot::Sender<Result<Page, Unavailable>>;
+pub(super) type Asks = mpsc::Sender<(Ask, Answer)>;
+
+impl Store {
+    /// Where a stream stands and what follows a position in it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn page(&self, ask: Ask) -> Result<Page, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.send((ask, answer)).await.map_err(|_| Unavailable)?;
+        answered.await.unwrap_or(Err(Unavailable))
+    }
+}
+
+/// Starts the task that gathers questions; it ends when the last [`Store`] is gone.
+pub(super) fn start(shared: &Arc<Shared>) -> Asks {
+    let (asks, waiting) = mpsc::channel(QUEUE);
+    tokio::spawn(gather(shared.clone(), waiting));
+    asks
+}
+
+async fn gather(shared: Arc<Shared>, mut waiting: mpsc::Receiver<(Ask, Answer)>) {
+    let queries = Arc::new(Semaphore::new(QUERIES));
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        // Taking the permit first lets questions gather while the database is busy.
+        let Ok(permit) = queries.clone().acquire_owned().await else { return };
+        if waiting.recv_many(&mut batch, BATCH).await == 0 {
+            return;
+        }
+        let (shared, batch) = (shared.clone(), std::mem::take(&mut batch));
+        tokio::spawn(async move {
+            answer(&shared, batch).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn answer(shared: &Shared, batch: Vec<(Ask, Answer)>) {
+    let (asks, answers): (Vec<Ask>, Vec<Answer>) = batch.into_iter().unzip();
+    ::metrics::histogram!(metrics::SNAPSHOT_USERS).record(count(asks.len()));
+    match shared.once(async |conn| page::pages(conn, &asks).await).await {
+        Ok(pages) => answers.into_iter().zip(pages).for_each(|(answer, page)| drop(answer.send(Ok(page)))),
+        Err(unavailable) => answers.into_iter().for_each(|answer| drop(answer.send(Err(unavailable)))),
+    }
+}
+
+/// A count as a metric's value.
+#[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

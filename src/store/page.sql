@@ -1,0 +1,35 @@
+-- For each asked stream: where it stands, and its next changes after a position, from one snapshot.
+-- A row that arrived after the position comes as an arrival at its seq, in its newest state; a row whose state
+-- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change.
+select
+    asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
+    change.at_seq, change.row_seq, change.arrival, change.notification_id,
+    change.read_at, change.archived_at, change.deleted_at,
+    n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.created_at, n.expires_at
+from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
+    as asked (tenant, user_id, after_seq, after_row, max_rows, place)
+join streams using (tenant, user_id)
+left join lateral (
+    select * from (
+        (
+            select seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at
+            from inbox
+            where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
+            order by seq
+            limit asked.max_rows
+        )
+        union all
+        (
+            select changed_seq, seq, false, notification_id, read_at, archived_at, deleted_at
+            from inbox
+            where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and changed_seq > seq
+                and (changed_seq, seq) > (asked.after_seq, asked.after_row)
+            order by changed_seq, seq
+            limit asked.max_rows
+        )
+    ) as both_kinds
+    order by at_seq, row_seq
+    limit asked.max_rows
+) as change on true
+left join notifications as n on change.arrival and n.id = change.notification_id
+order by asked.place, change.at_seq, change.row_seq

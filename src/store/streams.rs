@@ -1,0 +1,177 @@
+//! The rows that are locked to take a seq: their making, their heads, and the check of their counts.
+
+use diesel::{
+    QueryableByName,
+    dsl::sql,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Integer, Text},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::{Store, Unavailable, schema::streams};
+use crate::notification::{Epoch, Seq, UserKey};
+
+/// Where a stream stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Whose stream.
+    pub key: UserKey,
+    /// Its incarnation.
+    pub epoch: Epoch,
+    /// Its newest change.
+    pub seq: Seq,
+}
+
+#[derive(QueryableByName)]
+struct HeadRow {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    head_seq: i64,
+}
+
+/// A stream row under lock.
+#[derive(Queryable)]
+pub(super) struct Locked {
+    pub epoch: String,
+    pub head: Seq,
+    pub unread: i64,
+}
+
+impl Store {
+    /// Where streams stand, by one query; a user without a stream is left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn heads(&self, keys: &[UserKey]) -> Result<Vec<Head>, Unavailable> {
+        self.shared.once(async |conn| heads(conn, keys).await).await
+    }
+
+    /// The user's unread count; 0 for a user never heard of.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unread(&self, key: &UserKey) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| unread(conn, key).await).await
+    }
+
+    /// Recounts some inboxes: how many of their streams have a count that is wrong.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unread_drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| drift(conn, sample).await).await
+    }
+}
+
+pub(super) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    diesel::select(sql::<Integer>("1")).get_result::<i32>(conn).await.map(drop)
+}
+
+/// Makes the streams that do not exist yet.
+pub(super) async fn ensure(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = &UserKey>) -> QueryResult<()> {
+    let mut missing: Vec<_> = keys.collect();
+    // One order for all, as the append locks them.
+    missing.sort_unstable();
+    missing.dedup();
+    let rows: Vec<_> = missing
+        .iter()
+        .map(|key| (streams::tenant.eq(key.tenant.as_str()), streams::user_id.eq(key.user.as_str())))
+        .collect();
+    diesel::insert_into(streams::table).values(rows).on_conflict_do_nothing().execute(conn).await.map(drop)
+}
+
+/// Makes one stream if it does not exist, at the price of a look when it does.
+pub(super) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<()> {
+    let known = streams::table.find((key.tenant.as_str(), key.user.as_str())).select(streams::head_seq);
+    match known.first::<Seq>(conn).await.optional()? {
+        Some(_) => Ok(()),
+        None => ensure(conn, std::iter::once(key)).await,
+    }
+}
+
+/// Locks the stream, made if missing, until the transaction ends: nobody else can take a seq of it.
+pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Locked> {
+    let find = || {
+        streams::table
+            .find((key.tenant.as_str(), key.user.as_str()))
+            .select((streams::epoch, streams::head_seq, streams::unread))
+            .for_update()
+    };
+    match find().first(conn).await.optional()? {
+        Some(locked) => Ok(locked),
+        None => {
+            ensure(conn, std::iter::once(key)).await?;
+            find().first(conn).await
+        }
+    }
+}
+
+/// Writes what a change made of a locked stream.
+pub(super) async fn advance(conn: &mut AsyncPgConnection, key: &UserKey, head: Seq, unread: i64) -> QueryResult<()> {
+    diesel::update(streams::table.find((key.tenant.as_str(), key.user.as_str())))
+        .set((streams::head_seq.eq(head), streams::unread.eq(unread)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Notes that changes up to `seq` can no longer be replayed.
+pub(super) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str, seq: Seq) -> QueryResult<()> {
+    diesel::update(streams::table.find((tenant, user)).filter(streams::pruned_seq.lt(seq)))
+        .set(streams::pruned_seq.eq(seq))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
+    let rows: Vec<HeadRow> = sql_query(
+        "select asked.place, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
+         as asked (tenant, user_id, place) join streams using (tenant, user_id)",
+    )
+    .bind::<Array<Text>, _>(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(keys.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let key = keys.get(usize::try_from(row.place - 1).ok()?)?.clone();
+            Some(Head { key, epoch: row.epoch.into(), seq: row.head_seq })
+        })
+        .collect())
+}
+
+async fn unread(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<i64> {
+    streams::table
+        .find((key.tenant.as_str(), key.user.as_str()))
+        .select(streams::unread)
+        .first(conn)
+        .await
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
+async fn drift(conn: &mut AsyncPgConnection, sample: &[UserKey]) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Drift {
+        #[diesel(sql_type = BigInt)]
+        wrong: i64,
+    }
+    let drift: Drift = sql_query(
+        "select count(*) as wrong from unnest($1::text[], $2::text[]) as asked (tenant, user_id) \
+         join streams s using (tenant, user_id) \
+         where s.unread <> (select count(*) from inbox i where i.tenant = s.tenant and i.user_id = s.user_id \
+         and i.read_at is null and i.archived_at is null and i.deleted_at is null)",
+    )
+    .bind::<Array<Text>, _>(sample.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(sample.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
+    .get_result(conn)
+    .await?;
+    Ok(drift.wrong)
+}

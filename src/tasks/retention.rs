@@ -1,0 +1,38 @@
+//! Takes expired notifications out of inboxes, tells whoever looks at them, and forgets them some days later.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    fanout::Fanout,
+    metrics,
+    store::{Store, Unavailable},
+};
+
+/// Sweeps every `interval` until told to stop. Several instances share the work: each skips what another has locked.
+pub async fn run(store: Store, fanout: Fanout, interval: Duration, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
+        // Left over when the database is away: the next turn goes on.
+        let _ = stop.run_until_cancelled(turn(&store, &fanout)).await;
+    }
+}
+
+async fn turn(store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
+    loop {
+        let swept = store.sweep().await?;
+        if swept.notifications == 0 {
+            break;
+        }
+        ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
+        swept.streams.iter().for_each(|(key, changed)| fanout.tell_change(key, changed));
+    }
+    loop {
+        let purged = store.purge().await?;
+        if purged == 0 {
+            break;
+        }
+        ::metrics::counter!(metrics::PURGED).increment(purged as u64);
+    }
+    store.purge_access().await
+}

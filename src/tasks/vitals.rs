@@ -1,0 +1,74 @@
+//! Takes the instance's pulse: the database, the bus, the pool, and the unread counts.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{bus::Bus, health::Health, hub::Hub, metrics, store::Store};
+
+const PULSE: Duration = Duration::from_secs(1);
+/// Pulses between questions to a database that answered last time.
+const PINGS: u32 = 5;
+/// Pulses between recounts, and how many users each recounts.
+const RECOUNTS: u32 = 60;
+const SAMPLE: usize = 50;
+
+/// Watches the parts until told to stop.
+pub struct Vitals {
+    /// Who is connected.
+    pub hub: Hub,
+    /// Asked whether it answers.
+    pub store: Store,
+    /// Asked whether it carries.
+    pub bus: Bus,
+    /// Told.
+    pub health: Arc<Health>,
+}
+
+impl Vitals {
+    /// Runs until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        for pulse in 0_u32.. {
+            if pulse % PINGS == 0 || !self.store.is_up() {
+                // What it finds is noted by the store itself.
+                let _ = stop.run_until_cancelled(self.store.ping()).await;
+            }
+            if pulse % RECOUNTS == RECOUNTS - 1 {
+                self.recount(pulse as usize).await;
+            }
+            self.note();
+            if stop.run_until_cancelled(tokio::time::sleep(PULSE)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn note(&self) {
+        self.health.note_database(self.store.is_up());
+        self.health.note_connections(self.hub.connections());
+        let pool = self.store.pool_use();
+        gauge(metrics::POOL_SIZE, pool.open);
+        gauge(metrics::POOL_IDLE, pool.idle);
+        gauge(metrics::POOL_WAITING, pool.waiting);
+        let bus = self.bus.health();
+        gauge(metrics::BUS_UP, usize::from(bus.up));
+        ::metrics::gauge!(metrics::BUS_PROBE_AGE_SECONDS).set(bus.probe_age.unwrap_or_default().as_secs_f64());
+    }
+
+    /// Recounts some of the users who are connected, others each time.
+    async fn recount(&self, turn: usize) {
+        let users = self.hub.users();
+        let sample: Vec<_> = users.iter().cycle().skip(turn % users.len().max(1)).take(SAMPLE.min(users.len())).cloned().collect();
+        if let Ok(drift) = self.store.unread_drift(&sample).await {
+            gauge(metrics::UNREAD_DRIFT, usize::try_from(drift).unwrap_or(0));
+            if drift > 0 {
+                log::error!("unread counts of {drift} of {} users do not agree with their inboxes", sample.len());
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn gauge(name: &'static str, value: usize) {
+    ::metrics::gauge!(name).set(value as f64);
+}

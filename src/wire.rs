@@ -1,0 +1,100 @@
+//! The JSON that clients see in more than one place: the list, the stream and the documents about them.
+//!
+//! Rendering only: nothing here is ever read back.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::notification::{InboxItem, Priority, Seq};
+
+/// One notification with its user's state.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Item<'a> {
+    /// The notification's id (UUIDv7).
+    pub id: Uuid,
+    /// When it arrived, as a position in the user's log.
+    pub seq: Seq,
+    /// What happened.
+    #[schema(example = "payment_received")]
+    pub kind: &'a str,
+    /// The group of kinds that a user sets preferences for.
+    #[schema(required, example = "payments")]
+    pub category: Option<&'a str>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// One line of plain text.
+    #[schema(example = "Payment received")]
+    pub title: &'a str,
+    /// Plain text below the title.
+    #[schema(required, example = "120.00 EUR from Example Ltd.")]
+    pub message: Option<&'a str>,
+    /// Whatever the publisher put there.
+    #[schema(required, value_type = Option<Object>)]
+    pub data: Option<&'a Value>,
+    /// Where a click leads: an absolute http or https URL, or a path.
+    #[schema(required, example = "/payment-history")]
+    pub action_url: Option<&'a str>,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves the inbox by itself.
+    pub expires_at: DateTime<Utc>,
+    /// When the user read it.
+    #[schema(required)]
+    pub read_at: Option<DateTime<Utc>>,
+    /// When the user archived it.
+    #[schema(required)]
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> From<&'a InboxItem> for Item<'a> {
+    fn from(item: &'a InboxItem) -> Self {
+        let content = &item.content;
+        Self {
+            id: item.id,
+            seq: item.seq,
+            kind: &content.kind,
+            category: content.category.as_deref(),
+            priority: content.priority,
+            title: &content.title,
+            message: content.message.as_deref(),
+            data: content.data.as_ref(),
+            action_url: content.action_url.as_deref(),
+            created_at: item.created_at,
+            expires_at: item.expires_at,
+            read_at: item.read_at,
+            archived_at: item.archived_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notification::Content;
+
+    #[test]
+    fn an_item_keeps_its_nulls_and_speaks_camel_case() {
+        let item = InboxItem {
+            id: Uuid::nil(),
+            seq: 7,
+            content: Content {
+                kind: "payment_received".into(),
+                category: None,
+                priority: Priority::High,
+                title: "Paid".into(),
+                message: None,
+                data: Some(serde_json::json!({"amount": 120})),
+                action_url: Some("/payments".into()),
+            },
+            created_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::UNIX_EPOCH,
+            read_at: None,
+            archived_at: None,
+        };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&Item::from(&item)).unwrap());
+    }
+}
