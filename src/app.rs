@@ -28,7 +28,7 @@ use crate::{
     http::{self, Parts, metrics_endpoint},
     hub::{Hub, Origin},
     inbox::Inbox,
-    ingest,
+    ingest::{self, Ingest, RECLAIM_IDLE},
     publish::Publisher,
     revoker::Revoker,
     store::Store,
@@ -126,7 +126,7 @@ impl Running {
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), authenticator.revocations().clone());
         let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
         let health = Arc::new(Health::default());
-        let metrics = metrics_endpoint::recorder();
+        let metrics = metrics_endpoint::install();
 
         // A revoked token must not slip in before the first turn of the task that keeps up with revocations.
         if revoker.reload().await.is_err() {
@@ -141,7 +141,15 @@ impl Running {
         let vitals = Vitals { hub: hub.clone(), store: store.clone(), bus: bus.clone(), health: health.clone() };
         tasks.spawn("vitals", vitals.run(stop.clone()));
         if let Bus::Redis(redis) = &bus {
-            ingest::start(&settings, redis.servers(), &publisher, &intake, &tracker);
+            let ingest = Ingest {
+                servers: redis.servers().clone(),
+                prefix: settings.prefix.clone(),
+                instance: Uuid::new_v4().simple().to_string(),
+                limits: settings.publish.clone(),
+                publish: ingest::through(publisher.clone()),
+                reclaim_idle: RECLAIM_IDLE,
+            };
+            ingest.start(&intake, &tracker);
         }
 
         let parts = Parts {
@@ -267,9 +275,4 @@ fn tune(socket: &TcpStream, write_stall: Duration) {
     };
     // A socket that refuses options is one that has just closed.
     let _ = tune();
-}
-
-/// A random name for this process, for whoever must tell instances apart.
-pub fn instance_name() -> String {
-    Uuid::new_v4().simple().to_string()
 }

@@ -1,13 +1,56 @@
 //! `tidings serve`: runs an instance until it is told to stop.
 
-use crate::config::Settings;
+use std::{io::Write as _, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    app::Running,
+    auth::{Grant, local_secret, mint},
+    config::Settings,
+    notification::UserKey,
+};
+
+/// How long the printed link works.
+const DEMO: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs to the end.
 ///
 /// # Errors
-/// When a part cannot be started.
-#[allow(clippy::unused_async, reason = "the owner of the app fills it in")]
+/// When a part cannot be started, or one that must run for ever ends.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let _ = settings;
-    anyhow::bail!("not built into this binary")
+    // Listened for first: a signal that comes while starting must not be lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = Running::start(settings.clone()).await?;
+    greet(&running, &settings)?;
+    let failed = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = running.failed() => true,
+    };
+    tokio::select! {
+        () = running.stop() => {}
+        _ = interrupt.recv() => log::warn!("stopped at once, on a second signal"),
+    }
+    anyhow::ensure!(!failed, "a part of the server ended, see the log");
+    Ok(())
+}
+
+/// Says where it listens and, where nobody configured a key, how to come in.
+fn greet(running: &Running, settings: &Settings) -> anyhow::Result<()> {
+    let mut text = format!("listening on http://{}\n", running.address());
+    if !settings.auth.has_key() {
+        let key = UserKey { tenant: "default".parse()?, user: "demo".parse()? };
+        let grant = Grant { key, scope: "publish".to_owned(), ttl: DEMO, token_id: None };
+        let token = mint(&local_secret(&settings.data_dir)?, &settings.auth, &grant, chrono::Utc::now())?;
+        let address = running.address();
+        text.push_str(&format!("\nopen http://{address}/#token={token}\n\nor publish to the user who opens it:\n"));
+        text.push_str(&format!(
+            "curl http://{address}/api/notifications -H 'content-type: application/json' \\\n  -H 'authorization: Bearer {token}' \\\n  -d '{{\"users\":[\"demo\"],\"title\":\"Hello\"}}'\n"
+        ));
+    }
+    // With standard output closed there is nobody to greet.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(())
 }

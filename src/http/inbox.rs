@@ -74,7 +74,11 @@ pub struct UnreadCount {
 
 impl From<Changed> for Change {
     fn from(changed: Changed) -> Self {
-        Self { unread: changed.unread, cursor: changed.cursor.to_string(), ids: changed.rows.into_iter().map(|row| row.id).collect() }
+        Self {
+            unread: changed.unread,
+            cursor: changed.cursor.to_string(),
+            ids: changed.rows.into_iter().map(|row| row.id).collect(),
+        }
     }
 }
 

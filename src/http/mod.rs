@@ -34,7 +34,10 @@ use actix_web_lab::middleware::CatchPanic;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
-use crate::{auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker, store::Store};
+use crate::{
+    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker,
+    store::Store,
+};
 
 /// What handlers work with.
 pub struct Parts {

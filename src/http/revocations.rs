@@ -14,7 +14,7 @@ use super::{
     extract::Admin,
     openapi::{BadBody, BadSyntax, BadType, LargeBody},
 };
-use crate::{auth::Target, bus::Control};
+use crate::auth::Target;
 
 const BODY_BYTES: usize = 4 * 1024;
 const TOKEN_ID_BYTES: usize = 256;

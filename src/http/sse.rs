@@ -6,7 +6,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use actix_web_lab::{
-    body::InfallibleBodyStream,
+    body::new_infallible_body_stream,
     header::{CacheControl, CacheDirective},
 };
 use bytes::Bytes;
@@ -46,7 +46,7 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
         Err(error) => return Err(error),
     };
     match Connection::open(&parts.hub, &parts.store, &parts.settings.stream, identity, asked).await {
-        Ok(connection) => Ok(head().body(InfallibleBodyStream::new(events(connection)))),
+        Ok(connection) => Ok(head().body(new_infallible_body_stream(events(connection)))),
         Err(reason) => Ok(not_now(&parts, EndReason::Overloaded, reason.as_str())),
     }
 }
@@ -72,7 +72,8 @@ pub async fn extend(
 }
 
 fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
-    let header = request.headers().get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let header =
+        request.headers().get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let query = params.text("cursor");
     let kinds = params.checked("kinds", "must be 1 to 50 kinds of 1 to 64 characters, separated by commas", |text| {
         let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
@@ -88,7 +89,10 @@ fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
 fn head() -> HttpResponseBuilder {
     let mut head = HttpResponse::Ok();
     head.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
-        .insert_header(CacheControl(vec![CacheDirective::NoCache, CacheDirective::Extension("no-transform".into(), None)]))
+        .insert_header(CacheControl(vec![
+            CacheDirective::NoCache,
+            CacheDirective::Extension("no-transform".into(), None),
+        ]))
         .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")));
     head
 }

@@ -45,7 +45,7 @@ impl Ingest {
 
 fn refused(reason: Refused) -> Outcome {
     match reason {
-        Refused::KeyReused => Outcome::Refused(reason.to_string()),
+        Refused::KeyReused | Refused::Unstorable => Outcome::Refused(reason.to_string()),
         Refused::Overloaded { .. } | Refused::Unavailable => Outcome::Unavailable,
     }
 }

@@ -25,7 +25,8 @@ pub async fn issue(
     identity: &Identity,
     ttl: Duration,
 ) -> QueryResult<()> {
-    let text = serde_json::to_value(identity).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+    let text =
+        serde_json::to_value(identity).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
     diesel::sql_query(ISSUE)
         .bind::<Binary, _>(&hash[..])
         .bind::<Jsonb, _>(text)

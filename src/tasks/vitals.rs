@@ -58,7 +58,8 @@ impl Vitals {
     /// Recounts some of the users who are connected, others each time.
     async fn recount(&self, turn: usize) {
         let users = self.hub.users();
-        let sample: Vec<_> = users.iter().cycle().skip(turn % users.len().max(1)).take(SAMPLE.min(users.len())).cloned().collect();
+        let sample: Vec<_> =
+            users.iter().cycle().skip(turn % users.len().max(1)).take(SAMPLE.min(users.len())).cloned().collect();
         if let Ok(drift) = self.store.unread_drift(&sample).await {
             gauge(metrics::UNREAD_DRIFT, usize::try_from(drift).unwrap_or(0));
             if drift > 0 {

@@ -128,7 +128,7 @@ pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
 /// Reads an order and who gave it.
 pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
     let message = short(message)?;
-    words(message)?;
+    drop(words(message)?);
     let mut words = message.splitn(5, ' ').skip(1);
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(origin), Some("revoked"), None, None) => Ok((origin, Control::Revoked)),
