@@ -173,9 +173,6 @@ impl Post {
             return serde_json::from_slice(&answer).context("the answer is not JSON");
         }
         let problem = Problem::from_body(status.as_u16(), &answer);
-        match status.is_client_error() {
-            true => Err(Mistake(problem.to_string()).into()),
-            false => Err(anyhow::anyhow!(problem)),
-        }
+        if status.is_client_error() { Err(Mistake(problem.to_string()).into()) } else { Err(anyhow::anyhow!(problem)) }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence before the first hello says how often heartbeats come.
-const FIRST_SILENCE: Duration = Duration::from_secs(60);
+const FIRST_SILENCE: Duration = Duration::from_mins(1);
 const PROBLEM_BYTES: usize = 64 * 1024;
 
 /// What a follower sees, in order.

@@ -121,10 +121,7 @@ impl Parser {
     }
 
     fn take_line(&mut self, line: &[u8], each: &mut impl FnMut(Event<'_>)) -> Result<(), Oversized> {
-        let line = match std::mem::take(&mut self.first_line) {
-            true => line.strip_prefix(BOM).unwrap_or(line),
-            false => line,
-        };
+        let line = if std::mem::take(&mut self.first_line) { line.strip_prefix(BOM).unwrap_or(line) } else { line };
         if line.is_empty() {
             self.dispatch(each);
             return Ok(());

@@ -69,7 +69,6 @@ impl Vitals {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn gauge(name: &'static str, value: usize) {
     ::metrics::gauge!(name).set(value as f64);
 }

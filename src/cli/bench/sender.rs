@@ -146,10 +146,7 @@ impl Http {
 
     fn write_request(&mut self, batch: &Batch) {
         let bytes: usize = batch.bodies.iter().map(String::len).sum();
-        let (path, length) = match self.single {
-            true => ("", bytes),
-            false => ("/batch", bytes + batch.bodies.len() + 1),
-        };
+        let (path, length) = if self.single { ("", bytes) } else { ("/batch", bytes + batch.bodies.len() + 1) };
         let Target { base, host, .. } = &self.target;
         let authorization = &self.authorization;
         self.request.clear();
