@@ -8,6 +8,7 @@
 mod architecture;
 mod checker;
 mod command_line;
+mod docs;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod faults;
