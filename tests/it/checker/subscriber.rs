@@ -1,0 +1,130 @@
+//! Clients as customers have them: a library reads the stream, and whatever happens they come back with their cursor.
+
+use std::{sync::Arc, time::Duration};
+
+use eventsource_client::{Client, ClientBuilder, Error, Event, ReconnectOptions, SSE};
+use futures_util::StreamExt;
+use launchdarkly_sdk_transport::HyperTransport;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::{
+    Shared,
+    judge::{Heard, Log},
+};
+use crate::harness::{Edge, Token, eventually};
+
+/// Silence after which a client takes its connection for dead: many heartbeats.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Longest pause before a client comes back; it obeys the server's `retry:` up to this, so that tests stay short.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// One client and all its connections.
+pub struct Subscriber {
+    log: Shared<Log>,
+    task: JoinHandle<()>,
+}
+
+impl Subscriber {
+    pub fn start(user: &str, index: usize, edges: Vec<Edge>) -> Self {
+        let log = Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), ..Log::default() }));
+        let life = Life { token: Token::of(user).sign(), cursor: None, retry: PAUSE, log: log.clone() };
+        Self { log, task: tokio::spawn(life.live(index, edges)) }
+    }
+
+    /// Waits for the first verdict.
+    pub async fn greeted(&self) {
+        eventually("a client is greeted", async || (!self.log.lock().await.verdicts.is_empty()).then_some(())).await;
+    }
+
+    /// What it got so far.
+    pub async fn log(&self) -> Log {
+        self.log.lock().await.clone()
+    }
+
+    /// Ends it.
+    pub async fn stop(self) -> Log {
+        self.task.abort();
+        let ended = self.task.await;
+        let mut log = self.log.lock().await.clone();
+        if ended.is_err_and(|error| error.is_panic()) {
+            log.offences.push("the client panicked".to_owned());
+        }
+        log
+    }
+}
+
+struct Life {
+    token: String,
+    cursor: Option<String>,
+    retry: Duration,
+    log: Shared<Log>,
+}
+
+impl Life {
+    /// Connects for ever, to one edge after the other.
+    async fn live(mut self, index: usize, edges: Vec<Edge>) {
+        for edge in edges.iter().cycle().skip(index) {
+            if let Err(Error::UnexpectedResponse(response, _)) = self.listen(edge).await {
+                // An EventSource would have given up for good.
+                self.log.lock().await.offences.push(format!("a stream was answered with {}", response.status()));
+            }
+            tokio::time::sleep(self.retry.min(PAUSE)).await;
+        }
+    }
+
+    /// One connection. The library's own reconnect is not used: it forgets the cursor of a stream that ended before
+    /// an event with an id.
+    async fn listen(&mut self, edge: &Edge) -> Result<(), Error> {
+        let url = format!("{}/api/notifications/stream", edge.base());
+        let mut client = ClientBuilder::for_url(&url)?
+            .header("Authorization", &format!("Bearer {}", self.token))?
+            .reconnect(ReconnectOptions::reconnect(false).build());
+        if let Some(cursor) = &self.cursor {
+            client = client.last_event_id(cursor.clone());
+        }
+        let mut stream = client.build_with_transport(HyperTransport::new().expect("a transport")).stream();
+        let mut events = 0;
+        while let Ok(Some(event)) = tokio::time::timeout(SILENCE, stream.next()).await {
+            let SSE::Event(event) = event? else { continue };
+            self.take(&event, events == 0).await;
+            events += 1;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, event: &Event, first: bool) {
+        let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+        let mut log = self.log.lock().await;
+        if first && event.event_type != "hello" && event.event_type != "bye" {
+            log.offences.push(format!("a stream began with {}", event.event_type));
+        }
+        match event.event_type.as_str() {
+            "hello" => log.verdicts.push(data["verdict"].as_str().unwrap_or("none").to_owned()),
+            "notification" => match heard(&data, event.id.as_deref()) {
+                Ok(heard) => log.heard.push(heard),
+                Err(offence) => log.offences.push(offence),
+            },
+            "heartbeat" | "bye" => {}
+            other => log.offences.push(format!("an unexpected {other}")),
+        }
+        if let Some(milliseconds) = event.retry {
+            self.retry = Duration::from_millis(milliseconds);
+        }
+        // The library repeats the last id on events without one, as the standard has it.
+        self.cursor = event.id.clone().or(self.cursor.take());
+    }
+}
+
+/// The notification of a frame whose id, data and text agree.
+fn heard(data: &Value, id: Option<&str>) -> Result<Heard, String> {
+    let seq = data["seq"].as_i64().ok_or("a notification without a seq")?;
+    let number = data["data"]["number"].as_u64().ok_or("a notification without its number")?;
+    if data["title"] != format!("n-{number}") {
+        return Err(format!("the parts of n-{number} disagree: {data}"));
+    }
+    if id.and_then(|id| id.rsplit('.').next()?.parse().ok()) != Some(seq) {
+        return Err(format!("n-{number} has seq {seq} and the id {id:?}"));
+    }
+    Ok(Heard { seq, number })
+}

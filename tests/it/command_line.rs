@@ -1,0 +1,81 @@
+//! The command line: settings, exit codes, and errors that a user can act on.
+
+use crate::harness::{instance::setting, *};
+
+/// Runs to the end and answers the exit code and everything printed.
+async fn run(settings: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+    let mut instance = Instance::new(settings);
+    instance.launch_with(arguments);
+    let status = instance.exit().await;
+    (status.code().expect("an exit, not a crash"), instance.log())
+}
+
+/// A user's mistake: a code of its own, words that help, and no trace of the program's inside.
+fn is_a_mistake((code, output): &(i32, String), words: &str) {
+    assert_eq!(*code, 2, "{output}");
+    assert!(output.contains(words), "{words:?} is not in\n{output}");
+    for noise in ["panicked", "RUST_BACKTRACE", "stack backtrace", "src/"] {
+        assert!(!output.contains(noise), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn mistakes_in_settings_are_told_with_their_names() {
+    is_a_mistake(&run(&[("TIDINGS_HEARTBEAT_SECONDS", "soon")], &["check-config"]).await, "TIDINGS_HEARTBEAT_SECONDS");
+    is_a_mistake(&run(&[("TIDINGS_HEARTBEET", "1")], &["check-config"]).await, "TIDINGS_HEARTBEET");
+    is_a_mistake(&run(&[(setting::SECRET, "short")], &["check-config"]).await, "TIDINGS_JWT_SECRET");
+    is_a_mistake(&run(&[(setting::LISTEN, "nowhere")], &["check-config"]).await, "TIDINGS_LISTEN");
+    is_a_mistake(&run(&[], &["no-such-command"]).await, "no-such-command");
+    let both = run(&[("TIDINGS_RETRY_MS", "1"), ("TIDINGS_PREFIX", "a:b")], &["check-config"]).await;
+    is_a_mistake(&both, "TIDINGS_RETRY_MS");
+    is_a_mistake(&both, "TIDINGS_PREFIX");
+}
+
+#[tokio::test]
+async fn settings_in_force_are_shown_without_their_secrets() {
+    let database = "postgres://user:hunter2@db.example/tidings";
+    let (code, output) = run(&[(setting::DATABASE, database)], &["check-config"]).await;
+    assert_eq!(code, 0, "{output}");
+    assert!(output.contains("heartbeat-seconds"), "{output}");
+    assert!(!output.contains("hunter2") && !output.contains(token::SECRET), "{output}");
+}
+
+#[tokio::test]
+async fn without_a_key_it_serves_on_loopback_only() {
+    let open = format!("0.0.0.0:{}", free_port());
+    let refused = run(&[(setting::SECRET, ""), (setting::LISTEN, &open)], &["serve"]).await;
+    is_a_mistake(&refused, "TIDINGS_JWT_SECRET");
+}
+
+#[tokio::test]
+async fn a_printed_token_is_good() {
+    let cluster = cluster().start().await;
+    let (code, output) = run(&[], &["token", "u1", "--scope", "publish"]).await;
+    assert_eq!(code, 0, "{output}");
+    let caller = cluster.edge().bearer(output.trim());
+    caller.notify("u1", "t").await;
+    assert_eq!(caller.list("").await["total"], 1);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_plainly() {
+    let cluster = cluster().start().await;
+    let listen = format!("127.0.0.1:{}", cluster.instances[0].port());
+    let settings = [(setting::DATABASE, cluster.postgres.url()), (setting::LISTEN, listen.clone())];
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (code, output) = run(&settings, &["serve"]).await;
+    assert_ne!(code, 0);
+    assert!(output.contains(&listen) && !output.contains("panicked"), "{output}");
+}
+
+#[tokio::test]
+async fn a_database_without_tables_is_told_plainly() {
+    let postgres = Postgres::start().await;
+    postgres.connect().await.batch_execute("create database empty").await.unwrap();
+    let url = postgres.url_of("empty");
+    let (code, output) = run(&[(setting::DATABASE, &url)], &["serve"]).await;
+    assert_ne!(code, 0);
+    assert!(output.contains("migrate") && !output.contains("panicked"), "{output}");
+    let migrated = Instance::start(&[(setting::DATABASE, &url), ("TIDINGS_MIGRATE", "true")]).await;
+    migrated.edge().publisher().notify("u1", "t").await;
+}

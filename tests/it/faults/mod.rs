@@ -1,0 +1,8 @@
+//! Servers die, stop and come back while notifications flow; the checker sees to it that nothing is lost, repeated or
+//! out of order.
+
+mod clients;
+mod instances;
+mod postgres;
+mod races;
+mod redis;

@@ -1,0 +1,74 @@
+//! Postgres restarts and crashes: publishes wait or are refused, streams stay or come back, nothing is lost.
+
+use serde_json::json;
+
+use crate::{
+    checker::{Run, Shape},
+    harness::*,
+};
+
+#[tokio::test]
+async fn nothing_is_lost_when_postgres_restarts() {
+    let mut cluster = cluster().instances(3).start().await;
+    let nginx = Nginx::before(&cluster.instances).await;
+    let run = Run::start(vec![nginx.edge()], Shape::default()).await;
+    cluster.postgres.stop().await;
+    cluster.postgres.resume().await;
+    run.flow().await;
+    cluster.postgres.crash().await;
+    cluster.postgres.resume().await;
+    run.flow().await;
+    run.judge().await;
+}
+
+#[tokio::test]
+async fn open_streams_live_through_a_restart_of_postgres() {
+    let mut cluster = cluster().start().await;
+    let mut stream = cluster.user("u1").stream().await;
+    stream.hello().await;
+    cluster.postgres.crash().await;
+    cluster.postgres.resume().await;
+    let publisher = cluster.publisher();
+    let body = json!({"users": ["u1"], "title": "after", "idempotencyKey": "k"});
+    eventually("publishing works again", async || (publisher.publish(&body).await.status == 201).then_some(())).await;
+    assert_eq!(stream.titles(1).await, ["after"]);
+}
+
+#[tokio::test]
+async fn a_publish_without_a_database_is_refused_and_a_repeat_stores_it_once() {
+    let mut cluster = cluster().start().await;
+    let publisher = cluster.publisher();
+    let body = json!({"users": ["u1"], "title": "t", "idempotencyKey": "k"});
+    cluster.postgres.stop().await;
+    let refused = publisher.publish(&body).await;
+    refused.problem(503);
+    assert!(refused.header("retry-after").parse::<u64>().is_ok());
+    assert!(!refused.text.contains("postgres"), "{}", refused.text);
+    cluster.postgres.resume().await;
+    eventually("publishing works again", async || (publisher.publish(&body).await.status == 201).then_some(())).await;
+    publisher.publish(&body).await.expect(201);
+    assert_eq!(cluster.user("u1").list("").await["total"], 1);
+}
+
+#[tokio::test]
+async fn a_stream_without_a_database_is_told_to_come_back_and_not_to_give_up() {
+    let mut cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    let mut stream = user.stream().await;
+    stream.hello().await;
+    let cursor = stream.cursor.clone().unwrap();
+    drop(stream);
+    cluster.postgres.stop().await;
+    let mut turned_away = user.resume(&cursor).await;
+    let frames = turned_away.rest().await;
+    assert!(frames.iter().any(|frame| frame.retry.is_some()), "{frames:?}");
+    assert!(!frames.iter().any(|frame| frame.is("hello")), "{frames:?}");
+    assert!(frames.iter().all(|frame| frame.id.is_none()), "{frames:?}");
+    cluster.postgres.resume().await;
+    eventually("streams open again", async || {
+        let mut stream = user.resume(&cursor).await;
+        let first = stream.next_or_end().await?;
+        first.is("hello").then(|| assert_eq!(first.json()["verdict"], "resumed"))
+    })
+    .await;
+}

@@ -1,0 +1,65 @@
+//! The nginx configuration that is shipped, in front of instances of a test.
+
+use std::{fs, net::TcpStream};
+
+use tempfile::TempDir;
+
+use super::{
+    Edge, Instance, eventually, free_port,
+    process::{Process, Signal, mortal},
+};
+
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/nginx.conf");
+
+/// A running nginx.
+pub struct Nginx {
+    process: Process,
+    port: u16,
+    _directory: TempDir,
+}
+
+impl Nginx {
+    /// Starts it before these instances: only addresses differ from what is shipped.
+    pub async fn before(instances: &[Instance]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let ports: Vec<_> = instances.iter().map(Instance::port).collect();
+        let file = directory.path().join("nginx.conf");
+        fs::write(&file, adapted(&fs::read_to_string(CONFIGURATION).unwrap(), port, &ports)).unwrap();
+
+        let mut command = mortal("nginx", Signal::TERM, None);
+        // Its workers must reach the test's own directory, and root would give them another account.
+        let account = if rustix::process::geteuid().is_root() { "user root; " } else { "" };
+        command.arg("-p").arg(directory.path()).arg("-c").arg(&file).arg("-g").arg(format!("{account}daemon off;"));
+        let process = Process::spawn("nginx", &mut command, &directory.path().join("log"), Signal::TERM);
+        eventually("nginx listens", async || TcpStream::connect(("127.0.0.1", port)).ok()).await;
+        Self { process, port, _directory: directory }
+    }
+
+    pub fn edge(&self) -> Edge {
+        Edge::new(&format!("http://127.0.0.1:{}", self.port))
+    }
+
+    /// Its access and error lines.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+fn adapted(shipped: &str, port: u16, upstreams: &[u16]) -> String {
+    let mut upstreams = upstreams.iter();
+    let mut lines = Vec::new();
+    for line in shipped.lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["server", address, rest @ ..] if address.contains(':') => {
+                let upstream = upstreams.next().expect("as many instances as are shipped");
+                lines.push(format!("server 127.0.0.1:{upstream} {}", rest.join(" ")));
+            }
+            ["listen", _] => lines.push(format!("listen 127.0.0.1:{port};")),
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    assert!(upstreams.next().is_none(), "as many instances as are shipped");
+    lines.join("\n")
+}

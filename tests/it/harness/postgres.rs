@@ -1,0 +1,202 @@
+//! A Postgres server of a test's own: a copy of a migrated template, ready in a fraction of a second.
+
+use std::{
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+use super::{
+    eventually, free_port,
+    process::{Process, Signal, mortal},
+};
+
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+
+/// A Postgres that may be restarted and crashed; what it committed survives.
+pub struct Postgres {
+    process: Option<Process>,
+    directory: TempDir,
+    port: u16,
+    options: Vec<String>,
+}
+
+impl Postgres {
+    /// A server whose database has the schema already.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`Self::start`], with settings (`name=value`) of its own.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let template = template().await;
+        let directory = workspace();
+        run_as_owner("cp", |copy| copy.arg("-a").arg(template.join("data")).arg(directory.path()));
+        let options = options.iter().map(ToString::to_string).collect();
+        let mut postgres = Self { process: None, directory, port: free_port(), options };
+        postgres.resume().await;
+        postgres
+    }
+
+    /// As a setting of an instance.
+    pub fn url(&self) -> String {
+        self.url_of("tidings")
+    }
+
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://tidings@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Where its files are, its certificate for example.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Ends it as an operator would: running transactions are rolled back.
+    pub async fn stop(&mut self) {
+        self.end(Signal::INT).await;
+    }
+
+    /// Ends it without a checkpoint: the next start recovers from the log.
+    pub async fn crash(&mut self) {
+        self.end(Signal::QUIT).await;
+    }
+
+    /// Starts it again.
+    pub async fn resume(&mut self) {
+        self.process = Some(self.spawn());
+        eventually("Postgres answers", async || {
+            tokio_postgres::connect(&self.url_of("postgres"), NoTls).await.ok().map(drop)
+        })
+        .await;
+    }
+
+    /// A connection of the test's own.
+    pub async fn connect(&self) -> tokio_postgres::Client {
+        connect(&self.url()).await
+    }
+
+    async fn end(&mut self, signal: Signal) {
+        let mut process = self.process.take().expect("Postgres runs");
+        process.signal(signal);
+        process.exit().await;
+    }
+
+    fn spawn(&self) -> Process {
+        let data = self.data();
+        let mut command = mortal(binary("postgres"), Signal::QUIT, account());
+        command.arg("-D").arg(&data).arg("-k").arg(&data).args(["-p", &self.port.to_string()]);
+        // Committed data outlive the process either way; only the machine's own crash is not survived.
+        for option in ["fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "max_connections=60"] {
+            command.args(["-c", option]);
+        }
+        for option in &self.options {
+            command.args(["-c", option]);
+        }
+        command.current_dir("/");
+        Process::spawn("postgres", &mut command, &self.directory.path().join("log"), Signal::QUIT)
+    }
+}
+
+/// Connects, and drives the connection until the client is dropped.
+pub async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// The directory of the migrated cluster, made once per checkout and whenever the migrations change. Tests run in
+/// processes of their own, so a lock file keeps them from making it at the same time.
+async fn template() -> PathBuf {
+    let checkout = fingerprint(env!("CARGO_MANIFEST_DIR"));
+    let home = std::env::temp_dir().join(format!("tidings-template-{checkout:016x}"));
+    let lock = File::create(home.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let stamp = format!("{:016x} {}", migrations(), binary("postgres").display());
+    if fs::read_to_string(home.join("stamp")).is_ok_and(|found| found == stamp) {
+        return home;
+    }
+    let _ = fs::remove_dir_all(&home);
+    fs::create_dir(&home).unwrap();
+    give_to_owner(&home);
+    make_template(&home).await;
+    fs::write(home.join("stamp"), stamp).unwrap();
+    home
+}
+
+async fn make_template(home: &Path) {
+    run_as_owner(binary("initdb"), |initdb| {
+        initdb.args(["--no-sync", "--auth=trust", "--no-instructions", "--wal-segsize=1", "--username=tidings"]);
+        initdb.args(["--encoding=UTF8", "--locale=C"]).arg("-D").arg(home.join("data"))
+    });
+    let directory = workspace();
+    fs::rename(home.join("data"), directory.path().join("data")).unwrap();
+    let mut postgres = Postgres { process: None, directory, port: free_port(), options: Vec::new() };
+    postgres.resume().await;
+    connect(&postgres.url_of("postgres")).await.batch_execute("create database tidings").await.unwrap();
+    let migrate = Command::new(env!("CARGO_BIN_EXE_tidings"))
+        .arg("migrate")
+        .env("DATABASE_URL", postgres.url())
+        .output()
+        .unwrap();
+    assert!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
+    postgres.stop().await;
+    fs::rename(postgres.data(), home.join("data")).unwrap();
+}
+
+fn migrations() -> u64 {
+    let mut files: Vec<_> = walk(Path::new(MIGRATIONS));
+    files.sort();
+    fingerprint(files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect::<Vec<_>>())
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+fn fingerprint(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A directory that the server's account may enter.
+fn workspace() -> TempDir {
+    let directory = tempfile::Builder::new().prefix("tidings-postgres-").tempdir().unwrap();
+    give_to_owner(directory.path());
+    directory
+}
+
+/// Postgres refuses to run as root, so root runs it as the account that its package made.
+fn account() -> Option<&'static str> {
+    rustix::process::geteuid().is_root().then_some("postgres")
+}
+
+fn give_to_owner(path: &Path) {
+    let Some(account) = account() else { return };
+    let accounts = fs::read_to_string("/etc/passwd").unwrap();
+    let line = accounts.lines().find(|line| line.starts_with(&format!("{account}:"))).expect("an account for Postgres");
+    let ids: Vec<u32> = line.split(':').skip(2).take(2).map(|id| id.parse().unwrap()).collect();
+    std::os::unix::fs::chown(path, Some(ids[0]), Some(ids[1])).unwrap();
+}
+
+fn run_as_owner(program: impl AsRef<std::ffi::OsStr>, arguments: impl FnOnce(&mut Command) -> &mut Command) {
+    let mut command = mortal(program.as_ref(), Signal::KILL, account());
+    let output = arguments(&mut command).current_dir("/").output().unwrap();
+    assert!(output.status.success(), "{:?}: {}", program.as_ref(), String::from_utf8_lossy(&output.stderr));
+}
+
+/// A program of the newest installed Postgres.
+fn binary(name: &str) -> PathBuf {
+    let major = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().map(|entry| entry.unwrap().path());
+    match installed.max_by_key(major) {
+        Some(newest) => newest.join("bin").join(name),
+        None => PathBuf::from(name),
+    }
+}

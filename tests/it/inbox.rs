@@ -1,0 +1,137 @@
+//! The inbox over HTTP: list, pages, filters, states, counts.
+
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+fn titles(list: &Value) -> Vec<&str> {
+    list["notifications"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_list_is_newest_first_with_counts_and_a_cursor() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    let empty = user.list("").await;
+    assert_eq!((&empty["notifications"], &empty["total"], &empty["unread"]), (&json!([]), &json!(0), &json!(0)));
+    assert_eq!((&empty["hasMore"], &empty["nextPage"]), (&json!(false), &json!(null)));
+    assert!(empty["cursor"].as_str().unwrap().ends_with(".0"));
+    for title in ["a", "b", "c"] {
+        cluster.publisher().notify("u1", title).await;
+    }
+    let list = user.list("").await;
+    assert_eq!(titles(&list), ["c", "b", "a"]);
+    assert_eq!((&list["total"], &list["unread"]), (&json!(3), &json!(3)));
+    assert!(list["cursor"].as_str().unwrap().ends_with(".3"));
+}
+
+#[tokio::test]
+async fn pages_stay_put_while_newer_items_arrive() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    for index in 0..7 {
+        cluster.publisher().notify("u1", &format!("n{index}")).await;
+    }
+    let mut seen = Vec::new();
+    let mut query = "?limit=3".to_owned();
+    loop {
+        let list = user.list(&query).await;
+        assert!(list["total"].as_i64().unwrap() >= 7);
+        seen.extend(titles(&list).into_iter().map(str::to_owned));
+        cluster.publisher().notify("u1", "newer").await;
+        let Some(next) = list["nextPage"].as_str() else {
+            assert_eq!(list["hasMore"], false);
+            break;
+        };
+        query = format!("?limit=3&page={next}");
+    }
+    assert_eq!(seen, ["n6", "n5", "n4", "n3", "n2", "n1", "n0"]);
+    assert_eq!(titles(&user.list("?limit=2&offset=3").await), ["n6", "n5"]);
+}
+
+#[tokio::test]
+async fn filters_choose_what_is_listed_and_counted() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    for (title, kind, category, priority) in
+        [("a", "x", "pay", "low"), ("b", "y", "pay", "high"), ("c", "x", "ops", "high"), ("d", "y", "ops", "critical")]
+    {
+        let body = json!({"users": ["u1"], "title": title, "kind": kind, "category": category, "priority": priority});
+        let id = cluster.publisher().notify_with(body).await;
+        if title == "b" {
+            user.touch(&format!("/api/notifications/{id}/read")).await.expect(200);
+        }
+    }
+    for (query, expected) in [
+        ("?kind=x", vec!["c", "a"]),
+        ("?category=pay", vec!["b", "a"]),
+        ("?priority=high", vec!["c", "b"]),
+        ("?unreadOnly=true", vec!["d", "c", "a"]),
+        ("?kind=y&unreadOnly=true", vec!["d"]),
+        ("?kind=x&category=ops&priority=low", vec![]),
+    ] {
+        let list = user.list(query).await;
+        assert_eq!(titles(&list), expected, "{query}");
+        assert_eq!((&list["total"], &list["unread"]), (&json!(expected.len()), &json!(3)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn states_are_shown_and_counted_authoritatively() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    let mut ids = Vec::new();
+    for title in ["a", "b", "c"] {
+        ids.push(cluster.publisher().notify("u1", title).await);
+    }
+    let path = |index: usize| format!("/api/notifications/{}", ids[index]);
+    let step = async |path: String, unread: i64| {
+        let answer = user.touch(&path).await.expect(200);
+        assert_eq!(answer["unread"], unread, "{path}");
+        assert_eq!(user.unread().await, unread, "{path}");
+        assert_eq!(user.list("").await["unread"], unread, "{path}");
+    };
+    step(path(0) + "/read", 2).await;
+    step(path(0) + "/read", 2).await;
+    assert!(user.get(&path(0)).await.expect(200)["readAt"].is_string());
+    step(path(0) + "/unread", 3).await;
+    assert!(user.get(&path(0)).await.expect(200)["readAt"].is_null());
+    step(path(1) + "/archive", 2).await;
+    step(path(1) + "/read", 2).await;
+    assert_eq!(titles(&user.list("").await), ["c", "a"]);
+    assert_eq!(user.delete(&path(2)).await.expect(200)["unread"], 1);
+    user.get(&path(2)).await.problem(404);
+    user.touch(&(path(2) + "/read")).await.problem(404);
+    user.delete(&path(2)).await.problem(404);
+    step("/api/notifications/read-all".to_owned(), 0).await;
+    assert_eq!(user.list("").await["total"], 1);
+}
+
+#[tokio::test]
+async fn the_unread_count_survives_a_storm_of_changes() {
+    let cluster = cluster().instances(2).start().await;
+    let edges = cluster.edges();
+    let mut ids = Vec::new();
+    for index in 0..20 {
+        ids.push(cluster.publisher().notify("u1", &format!("n{index}")).await);
+    }
+    let storm = (0..160_usize).map(|step| {
+        let user = edges[step % 2].user("u1");
+        let publisher = edges[step % 2].publisher();
+        let path = format!("/api/notifications/{}", ids[step * 7 % ids.len()]);
+        async move {
+            match step % 8 {
+                0 => drop(publisher.notify("u1", "more").await),
+                1 | 2 => drop(user.touch(&format!("{path}/unread")).await),
+                3 => drop(user.touch(&format!("{path}/archive")).await),
+                4 => drop(user.delete(&path).await),
+                5 if step % 32 == 5 => drop(user.touch("/api/notifications/read-all").await),
+                _ => drop(user.touch(&format!("{path}/read")).await),
+            }
+        }
+    });
+    futures_util::future::join_all(storm).await;
+    let user = cluster.user("u1");
+    let list = user.list("?unreadOnly=true").await;
+    assert_eq!(list["total"], list["unread"], "counted anew and kept under the lock");
+}

@@ -1,0 +1,7 @@
+//! Bad input: each kind meets a clear refusal, and nothing of it reaches anybody.
+
+mod bodies;
+mod injection;
+mod keys;
+mod tenants;
+mod tokens;

@@ -1,0 +1,27 @@
+//! The tests: the real binary as real processes, with a real Postgres, Redis, nginx and browser.
+//!
+//! Each test starts what it needs on ports of its own and takes it down again, so tests know nothing of each other
+//! and any of them may kill any server. [`harness`] starts things, [`checker`] judges what arrived, the rest are tests,
+//! one file per concept.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod architecture;
+mod checker;
+mod command_line;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod faults;
+mod harness;
+mod health;
+mod inbox;
+mod ingest;
+mod input;
+mod page;
+mod publishing;
+mod retention;
+mod stream;

@@ -1,0 +1,86 @@
+//! The page at `/` in a real browser, whose `EventSource` is the client that most customers have.
+
+use crate::harness::*;
+
+const LIVE: &str = "document.getElementById('state').dataset.state === 'live'";
+
+/// A tab that shows the inbox of `user`, live.
+async fn tab(browser: &mut Browser, edge: &Edge, user: &str) -> browser::Tab {
+    let token = Token::of(user).scope("publish").sign();
+    let tab = browser.open(&format!("{}/#token={token}", edge.base())).await;
+    browser.until(&tab, LIVE).await;
+    tab
+}
+
+fn shows(title: &str) -> String {
+    format!("[...document.querySelectorAll('#items .title')].some((each) => each.textContent === '{title}')")
+}
+
+fn unread(count: u32) -> String {
+    format!("document.getElementById('unread-count').textContent === '{count}'")
+}
+
+#[tokio::test]
+async fn what_is_published_appears_and_what_one_tab_reads_the_other_sees() {
+    let cluster = cluster().instances(2).start().await;
+    let mut browser = Browser::start().await;
+    let first = tab(&mut browser, &cluster.edge(), "u1").await;
+    let second = tab(&mut browser, &cluster.instances[1].edge(), "u1").await;
+    cluster.publisher().notify("u1", "Payment received").await;
+    for tab in [&first, &second] {
+        browser.until(tab, &shows("Payment received")).await;
+        browser.until(tab, &unread(1)).await;
+    }
+    browser.evaluate(&first, "document.querySelector('#items .toggle').click()").await;
+    for tab in [&first, &second] {
+        browser.until(tab, &unread(0)).await;
+        browser.until(tab, "document.querySelector('#items .item').classList.contains('read')").await;
+    }
+    let address = browser.evaluate(&first, "location.href").await;
+    assert!(!address.as_str().unwrap().contains("token"), "the token does not stay in the address bar");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn an_open_page_survives_the_death_of_its_instance() {
+    let mut cluster = cluster().instances(3).start().await;
+    let nginx = Nginx::before(&cluster.instances).await;
+    let mut browser = Browser::start().await;
+    let tab = tab(&mut browser, &nginx.edge(), "u1").await;
+    for round in 0..3 {
+        cluster.instances[round].kill();
+        let title = format!("after kill {round}");
+        nginx.edge().publisher().notify("u1", &title).await;
+        browser.until(&tab, &shows(&title)).await;
+        browser.until(&tab, LIVE).await;
+        cluster.instances[round].restart().await;
+    }
+    browser.until(&tab, &unread(3)).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_page_publishes_and_shows_texts_as_texts() {
+    let cluster = cluster().start().await;
+    let mut browser = Browser::start().await;
+    let tab = tab(&mut browser, &cluster.edge(), "u1").await;
+    let markup = "<img src=x onerror=\"document.title=1\">";
+    let fill = format!("document.getElementById('p-title').value = {};", serde_json::json!(markup));
+    browser.evaluate(&tab, &format!("{fill} document.getElementById('publish-form').requestSubmit()")).await;
+    browser.until(&tab, &shows(markup)).await;
+    assert_eq!(browser.evaluate(&tab, "document.querySelectorAll('#items img').length").await, 0);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_page_is_guarded_by_its_headers() {
+    let cluster = cluster().start().await;
+    let page = cluster.edge().nobody().get("/").await;
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src") && !policy.contains("unsafe-inline"), "{policy}");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    for path in ["/assets/../Cargo.toml", "/assets/..%2fCargo.toml", "/assets/nothing.js"] {
+        assert_eq!(cluster.edge().nobody().get(path).await.status, 404, "{path}");
+    }
+}

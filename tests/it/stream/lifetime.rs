@@ -1,0 +1,64 @@
+//! When streams end by themselves: the token's end, rotation, and how a fresh token keeps a stream open.
+
+use serde_json::json;
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_does() {
+    let cluster = cluster().set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
+    let mut stream = cluster.edge().caller(&Token::of("u1").expires_in(2)).stream().await;
+    stream.hello().await;
+    assert!(stream.next().await.is("expiring"), "less than a minute is left");
+    let bye = stream.next().await;
+    assert!(bye.is("bye"), "{bye:?}");
+    assert_eq!(bye.json()["reason"], "expired");
+    assert_eq!(stream.next_or_end().await, None);
+}
+
+#[tokio::test]
+async fn a_fresh_token_of_the_same_user_extends_an_open_stream() {
+    let cluster = cluster().set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
+    let mut stream = cluster.edge().caller(&Token::of("u1").expires_in(3)).stream().await;
+    let connection = stream.hello().await["connectionId"].as_str().unwrap().to_owned();
+    let mut other = cluster.edge().caller(&Token::of("u1").expires_in(3)).stream().await;
+    other.hello().await;
+    stream.next_of("expiring").await;
+    let path = format!("/api/streams/{connection}/token");
+    let answer = cluster.user("u1").touch(&path).await;
+    assert!((200..300).contains(&answer.status), "{answer:?}");
+    // The stream that was not extended shows that the old token's end has passed.
+    assert_eq!(other.next_of("bye").await.json()["reason"], "expired");
+    cluster.publisher().notify("u1", "still open").await;
+    assert_eq!(stream.titles(1).await, ["still open"]);
+}
+
+#[tokio::test]
+async fn nobody_else_can_extend_a_stream() {
+    let cluster = cluster().start().await;
+    let mut stream = cluster.user("u1").stream().await;
+    let connection = stream.hello().await["connectionId"].as_str().unwrap().to_owned();
+    let path = format!("/api/streams/{connection}/token");
+    cluster.user("u2").touch(&path).await.problem(404);
+    cluster.edge().caller(&Token::of("u1").tenant("other")).touch(&path).await.problem(404);
+    cluster.edge().nobody().touch(&path).await.problem(401);
+    cluster.edge().caller(&Token::of("u1").expires_in(-3600)).touch(&path).await.problem(401);
+    cluster.user("u1").touch("/api/streams/00000000-0000-4000-8000-000000000000/token").await.problem(404);
+    cluster.user("u1").touch("/api/streams/nonsense/token").await.problem(404);
+}
+
+#[tokio::test]
+async fn a_stream_is_rotated_at_its_greatest_age_and_resumes() {
+    let cluster = cluster().set("TIDINGS_MAX_LIFETIME_SECONDS", "1").start().await;
+    let user = cluster.user("u1");
+    let mut stream = user.stream().await;
+    stream.hello().await;
+    let bye = stream.next().await;
+    assert_eq!(bye.json()["reason"], "rotated");
+    assert!(bye.retry.is_some());
+    let cursor = stream.cursor.clone().unwrap();
+    assert_eq!(stream.next_or_end().await, None);
+    cluster.publisher().notify("u1", "between").await;
+    let mut stream = user.resume(&cursor).await;
+    assert_eq!((&stream.hello().await["verdict"], stream.titles(1).await), (&json!("resumed"), vec!["between".to_owned()]));
+}
