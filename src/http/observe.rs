@@ -118,8 +118,14 @@ fn record(line: &Line<'_>) {
         400.. => Level::Info,
         _ => Level::Debug,
     };
-    let outcome = error.map_or("", |error| error.name());
-    log::log!(level, "{method} {route} {} {outcome} {:.1} ms request {}", status.as_u16(), seconds * 1e3, id.as_str());
+    let (gap, outcome) = error.map_or(("", ""), |error| (" ", error.name()));
+    log::log!(
+        level,
+        "{method} {route} {}{gap}{outcome} {:.1} ms request {}",
+        status.as_u16(),
+        seconds * 1e3,
+        id.as_str()
+    );
     if let Some(limit) = error.and_then(ApiError::limit) {
         counter!(LIMIT_HITS, "limit" => limit).increment(1);
     }
