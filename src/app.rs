@@ -138,7 +138,13 @@ impl Running {
         tasks.spawn("heads", heads.run(stop.clone()));
         tasks.spawn("revocations", revoker.clone().run(stop.clone()));
         tasks.spawn("retention", retention::run(store.clone(), fanout, settings.retention.sweep, stop.clone()));
-        let vitals = Vitals { hub: hub.clone(), store: store.clone(), bus: bus.clone(), health: health.clone() };
+        let vitals = Vitals {
+            hub: hub.clone(),
+            store: store.clone(),
+            bus: bus.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+        };
         tasks.spawn("vitals", vitals.run(stop.clone()));
         if let Bus::Redis(redis) = &bus {
             let ingest = Ingest {

@@ -35,8 +35,8 @@ macro_rules! metrics {
 metrics! {
     CONNECTIONS = Gauge "tidings_connections" ["transport"] "Open streams of this instance.";
     CONNECTS = Counter "tidings_connects_total" ["verdict"] "Streams opened, by verdict (fresh, resumed, reset).";
-    CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Streams not opened: overloaded, draining, unavailable, per_user.";
-    ENDS = Counter "tidings_stream_ends_total" ["reason"] "Streams ended: left, expired, revoked, rotated, draining, overloaded.";
+    CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Streams not opened, by reason: `draining`, `unavailable`, `per_instance`, `per_user`.";
+    ENDS = Counter "tidings_stream_ends_total" ["reason"] "Streams ended: left, stalled (the client accepted nothing for too long), expired, revoked, rotated, draining, overloaded.";
     PUBLISHES = Counter "tidings_publishes_total" ["source,result"] "Publishes by way in and result (accepted, repeated, refused, failed).";
     COMMIT_SECONDS = Histogram "tidings_commit_seconds" [""] "Time of one append transaction.";
     BATCH_ITEMS = Histogram "tidings_commit_batch_items" [""] "Publishes written by one append transaction.";
@@ -62,6 +62,5 @@ metrics! {
     PURGED = Counter "tidings_retention_purged_total" [""] "Notifications forgotten for good.";
     UNREAD_DRIFT = Gauge "tidings_unread_drift" [""] "Users of a sample whose unread count differs from a recount: anything but 0 is a defect.";
     HTTP_SECONDS = Histogram "tidings_http_request_seconds" ["route,method,status"] "Requests by route pattern; streams count until their head.";
-    STREAM_WRITE_STALLS = Counter "tidings_write_stalls_total" [""] "Connections dropped because the client accepted nothing for too long.";
     LIMIT_HITS = Counter "tidings_limit_hits_total" ["limit"] "Requests refused by a bound.";
 }

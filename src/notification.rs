@@ -231,7 +231,7 @@ pub struct Content {
 /// One item of one inbox with that user's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxItem {
-    /// The notification's id (UUIDv7).
+    /// The notification's id (`UUIDv7`).
     pub id: Uuid,
     /// When it arrived, as a position in the user's log.
     pub seq: Seq,

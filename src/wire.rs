@@ -14,7 +14,7 @@ use crate::notification::{InboxItem, Priority, Seq};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item<'a> {
-    /// The notification's id (UUIDv7).
+    /// The notification's id (`UUIDv7`).
     pub id: Uuid,
     /// When it arrived, as a position in the user's log.
     pub seq: Seq,

@@ -48,6 +48,20 @@ pub fn mint(
     grant: &Grant,
     now: DateTime<Utc>,
 ) -> anyhow::Result<String> {
+    sign(secret, settings.issuer.as_deref(), settings.audience.as_deref(), grant, now)
+}
+
+/// A token with this `iss` and `aud`.
+///
+/// # Errors
+/// When the time lies out of range.
+pub fn sign(
+    secret: &SecretString,
+    issuer: Option<&str>,
+    audience: Option<&str>,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> anyhow::Result<String> {
     let end = TimeDelta::from_std(grant.ttl).ok().and_then(|ttl| now.checked_add_signed(ttl));
     let claims = Signed {
         sub: grant.key.user.as_str(),
@@ -55,8 +69,8 @@ pub fn mint(
         scope: &grant.scope,
         iat: now.timestamp(),
         exp: end.ok_or_else(|| anyhow::anyhow!("the time to live is too long"))?.timestamp(),
-        iss: settings.issuer.as_deref(),
-        aud: settings.audience.as_deref(),
+        iss: issuer,
+        aud: audience,
         jti: grant.token_id.as_deref(),
     };
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());

@@ -28,7 +28,7 @@ use self::{
 };
 pub use self::{
     local::local_secret,
-    mint::{Grant, mint},
+    mint::{Grant, mint, sign},
     revocations::{Revocation, Revocations, Target},
     ticket::Ticket,
 };

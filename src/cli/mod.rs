@@ -3,9 +3,14 @@
 //! Error policy: a user's mistake (wrong settings or arguments, [`Mistake`]) ends with the exit code 2, everything
 //! else that fails with 1; both print one `error:` to standard error and nothing of our insides.
 
+pub mod access;
+pub mod bench;
 pub mod check_config;
 pub mod migrate;
+pub mod minter;
+pub mod publish;
 pub mod serve;
+pub mod tail;
 pub mod token;
 
 use std::process::ExitCode;
@@ -51,6 +56,12 @@ pub enum Command {
     CheckConfig(Box<Options>),
     /// Print a token signed with the configured or generated secret.
     Token(token::Args),
+    /// Follow a user's stream in the terminal.
+    Tail(tail::Args),
+    /// Publish a notification, or many from standard input.
+    Publish(publish::Args),
+    /// Put a load on a running deployment and measure how it bears it.
+    Bench(Box<bench::Args>),
 }
 
 /// An error that the user can mend: wrong arguments or settings.
@@ -78,6 +89,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Migrate(options)) => migrate::run(Settings::load(*options)?).await,
         Some(Command::CheckConfig(options)) => check_config::run(*options),
         Some(Command::Token(args)) => token::run(args),
+        Some(Command::Tail(args)) => tail::run(args).await,
+        Some(Command::Publish(args)) => publish::run(args).await,
+        Some(Command::Bench(args)) => bench::run(*args).await,
     }
 }
 

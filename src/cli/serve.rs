@@ -1,6 +1,6 @@
 //! `tidings serve`: runs an instance until it is told to stop.
 
-use std::{io::Write as _, time::Duration};
+use std::{fmt::Write as _, io::Write as _, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long the printed link works.
-const DEMO: Duration = Duration::from_secs(24 * 60 * 60);
+const DEMO: Duration = Duration::from_hours(24);
 
 /// Runs to the end.
 ///
@@ -45,10 +45,13 @@ fn greet(running: &Running, settings: &Settings) -> anyhow::Result<()> {
         let grant = Grant { key, scope: "publish".to_owned(), ttl: DEMO, token_id: None };
         let token = mint(&local_secret(&settings.data_dir)?, &settings.auth, &grant, chrono::Utc::now())?;
         let address = running.address();
-        text.push_str(&format!("\nopen http://{address}/#token={token}\n\nor publish to the user who opens it:\n"));
-        text.push_str(&format!(
-            "curl http://{address}/api/notifications -H 'content-type: application/json' \\\n  -H 'authorization: Bearer {token}' \\\n  -d '{{\"users\":[\"demo\"],\"title\":\"Hello\"}}'\n"
-        ));
+        // Writing to memory cannot fail.
+        let _ = write!(
+            text,
+            "\nopen http://{address}/#token={token}\n\nor publish to the user who opens it:\n\
+             curl http://{address}/api/notifications -H 'content-type: application/json' \\\n  \
+             -H 'authorization: Bearer {token}' \\\n  -d '{{\"users\":[\"demo\"],\"title\":\"Hello\"}}'\n"
+        );
     }
     // With standard output closed there is nobody to greet.
     let _ = std::io::stdout().write_all(text.as_bytes());

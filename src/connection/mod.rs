@@ -27,7 +27,7 @@ use crate::{
 /// About how much is handed to the transport at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How long before its end a token is said to expire.
-const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 /// Pause after a failed backfill; the feed and heartbeats go on meanwhile.
 const BACKFILL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -83,6 +83,8 @@ pub struct Connection {
     /// The end of the token that the client was warned of.
     warned_of: Option<DateTime<Utc>>,
     ended: Option<EndReason>,
+    /// When the transport last took something.
+    handed_at: Instant,
 }
 
 impl Connection {
@@ -128,6 +130,7 @@ impl Connection {
             backfill_from: now,
             warned_of: None,
             ended: None,
+            handed_at: now,
             settings: settings.clone(),
         })
     }
@@ -139,6 +142,7 @@ impl Connection {
                 return None;
             }
             if let Some(bytes) = self.due().await {
+                self.handed_at = Instant::now();
                 return Some(bytes);
             }
             self.schedule();
@@ -225,13 +229,14 @@ impl Connection {
                 Read::Frames(deliveries) => return Some(self.take_deliveries(&deliveries)),
                 Read::OtherEpoch => return Some(self.end(EndReason::Rotated)),
                 Read::Behind if Instant::now() < self.backfill_from => return None,
-                Read::Behind => match self.backfill().await {
-                    Ok(page) => self.page = Some(page),
-                    Err(Unavailable) => {
+                Read::Behind => {
+                    if let Ok(page) = self.backfill().await {
+                        self.page = Some(page);
+                    } else {
                         self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE);
                         return None;
                     }
-                },
+                }
             }
         }
     }
@@ -299,7 +304,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let reason = self.ended.map_or("left", EndReason::as_str);
+        let stalled = self.seat.member().is_unheard() && self.handed_at.elapsed() >= self.settings.write_stall / 2;
+        let reason = self.ended.map_or(if stalled { "stalled" } else { "left" }, EndReason::as_str);
         ::metrics::counter!(metrics::ENDS, "reason" => reason).increment(1);
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Reads headers and the query only; whether the token holds is for [`crate::auth`]. No value from here is logged.
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::{header, uri::Authority},
+};
 
 use super::{error::ApiError, query::Params};
 use crate::config::Settings;
@@ -73,7 +76,7 @@ fn same_origin(request: &HttpRequest, allowed: &[String]) -> bool {
         return true;
     }
     let Some(origin) = text("origin") else { return false };
-    let host = text("host").or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = text("host").or_else(|| request.uri().authority().map(Authority::as_str));
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     let own = authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
     // "*" in the list equals no origin, so it vouches for none.

@@ -95,12 +95,9 @@ pub enum ApiError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// A part that is needed does not answer; the cause is for the log only.
+    /// A part that is needed does not answer; that part has logged why.
     #[error("the server cannot do this at the moment")]
-    Unavailable {
-        /// For the log.
-        cause: String,
-    },
+    Unavailable,
     /// A defect of the server.
     #[error("the server failed")]
     Internal,
@@ -182,7 +179,7 @@ impl ApiError {
             Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
-            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -204,12 +201,9 @@ impl ApiError {
         }
     }
 
-    /// What the log may say beyond the body.
-    pub fn cause(&self) -> Option<&str> {
-        match self {
-            Self::Unavailable { cause } => Some(cause),
-            _ => None,
-        }
+    /// Which problem it is: stable, as the body and the log name it.
+    pub fn name(&self) -> &'static str {
+        self.kind().1
     }
 
     /// The bound that refused the request, as the metric names it.
@@ -223,7 +217,7 @@ impl ApiError {
 
     /// Whether the same request may well succeed later without anything being changed about it.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::Unavailable { .. })
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable)
     }
 
     /// What an error of the framework amounts to; its own words are not for clients.
@@ -245,7 +239,7 @@ impl ApiError {
             }
             Self::WrongMethod { allow } => (header::ALLOW, (*allow).to_owned()),
             Self::Overloaded { retry_after } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
-            Self::Unavailable { .. } => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
+            Self::Unavailable => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
             _ => return None,
         };
         HeaderValue::try_from(value).ok().map(|value| (name, value))
@@ -286,8 +280,8 @@ impl From<message::Problems> for ApiError {
 }
 
 impl From<Unavailable> for ApiError {
-    fn from(error: Unavailable) -> Self {
-        Self::Unavailable { cause: error.to_string() }
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
     }
 }
 
@@ -297,7 +291,7 @@ impl From<Refused> for ApiError {
             Refused::KeyReused => Self::KeyReused,
             Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
-            Refused::Unavailable => Self::Unavailable { cause: refused.to_string() },
+            Refused::Unavailable => Self::Unavailable,
         }
     }
 }
@@ -306,7 +300,7 @@ impl From<auth::Rejected> for ApiError {
     fn from(rejected: auth::Rejected) -> Self {
         match rejected {
             auth::Rejected::Missing => Self::NoToken,
-            auth::Rejected::KeysUnavailable => Self::Unavailable { cause: rejected.to_string() },
+            auth::Rejected::KeysUnavailable => Self::Unavailable,
             _ => Self::BadToken(rejected.to_string()),
         }
     }

@@ -10,7 +10,6 @@ use super::{
     Parts,
     credentials::{self, Credential},
     error::ApiError,
-    query::Params,
 };
 use crate::auth::{Identity, Rejected};
 
@@ -79,15 +78,6 @@ impl FromRequest for ItemId {
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
         ready(id.map(Self).ok_or(ApiError::NoSuchItem))
     }
-}
-
-/// The caller of a stream, which may also prove itself in the query; takes `ticket` and `token` out of `params`.
-///
-/// # Errors
-/// When nobody is proven; [`ApiError::passes`] tells a failure that is not final.
-pub async fn stream_caller(request: &HttpRequest, parts: &Parts, params: &mut Params) -> Result<Identity, ApiError> {
-    let credential = credentials::of_stream(request, &parts.settings, params)?;
-    parts.identify(credential).await
 }
 
 fn parts(request: &HttpRequest) -> Result<Data<Parts>, ApiError> {

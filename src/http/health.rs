@@ -2,6 +2,7 @@
 
 use actix_web::{
     HttpResponse,
+    http::header::ContentType,
     web::{Data, Json},
 };
 
@@ -23,11 +24,12 @@ pub async fn live() -> &'static str {
     responses((status = 200, body = String, content_type = "text/plain", description = "It may", example = "ready"),
         (status = 503, body = String, content_type = "text/plain", description = "It starts or drains", example = "draining")))]
 pub async fn ready(parts: Data<Parts>) -> HttpResponse {
-    match parts.health.phase() {
-        Phase::Serving => HttpResponse::Ok().body("ready"),
-        Phase::Starting => HttpResponse::ServiceUnavailable().body("starting"),
-        Phase::Draining => HttpResponse::ServiceUnavailable().body("draining"),
-    }
+    let (mut response, text) = match parts.health.phase() {
+        Phase::Serving => (HttpResponse::Ok(), "ready"),
+        Phase::Starting => (HttpResponse::ServiceUnavailable(), "starting"),
+        Phase::Draining => (HttpResponse::ServiceUnavailable(), "draining"),
+    };
+    response.content_type(ContentType::plaintext()).body(text)
 }
 
 /// How does it do.

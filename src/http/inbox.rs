@@ -77,7 +77,7 @@ impl From<Changed> for Change {
         Self {
             unread: changed.unread,
             cursor: changed.cursor.to_string(),
-            ids: changed.rows.into_iter().map(|row| row.id).collect(),
+            ids: changed.rows.iter().map(|row| row.id).collect(),
         }
     }
 }

@@ -2,32 +2,35 @@
 //!
 //! Nothing below knows of HTTP; nothing here but [`error`] picks the status of a refusal.
 
-pub mod body;
-pub mod cors;
+mod body;
+mod cors;
 pub mod credentials;
 pub mod error;
 pub mod extract;
-pub mod health;
-pub mod inbox;
+mod health;
+mod inbox;
 pub mod metrics_endpoint;
-pub mod observe;
-pub mod openapi;
-pub mod pages;
-pub mod publish;
+mod observe;
+mod openapi;
+mod pages;
+mod publish;
 pub mod query;
-pub mod revocations;
+mod revocations;
 pub mod sse;
 mod stream_docs;
-pub mod tickets;
+mod tickets;
 
-use std::sync::Arc;
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 use actix_web::{
     App, Error, HttpResponse,
     body::BoxBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::Method,
-    middleware::from_fn,
+    middleware::{Condition, from_fn},
     web::{self, Data, ServiceConfig},
 };
 use actix_web_lab::middleware::CatchPanic;
@@ -106,12 +109,12 @@ route_table! {
     "/assets/{file}"                  => GET pages::asset, HEAD pages::asset;
 }
 
-async fn wrong_method(allow: &'static str) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::WrongMethod { allow })
+fn wrong_method(allow: &'static str) -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::WrongMethod { allow }))
 }
 
-async fn no_such_path() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NoSuchPath)
+fn no_such_path() -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::NoSuchPath))
 }
 
 /// The whole edge, ready to be served: routes and what surrounds them.
@@ -120,7 +123,9 @@ pub fn app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
-    let cors = cors::cors(&parts.settings.cors_origins);
+    let origins = &parts.settings.cors_origins;
+    // Without any, browsers refuse by themselves and answers need say nothing.
+    let cors = Condition::new(!origins.is_empty(), cors::cors(origins));
     App::new().app_data(parts).configure(routes).wrap(CatchPanic::default()).wrap(cors).wrap(from_fn(observe::observe))
 }
 

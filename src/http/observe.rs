@@ -2,12 +2,12 @@
 //!
 //! Never logs a query string, a header or a body.
 
-use std::{fmt, time::Instant};
+use std::time::Instant;
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{ResponseHead, ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -52,7 +52,7 @@ impl RequestId {
 /// The middleware: see the module.
 ///
 /// # Errors
-/// What an inner middleware failed with, as a problem.
+/// What an inner middleware failed with (a panic, say), made a problem.
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -62,75 +62,41 @@ pub async fn observe(
     request.extensions_mut().insert(id.clone());
     let method = method_name(request.method());
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-    let (answer, status, error) = match next.call(request).await {
-        Ok(response) => {
-            let (response, error) = complete(response, &id);
-            let status = response.status();
-            (Ok(response), status, error)
-        }
-        Err(error) => {
-            let error = own(&error);
-            let status = error.status_code();
-            (Err(Error::from(Tagged { error: error.clone(), id: id.clone() })), status, Some(error))
-        }
+    let answer = next.call(request).await;
+    let error = match &answer {
+        Ok(response) => response.response().error().map(own),
+        Err(error) => Some(own(error)),
     };
+    let told = answer.as_ref().ok().map(ServiceResponse::status);
+    let status = error.as_ref().map(ApiError::status_code).or(told).unwrap_or_default();
     record(&Line { method, route, status, started, id: &id, error: error.as_ref() });
-    answer
+    match answer {
+        Ok(response) => Ok(response.map_body(|head, body| complete(head, body.boxed(), error.as_ref(), &id))),
+        Err(mut failure) => {
+            let rewrite =
+                move |response: HttpResponse| response.map_body(|head, body| complete(head, body, error.as_ref(), &id));
+            failure.add_response_mapper(rewrite);
+            Err(failure)
+        }
+    }
 }
 
-/// What every answer has in common, and a problem for a body where something went wrong.
-fn complete(
-    response: ServiceResponse<impl MessageBody + 'static>,
-    id: &RequestId,
-) -> (ServiceResponse<BoxBody>, Option<ApiError>) {
-    let error = response.response().error().map(own);
-    let mut response = match &error {
-        None => response.map_into_boxed_body(),
-        Some(error) => response.map_body(|head, _| {
-            head.status = error.status_code();
-            head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-            BoxBody::new(error.body(Some(id.as_str())))
-        }),
-    };
-    add_headers(response.headers_mut(), id);
-    (response, error)
-}
-
-fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
+/// Gives an answer what all have in common, and a problem for a body where something went wrong.
+fn complete(head: &mut ResponseHead, body: BoxBody, error: Option<&ApiError>, id: &RequestId) -> BoxBody {
+    let headers = &mut head.headers;
     headers.insert(REQUEST_ID, id.0.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    let Some(error) = error else { return body };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    head.status = error.status_code();
+    BoxBody::new(error.body(Some(id.as_str())))
 }
 
 fn own(error: &Error) -> ApiError {
     error.as_error::<ApiError>().cloned().unwrap_or_else(|| ApiError::foreign(error))
-}
-
-/// An error that left the inner services without an answer (a panic, a refused preflight), with its request's id.
-#[derive(Debug)]
-struct Tagged {
-    error: ApiError,
-    id: RequestId,
-}
-
-impl fmt::Display for Tagged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl ResponseError for Tagged {
-    fn status_code(&self) -> StatusCode {
-        self.error.status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = self.error.error_response().set_body(BoxBody::new(self.error.body(Some(self.id.as_str()))));
-        add_headers(response.headers_mut(), &self.id);
-        response
-    }
 }
 
 /// What is told about one request.
@@ -152,11 +118,10 @@ fn record(line: &Line<'_>) {
         400.. => Level::Info,
         _ => Level::Debug,
     };
-    let cause = error.and_then(ApiError::cause).unwrap_or_default();
-    let separator = if cause.is_empty() { "" } else { ": " };
+    let (gap, outcome) = error.map_or(("", ""), |error| (" ", error.name()));
     log::log!(
         level,
-        "{method} {route} {} {:.1} ms request {}{separator}{cause}",
+        "{method} {route} {}{gap}{outcome} {:.1} ms request {}",
         status.as_u16(),
         seconds * 1e3,
         id.as_str()

@@ -19,7 +19,7 @@ use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
     health, inbox, metrics_endpoint, publish, revocations, stream_docs, tickets,
 };
-use crate::wire;
+use crate::{frame, wire};
 
 const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nBackends publish; every notification is \
     stored in the inbox of each of its users, and every open page of such a user sees it at once. Nothing that was \
@@ -40,7 +40,8 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
     components(schemas(
-        Problem, FieldError, wire::Item, stream_docs::Hello, stream_docs::State, stream_docs::Bye,
+        Problem, FieldError, wire::Item, frame::Hello, frame::Verdict, frame::ResetReason, frame::EndReason,
+        stream_docs::State, stream_docs::Bye,
     )),
     tags(
         (name = "publishing", description = "For backends, with a token of scope `publish`."),

@@ -6,66 +6,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::openapi::BadQuery;
-use crate::notification::Priority;
+use crate::{frame::EndReason, notification::Priority};
 
 const EXAMPLE: &str = "retry: 2381\n\nevent: hello\ndata: {\"verdict\":\"resumed\",\"cursor\":\"k3f9.1040\",\"missed\":1,\
     \"unread\":7,\"connectionId\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829304\",\"heartbeatMs\":20000}\n\n\
-    event: notification\ndata: {\"id\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829305\",\"seq\":1040,\
+    id: k3f9.1040\nevent: notification\ndata: {\"id\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829305\",\"seq\":1040,\
     \"kind\":\"payment_received\",\"category\":\"payments\",\"priority\":\"high\",\"title\":\"Payment received\",\
     \"message\":null,\"data\":null,\"actionUrl\":\"/payment-history\",\"createdAt\":\"2026-11-21T09:00:00Z\",\
-    \"expiresAt\":\"2027-02-19T09:00:00Z\",\"readAt\":null,\"archivedAt\":null,\"unread\":7}\nid: k3f9.1040\n\n\
+    \"expiresAt\":\"2027-02-19T09:00:00Z\",\"readAt\":null,\"archivedAt\":null,\"unread\":7}\n\n\
     event: heartbeat\ndata: {}\n\n";
-
-/// The first event: what became of the client's cursor.
-#[derive(ToSchema)]
-#[schema(as = HelloEvent, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-pub struct Hello {
-    /// What the client must do.
-    verdict: Verdict,
-    /// The stream's position: of what was seen so far where it resumed, else of now.
-    #[schema(example = "k3f9.1042")]
-    cursor: String,
-    /// How many changes follow that happened meanwhile.
-    missed: i64,
-    /// All unread items.
-    unread: i64,
-    /// Names this stream, to extend it with a fresh token.
-    connection_id: String,
-    /// Silence of more than twice this means a dead path.
-    #[schema(example = 20_000)]
-    heartbeat_ms: u64,
-    /// Why it is a reset.
-    reason: Option<ResetReason>,
-}
-
-/// What became of the client's cursor.
-#[derive(ToSchema)]
-#[schema(as = Verdict, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-enum Verdict {
-    /// No cursor was given: load the list.
-    Fresh,
-    /// Every change after the cursor follows.
-    Resumed,
-    /// They cannot all follow: load the list anew.
-    Reset,
-}
-
-/// Why a cursor could not be resumed.
-#[derive(ToSchema)]
-#[schema(as = ResetReason, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-enum ResetReason {
-    /// Changes after it are forgotten already.
-    Pruned,
-    /// It belongs to another stream.
-    Epoch,
-    /// Too many changes happened since.
-    TooFar,
-    /// It is no cursor.
-    Invalid,
-}
 
 /// A change of state of items that are there.
 #[derive(ToSchema)]
@@ -74,12 +23,12 @@ enum ResetReason {
 pub struct State {
     /// Which items.
     ids: Vec<Uuid>,
-    /// They are read or unread now.
-    read: Option<bool>,
-    /// They are put away now.
-    archived: Option<bool>,
-    /// They are gone now.
-    deleted: Option<bool>,
+    /// Whether they are read now.
+    read: bool,
+    /// Whether they are put away now.
+    archived: bool,
+    /// Whether they are gone now.
+    deleted: bool,
     /// All unread items.
     unread: i64,
 }
@@ -90,32 +39,15 @@ pub struct State {
 #[expect(dead_code, reason = "describes what the stream renders")]
 pub struct Bye {
     /// Why.
-    reason: ByeReason,
+    reason: EndReason,
     /// When to come back.
     #[schema(example = 4_200)]
     retry_ms: u64,
 }
 
-/// Why a stream ends.
-#[derive(ToSchema)]
-#[schema(as = ByeReason, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the stream renders")]
-enum ByeReason {
-    /// The instance stops: another one goes on.
-    Draining,
-    /// The token's time is over: come back with a fresh one.
-    Expired,
-    /// The token was revoked: do not come back with it.
-    Revoked,
-    /// The stream was open for long enough: come back.
-    Rotated,
-    /// There is no room: come back later.
-    Overloaded,
-}
-
 /// Open the stream.
 ///
-/// Server-Sent Events. The first event is `hello` (`HelloEvent`), with the verdict on the client's cursor. Then follow
+/// Server-Sent Events. The first event is `hello` (`Hello`), with the verdict on the client's cursor. Then follow
 /// `notification` (`Item` and `unread`), `state` (`StateEvent`), `heartbeat`, `expiring` a minute before the token ends,
 /// and `bye` (`ByeEvent`) before the server closes. Keep the newest `id` as the cursor: `EventSource` does so by itself.
 ///
@@ -125,8 +57,8 @@ enum ByeReason {
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The cursor; wins over `cursor`"),
         ("cursor" = Option<String>, Query, description = "The cursor of the list or of an earlier stream", example = "k3f9.1042"),
-        ("replay" = Option<i64>, Query, description = "Without a cursor: send the newest so many items first", minimum = 0),
-        ("kinds" = Option<String>, Query, description = "Only notifications of these kinds, separated by commas"),
+        ("replay" = Option<i64>, Query, description = "Without a cursor: send the newest so many items first", minimum = 0, maximum = 1_000),
+        ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
         ("minPriority" = Option<Priority>, Query, description = "Only notifications of this priority or above"),
         ("ticket" = Option<String>, Query, description = "A one-time ticket in the place of a token"),
         ("token" = Option<String>, Query, description = "A token, where the server is configured to take it here")),
@@ -140,7 +72,9 @@ pub fn stream() {}
 /// With a fresh token of the same user, in `Authorization`. The open stream then lasts until that token ends.
 #[utoipa::path(post, path = "/api/streams/{connectionId}/token", tag = "stream", operation_id = "extendStream",
     params(("connectionId" = String, Path, description = "`connectionId` of the stream's `hello`")),
-    responses((status = 204, description = "Extended"), (status = 404, description = "The caller has no such stream",
+    responses((status = 204, description = "Extended"),
+        (status = 202, description = "Passed on to the other instances: one of them may have the stream"),
+        (status = 404, description = "The caller has no such stream",
         body = super::error::Problem, content_type = "application/problem+json")))]
 #[expect(dead_code, reason = "carries the description of the stream")]
 pub fn extend() {}

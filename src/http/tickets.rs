@@ -1,15 +1,11 @@
 //! One-time tickets: how a page opens a stream with `EventSource`, which sends no headers.
 
-use std::time::Duration;
-
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Parts, error::ApiError, extract::Caller};
-
-/// How long a ticket waits to be used.
-pub const TICKET_LIFE: Duration = Duration::from_secs(30);
+use crate::store::TICKET_TTL;
 
 /// A ticket.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,5 +26,5 @@ pub struct Ticket {
     responses((status = 200, body = Ticket, description = "A ticket")))]
 pub async fn create(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<Ticket>, ApiError> {
     let ticket = parts.store.issue_ticket(&caller).await?;
-    Ok(Json(Ticket { ticket, expires_in_ms: TICKET_LIFE.as_secs() * 1000 }))
+    Ok(Json(Ticket { ticket, expires_in_ms: TICKET_TTL.as_secs() * 1000 }))
 }

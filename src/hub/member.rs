@@ -80,6 +80,11 @@ impl Member {
         .await;
     }
 
+    /// Whether a ring still waits to be heard: the transport asks for nothing.
+    pub fn is_unheard(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+
     pub(super) fn end(&self, reason: EndReason) {
         guard(&self.state).end.get_or_insert(reason);
         self.ring();

@@ -193,7 +193,6 @@ impl Hub {
     }
 
     fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<Feed>>> {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
         let place = self.inner.hasher.hash_one(key) as usize % SHARDS;
         guard(&self.inner.shards[place])
     }

@@ -67,7 +67,6 @@ impl Wheel {
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "below SLOTS")]
     fn slot(&self, tick: u64) -> &Mutex<Vec<Weak<Member>>> {
         &self.slots[(tick % SLOTS) as usize]
     }

@@ -35,15 +35,17 @@ impl Ingest {
 
     async fn attempt_chunk(&self, chunk: &[NewNotification]) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = match (self.publish)(chunk.to_vec()).await {
-            Ok(results) => results.into_iter().map(|result| result.map_or_else(refused, |_| Outcome::Stored)).collect(),
-            Err(reason) => vec![refused(reason); chunk.len()],
+            Ok(results) => {
+                results.iter().map(|result| result.as_ref().map_or_else(refused, |_| Outcome::Stored)).collect()
+            }
+            Err(reason) => vec![refused(&reason); chunk.len()],
         };
         outcomes.resize(chunk.len(), Outcome::Unavailable);
         outcomes
     }
 }
 
-fn refused(reason: Refused) -> Outcome {
+fn refused(reason: &Refused) -> Outcome {
     match reason {
         Refused::KeyReused | Refused::Unstorable => Outcome::Refused(reason.to_string()),
         Refused::Overloaded { .. } | Refused::Unavailable => Outcome::Unavailable,

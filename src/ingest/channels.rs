@@ -15,7 +15,8 @@ use super::{Ingest, attempt::Outcome, claim::Claim, dead::Letter};
 use crate::{
     bus::redis::{
         backoff::Backoff,
-        servers::{Listener, RESPONSE, timed_out},
+        connection::Listener,
+        servers::{RESPONSE, timed_out},
     },
     message,
     metrics::LIMIT_HITS,

@@ -22,7 +22,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     bus::redis::{
         Servers,
-        servers::{Connection, RESPONSE, timed_out},
+        connection::Connection,
+        servers::{RESPONSE, timed_out},
     },
     config::PublishSettings,
     notification::NewNotification,

@@ -29,10 +29,7 @@ use super::{
     entry::{self, Entry},
 };
 use crate::{
-    bus::redis::{
-        backoff::Backoff,
-        servers::{Connection, RESPONSE},
-    },
+    bus::redis::{backoff::Backoff, connection::Connection, servers::RESPONSE},
     notification::{NewNotification, Source},
 };
 
@@ -129,7 +126,7 @@ impl Reader {
     async fn next(&self, connection: &mut Connection) -> RedisResult<Vec<Entry>> {
         let mut command = redis::cmd("XREADGROUP");
         command.arg("GROUP").arg(GROUP).arg(&self.ingest.instance).arg("COUNT").arg(COUNT);
-        command.arg("BLOCK").arg(BLOCK.as_millis() as u64).arg("STREAMS").arg(&self.key).arg(">");
+        command.arg("BLOCK").arg(milliseconds(BLOCK)).arg("STREAMS").arg(&self.key).arg(">");
         command.query_async::<Value>(connection).await.map(entry::of_read)
     }
 
@@ -224,6 +221,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// A duration as Redis takes it.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn is_missing_group(error: &RedisError) -> bool {

@@ -64,8 +64,12 @@ struct Found(Vec<Problem>);
 impl Found {
     fn note(&mut self, pointer: &str, result: Result<(), Malformed>) {
         if let Err(Malformed(detail)) = result {
-            self.0.push(Problem { pointer: pointer.to_owned(), detail: detail.to_owned() });
+            self.add(pointer, detail);
         }
+    }
+
+    fn add(&mut self, pointer: &str, detail: &str) {
+        self.0.push(Problem { pointer: pointer.to_owned(), detail: detail.to_owned() });
     }
 
     fn note_if<T>(&mut self, pointer: &str, value: Option<T>, check: impl Fn(T) -> Result<(), Malformed>) {
@@ -85,7 +89,7 @@ impl Found {
             _ => None,
         };
         if let Some(detail) = fault {
-            self.note(pointer, Err(Malformed(detail)));
+            self.add(pointer, detail);
             return false;
         }
         match value {

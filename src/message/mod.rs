@@ -58,7 +58,7 @@ pub struct Message {
 /// The kind of a message that names none.
 const DEFAULT_KIND: &str = "system_alert";
 
-/// Parses a body that names its own recipients: a message, or a CloudEvent whose `data` is one.
+/// Parses a body that names its own recipients: a message, or a `CloudEvent` whose `data` is one.
 ///
 /// # Errors
 /// Everything that is wrong with it.

@@ -64,7 +64,6 @@ async fn answer(shared: &Shared, batch: Vec<(Ask, Answer)>) {
 }
 
 /// A count as a metric's value.
-#[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
 fn count(number: usize) -> f64 {
     number as f64
 }

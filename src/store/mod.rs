@@ -254,8 +254,9 @@ impl Failure {
                     | DatabaseErrorKind::NotNullViolation
                     | DatabaseErrorKind::CheckViolation
             ),
-            Self::Statement(Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. }) => true,
-            Self::Statement(_) => false,
+            Self::Statement(error) => {
+                matches!(error, Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. })
+            }
         }
     }
 

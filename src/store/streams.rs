@@ -102,12 +102,11 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
             .select((streams::epoch, streams::head_seq, streams::unread))
             .for_update()
     };
-    match find().first(conn).await.optional()? {
-        Some(locked) => Ok(locked),
-        None => {
-            ensure(conn, std::iter::once(key)).await?;
-            find().first(conn).await
-        }
+    if let Some(locked) = find().first(conn).await.optional()? {
+        Ok(locked)
+    } else {
+        ensure(conn, std::iter::once(key)).await?;
+        find().first(conn).await
     }
 }
 

@@ -8,6 +8,7 @@ use std::{path::PathBuf, str::FromStr, sync::Arc};
 use anyhow::Context as _;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
+use percent_encoding::percent_decode_str;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -16,7 +17,6 @@ use rustls::{
 };
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::Url;
 
 /// A parsed `DATABASE_URL`.
 #[derive(Clone)]
@@ -29,12 +29,11 @@ impl FromStr for Target {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        // The parse errors of the URL are not shown: they could quote the password.
-        let mut url = Url::parse(text).map_err(|_| anyhow::anyhow!("not a postgres:// URL"))?;
-        let (mode, root) = take_tls_options(&mut url);
+        let (url, mode, root) = take_tls_options(text);
         let verify = matches!(mode.as_deref(), Some("verify-ca" | "verify-full"));
-        let mut config = tokio_postgres::Config::from_str(url.as_str())
-            .map_err(|_| anyhow::anyhow!("not a usable postgres:// URL"))?;
+        // The parser's own error is not shown: it could quote the password.
+        let mut config =
+            tokio_postgres::Config::from_str(&url).map_err(|_| anyhow::anyhow!("not a usable postgres:// URL"))?;
         config.ssl_mode(match mode.as_deref() {
             None | Some("prefer" | "allow") => SslMode::Prefer,
             Some("disable") => SslMode::Disable,
@@ -49,22 +48,20 @@ impl FromStr for Target {
     }
 }
 
-/// Takes `sslmode` and `sslrootcert` out of the URL: the driver does not know all their values.
-fn take_tls_options(url: &mut Url) -> (Option<String>, Option<PathBuf>) {
+/// Takes `sslmode` and `sslrootcert` out of the URL: the driver does not know all their values. The rest stays as it
+/// is, for a URL with a socket's directory for a host is none to other parsers.
+fn take_tls_options(text: &str) -> (String, Option<String>, Option<PathBuf>) {
+    let (address, query) = text.split_once('?').unwrap_or((text, ""));
     let (mut mode, mut root, mut rest) = (None, None, Vec::new());
-    for (name, value) in url.query_pairs() {
-        match name.as_ref() {
-            "sslmode" => mode = Some(value.into_owned()),
-            "sslrootcert" => root = Some(PathBuf::from(value.as_ref())),
-            _ => rest.push((name.into_owned(), value.into_owned())),
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        match pair.split_once('=') {
+            Some(("sslmode", value)) => mode = Some(decode(value)),
+            Some(("sslrootcert", value)) => root = Some(PathBuf::from(decode(value))),
+            _ => rest.push(pair),
         }
     }
-    if rest.is_empty() {
-        url.set_query(None);
-    } else {
-        url.query_pairs_mut().clear().extend_pairs(rest);
-    }
-    (mode, root)
+    (format!("{address}?{}", rest.join("&")), mode, root)
 }
 
 fn verifying(provider: Arc<CryptoProvider>, root: Option<PathBuf>) -> anyhow::Result<ClientConfig> {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{bus::Bus, health::Health, hub::Hub, metrics, store::Store};
@@ -23,6 +24,8 @@ pub struct Vitals {
     pub bus: Bus,
     /// Told.
     pub health: Arc<Health>,
+    /// The process's metrics, whose histograms grow until somebody folds them.
+    pub metrics: PrometheusHandle,
 }
 
 impl Vitals {
@@ -32,6 +35,7 @@ impl Vitals {
             if pulse % PINGS == 0 || !self.store.is_up() {
                 // What it finds is noted by the store itself.
                 let _ = stop.run_until_cancelled(self.store.ping()).await;
+                self.metrics.run_upkeep();
             }
             if pulse % RECOUNTS == RECOUNTS - 1 {
                 self.recount(pulse as usize).await;
@@ -69,7 +73,6 @@ impl Vitals {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn gauge(name: &'static str, value: usize) {
     ::metrics::gauge!(name).set(value as f64);
 }

@@ -100,7 +100,9 @@ fn declared(text: &str) -> BTreeMap<String, Vec<String>> {
                 let column = format!("{column} -> {}", sql_type.trim_end_matches(','));
                 tables.entry(table.clone().expect("a table")).or_default().push(column);
             }
-            None if line.ends_with('{') && line.contains('(') => table = line.split_whitespace().next().map(str::to_owned),
+            None if line.ends_with('{') && line.contains('(') => {
+                table = line.split_whitespace().next().map(str::to_owned)
+            }
             None => {}
         }
     }
@@ -121,7 +123,10 @@ async fn migrations_can_be_taken_back_and_run_again() {
         client.batch_execute(&fs::read_to_string(migration.join("down.sql")).unwrap()).await.unwrap();
     }
     let left = client
-        .query_one("select count(*) from pg_tables where schemaname = 'public' and tablename not like '\\_\\_diesel%'", &[])
+        .query_one(
+            "select count(*) from pg_tables where schemaname = 'public' and tablename not like '\\_\\_diesel%'",
+            &[],
+        )
         .await
         .unwrap();
     assert_eq!(left.get::<_, i64>(0), 0);

@@ -100,9 +100,16 @@ async fn metrics_follow_the_conventions_and_are_the_declared_ones() {
         assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
         found.insert(name);
     }
-    for name in ["tidings_connections", "tidings_connects_total", "tidings_publishes_total", "tidings_commit_seconds",
-        "tidings_publish_to_flush_seconds", "tidings_bus_up", "tidings_pool_connections", "tidings_http_request_seconds"]
-    {
+    for name in [
+        "tidings_connections",
+        "tidings_connects_total",
+        "tidings_publishes_total",
+        "tidings_commit_seconds",
+        "tidings_publish_to_flush_seconds",
+        "tidings_bus_up",
+        "tidings_pool_connections",
+        "tidings_http_request_seconds",
+    ] {
         assert!(found.contains(name), "{name} is missing from\n{text}");
     }
     assert!(found.is_subset(&declared));
@@ -111,9 +118,8 @@ async fn metrics_follow_the_conventions_and_are_the_declared_ones() {
 
 #[test]
 fn the_table_in_the_docs_is_the_declared_metrics() {
-    let docs = ["README.md", "ARCHITECTURE.md", "docs/metrics.md"].map(|file| {
-        std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap_or_default()
-    });
+    let docs = ["README.md", "ARCHITECTURE.md", "docs/metrics.md"]
+        .map(|file| std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap_or_default());
     let names = docs.iter().flat_map(|text| text.lines()).filter_map(|line| {
         let name = line.strip_prefix("| `tidings_")?.split('`').next()?;
         Some(format!("tidings_{name}"))

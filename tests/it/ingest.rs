@@ -91,7 +91,8 @@ async fn channels_name_tenant_and_user_and_refuse_what_does_not() {
         send(channel, body).await;
         eventually("it is refused", async || (refused().await > before).then_some(())).await;
     }
-    let _: usize = redis.clone().publish("tidings:publish:default:user:u1", &b"{\"title\":\"\xff\"}"[..]).await.unwrap();
+    let _: usize =
+        redis.clone().publish("tidings:publish:default:user:u1", &b"{\"title\":\"\xff\"}"[..]).await.unwrap();
     send("tidings:publish:default:user:u1", r#"{"title":"marker"}"#).await;
     total(&cluster, "u1", 1).await;
     assert_eq!(cluster.user("u2").list("").await["total"], 0);
@@ -132,7 +133,8 @@ async fn poison_goes_to_the_dead_letters_with_its_reason() {
         add(&mut redis, tenant, body).await;
     }
     let _: String = redis.xadd(STREAM, "*", &[("unknown", "fields")]).await.unwrap();
-    let _: String = redis.xadd(STREAM, "*", &[("tenant", &b"default"[..]), ("message", &b"\xff\xfe"[..])]).await.unwrap();
+    let _: String =
+        redis.xadd(STREAM, "*", &[("tenant", &b"default"[..]), ("message", &b"\xff\xfe"[..])]).await.unwrap();
     add(&mut redis, "default", r#"{"users":["u1"],"title":"good"}"#).await;
     total(&cluster, "u1", 1).await;
     let dead = eventually("seven are dead", async || {

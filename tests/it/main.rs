@@ -3,16 +3,12 @@
 //! Each test starts what it needs on ports of its own and takes it down again, so tests know nothing of each other
 //! and any of them may kill any server. [`harness`] starts things, [`checker`] judges what arrived, the rest are tests,
 //! one file per concept.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
 mod checker;
 mod command_line;
+mod docs;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod faults;

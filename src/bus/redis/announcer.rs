@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff::Backoff,
+    connection::Connection,
     names::Names,
-    servers::{Connection, RESPONSE, Servers, timed_out},
+    servers::{RESPONSE, Servers, timed_out},
     wire,
 };
 use crate::{

@@ -8,6 +8,7 @@ use std::{
 
 use secrecy::SecretString;
 use tempfile::TempDir;
+use tokio::{io::copy_bidirectional, net::TcpStream, sync::watch};
 
 use crate::config::RedisSettings;
 
@@ -111,6 +112,44 @@ impl RedisCluster {
     pub(crate) fn settings(&self) -> RedisSettings {
         let ports: Vec<u16> = self.nodes.iter().map(|node| node.port).collect();
         settings(&ports, true)
+    }
+}
+
+/// A network between an instance and a server, whose connections can go silent without ending.
+pub(crate) struct Network {
+    port: u16,
+    epoch: watch::Sender<u64>,
+}
+
+impl Network {
+    pub(crate) async fn to(server: &RedisServer) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, target) = (listener.local_addr().unwrap().port(), server.port);
+        let (epoch, current) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut inner, _)) = listener.accept().await {
+                let mut current = current.clone();
+                tokio::spawn(async move {
+                    current.mark_unchanged();
+                    let mut outer = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut inner, &mut outer) => {}
+                        // Both ends stay open and hear nothing.
+                        Ok(()) = current.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { port, epoch }
+    }
+
+    pub(crate) fn settings(&self) -> RedisSettings {
+        settings(&[self.port], false)
+    }
+
+    /// Every connection of now falls silent; those to come work.
+    pub(crate) fn fall_silent(&self) {
+        self.epoch.send_modify(|epoch| *epoch += 1);
     }
 }
 

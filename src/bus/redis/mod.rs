@@ -17,6 +17,7 @@ pub(crate) mod harness;
 mod tests;
 
 pub(crate) mod backoff;
+pub(crate) mod connection;
 pub(crate) mod servers;
 
 use std::{sync::Arc, time::Duration};

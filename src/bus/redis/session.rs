@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     announcer::Outgoing,
     backoff::Backoff,
+    connection::{Connection, Listener},
     names::{Names, Purpose},
     probe::Probe,
-    servers::{Connection, Listener, RESPONSE, Servers},
+    servers::{RESPONSE, Servers},
     wanted::{Wanted, Work},
     wire::{self, Foreign},
 };
@@ -33,7 +34,7 @@ const CHUNK: usize = 500;
 /// Longest time to the first echo on a fresh connection.
 const FIRST_ECHO: Duration = Duration::from_secs(3);
 /// Least time between two log lines about foreign messages.
-const FOREIGN_LOG: Duration = Duration::from_secs(60);
+const FOREIGN_LOG: Duration = Duration::from_mins(1);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +107,12 @@ impl Subscriber {
         self.probe.restart();
         connection.subscribe(self.names.probes()).await?;
         connection.subscribe(&[self.names.control()]).await?;
-        while let Some(work) = self.wanted.work() {
-            self.perform(connection, work).await?;
-        }
+        self.catch_up(connection).await?;
         self.send_probe();
         timeout(FIRST_ECHO, self.probe.whole()).await.map_err(|_| Broken::Silent)?;
-        self.wanted.mended();
+        while !self.wanted.mend() {
+            self.catch_up(connection).await?;
+        }
         metrics::gauge!(BUS_UP).set(1.0);
         log::info!("the bus is up");
         (self.sink)(Incoming::Restored);
@@ -125,10 +126,15 @@ impl Subscriber {
     async fn follow(&self, connection: &mut Connection) -> Result<Infallible, Broken> {
         loop {
             self.wanted.changed().await;
-            while let Some(work) = self.wanted.work() {
-                self.perform(connection, work).await?;
-            }
+            self.catch_up(connection).await?;
         }
+    }
+
+    async fn catch_up(&self, connection: &mut Connection) -> Result<(), RedisError> {
+        while let Some(work) = self.wanted.work() {
+            self.perform(connection, work).await?;
+        }
+        Ok(())
     }
 
     async fn perform(&self, connection: &mut Connection, Work { leave, join }: Work) -> Result<(), RedisError> {
@@ -206,7 +212,7 @@ impl Subscriber {
         let channel = str::from_utf8(&channel).map_err(|_| Foreign::Malformed)?;
         match self.names.purpose(channel).ok_or(Foreign::Malformed)? {
             Purpose::User(key) => {
-                let announcement = wire::read_announcement(key, Bytes::from(message))?;
+                let announcement = wire::read_announcement(key, &Bytes::from(message))?;
                 (self.sink)(Incoming::Announced(announcement));
             }
             Purpose::Control => {

@@ -105,9 +105,12 @@ impl Wanted {
         mem::replace(&mut state.up, false)
     }
 
-    /// The session is whole.
-    pub(super) fn mended(&self) {
-        self.state().up = true;
+    /// The session is whole, unless somebody came in the meantime: who is not told to wait must not be missed by
+    /// what follows the return of the bus.
+    pub(super) fn mend(&self) -> bool {
+        let mut state = self.state();
+        state.up = state.joining.is_empty();
+        state.up
     }
 
     /// Whether the session is whole.
@@ -172,8 +175,9 @@ mod tests {
     #[test]
     fn nobody_waits_while_the_session_is_broken() {
         let wanted = Wanted::default();
-        assert!(wanted.join(channel("a")).is_none());
-        wanted.mended();
+        assert!(wanted.join(channel("a")).is_none() && !wanted.mend());
+        all(&wanted);
+        assert!(wanted.mend());
         let mut waiter = wanted.join(channel("b")).unwrap();
         assert!(waiter.try_recv().is_err());
         assert!(wanted.broke());
@@ -183,7 +187,7 @@ mod tests {
     #[test]
     fn a_confirmation_lets_all_waiters_go() {
         let wanted = Wanted::default();
-        wanted.mended();
+        wanted.mend();
         let mut waiters = [wanted.join(channel("a")).unwrap(), wanted.join(channel("a")).unwrap()];
         let (_, join) = all(&wanted);
         wanted.confirmed(&join);

@@ -67,7 +67,7 @@ fn is_kind(text: &str) -> bool {
 }
 
 /// Reads an announcement for the user of the channel.
-pub(super) fn read_announcement(key: UserKey, message: Bytes) -> Result<Announcement, Foreign> {
+pub(super) fn read_announcement(key: UserKey, message: &Bytes) -> Result<Announcement, Foreign> {
     let end = message.iter().take(HEADER_BYTES).position(|&byte| byte == b'\n');
     let header = text(&message[..end.unwrap_or(message.len().min(HEADER_BYTES))])?;
     let mut words = words(header)?;
@@ -223,12 +223,12 @@ mod tests {
     proptest! {
         #[test]
         fn an_announcement_survives_its_bytes(given in announcements()) {
-            prop_assert_eq!(read_announcement(key(), announcement(&given).into()), Ok(given));
+            prop_assert_eq!(read_announcement(key(), &announcement(&given).into()), Ok(given));
         }
 
         #[test]
         fn foreign_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
-            let _ = read_announcement(key(), bytes.clone().into());
+            let _ = read_announcement(key(), &bytes.clone().into());
             let _ = read_control(&bytes);
             let _ = read_probe(&bytes);
         }
@@ -241,7 +241,7 @@ mod tests {
             let place = at.index(bytes.len());
             bytes[place] = byte;
             bytes.truncate(cut.index(bytes.len()) + 1);
-            if let Ok(read) = read_announcement(key(), bytes.into()) {
+            if let Ok(read) = read_announcement(key(), &bytes.into()) {
                 prop_assert!(read.frames.last().is_none_or(|last| last.seq == read.head));
             }
         }
@@ -252,13 +252,13 @@ mod tests {
         let bytes = Bytes::from(vec![b'x'; FRAME_BYTES + 1]);
         let frames = vec![Frame { seq: 7, subject: Subject::State, bytes }];
         let given = Announcement { key: key(), epoch: Epoch::from("e".to_owned()), head: 7, frames, published_at: 1 };
-        let read = read_announcement(key(), announcement(&given).into()).unwrap();
+        let read = read_announcement(key(), &announcement(&given).into()).unwrap();
         assert_eq!(read, Announcement { frames: Vec::new(), ..given });
     }
 
     #[test]
     fn what_is_not_understood_is_told_apart() {
-        let read = |text: &'static [u8]| read_announcement(key(), Bytes::from_static(text)).unwrap_err();
+        let read = |text: &'static [u8]| read_announcement(key(), &Bytes::from_static(text)).unwrap_err();
         assert_eq!(read(b"T2 anything\xff\n"), Foreign::Newer);
         assert_eq!(read(b"T10\n"), Foreign::Newer);
         let malformed: [&[u8]; 12] = [
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn controls_and_probes_survive_their_bytes() {
-        assert_eq!(read_control(&control("i-1", Control::Revoked)), Ok(("i-1", Control::Revoked)));
+        assert_eq!(read_control(&control("i-1", &Control::Revoked)), Ok(("i-1", Control::Revoked)));
         assert_eq!(read_control(b"T1 i-1 other"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T2 i-1 other"), Err(Foreign::Newer));
         assert_eq!(read_probe(&probe(u64::MAX, 15)), Ok((u64::MAX, 15)));

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use redis::{FromRedisValue as _, RedisResult, Value};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{COUNT, Entry, GROUP, Reader, entry, is_missing_group};
+use super::{COUNT, Entry, GROUP, Reader, entry, is_missing_group, milliseconds};
 use crate::metrics::{INGEST_PENDING, INGEST_RECLAIMED};
 
 /// An entry delivered more often than this is not tried again.
@@ -21,7 +21,11 @@ impl Reader {
                 _ = ticks.tick() => {}
                 () = self.stop.cancelled() => return,
             }
-            match self.reclaim_once().await {
+            let result = match self.reclaim_once().await {
+                Ok(()) => self.forget_gone().await,
+                failed => failed,
+            };
+            match result {
                 // The reader makes the group anew.
                 Err(error) if !is_missing_group(&error) => log::debug!("nothing can be reclaimed: {error}"),
                 _ => {}
@@ -32,7 +36,6 @@ impl Reader {
     async fn reclaim_once(self: &Arc<Self>) -> RedisResult<()> {
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         metrics::gauge!(INGEST_PENDING).set(self.pending().await? as f64);
-        self.forget_gone().await?;
         let Some(permit) = self.permit().await else { return Ok(()) };
         let deliveries = self.abandoned().await?;
         if deliveries.is_empty() {
@@ -63,7 +66,7 @@ impl Reader {
 
     /// Ids that lay idle for too long, and how often they were delivered.
     async fn abandoned(&self) -> RedisResult<HashMap<String, u64>> {
-        let idle = self.ingest.reclaim_idle.as_millis() as u64;
+        let idle = milliseconds(self.ingest.reclaim_idle);
         let mut command = redis::cmd("XPENDING");
         command.arg(&self.key).arg(GROUP).arg("IDLE").arg(idle).arg("-").arg("+").arg(COUNT);
         let rows: Vec<(String, String, u64, u64)> =
@@ -73,7 +76,7 @@ impl Reader {
 
     /// Makes them this consumer's, but for those that another was quicker to take.
     async fn take_over(&self, ids: impl Iterator<Item = &String>) -> RedisResult<Vec<Entry>> {
-        let idle = self.ingest.reclaim_idle.as_millis() as u64;
+        let idle = milliseconds(self.ingest.reclaim_idle);
         let mut command = redis::cmd("XCLAIM");
         command.arg(&self.key).arg(GROUP).arg(&self.ingest.instance).arg(idle).arg(ids.collect::<Vec<_>>());
         let answer: Value =

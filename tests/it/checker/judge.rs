@@ -37,7 +37,8 @@ pub fn missing(published: &[Published], logs: &[Log]) -> usize {
 /// Everything that is wrong, in words.
 pub fn complaints(published: &[Published], logs: &[Log]) -> Vec<String> {
     let known: HashMap<_, _> = published.iter().map(|each| (each.number, each)).collect();
-    let mut found: Vec<_> = logs.iter().enumerate().flat_map(|(index, log)| complain(index, log, published, &known)).collect();
+    let mut found: Vec<_> =
+        logs.iter().enumerate().flat_map(|(index, log)| complain(index, log, published, &known)).collect();
     found.extend(disagreements(logs));
     found
 }
@@ -59,7 +60,9 @@ fn complain(index: usize, log: &Log, published: &[Published], known: &HashMap<u6
     }
     let mut times = BTreeMap::new();
     log.heard.iter().for_each(|heard| *times.entry(heard.number).or_insert(0) += 1);
-    found.extend(times.iter().filter(|(_, times)| **times > 1).map(|(number, times)| format!("n-{number} came {times} times")));
+    found.extend(
+        times.iter().filter(|(_, times)| **times > 1).map(|(number, times)| format!("n-{number} came {times} times")),
+    );
     for number in times.keys() {
         match known.get(number) {
             None => found.push(format!("n-{number} was never published")),

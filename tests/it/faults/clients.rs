@@ -24,6 +24,8 @@ async fn a_client_that_reads_nothing_for_too_long_is_dropped_and_resumes_exactly
     let edge = cluster.edge();
     let mut slow = raw_stream(&cluster, "u1");
     publish_large(&cluster, "u1").await;
+    eventually("it is dropped", async || (edge.metric("tidings_write_stalls_total", &[]).await >= 1.0).then_some(()))
+        .await;
     gone(&edge).await;
 
     let received = tokio::task::spawn_blocking(move || read_to_end(&mut slow)).await.unwrap();
@@ -76,7 +78,8 @@ async fn leave(watch: &Edge, edge: Edge) {
 }
 
 async fn gone(edge: &Edge) {
-    eventually("no stream is open", async || (edge.metric("tidings_connections", &[]).await == 0.0).then_some(())).await;
+    eventually("no stream is open", async || (edge.metric("tidings_connections", &[]).await == 0.0).then_some(()))
+        .await;
 }
 
 /// A stream from which only the first byte was read: the kernel's buffer for it does not grow until more is.
@@ -85,7 +88,8 @@ fn raw_stream(cluster: &Cluster, user: &str) -> TcpStream {
     let mut socket = TcpStream::connect(("127.0.0.1", cluster.instances[0].port())).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     let token = Token::of(user).sign();
-    write!(socket, "GET /api/notifications/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
+    write!(socket, "GET /api/notifications/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n")
+        .unwrap();
     let mut byte = [0];
     socket.read_exact(&mut byte).unwrap();
     assert_eq!(&byte, b"H");

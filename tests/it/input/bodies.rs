@@ -14,8 +14,15 @@ async fn what_is_not_json_is_told_from_json_that_is_wrong() {
     let cluster = cluster().start().await;
     let publisher = cluster.publisher();
     let path = "/api/notifications";
-    let not_json: [&[u8]; 7] =
-        [b"", b"{", b"title=x", b"{\"users\":[\"u1\"],\"title\":\"\xff\xfe\"}", b"{\"users\":[\"u1\"],\"title\":\"a\nb\"}", b"{} {}", b"\x00"];
+    let not_json: [&[u8]; 7] = [
+        b"",
+        b"{",
+        b"title=x",
+        b"{\"users\":[\"u1\"],\"title\":\"\xff\xfe\"}",
+        b"{\"users\":[\"u1\"],\"title\":\"a\nb\"}",
+        b"{} {}",
+        b"\x00",
+    ];
     for body in not_json {
         let problem = raw(&publisher, path, "application/json", body.to_vec()).await.problem(400);
         assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));

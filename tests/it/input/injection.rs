@@ -46,7 +46,22 @@ async fn no_text_of_a_publisher_can_end_a_frame() {
 
 /// Ids with the separators of channels, keys, URLs, SQL, globs, hash tags and cursors.
 const USERS: [&str; 16] = [
-    "a:b", "a/b", "a{b}c", "a*b", "a?b", "a[b]", "a.b", "a,b", "a%62", "a b", "a'b", "a\"b", "a\\b", "a|b#c@d", "ünï\u{1f600}", "default:u1",
+    "a:b",
+    "a/b",
+    "a{b}c",
+    "a*b",
+    "a?b",
+    "a[b]",
+    "a.b",
+    "a,b",
+    "a%62",
+    "a b",
+    "a'b",
+    "a\"b",
+    "a\\b",
+    "a|b#c@d",
+    "ünï\u{1f600}",
+    "default:u1",
 ];
 
 #[tokio::test]
@@ -110,14 +125,17 @@ async fn somebody_elses_and_unknown_notifications_are_the_same_404() {
 
 #[tokio::test]
 async fn no_secret_and_no_content_reaches_the_log() {
-    let cluster = cluster().instances(3).set("RUST_LOG", "debug,h2=info,hyper=info,hyper_util=info,reqwest=info").start().await;
+    let cluster =
+        cluster().instances(3).set("RUST_LOG", "debug,h2=info,hyper=info,hyper_util=info,reqwest=info").start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let edge = nginx.edge();
     let user = edge.user("u1");
     let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
     let mut stream = edge.nobody().stream_with(&format!("?ticket={ticket}"), None).await;
     stream.hello().await;
-    edge.publisher().notify_with(json!({"users": ["u1"], "title": "secret-title", "data": {"pin": "secret-pin"}})).await;
+    edge.publisher()
+        .notify_with(json!({"users": ["u1"], "title": "secret-title", "data": {"pin": "secret-pin"}}))
+        .await;
     stream.titles(1).await;
     edge.nobody().get(&format!("/api/notifications/stream?token={}&ticket=secret-ticket", user.token())).await;
     edge.nobody().get("/api/notifications?secret-query=1").await;

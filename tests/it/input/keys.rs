@@ -76,7 +76,9 @@ impl KeyPair {
                 let (x, y) = self.raw_public[1..].split_at(32);
                 json!({"kty": "EC", "crv": "P-256", "kid": kid, "alg": "ES256", "use": "sig", "x": text(x), "y": text(y)})
             }
-            _ => json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "alg": "EdDSA", "use": "sig", "x": text(&self.raw_public)}),
+            _ => {
+                json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "alg": "EdDSA", "use": "sig", "x": text(&self.raw_public)})
+            }
         }
     }
 }

@@ -60,5 +60,8 @@ async fn a_stream_is_rotated_at_its_greatest_age_and_resumes() {
     assert_eq!(stream.next_or_end().await, None);
     cluster.publisher().notify("u1", "between").await;
     let mut stream = user.resume(&cursor).await;
-    assert_eq!((&stream.hello().await["verdict"], stream.titles(1).await), (&json!("resumed"), vec!["between".to_owned()]));
+    assert_eq!(
+        (&stream.hello().await["verdict"], stream.titles(1).await),
+        (&json!("resumed"), vec!["between".to_owned()])
+    );
 }

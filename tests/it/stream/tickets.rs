@@ -40,7 +40,8 @@ async fn a_ticket_that_waited_too_long_is_refused() {
     let cluster = cluster().start().await;
     let ticket = ticket(&cluster.user("u1")).await;
     let database = cluster.postgres.connect().await;
-    let aged = database.execute("update stream_tickets set expires_at = now() - interval '1 second'", &[]).await.unwrap();
+    let aged =
+        database.execute("update stream_tickets set expires_at = now() - interval '1 second'", &[]).await.unwrap();
     assert_eq!(aged, 1);
     cluster.edge().nobody().get(&format!("/api/notifications/stream?ticket={ticket}")).await.problem(401);
 }

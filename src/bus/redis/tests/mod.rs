@@ -1,0 +1,92 @@
+//! The bus against real Redis servers.
+
+mod carry;
+mod cluster;
+mod heal;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::{
+    harness::{Network, PATIENCE, RedisCluster, RedisServer, until},
+    *,
+};
+use crate::{
+    bus::Bus,
+    frame::{Frame, Subject},
+    notification::{Epoch, Priority},
+};
+
+/// An instance's bus and what it hears.
+struct Instance {
+    bus: RedisBus,
+    heard: UnboundedReceiver<Incoming>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Instance {
+    fn start(settings: &RedisSettings) -> Self {
+        let (sender, heard) = unbounded_channel();
+        let sink: Sink = Arc::new(move |incoming| drop(sender.send(incoming)));
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let bus = RedisBus::start(settings, "tidings", sink, stop.clone(), &tracker).unwrap();
+        Self { bus, heard, stop, tracker }
+    }
+
+    async fn up(settings: &RedisSettings) -> Self {
+        let mut instance = Self::start(settings);
+        instance.restored().await;
+        instance
+    }
+
+    async fn following(settings: &RedisSettings, user: &str) -> Self {
+        let instance = Self::up(settings).await;
+        instance.bus.subscribe(&key(user)).await;
+        instance
+    }
+
+    async fn next(&mut self) -> Incoming {
+        timeout(PATIENCE, self.heard.recv()).await.expect("nothing was heard").unwrap()
+    }
+
+    /// Skips what comes before the path is whole.
+    async fn restored(&mut self) {
+        while self.next().await != Incoming::Restored {}
+        assert!(self.bus.health().up && self.bus.health().probe_age.is_some());
+    }
+
+    async fn down(&self) {
+        until(async || !self.bus.health().up).await;
+    }
+}
+
+fn key(user: &str) -> UserKey {
+    UserKey { tenant: "acme".parse().unwrap(), user: user.parse().unwrap() }
+}
+
+/// An announcement of its own seq, with one frame.
+fn announcement(user: &str) -> Announcement {
+    static NEXT: AtomicI64 = AtomicI64::new(1);
+    let head = NEXT.fetch_add(1, Ordering::Relaxed);
+    let subject = Subject::Notification { kind: "payment_received".to_owned(), priority: Priority::High };
+    let frames = vec![Frame { seq: head, subject, bytes: Bytes::from(format!("id: {user}.{head}\n\n")) }];
+    Announcement { key: key(user), epoch: Epoch::from("e1".to_owned()), head, frames, published_at: 7 }
+}
+
+/// Announces to a user on one instance until the other hears it: what is sent while the path heals may be lost.
+async fn passes(from: &Instance, to: &mut Instance, user: &str) {
+    let mut sent = Vec::new();
+    until(async || {
+        let given = announcement(user);
+        from.bus.announce(vec![given.clone()]);
+        sent.push(given);
+        match timeout(Duration::from_millis(500), to.heard.recv()).await {
+            Ok(Some(Incoming::Announced(heard))) => sent.contains(&heard),
+            _ => false,
+        }
+    })
+    .await;
+}

@@ -1,0 +1,166 @@
+//! Publishing at a rate, through a chosen way in.
+//!
+//! The load is open: a batch is due at its time whether or not earlier ones were answered, and the lag counts from
+//! when it was due. A server that falls behind cannot slow the clock that measures it.
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+
+use super::{
+    fleet::Shared,
+    phase::micros,
+    sender::{Sender, SenderOptions},
+};
+
+/// What is published, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Notifications per second; 0 is as fast as they are accepted.
+    pub rate: u64,
+    /// Notifications of the whole plan at most.
+    pub total: u64,
+    /// Time after which nothing is published any more.
+    pub longest: Duration,
+    /// Notifications per request.
+    pub batch: u64,
+    /// Bytes of padding in each.
+    pub payload: usize,
+    /// Requests at the same time.
+    pub publishers: usize,
+}
+
+impl Plan {
+    /// What the plan takes at its rate: the last batch's time is part of it, although nothing follows.
+    fn time(&self) -> Duration {
+        let seconds = self.total.checked_div(self.rate).unwrap_or_default();
+        Duration::from_secs(seconds).min(self.longest)
+    }
+}
+
+/// What became of the plan.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Numbers of the notifications that were acknowledged.
+    pub accepted: Vec<u64>,
+    /// How many were refused or got no answer.
+    pub failed: u64,
+    /// Why the last of them.
+    pub trouble: Option<String>,
+    /// From the first request to the last answer.
+    pub took: Duration,
+}
+
+/// One request's notifications, as JSON bodies.
+pub struct Batch {
+    /// Users' ids, in order.
+    pub users: Vec<String>,
+    /// Bodies, in order.
+    pub bodies: Vec<String>,
+}
+
+struct Load {
+    plan: Plan,
+    shared: Arc<Shared>,
+    begin: Instant,
+    next: AtomicU64,
+}
+
+/// Publishes the plan's notifications.
+///
+/// # Errors
+/// When a publisher cannot connect at the beginning; later failures are counted.
+pub async fn publish(plan: Plan, shared: Arc<Shared>, options: &SenderOptions) -> anyhow::Result<Published> {
+    let mut senders = Vec::new();
+    for index in 0..plan.publishers {
+        senders.push(Sender::connect(options, &shared, index).await?);
+    }
+    let load = Arc::new(Load { plan, shared, begin: Instant::now(), next: AtomicU64::new(0) });
+    let mut tasks = JoinSet::new();
+    for sender in senders {
+        tasks.spawn(load.clone().work(sender));
+    }
+    let mut published = Published::default();
+    while let Some(done) = tasks.join_next().await {
+        let mut done = done.context("a publisher failed")?;
+        published.accepted.append(&mut done.accepted);
+        published.failed += done.failed;
+        published.trouble = done.trouble.or(published.trouble);
+    }
+    published.took = load.begin.elapsed().max(plan.time());
+    Ok(published)
+}
+
+impl Load {
+    async fn work(self: Arc<Self>, mut sender: Sender) -> Published {
+        let mut published = Published::default();
+        while let Some((first, count, due)) = self.take() {
+            tokio::time::sleep_until(due.into()).await;
+            let batch = self.batch(first, count, if self.plan.rate == 0 { Instant::now() } else { due });
+            match sender.send(&batch).await {
+                Ok(results) => {
+                    let numbered = (first..).zip(&results);
+                    published.accepted.extend(numbered.filter(|(_, accepted)| **accepted).map(|(n, _)| n));
+                    let refused = results.iter().filter(|accepted| !**accepted).count() as u64;
+                    published.failed += refused;
+                    published.trouble = sender.take_trouble().or(published.trouble);
+                }
+                Err(error) => {
+                    published.failed += count;
+                    published.trouble = Some(format!("{error:#}"));
+                }
+            }
+        }
+        published
+    }
+
+    /// The next batch: its first number, its length, and when it is due.
+    fn take(&self) -> Option<(u64, u64, Instant)> {
+        let first = self.next.fetch_add(self.plan.batch, Relaxed);
+        let count = self.plan.batch.min(self.plan.total.checked_sub(first)?);
+        let due = match self.plan.rate {
+            0 => Instant::now(),
+            rate => self.begin + Duration::from_nanos(first * 1_000_000_000 / rate),
+        };
+        (count > 0 && due.duration_since(self.begin) < self.plan.longest).then_some((first, count, due))
+    }
+
+    fn batch(&self, first: u64, count: u64, due: Instant) -> Batch {
+        let time = micros(due.duration_since(self.shared.started));
+        let numbers = first..first + count;
+        let users: Vec<String> = numbers.clone().map(|n| self.shared.users.name(self.shared.users.of(n))).collect();
+        let bodies = numbers.zip(&users).map(|(n, user)| body(user, n, time, self.plan.payload)).collect();
+        Batch { users, bodies }
+    }
+}
+
+fn body(user: &str, n: u64, time: u64, payload: usize) -> String {
+    let mut body = String::with_capacity(payload + 120);
+    let _ = write!(
+        body,
+        r#"{{"users":["{user}"],"kind":"bench","title":"Measured","data":{{"n":{n},"t":{time},"padding":"{:p<payload$}"}}}}"#,
+        ""
+    );
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_body_is_json_of_the_size_asked_for() {
+        let parsed: Value = serde_json::from_str(&body("bench-1-2", 7, 9, 5)).unwrap();
+        assert_eq!(parsed["users"], json!(["bench-1-2"]));
+        assert_eq!(parsed["data"], json!({"n": 7, "t": 9, "padding": "ppppp"}));
+    }
+}

@@ -1,0 +1,217 @@
+//! One stream of the load: opened by hand on a bare socket, read into the shared buffer, come back to with its cursor.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::SemaphorePermit};
+
+use super::{
+    fleet::Shared,
+    http1::{Decoder, read},
+    phase::{Phase, lock, micros},
+    track::{Received, Track, seq_of},
+};
+use crate::client::{
+    backoff::Backoff,
+    sse::{Event, Parser},
+    wire::{Bye, Hello, Verdict},
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Without any byte for this long, heartbeats included, the stream is given up.
+const SILENCE: Duration = Duration::from_secs(90);
+/// An event of the bench is small; more than this is a defect.
+const EVENT_LIMIT: usize = 1024 * 1024;
+
+/// A stream's place in the fleet and its record.
+pub struct Member {
+    /// The user's number.
+    pub user: usize,
+    /// The server's number.
+    pub target: usize,
+    /// What it got.
+    pub track: Mutex<Track>,
+}
+
+/// Keeps a stream open until the phase stops.
+pub async fn keep_open(shared: Arc<Shared>, phase: Arc<Phase>, member: Arc<Member>) {
+    let mut stream = Stream { shared: &shared, phase: &phase, member: &member, arrived: false };
+    let mut backoff = Backoff::default();
+    let trying = async {
+        loop {
+            let why = stream.once(&mut backoff).await;
+            phase.retried(why);
+            tokio::time::sleep(backoff.wait()).await;
+        }
+    };
+    tokio::select! {
+        () = phase.stop.cancelled() => {}
+        () = trying => {}
+    }
+}
+
+struct Stream<'a> {
+    shared: &'a Shared,
+    phase: &'a Phase,
+    member: &'a Member,
+    arrived: bool,
+}
+
+/// One connection of a stream.
+struct Connection<'a> {
+    decoder: Decoder,
+    parser: Parser,
+    permit: Option<SemaphorePermit<'a>>,
+    /// The seq from which on the stream is live; none before the hello.
+    live_from: Option<i64>,
+    bye: Option<Duration>,
+}
+
+impl<'a> Stream<'a> {
+    /// Opens the stream and reads it to its end; tells why it ended.
+    async fn once(&mut self, backoff: &mut Backoff) -> String {
+        let permit = self.phase.permits.acquire().await.ok();
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.connect());
+        let socket = match connecting.await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => return failed(backoff, format!("cannot connect: {error:#}")),
+            Err(_) => return failed(backoff, "cannot connect in time".to_owned()),
+        };
+        let parser = Parser::new(EVENT_LIMIT).resuming(&lock(&self.member.track).cursor);
+        let mut connection = Connection { decoder: Decoder::new(), parser, permit, live_from: None, bye: None };
+        let why = self.read(&socket, &mut connection).await;
+        if connection.live_from.is_none() {
+            backoff.failed();
+        } else {
+            backoff.succeeded();
+        }
+        connection.parser.retry().into_iter().chain(connection.bye).for_each(|wait| backoff.ask(wait));
+        why
+    }
+
+    async fn connect(&self) -> anyhow::Result<TcpStream> {
+        let target = &self.shared.targets[self.member.target];
+        let mut socket = TcpStream::connect(target.address).await?;
+        socket.set_nodelay(true)?;
+        let mut head = format!(
+            "GET {}/api/notifications/stream HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n",
+            target.base,
+            target.host,
+            self.shared.users.stream_token(self.member.user)?,
+        );
+        let cursor = lock(&self.member.track).cursor.clone();
+        if !cursor.is_empty() {
+            let _ = write!(head, "Last-Event-ID: {cursor}\r\n");
+        }
+        head.push_str("\r\n");
+        socket.write_all(head.as_bytes()).await?;
+        Ok(socket)
+    }
+
+    async fn read(&mut self, socket: &TcpStream, connection: &mut Connection<'a>) -> String {
+        loop {
+            let reading = read(socket, |bytes| match bytes {
+                [] => Some("the stream ended".to_owned()),
+                bytes => self.take(bytes, connection).err(),
+            });
+            match tokio::time::timeout(SILENCE, reading).await {
+                Ok(Ok(None)) if connection.decoder.is_done() => return "the stream ended".to_owned(),
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(why))) => return why,
+                Ok(Err(error)) => return format!("cannot read: {error}"),
+                Err(_) => return "the stream fell silent".to_owned(),
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], connection: &mut Connection<'a>) -> Result<(), String> {
+        let now = micros(self.shared.started.elapsed());
+        let Connection { decoder, parser, live_from, bye, .. } = connection;
+        let mut track = lock(&self.member.track);
+        let (mut oversized, mut came) = (None, 0);
+        let decoded = decoder.feed(bytes, |body| {
+            let fed = parser.feed(body, |event| match event.kind {
+                "notification" => came += u64::from(self.notification(event, &mut track, now)),
+                "hello" => *live_from = self.hello(event, &mut track),
+                "bye" => *bye = serde_json::from_str(event.data).ok().and_then(|bye: Bye| bye.retry()),
+                _ => {}
+            });
+            oversized = oversized.or(fed.err());
+        });
+        if track.cursor != parser.last_event_id() {
+            parser.last_event_id().clone_into(&mut track.cursor);
+        }
+        if came > 0 {
+            self.shared.came(came, now);
+        }
+        decoded.map_err(|error| error.to_string())?;
+        self.check_status(decoder.status())?;
+        if live_from.is_some_and(|from| track.last() >= from) {
+            drop(track);
+            self.live(connection);
+        }
+        oversized.map_or(Ok(()), |error| Err(error.to_string()))
+    }
+
+    fn check_status(&self, status: u16) -> Result<(), String> {
+        match status {
+            0 | 200 => Ok(()),
+            401 | 403 => {
+                let why = format!("the server refuses the streams' token (status {status}): is --secret the server's?");
+                let _ = self.phase.fatal.set(why.clone());
+                Err(why)
+            }
+            status => Err(format!("status {status}")),
+        }
+    }
+
+    /// The stream has caught up: another may open in its stead.
+    fn live(&mut self, connection: &mut Connection<'a>) {
+        connection.permit = None;
+        if !std::mem::replace(&mut self.arrived, true) {
+            self.phase.arrived();
+        }
+    }
+
+    fn hello(&self, event: Event<'_>, track: &mut Track) -> Option<i64> {
+        let hello: Hello = serde_json::from_str(event.data).ok()?;
+        let head = seq_of(&hello.cursor)?;
+        self.phase.answered(hello.verdict);
+        match hello.verdict {
+            Verdict::Resumed => {}
+            Verdict::Fresh => track.begin_at(head),
+            Verdict::Reset => {
+                track.faults.resets += 1;
+                track.begin_at(head);
+            }
+        }
+        Some(head)
+    }
+
+    fn notification(&self, event: Event<'_>, track: &mut Track, now: u64) -> bool {
+        let Ok(received) = serde_json::from_str::<Received>(event.data) else {
+            track.faults.out_of_order += 1;
+            return false;
+        };
+        let first = track.take(&received);
+        if let Some(marker) = received.data.filter(|_| first) {
+            lock(&self.shared.lag).record(now.saturating_sub(marker.t));
+        }
+        first
+    }
+}
+
+fn failed(backoff: &mut Backoff, why: String) -> String {
+    backoff.failed();
+    why
+}
+
+impl Shared {
+    fn came(&self, count: u64, now: u64) {
+        self.deliveries.fetch_add(count, Relaxed);
+        self.last_delivery.fetch_max(now, Relaxed);
+    }
+}

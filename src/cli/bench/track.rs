@@ -1,0 +1,153 @@
+//! What one stream must have got and what it got: nothing lost, repeated, out of order or meant for another.
+
+use serde::Deserialize;
+
+/// What the bench writes into a notification's `data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Marker {
+    /// The notification's number within the run; it goes to user `n % users`.
+    pub n: u64,
+    /// When it was to be published, in microseconds since the run began.
+    pub t: u64,
+}
+
+/// The part of a notification's event that is read.
+#[derive(Debug, Deserialize)]
+pub struct Received {
+    /// Position in the user's log.
+    pub seq: i64,
+    /// The marker; none in what other publishers wrote.
+    pub data: Option<Marker>,
+}
+
+/// Faults seen by one stream or by all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Came a second time.
+    pub repeated: u64,
+    /// Its seq was not the one after its predecessor's.
+    pub out_of_order: u64,
+    /// Was for another user.
+    pub misdelivered: u64,
+    /// The server could not resume the cursor.
+    pub resets: u64,
+}
+
+impl Faults {
+    /// Adds another stream's faults.
+    pub fn add(&mut self, other: &Self) {
+        self.repeated += other.repeated;
+        self.out_of_order += other.out_of_order;
+        self.misdelivered += other.misdelivered;
+        self.resets += other.resets;
+    }
+}
+
+/// One stream's record.
+#[derive(Debug)]
+pub struct Track {
+    user: u64,
+    users: u64,
+    /// The cursor to come back with; empty before the first hello.
+    pub cursor: String,
+    /// Different notifications of this run that came.
+    pub received: u64,
+    /// What went wrong.
+    pub faults: Faults,
+    last: i64,
+    seen: Vec<u64>,
+}
+
+impl Track {
+    /// The record of a stream of user number `user` of `users`.
+    pub fn new(user: usize, users: usize) -> Self {
+        let (user, users) = (user as u64, users as u64);
+        Self { user, users, cursor: String::new(), received: 0, faults: Faults::default(), last: 0, seen: Vec::new() }
+    }
+
+    /// The stream begins at this seq: a fresh or reset verdict.
+    pub fn begin_at(&mut self, seq: i64) {
+        self.last = seq;
+    }
+
+    /// The seq of the last change seen.
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// Takes a notification; true when it is one of this run that came for the first time.
+    pub fn take(&mut self, received: &Received) -> bool {
+        self.faults.out_of_order += u64::from(received.seq != self.last + 1);
+        self.last = self.last.max(received.seq);
+        let Some(marker) = received.data else { return false };
+        if marker.n % self.users != self.user {
+            self.faults.misdelivered += 1;
+            return false;
+        }
+        let first = self.mark(marker.n / self.users);
+        self.faults.repeated += u64::from(!first);
+        self.received += u64::from(first);
+        first
+    }
+
+    /// Did notification `n` come, if it was for this stream's user?
+    pub fn has(&self, n: u64) -> bool {
+        let (word, bit) = place(n / self.users);
+        self.seen.get(word).is_some_and(|seen| seen & bit != 0)
+    }
+
+    fn mark(&mut self, index: u64) -> bool {
+        let (word, bit) = place(index);
+        if self.seen.len() <= word {
+            self.seen.resize(word + 1, 0);
+        }
+        let first = self.seen[word] & bit == 0;
+        self.seen[word] |= bit;
+        first
+    }
+}
+
+/// The bench's bounds keep the word's index far below `usize`; what passes them is no notification of ours.
+fn place(index: u64) -> (usize, u64) {
+    ((index / 64).min(1 << 32) as usize, 1 << (index % 64))
+}
+
+/// The seq of a cursor.
+pub fn seq_of(cursor: &str) -> Option<i64> {
+    cursor.rsplit_once('.')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(seq: i64, n: u64) -> Received {
+        Received { seq, data: Some(Marker { n, t: 0 }) }
+    }
+
+    #[test]
+    fn what_comes_once_and_in_order_is_no_fault() {
+        let mut track = Track::new(1, 3);
+        track.begin_at(10);
+        assert!(track.take(&received(11, 1)) && track.take(&received(12, 4)));
+        assert_eq!((track.received, track.faults), (2, Faults::default()));
+        assert!(track.has(1) && track.has(4) && !track.has(7));
+    }
+
+    #[test]
+    fn repeats_holes_and_strangers_are_told_apart() {
+        let mut track = Track::new(0, 2);
+        assert!(track.take(&received(1, 0)));
+        assert!(!track.take(&received(1, 0)));
+        assert!(track.take(&received(4, 400)));
+        assert!(!track.take(&received(5, 3)));
+        let faults = Faults { repeated: 1, out_of_order: 2, misdelivered: 1, resets: 0 };
+        assert_eq!((track.received, track.faults), (2, faults));
+    }
+
+    #[test]
+    fn a_cursors_seq_is_its_last_part() {
+        assert_eq!(seq_of("k3f9.1042"), Some(1042));
+        assert_eq!(seq_of(""), None);
+    }
+}

@@ -1,1 +1,0 @@
-//! The edge as a client meets it, without a database.

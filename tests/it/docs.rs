@@ -1,0 +1,62 @@
+//! The tables in `docs/` say what the code says. `UPDATE_DOCS=1` writes them anew.
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use clap::CommandFactory as _;
+use tidings::{cli::Cli, metrics};
+
+fn check(name: &str, expected: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == expected, "docs/{name} is not what the code says: run the tests with UPDATE_DOCS=1");
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[test]
+fn the_settings_page_lists_every_setting() {
+    let mut page = String::from(
+        "# Settings\n\nGenerated from `tidings serve --help`. A setting is a flag, an environment variable, or a key of the \
+         TOML file named by `--config` (the flag's name without the dashes); flags win over the environment, which wins \
+         over the file. Unknown keys and unknown `TIDINGS_*` variables are errors. `tidings check-config` prints what is in \
+         force, secrets hidden.\n",
+    );
+    let mut command = Cli::command();
+    command.build();
+    let serve = command.find_subcommand("serve").unwrap();
+    let mut heading = None;
+    for setting in serve.get_arguments().filter(|argument| argument.get_help_heading().is_some()) {
+        if setting.get_help_heading() != heading {
+            heading = setting.get_help_heading();
+            let _ = write!(page, "\n## {}\n\n| flag | variable | meaning |\n| --- | --- | --- |\n", heading.unwrap());
+        }
+        let help = setting.get_help().map(ToString::to_string).unwrap_or_default();
+        let (meaning, variable) = help.rsplit_once(" [env: ").unwrap_or((&help, ""));
+        let _ = writeln!(
+            page,
+            "| `--{}` | `{}` | {} |",
+            setting.get_long().unwrap(),
+            variable.trim_end_matches(']'),
+            cell(meaning)
+        );
+    }
+    check("settings.md", &page);
+}
+
+#[test]
+fn the_metrics_page_lists_every_metric() {
+    let mut page = String::from(
+        "# Metrics\n\nGenerated from the code; served at `/metrics` in Prometheus' text form. A metric shows once it has been \
+         touched.\n\n| name | kind | labels | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    for metric in metrics::ALL {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let _ = writeln!(page, "| `{}` | {kind} | {} | {} |", metric.name, metric.labels, cell(metric.help));
+    }
+    check("metrics.md", &page);
+}
