@@ -71,7 +71,9 @@ impl Inbound {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
             Incoming::Control(Control::Revoked) => self.revoker.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {
-                self.hub.extend(connection, &identity);
+                if !self.revoker.refuses(&identity) {
+                    self.hub.extend(connection, &identity);
+                }
             }
             Incoming::Restored => {
                 self.heads.hurry();

@@ -7,7 +7,7 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{Revocations, Target},
+    auth::{Identity, Revocations, Target},
     bus::{Bus, Control},
     frame::EndReason,
     hub::Hub,
@@ -47,6 +47,11 @@ impl Revoker {
         self.store.revoke(tenant, target, expires_at).await?;
         self.bus.control(Control::Revoked);
         self.reload().await
+    }
+
+    /// Whether the token behind this identity was revoked, as far as is known here.
+    pub fn refuses(&self, identity: &Identity) -> bool {
+        self.known.refuses(identity)
     }
 
     /// Notes that another instance revoked something.

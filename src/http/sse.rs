@@ -14,6 +14,7 @@ use futures_util::{Stream, stream};
 
 use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params};
 use crate::{
+    auth::Rejected,
     bus::Control,
     connection::{Connection, Filter, Request, jittered},
     frame::{EndReason, bye},
@@ -45,7 +46,15 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
         Err(error) if error.passes() => return Ok(not_now(&parts, EndReason::Overloaded, "unavailable")),
         Err(error) => return Err(error),
     };
-    match Connection::open(&parts.hub, &parts.store, &parts.settings.stream, identity, asked).await {
+    let opened = Connection::open(&parts.hub, &parts.store, &parts.settings.stream, identity.clone(), asked).await;
+    // From here on orders reach the connection; what was ordered while it opened is looked at once more.
+    if parts.authenticator.revocations().refuses(&identity) {
+        return Err(Rejected::Revoked.into());
+    }
+    if parts.health.phase() == Phase::Draining {
+        return Ok(not_now(&parts, EndReason::Draining, "draining"));
+    }
+    match opened {
         Ok(connection) => Ok(head().body(new_infallible_body_stream(events(connection)))),
         Err(reason) => Ok(not_now(&parts, EndReason::Overloaded, reason.as_str())),
     }

@@ -222,8 +222,8 @@ impl Default for Patience {
 impl Patience {
     /// Waits for the next attempt; false when there is none.
     async fn allows(&mut self, failure: &Failure) -> bool {
-        self.attempts -= 1;
-        if self.attempts == 0 || !failure.may_pass() {
+        self.attempts = failure.attempts_left().min(self.attempts - 1);
+        if self.attempts == 0 {
             return false;
         }
         tokio::time::sleep(self.pause.mul_f64(rand::random_range(0.5..1.5))).await;
@@ -242,21 +242,21 @@ enum Failure {
 }
 
 impl Failure {
-    /// Whether a repeat may succeed: all but violated constraints and values that do not fit. A deadlock or a server
-    /// that shuts down has no kind of its own here, so an unknown error is worth another try.
-    fn may_pass(&self) -> bool {
+    /// How many more attempts this is worth: many where it will pass, none where it cannot, one where nobody knows.
+    fn attempts_left(&self) -> u32 {
+        if self.is_outage() {
+            return ATTEMPTS;
+        }
         match self {
-            Self::NoConnection(_) => true,
-            Self::Statement(Error::DatabaseError(kind, _)) => !matches!(
-                kind,
-                DatabaseErrorKind::UniqueViolation
-                    | DatabaseErrorKind::ForeignKeyViolation
-                    | DatabaseErrorKind::NotNullViolation
-                    | DatabaseErrorKind::CheckViolation
-            ),
-            Self::Statement(error) => {
-                matches!(error, Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. })
+            Self::Statement(
+                Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)
+                | Error::BrokenTransactionManager
+                | Error::RollbackErrorOnCommit { .. },
+            ) => ATTEMPTS,
+            Self::Statement(Error::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
+                if information.message().contains("deadlock") { ATTEMPTS } else { 1 }
             }
+            _ => 0,
         }
     }
 
