@@ -37,8 +37,8 @@ fn every_dependency_stays_in_its_room() {
     for (words, rooms) in [
         (&["diesel::", "diesel_async", "use diesel"][..], &["store/"][..]),
         (&["actix_"], &["http/", "app.rs", "app/"]),
-        (&["StatusCode"], &["http/error.rs", "http/observe.rs", "http/tests.rs", "client/", "cli/"]),
-        (&[" redis::", "deadpool_redis"], &["bus/", "ingest/"]),
+        (&["StatusCode"], &["http/error.rs", "http/observe.rs", "http/tests/", "client/", "cli/"]),
+        (&["use redis::", "redis::Client", "deadpool_redis"], &["bus/", "ingest/"]),
         (&["std::env::"], &["config/", "cli/"]),
         (&["pglite"], &["store/"]),
     ] {

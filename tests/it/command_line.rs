@@ -50,7 +50,7 @@ async fn without_a_key_it_serves_on_loopback_only() {
 #[tokio::test]
 async fn a_printed_token_is_good() {
     let cluster = cluster().start().await;
-    let (code, output) = run(&[], &["token", "u1", "--scope", "publish"]).await;
+    let (code, output) = run(&[], &["token", "--sub", "u1", "--scope", "publish"]).await;
     assert_eq!(code, 0, "{output}");
     let caller = cluster.edge().bearer(output.trim());
     caller.notify("u1", "t").await;

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 
-const LIVE: &str = "document.getElementById('state').dataset.state === 'live'";
+const LIVE: &str = "document.getElementById('state')?.dataset.state === 'live'";
 
 /// A tab that shows the inbox of `user`, live.
 async fn tab(browser: &mut Browser, edge: &Edge, user: &str) -> browser::Tab {

@@ -66,7 +66,7 @@ impl Edge {
             let end = line.find(['{', ' ']).unwrap_or(line.len());
             &line[..end] == name && labels.iter().all(|label| line.contains(label))
         });
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>() + 0.0
     }
 }
 

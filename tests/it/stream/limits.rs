@@ -37,7 +37,7 @@ async fn a_full_instance_turns_away_and_keeps_who_is_in() {
     first.hello().await;
     second.hello().await;
     turned_away(edge.user("u3").stream().await).await;
-    assert_eq!(edge.metric("tidings_connects_refused_total", &["overloaded"]).await, 1.0);
+    assert_eq!(edge.metric("tidings_connects_refused_total", &["per_instance"]).await, 1.0);
     assert_eq!(edge.metric("tidings_connections", &[]).await, 2.0);
     cluster.publisher().notify("u2", "still served").await;
     assert_eq!(second.titles(1).await, ["still served"]);
