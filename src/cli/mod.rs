@@ -72,7 +72,7 @@ pub struct Mistake(pub String);
 /// Runs the process: parses the arguments, sets up the log, runs the subcommand.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    env_logger::Builder::from_env(Env::default().default_filter_or("info,actix_server=warn,pglite_oxide=warn")).init();
+    env_logger::Builder::from_env(Env::default().default_filter_or("warn,tidings=info")).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
     done.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)

@@ -78,7 +78,9 @@ fn prefix(options: &Options, wrong: &mut Vec<String>) -> String {
 fn database(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Option<DatabaseSettings> {
     let url = options.database_url.as_deref()?;
     let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    if !postgres || url.parse::<tokio_postgres::Config>().is_err() {
+    // What follows the question mark is the store's to read: the driver knows fewer options than it.
+    let address = url.split('?').next().unwrap_or_default();
+    if !postgres || address.parse::<tokio_postgres::Config>().is_err() {
         complain(wrong, "database-url", "must be postgres://user:password@host/database");
     }
     Some(DatabaseSettings {

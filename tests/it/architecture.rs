@@ -101,7 +101,7 @@ fn declared(text: &str) -> BTreeMap<String, Vec<String>> {
                 tables.entry(table.clone().expect("a table")).or_default().push(column);
             }
             None if line.ends_with('{') && line.contains('(') => {
-                table = line.split_whitespace().next().map(str::to_owned)
+                table = line.split_whitespace().next().map(str::to_owned);
             }
             None => {}
         }

@@ -21,3 +21,4 @@ mod page;
 mod publishing;
 mod retention;
 mod stream;
+mod tls;

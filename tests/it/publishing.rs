@@ -1,4 +1,4 @@
-//! Publishing over HTTP: receipts, idempotency, batches, CloudEvents.
+//! Publishing over HTTP: receipts, idempotency, batches, `CloudEvents`.
 
 use reqwest::Method;
 use serde_json::{Value, json};

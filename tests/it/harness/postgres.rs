@@ -177,7 +177,8 @@ fn account() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("postgres")
 }
 
-fn give_to_owner(path: &Path) {
+/// Makes the account that Postgres runs as the owner.
+pub fn give_to_owner(path: &Path) {
     let Some(account) = account() else { return };
     let accounts = fs::read_to_string("/etc/passwd").unwrap();
     let line = accounts.lines().find(|line| line.starts_with(&format!("{account}:"))).expect("an account for Postgres");
