@@ -4,15 +4,9 @@ use std::{str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use deadpool::managed::Timeouts;
-use diesel::{
-    ConnectionError, ConnectionResult, QueryableByName,
-    migration::{MigrationName, MigrationSource},
-    pg::Pg,
-    sql_query,
-    sql_types::{Bool, Text},
-};
+use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
-    AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
+    AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as diesel_deadpool},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -85,35 +79,6 @@ pub(super) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Re
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     }
-}
-
-/// Names the migrations that the database lacks, without changing anything.
-pub(super) async fn lacking(connection: &mut AsyncPgConnection) -> anyhow::Result<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Ran {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
-    #[derive(QueryableByName)]
-    struct Known {
-        #[diesel(sql_type = Bool)]
-        known: bool,
-    }
-    let table = "select to_regclass('__diesel_schema_migrations') is not null as known";
-    let Known { known } = sql_query(table).get_result(connection).await?;
-    let ran: Vec<Ran> = if known {
-        sql_query("select version from __diesel_schema_migrations").load(connection).await?
-    } else {
-        Vec::new()
-    };
-    let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS)
-        .map_err(|error| anyhow::anyhow!("the migrations in this binary cannot be read: {error}"))?;
-    let lacks = |name: &dyn MigrationName| !ran.iter().any(|ran| name.version() == ran.version.as_str().into());
-    Ok(migrations
-        .iter()
-        .filter(|migration| lacks(migration.name()))
-        .map(|migration| migration.name().to_string())
-        .collect())
 }
 
 /// Runs what is pending under an advisory lock, so that instances that start together take turns.

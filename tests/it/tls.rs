@@ -10,7 +10,8 @@ use crate::harness::*;
 fn certificate(directory: &Path) {
     let openssl = std::process::Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "server.key"])
+        .args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=CA:FALSE", "-keyout", "server.key"])
         .args(["-out", "server.crt"])
         .current_dir(directory)
         .output()
