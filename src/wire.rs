@@ -95,6 +95,24 @@ mod tests {
             read_at: None,
             archived_at: None,
         };
-        insta::assert_snapshot!(serde_json::to_string_pretty(&Item::from(&item)).unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&Item::from(&item)).unwrap(), @r#"
+        {
+          "id": "00000000-0000-0000-0000-000000000000",
+          "seq": 7,
+          "kind": "payment_received",
+          "category": null,
+          "priority": "high",
+          "title": "Paid",
+          "message": null,
+          "data": {
+            "amount": 120
+          },
+          "actionUrl": "/payments",
+          "createdAt": "1970-01-01T00:00:00Z",
+          "expiresAt": "1970-01-01T00:00:00Z",
+          "readAt": null,
+          "archivedAt": null
+        }
+        "#);
     }
 }
