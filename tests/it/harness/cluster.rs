@@ -41,12 +41,8 @@ impl Plan {
 
     /// Starts everything and waits until it is ready.
     pub async fn start(self) -> Cluster {
-        let (postgres, redis) = tokio::join!(Postgres::start(), async {
-            match self.redis {
-                true => Some(Redis::start().await),
-                false => None,
-            }
-        });
+        let (postgres, redis) =
+            tokio::join!(Postgres::start(), async { if self.redis { Some(Redis::start().await) } else { None } });
         let mut settings = vec![(setting::DATABASE.to_owned(), postgres.url())];
         settings.extend(redis.iter().map(|redis| (setting::REDIS.to_owned(), redis.url())));
         settings.extend(self.settings);
