@@ -193,6 +193,7 @@ impl LoadArgs {
             total,
             longest,
             batch: if single { 1 } else { self.batch_size.into() },
+            addressed: self.via != Via::Channel,
             payload: self.payload_bytes as usize,
             publishers: self.publishers.unwrap_or(if single { 64 } else { 8 }).into(),
         }

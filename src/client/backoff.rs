@@ -28,12 +28,14 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The wait before the next try: what was asked and half as much again at most; without failures no more than
-    /// that, else doubled for each up to 30 s or what was asked, whichever is longer.
+    /// The wait before the next try: what was asked, or half a second doubled by each failure up to 30 s, whichever
+    /// is longer; and up to half as much again, so that clients which ended together do not return together.
     pub fn wait(&self) -> Duration {
-        let base = self.asked.unwrap_or(START);
-        let grown = base.saturating_mul(1 << self.failures.min(16)).min(MOST.max(base));
-        grown.mul_f64(1.0 + rand::random_range(0.0..0.5))
+        let grown = START.saturating_mul(1 << self.failures.min(16)).min(MOST);
+        self.asked
+            .unwrap_or(START)
+            .max(if self.failures > 0 { grown } else { Duration::ZERO })
+            .mul_f64(1.0 + rand::random_range(0.0..0.5))
     }
 }
 
@@ -63,8 +65,8 @@ mod tests {
     #[test]
     fn a_long_wait_that_was_asked_for_is_kept_under_failures() {
         let mut backoff = Backoff::default();
-        backoff.ask(Duration::from_secs(120));
+        backoff.ask(Duration::from_mins(2));
         backoff.failed();
-        assert!(backoff.wait() >= Duration::from_secs(120));
+        assert!(backoff.wait() >= Duration::from_mins(2));
     }
 }

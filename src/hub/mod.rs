@@ -34,6 +34,9 @@ use crate::{
 };
 
 const SHARDS: usize = 64;
+/// Connections that a drain ends in one step, and the time from one step to the next.
+const DRAIN_PACE: usize = 100;
+const DRAIN_STEP: Duration = Duration::from_millis(100);
 
 /// A future that ends when a user's announcements come in.
 type Subscribed = Shared<futures_util::future::BoxFuture<'static, ()>>;
@@ -163,16 +166,14 @@ impl Hub {
         members.len()
     }
 
-    /// Ends all connections, in small groups spread over `time`, so that the others are not stormed.
-    pub async fn drain(&self, time: Duration) {
-        const STEPS: u32 = 50;
+    /// Ends all connections, [`DRAIN_PACE`] of them at a time and within `most`, so that the others are not stormed.
+    pub async fn drain(&self, most: Duration) {
         let members = self.members();
-        if members.is_empty() {
-            return;
-        }
-        for group in members.chunks(members.len().div_ceil(STEPS as usize)) {
+        let time = most.min(DRAIN_STEP * u32::try_from(members.len().div_ceil(DRAIN_PACE)).unwrap_or(u32::MAX));
+        let steps = (time.as_millis() / DRAIN_STEP.as_millis()).max(1);
+        for group in members.chunks(members.len().div_ceil(steps as usize).max(1)) {
             group.iter().for_each(|member| member.end(EndReason::Draining));
-            tokio::time::sleep(time / STEPS).await;
+            tokio::time::sleep(DRAIN_STEP).await;
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     target::{Target, Users},
     track::{Faults, Track},
 };
+use crate::cli::Mistake;
 
 const TICK: Duration = Duration::from_millis(10);
 
@@ -128,7 +129,7 @@ impl Fleet {
                 return Ok(Duration::from_secs_f64(lock(&phase.live_after).milliseconds_at(1.0) / 1000.0));
             }
             if let Some(why) = phase.fatal.get() {
-                bail!("{why}");
+                return Err(Mistake(why.clone()).into());
             }
             if phase.start.elapsed() > patience {
                 let why = lock(&phase.trouble).take().unwrap_or_else(|| "no answer yet".to_owned());

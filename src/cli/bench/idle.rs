@@ -52,7 +52,6 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "memory in KiB fits")]
 fn memory(report: &mut Report, [before, open, after]: [Usage; 3], streams: usize) {
     let each = |usage: Usage| usage.rss_kib.saturating_sub(before.rss_kib) as f64 * 1.024 / streams as f64;
     report.add("memoryPerConnectionKb", "server memory per connection (RSS)", each(after), "KB");

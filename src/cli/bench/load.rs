@@ -32,6 +32,8 @@ pub struct Plan {
     pub longest: Duration,
     /// Notifications per request.
     pub batch: u64,
+    /// The body names its recipient; in a channel the channel does.
+    pub addressed: bool,
     /// Bytes of padding in each.
     pub payload: usize,
     /// Requests at the same time.
@@ -43,6 +45,21 @@ impl Plan {
     fn time(&self) -> Duration {
         let seconds = self.total.checked_div(self.rate).unwrap_or_default();
         Duration::from_secs(seconds).min(self.longest)
+    }
+
+    fn body(&self, user: &str, n: u64, time: u64) -> String {
+        let payload = self.payload;
+        let mut body = String::with_capacity(payload + 120);
+        body.push('{');
+        if self.addressed {
+            let _ = write!(body, r#""users":["{user}"],"#);
+        }
+        let _ = write!(
+            body,
+            r#""kind":"bench","title":"Measured","data":{{"n":{n},"t":{time},"padding":"{:p<payload$}"}}}}"#,
+            ""
+        );
+        body
     }
 }
 
@@ -137,19 +154,9 @@ impl Load {
         let time = micros(due.duration_since(self.shared.started));
         let numbers = first..first + count;
         let users: Vec<String> = numbers.clone().map(|n| self.shared.users.name(self.shared.users.of(n))).collect();
-        let bodies = numbers.zip(&users).map(|(n, user)| body(user, n, time, self.plan.payload)).collect();
+        let bodies = numbers.zip(&users).map(|(n, user)| self.plan.body(user, n, time)).collect();
         Batch { users, bodies }
     }
-}
-
-fn body(user: &str, n: u64, time: u64, payload: usize) -> String {
-    let mut body = String::with_capacity(payload + 120);
-    let _ = write!(
-        body,
-        r#"{{"users":["{user}"],"kind":"bench","title":"Measured","data":{{"n":{n},"t":{time},"padding":"{:p<payload$}"}}}}"#,
-        ""
-    );
-    body
 }
 
 #[cfg(test)]
@@ -157,10 +164,17 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    fn parsed(addressed: bool) -> Value {
+        let longest = Duration::from_secs(1);
+        let plan = Plan { rate: 1, total: 1, longest, batch: 1, addressed, payload: 5, publishers: 1 };
+        serde_json::from_str(&plan.body("bench-1-2", 7, 9)).unwrap()
+    }
+
     #[test]
-    fn a_body_is_json_of_the_size_asked_for() {
-        let parsed: Value = serde_json::from_str(&body("bench-1-2", 7, 9, 5)).unwrap();
-        assert_eq!(parsed["users"], json!(["bench-1-2"]));
-        assert_eq!(parsed["data"], json!({"n": 7, "t": 9, "padding": "ppppp"}));
+    fn a_body_is_json_of_the_size_asked_for_and_names_its_user_unless_a_channel_does() {
+        let body = parsed(true);
+        assert_eq!(body["users"], json!(["bench-1-2"]));
+        assert_eq!(body["data"], json!({"n": 7, "t": 9, "padding": "ppppp"}));
+        assert_eq!(parsed(false).get("users"), None);
     }
 }

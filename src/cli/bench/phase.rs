@@ -33,7 +33,6 @@ impl Micros {
     }
 
     /// The time, in milliseconds, that this share of all times (0 to 1) does not pass.
-    #[allow(clippy::cast_precision_loss, reason = "ten minutes fit")]
     pub fn milliseconds_at(&self, share: f64) -> f64 {
         self.0.value_at_quantile(share) as f64 / 1000.0
     }

@@ -55,7 +55,9 @@ pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
         ("lagP999Ms", "lag p99.9", 0.999),
         ("lagMaxMs", "lag max", 1.0),
     ];
-    report.times(&lock(&fleet.shared.lag), &points);
+    if deliveries > 0 {
+        report.times(&lock(&fleet.shared.lag), &points);
+    }
     report.audit(&audit);
     report.retries(&opened.phase);
     report.cpu_per("serverCpuPerDeliveryUs", "server CPU per delivery", cpu_between(before, after), deliveries);

@@ -39,7 +39,6 @@ impl Report {
     }
 
     /// Adds a count.
-    #[allow(clippy::cast_precision_loss, reason = "counts of a bounded run fit")]
     pub fn count(&mut self, key: &'static str, label: &'static str, value: u64) {
         self.add(key, label, value as f64, "");
     }
@@ -105,7 +104,6 @@ impl Report {
     }
 
     /// Adds processor time per thing done, if the server's processes are known.
-    #[allow(clippy::cast_precision_loss, reason = "counts of a bounded run fit")]
     pub fn cpu_per(&mut self, key: &'static str, label: &'static str, used: Option<Duration>, things: u64) {
         if let Some(used) = used.filter(|_| things > 0) {
             self.add(key, label, used.as_secs_f64() * 1e6 / things as f64, "us");
@@ -144,7 +142,6 @@ impl Figure {
         format!("{:.digits$} {}", self.value, self.unit).trim_end().to_owned()
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "a whole number here is a count, far below 2^53")]
     fn json(&self) -> Value {
         if self.value.fract() == 0.0 && self.value.abs() < 1e15 {
             return (self.value as i64).into();
@@ -154,7 +151,6 @@ impl Figure {
 }
 
 /// How many a second.
-#[allow(clippy::cast_precision_loss, reason = "counts of a bounded run fit")]
 pub fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { (count as f64 / time.as_secs_f64()).round() }
 }

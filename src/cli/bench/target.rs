@@ -53,7 +53,6 @@ impl Users {
     }
 
     /// The number of the user whom notification `n` is for.
-    #[allow(clippy::cast_possible_truncation, reason = "less than the count, which is a usize")]
     pub fn of(&self, n: u64) -> usize {
         (n % self.count as u64) as usize
     }
