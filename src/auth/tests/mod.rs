@@ -277,7 +277,7 @@ fn keys_that_cannot_be_used_are_refused_at_the_start() {
         |pem: String| Authenticator::new(&AuthSettings { public_key: Some(pem), ..settings() }, None).is_err();
     let weak = [&[0x30, 0x81, 0x9f][..], &[0; 156]].concat();
     let private = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
-    for wrong in ["".into(), "a secret".into(), pem("PUBLIC KEY", &weak), pem("PRIVATE KEY", private.as_ref())] {
+    for wrong in [String::new(), "a secret".into(), pem("PUBLIC KEY", &weak), pem("PRIVATE KEY", private.as_ref())] {
         assert!(refused(wrong));
     }
     assert!(Authenticator::new(&settings(), None).is_err(), "no key at all");
