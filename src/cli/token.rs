@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn times_to_live_have_a_unit_and_bounds() {
         assert_eq!(ttl("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(ttl("2h"), Ok(Duration::from_secs(7_200)));
+        assert_eq!(ttl("2h"), Ok(Duration::from_hours(2)));
         for text in ["", "h", "1", "0s", "-1h", "1.5h", "1y", "3651d", "99999999999999999999d", "1ä"] {
             assert!(ttl(text).is_err(), "{text:?}");
         }

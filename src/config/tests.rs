@@ -40,7 +40,7 @@ fn nothing_at_all_is_a_working_setup_on_loopback() {
     assert_eq!(settings.prefix, "tidings");
     assert_eq!(settings.auth.cookie, "tidings_token");
     assert_eq!(settings.stream.heartbeat, Duration::from_secs(20));
-    assert_eq!(settings.retention.keep, Duration::from_secs(90 * 86_400));
+    assert_eq!(settings.retention.keep, Duration::from_hours(90 * 24));
     assert!(settings.database.is_none() && settings.redis.is_none() && !settings.auth.has_key());
 }
 

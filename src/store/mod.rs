@@ -207,6 +207,12 @@ impl Shared {
     }
 }
 
+/// Whether the database was not migrated yet: as good as away, until it is.
+fn lacks_tables(error: &Error) -> bool {
+    let Error::DatabaseError(_, information) = error else { return false };
+    information.message().starts_with("relation ") && information.message().ends_with("does not exist")
+}
+
 /// How often an operation is still tried.
 struct Patience {
     attempts: u32,
@@ -237,7 +243,7 @@ impl Patience {
 enum Failure {
     #[error("no connection: {0}")]
     NoConnection(String),
-    #[error("{0}")]
+    #[error("{0}{hint}", hint = if lacks_tables(.0) { " (run `tidings migrate`)" } else { "" })]
     Statement(Error),
 }
 
@@ -263,6 +269,7 @@ impl Failure {
     fn is_outage(&self) -> bool {
         match self {
             Self::NoConnection(_) => true,
+            Self::Statement(error) if lacks_tables(error) => true,
             Self::Statement(Error::DatabaseError(kind, information)) => {
                 matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
                     || information.message().contains("terminating connection")

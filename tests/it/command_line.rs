@@ -1,5 +1,7 @@
 //! The command line: settings, exit codes, and errors that a user can act on.
 
+use serde_json::json;
+
 use crate::harness::{instance::setting, *};
 
 /// Runs to the end and answers the exit code and everything printed.
@@ -69,13 +71,18 @@ async fn a_taken_port_is_told_plainly() {
 }
 
 #[tokio::test]
-async fn a_database_without_tables_is_told_plainly() {
+async fn a_database_without_tables_is_told_plainly_and_served_once_it_has_them() {
     let postgres = Postgres::start().await;
     postgres.connect().await.batch_execute("create database empty").await.unwrap();
     let url = postgres.url_of("empty");
-    let (code, output) = run(&[(setting::DATABASE, &url)], &["serve"]).await;
-    assert_ne!(code, 0);
-    assert!(output.contains("migrate") && !output.contains("panicked"), "{output}");
-    let migrated = Instance::start(&[(setting::DATABASE, &url), ("TIDINGS_MIGRATE", "true")]).await;
-    migrated.edge().publisher().notify("u1", "t").await;
+    let early = Instance::start(&[(setting::DATABASE, &url)]).await;
+    let edge = early.edge();
+    edge.publisher().publish(&json!({"users": ["u1"], "title": "t"})).await.problem(503);
+    let health = || async { edge.nobody().get("/health").await.expect(200)["status"].clone() };
+    eventually("it is degraded", async || (health().await == "degraded").then_some(())).await;
+    assert!(early.log().contains("tidings migrate"), "{}", early.log());
+    let (code, output) = run(&[(setting::DATABASE, &url)], &["migrate"]).await;
+    assert_eq!(code, 0, "{output}");
+    edge.publisher().notify("u1", "t").await;
+    eventually("all is well", async || (health().await == "ok").then_some(())).await;
 }

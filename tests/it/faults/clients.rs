@@ -24,8 +24,6 @@ async fn a_client_that_reads_nothing_for_too_long_is_dropped_and_resumes_exactly
     let edge = cluster.edge();
     let mut slow = raw_stream(&cluster, "u1");
     publish_large(&cluster, "u1").await;
-    eventually("it is dropped", async || (edge.metric("tidings_write_stalls_total", &[]).await >= 1.0).then_some(()))
-        .await;
     gone(&edge).await;
 
     let received = tokio::task::spawn_blocking(move || read_to_end(&mut slow)).await.unwrap();
@@ -68,9 +66,9 @@ async fn leave(watch: &Edge, edge: Edge) {
         stream.hello().await;
         streams.push(stream);
     }
-    assert_eq!(watch.metric("tidings_connections", &[]).await, 4.0);
+    assert_eq!(watch.metric("tidings_connections", &[]).await, 4);
     streams.truncate(1);
-    eventually("three have left", async || (watch.metric("tidings_connections", &[]).await == 1.0).then_some(())).await;
+    eventually("three have left", async || (watch.metric("tidings_connections", &[]).await == 1).then_some(())).await;
     edge.publisher().notify("u0", "still here").await;
     assert_eq!(streams[0].titles(1).await, ["still here"]);
     drop((streams, edge));
@@ -78,8 +76,7 @@ async fn leave(watch: &Edge, edge: Edge) {
 }
 
 async fn gone(edge: &Edge) {
-    eventually("no stream is open", async || (edge.metric("tidings_connections", &[]).await == 0.0).then_some(()))
-        .await;
+    eventually("no stream is open", async || (edge.metric("tidings_connections", &[]).await == 0).then_some(())).await;
 }
 
 /// A stream from which only the first byte was read: the kernel's buffer for it does not grow until more is.
@@ -111,7 +108,7 @@ async fn publish_large(cluster: &Cluster, user: &str) {
 fn read_titles(socket: &mut TcpStream, count: usize) -> Vec<String> {
     let last = format!(r#""title":"n{}""#, count - 1);
     let mut text = String::new();
-    let mut chunk = [0; 65536];
+    let mut chunk = vec![0; 65536];
     loop {
         // Only what is new is searched, and what the last read may have cut in two.
         let from = text.len().saturating_sub(last.len());

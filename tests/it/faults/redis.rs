@@ -60,12 +60,12 @@ async fn a_stream_opened_without_redis_hears_by_redis_when_it_is_back() {
     let mut cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     cluster.redis().kill();
     let other = cluster.instances[1].edge();
-    eventually("the bus is down", async || (other.metric("tidings_bus_up", &[]).await == 0.0).then_some(())).await;
+    eventually("the bus is down", async || (other.metric("tidings_bus_up", &[]).await == 0).then_some(())).await;
     let mut stream = other.user("u1").stream().await;
     stream.hello().await;
     cluster.redis().start_empty().await;
     for edge in cluster.edges() {
-        eventually("the bus is up", async || (edge.metric("tidings_bus_up", &[]).await == 1.0).then_some(())).await;
+        eventually("the bus is up", async || (edge.metric("tidings_bus_up", &[]).await == 1).then_some(())).await;
     }
     let found = other.metric("tidings_head_check_finds_total", &[]).await;
     cluster.publisher().notify("u1", "by redis").await;

@@ -59,14 +59,14 @@ impl Edge {
         Caller { edge: self.clone(), token: None }
     }
 
-    /// The sum over all label sets of one metric whose labels contain every one of `labels`.
-    pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    /// The sum of one metric, which counts something, over all label sets that contain every one of `labels`.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> i64 {
         let text = self.nobody().get("/metrics").await.text;
         let lines = text.lines().filter(|line| {
             let end = line.find(['{', ' ']).unwrap_or(line.len());
             &line[..end] == name && labels.iter().all(|label| line.contains(label))
         });
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>() + 0.0
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap()).sum()
     }
 }
 
@@ -82,10 +82,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn edge(&self) -> &Edge {
-        &self.edge
-    }
-
     /// The caller's token.
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("a caller with a token")
@@ -185,13 +181,6 @@ impl Answer {
 
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// The text of an answer that must have this status.
-    #[track_caller]
-    pub fn expect_text(&self, status: u16) -> &str {
-        assert_eq!(self.status, status, "{}", self.text);
-        &self.text
     }
 
     /// The JSON of an answer that must have this status.

@@ -105,14 +105,10 @@ impl Instance {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
+    /// Where it keeps its data when it is alone.
+    #[cfg(feature = "embedded")]
     pub fn data_dir(&self) -> &str {
         &self.settings[setting::DATA_DIR]
-    }
-
-    /// Changes a setting for its next life; an empty value removes it.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.settings.insert(name.to_owned(), value.to_owned());
-        self.settings.retain(|_, value| !value.is_empty());
     }
 
     /// Ends it with SIGKILL.

@@ -27,7 +27,7 @@ pub use sse::{Frame, Frames};
 pub use token::Token;
 
 /// How long anything may take before a test fails: generous, for it is never waited out when all is well.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Asks again and again until the answer is there; panics with `what` when the deadline has passed.
 pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {

@@ -189,7 +189,7 @@ pub fn give_to_owner(path: &Path) {
 fn run_as_owner(program: impl AsRef<std::ffi::OsStr>, arguments: impl FnOnce(&mut Command) -> &mut Command) {
     let mut command = mortal(program.as_ref(), Signal::KILL, account());
     let output = arguments(&mut command).current_dir("/").output().unwrap();
-    assert!(output.status.success(), "{:?}: {}", program.as_ref(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {}", program.as_ref().display(), String::from_utf8_lossy(&output.stderr));
 }
 
 /// A program of the newest installed Postgres.

@@ -60,12 +60,11 @@ impl Frames {
     pub async fn open(request: RequestBuilder) -> Self {
         let request = request.header("Accept", "text/event-stream");
         let response = in_time("the stream is answered", request.send()).await.expect("an answer");
-        assert!(
-            response.status() == 200,
-            "{} instead of a stream: {}",
-            response.status(),
-            response.text().await.unwrap_or_default()
-        );
+        let status = response.status();
+        if status != 200 {
+            let text = response.text().await.unwrap_or_default();
+            panic!("{status} instead of a stream: {text}");
+        }
         assert_eq!(response.headers()["content-type"].to_str().unwrap().split(';').next(), Some("text/event-stream"));
         Self { response, buffer: Vec::new(), ready: VecDeque::new(), cursor: None }
     }

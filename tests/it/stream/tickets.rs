@@ -1,5 +1,7 @@
 //! One-time tickets, for browsers whose `EventSource` sends no headers.
 
+use reqwest::Method;
+
 use crate::harness::*;
 
 async fn ticket(user: &Caller) -> String {
@@ -27,7 +29,7 @@ async fn of_many_who_use_a_ticket_at_once_one_gets_in() {
     let path = format!("/api/notifications/stream?ticket={ticket}");
     let tries = (0..10).map(|index| {
         let nobody = cluster.instances[index % 2].edge().nobody();
-        let request = nobody.request(reqwest::Method::GET, &path);
+        let request = nobody.request(Method::GET, &path);
         async move { request.send().await.unwrap().status().as_u16() }
     });
     let mut statuses = futures_util::future::join_all(tries).await;
@@ -71,7 +73,6 @@ async fn a_cookie_may_carry_the_token_but_change_nothing_from_a_foreign_page() {
     let nobody = cluster.edge().nobody();
     let cookie = format!("tidings_token={}", Token::of("u1").sign());
     let request = |method, path| nobody.request(method, path).header("Cookie", &cookie);
-    use reqwest::Method;
     Frames::open(request(Method::GET, "/api/notifications/stream")).await.hello().await;
     Answer::of(request(Method::GET, "/api/notifications")).await.expect(200);
     let read_all = || request(Method::POST, "/api/notifications/read-all");
