@@ -220,24 +220,9 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
 
 /// One announcement per recipient, in the order of the seqs of each.
 fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
-    let content = &item.content;
     for (key, row) in keys(item).zip(&written.rows) {
         let Placed { epoch, seq, unread } = row;
-        let wire = Item {
-            id: item.id,
-            seq: *seq,
-            kind: &content.kind,
-            category: content.category.as_deref(),
-            priority: content.priority,
-            title: &content.title,
-            message: content.message.as_deref(),
-            data: content.data.as_ref(),
-            action_url: content.action_url.as_deref(),
-            created_at: written.created_at,
-            expires_at: written.expires_at,
-            read_at: None,
-            archived_at: None,
-        };
+        let wire = Item::arriving(item.id, *seq, &item.content, written.created_at, written.expires_at);
         let frames = vec![Frame::notification(epoch, &wire, *unread)];
         announcements.push(Announcement { key, epoch: epoch.clone(), head: *seq, frames, published_at: received_at });
     }

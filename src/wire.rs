@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::notification::{InboxItem, Priority, Seq};
+use crate::notification::{Content, InboxItem, Priority, Seq};
 
 /// One notification with its user's state.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -50,12 +50,18 @@ pub struct Item<'a> {
     pub archived_at: Option<DateTime<Utc>>,
 }
 
-impl<'a> From<&'a InboxItem> for Item<'a> {
-    fn from(item: &'a InboxItem) -> Self {
-        let content = &item.content;
+impl<'a> Item<'a> {
+    /// An item as it arrives: neither read nor archived.
+    pub fn arriving(
+        id: Uuid,
+        seq: Seq,
+        content: &'a Content,
+        created_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Self {
         Self {
-            id: item.id,
-            seq: item.seq,
+            id,
+            seq,
             kind: &content.kind,
             category: content.category.as_deref(),
             priority: content.priority,
@@ -63,18 +69,24 @@ impl<'a> From<&'a InboxItem> for Item<'a> {
             message: content.message.as_deref(),
             data: content.data.as_ref(),
             action_url: content.action_url.as_deref(),
-            created_at: item.created_at,
-            expires_at: item.expires_at,
-            read_at: item.read_at,
-            archived_at: item.archived_at,
+            created_at,
+            expires_at,
+            read_at: None,
+            archived_at: None,
         }
+    }
+}
+
+impl<'a> From<&'a InboxItem> for Item<'a> {
+    fn from(item: &'a InboxItem) -> Self {
+        let arrived = Self::arriving(item.id, item.seq, &item.content, item.created_at, item.expires_at);
+        Self { read_at: item.read_at, archived_at: item.archived_at, ..arrived }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notification::Content;
 
     #[test]
     fn an_item_keeps_its_nulls_and_speaks_camel_case() {

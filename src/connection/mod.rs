@@ -5,6 +5,7 @@
 
 mod filter;
 mod replay;
+mod verdict;
 
 use std::time::Duration;
 
@@ -14,13 +15,15 @@ use tokio::time::Instant;
 
 pub use filter::Filter;
 
+use self::verdict::{Start, snapshot};
+
 use crate::{
     auth::Identity,
     config::StreamSettings,
-    frame::{self, EndReason, Hello, ResetReason, Verdict},
+    frame::{self, EndReason, Hello, Verdict},
     hub::{Delivery, Full, Hub, Read, Seat},
     metrics,
-    notification::{Cursor, Epoch, Seq, UserKey},
+    notification::{Cursor, Epoch},
     store::{Ask, Page, Position, Store, Unavailable},
 };
 
@@ -307,61 +310,6 @@ impl Drop for Connection {
         let stalled = self.seat.member().is_unheard() && self.handed_at.elapsed() >= self.settings.write_stall / 2;
         let reason = self.ended.map_or(if stalled { "stalled" } else { "left" }, EndReason::as_str);
         ::metrics::counter!(metrics::ENDS, "reason" => reason).increment(1);
-    }
-}
-
-/// What the client's cursor turned out to be.
-enum Asked {
-    Nothing,
-    NewestAfter(Seq),
-    After(Cursor),
-    Malformed,
-}
-
-async fn snapshot(
-    store: &Store,
-    settings: &StreamSettings,
-    key: &UserKey,
-    request: &Request,
-) -> Result<(Asked, Page), Unavailable> {
-    let asked = match (&request.cursor, request.replay) {
-        (Some(text), _) => text.parse().map_or(Asked::Malformed, Asked::After),
-        (None, Some(count)) => store.before_newest(key, count).await?.map_or(Asked::Nothing, Asked::NewestAfter),
-        (None, None) => Asked::Nothing,
-    };
-    let (after, max_rows) = match &asked {
-        Asked::After(cursor) => (cursor.seq, settings.page_rows),
-        Asked::NewestAfter(seq) => (*seq, settings.page_rows),
-        Asked::Nothing | Asked::Malformed => (Seq::MAX, 0),
-    };
-    let page = store.page(Ask { key: key.clone(), after: Position::after(after), max_rows }).await?;
-    Ok((asked, page))
-}
-
-/// Where a stream starts.
-struct Start {
-    verdict: Verdict,
-    reason: Option<ResetReason>,
-    /// What the client has: what follows is sent.
-    from: Seq,
-    /// The cursor that the hello names.
-    told: Seq,
-}
-
-impl Start {
-    fn of(asked: &Asked, page: &Page, max_replay: u64) -> Self {
-        let fresh = |from| Self { verdict: Verdict::Fresh, reason: None, from, told: from };
-        let reset = |reason| Self { verdict: Verdict::Reset, reason: Some(reason), from: page.head, told: page.head };
-        match asked {
-            Asked::Nothing => fresh(page.head),
-            Asked::NewestAfter(seq) => fresh((*seq).min(page.head)),
-            Asked::Malformed => reset(ResetReason::Invalid),
-            Asked::After(cursor) if cursor.epoch != page.epoch => reset(ResetReason::Epoch),
-            Asked::After(cursor) if cursor.seq > page.head => reset(ResetReason::Invalid),
-            Asked::After(cursor) if cursor.seq < page.pruned => reset(ResetReason::Pruned),
-            Asked::After(cursor) if (page.head - cursor.seq).unsigned_abs() > max_replay => reset(ResetReason::TooFar),
-            Asked::After(cursor) => Self { verdict: Verdict::Resumed, reason: None, from: cursor.seq, told: page.head },
-        }
     }
 }
 

@@ -1,0 +1,236 @@
+//! The whole program: builds every part, starts every task, serves, and stops in order. The binary and the tests use
+//! the same.
+
+mod listener;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use actix_web::{dev::ServerHandle, web::Data};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{
+    auth::{Authenticator, local_secret},
+    bus::{Bus, Control, Incoming, Sink, redis::RedisBus},
+    config::Settings,
+    fanout::Fanout,
+    health::{Health, Phase},
+    http::{Parts, metrics_endpoint},
+    hub::{Hub, Origin},
+    inbox::Inbox,
+    ingest::{self, Ingest, RECLAIM_IDLE},
+    publish::Publisher,
+    revoker::Revoker,
+    store::Store,
+    tasks::{heads::HeadCheck, retention, vitals::Vitals},
+};
+
+/// A running instance.
+pub struct Running {
+    address: SocketAddr,
+    settings: Arc<Settings>,
+    hub: Hub,
+    health: Arc<Health>,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    /// Ends what brings work in.
+    intake: CancellationToken,
+    /// Ends the rest.
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    failed: Arc<Notify>,
+}
+
+/// What the bus hands over, once there is somebody to take it.
+struct Inbound {
+    hub: Hub,
+    heads: HeadCheck,
+    revoker: Revoker,
+}
+
+impl Inbound {
+    fn take(&self, incoming: Incoming) {
+        match incoming {
+            Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
+            Incoming::Control(Control::Revoked) => self.revoker.note_change(),
+            Incoming::Control(Control::Extend { connection, identity }) => {
+                if !self.revoker.refuses(&identity) {
+                    self.hub.extend(connection, &identity);
+                }
+            }
+            Incoming::Restored => {
+                self.heads.hurry();
+                self.revoker.note_change();
+            }
+        }
+    }
+}
+
+/// Spawns tasks that are to run until the stop; one that ends early is a defect and ends the instance.
+struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    failed: Arc<Notify>,
+}
+
+impl Tasks {
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (stop, failed) = (self.stop.clone(), self.failed.clone());
+        let task = self.tracker.spawn(task);
+        self.tracker.spawn(async move {
+            let ended = task.await;
+            if !stop.is_cancelled() {
+                log::error!("the task {name} ended: {ended:?}");
+                failed.notify_one();
+            }
+        });
+    }
+}
+
+impl Running {
+    /// Starts an instance with these settings; it serves when this returns.
+    ///
+    /// # Errors
+    /// When a part cannot be started: the address is taken, the database does not open, a key is unusable.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let settings = Arc::new(settings);
+        let listener = listener::listen(settings.listen)?;
+        let address = listener.local_addr()?;
+        let (intake, stop, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let core = Core::build(&settings, &stop, &tracker).await?;
+        // A revoked token must not slip in before the first turn of the task that keeps up with revocations.
+        if core.revoker.reload().await.is_err() {
+            log::warn!("revocations are not known yet: the database does not answer");
+        }
+        let failed = Arc::new(Notify::new());
+        core.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
+        core.take_in(&intake, &tracker);
+        let (hub, health) = (core.hub.clone(), core.health.clone());
+        let server = listener::serve(listener, Data::new(core.into_parts()), &settings)?;
+        health.enter(Phase::Serving);
+        let (handle, serving) = (server.handle(), tokio::spawn(server));
+        Ok(Self { address, settings, hub, health, server: handle, serving, intake, stop, tracker, failed })
+    }
+
+    /// Where it listens: the port is real even if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until a part that must run for ever has ended: the instance is to be stopped then.
+    pub async fn failed(&self) {
+        self.failed.notified().await;
+    }
+
+    /// Stops in order: readiness goes red, streams are told and ended with a spread, then accepting ends and open
+    /// requests finish, then intake, then the rest. Takes the drain time of the settings at most.
+    pub async fn stop(self) {
+        let drain = self.settings.drain;
+        let deadline = tokio::time::Instant::now() + drain;
+        self.health.enter(Phase::Draining);
+        log::info!("draining {} streams", self.hub.connections());
+        // Streams that open while others are being ended are told to come back, so the number only falls.
+        self.hub.drain(drain / 2).await;
+        self.intake.cancel();
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let _ = timeout(left, self.server.stop(true)).await;
+        self.stop.cancel();
+        self.tracker.close();
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_secs(1));
+        if timeout(left, self.tracker.wait()).await.is_err() {
+            log::warn!("stopped with work still under way");
+        }
+        self.serving.abort();
+    }
+}
+
+/// The parts, wired to each other.
+struct Core {
+    settings: Arc<Settings>,
+    store: Store,
+    bus: Bus,
+    hub: Hub,
+    fanout: Fanout,
+    publisher: Publisher,
+    inbox: Inbox,
+    authenticator: Authenticator,
+    heads: HeadCheck,
+    revoker: Revoker,
+    health: Arc<Health>,
+    metrics: PrometheusHandle,
+}
+
+impl Core {
+    async fn build(settings: &Arc<Settings>, stop: &CancellationToken, tracker: &TaskTracker) -> anyhow::Result<Self> {
+        let local = if settings.auth.has_key() { None } else { Some(local_secret(&settings.data_dir)?) };
+        let authenticator = Authenticator::new(&settings.auth, local)?;
+        let store = Store::open(settings).await?;
+        let inbound: Arc<OnceLock<Inbound>> = Arc::default();
+        let bus = open_bus(settings, &inbound, stop, tracker)?;
+        let hub = Hub::new(bus.clone(), settings.stream.clone());
+        let fanout = Fanout::new(hub.clone(), bus.clone());
+        let publisher = Publisher::start(store.clone(), fanout.clone(), &settings.publish, tracker);
+        let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
+        let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check);
+        let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), authenticator.revocations().clone());
+        let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
+        let (health, metrics) = (Arc::default(), metrics_endpoint::install());
+        let settings = settings.clone();
+        Ok(Self { settings, store, bus, hub, fanout, publisher, inbox, authenticator, heads, revoker, health, metrics })
+    }
+
+    /// Starts what runs beside the requests.
+    fn spawn(&self, tasks: &Tasks) {
+        let (hub, store, bus) = (self.hub.clone(), self.store.clone(), self.bus.clone());
+        let sweep = self.settings.retention.sweep;
+        tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
+        tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
+        tasks.spawn("revocations", self.revoker.clone().run(tasks.stop.clone()));
+        tasks.spawn("retention", retention::run(store.clone(), self.fanout.clone(), sweep, tasks.stop.clone()));
+        let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
+        tasks.spawn("vitals", vitals.run(tasks.stop.clone()));
+    }
+
+    /// Opens the ways in through Redis, where there is one.
+    fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
+        let Bus::Redis(redis) = &self.bus else { return };
+        let ingest = Ingest {
+            servers: redis.servers().clone(),
+            prefix: self.settings.prefix.clone(),
+            instance: Uuid::new_v4().simple().to_string(),
+            limits: self.settings.publish.clone(),
+            publish: ingest::through(self.publisher.clone()),
+            reclaim_idle: RECLAIM_IDLE,
+        };
+        ingest.start(intake, tracker);
+    }
+
+    fn into_parts(self) -> Parts {
+        let Self { settings, store, bus, hub, publisher, inbox, authenticator, revoker, health, metrics, .. } = self;
+        Parts { settings, store, publisher, inbox, authenticator, hub, revoker, bus, health, metrics }
+    }
+}
+
+fn open_bus(
+    settings: &Settings,
+    inbound: &Arc<OnceLock<Inbound>>,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> anyhow::Result<Bus> {
+    let inbound = inbound.clone();
+    let sink: Sink = Arc::new(move |incoming| {
+        if let Some(inbound) = inbound.get() {
+            inbound.take(incoming);
+        }
+    });
+    match &settings.redis {
+        None => Ok(Bus::Local(sink)),
+        Some(redis) => RedisBus::start(redis, &settings.prefix, sink, stop.clone(), tracker).map(Bus::Redis),
+    }
+}
