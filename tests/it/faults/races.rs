@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -16,11 +17,15 @@ use crate::{
 /// Reconnects of all clients of the race together.
 const RECONNECTS: usize = 3_000;
 const CLIENTS: usize = 12;
+/// Reconnects of each client that race with a single publish.
+const DUELS: usize = 80;
+/// Set so high that it cannot make up for what a race has lost.
+const HEAD_CHECK: &str = "TIDINGS_HEAD_CHECK_SECONDS";
 
 /// Each client hangs up as soon as it was greeted or got anything, and comes back at once, while publishes never stop.
 #[tokio::test]
 async fn thousands_of_reconnects_at_the_moment_of_a_publish_lose_and_repeat_nothing() {
-    let cluster = cluster().instances(2).set("TIDINGS_MAX_LIFETIME_SECONDS", "3600").start().await;
+    let cluster = cluster().instances(2).set(HEAD_CHECK, "3600").start().await;
     let edges = cluster.edges();
     let (reconnects, published, racing) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(CLIENTS));
     let users: Vec<_> = (0..3).map(|index| format!("racer{index}")).collect();
@@ -93,9 +98,40 @@ impl Hopper {
     }
 }
 
+/// One publish for each reconnect and nothing after it that would show the hole: what falls between is missed for good.
+#[tokio::test]
+async fn a_single_publish_at_the_moment_of_a_reconnect_is_never_missed() {
+    let cluster = cluster().instances(2).set(HEAD_CHECK, "3600").start().await;
+    let edges = cluster.edges();
+    let duels = (0..CLIENTS).map(|index| {
+        let (user, publisher) = (edges[0].user(&format!("duelist{index}")), edges[index % 2].publisher());
+        async move { duel(&user, &publisher, &format!("duelist{index}")).await }
+    });
+    join_all(duels).await;
+}
+
+async fn duel(user: &Caller, publisher: &Caller, name: &str) {
+    let mut cursor = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    for round in 0..DUELS {
+        let title = round.to_string();
+        let publish = async {
+            // Anywhere within the time that opening a stream takes.
+            tokio::time::sleep(Duration::from_micros(rand::random_range(0..20_000))).await;
+            publisher.notify(name, &title).await
+        };
+        let listen = async {
+            let mut stream = user.resume(&cursor).await;
+            assert_eq!(stream.hello().await["verdict"], "resumed");
+            assert_eq!(stream.titles(1).await, [title.as_str()]);
+            stream.cursor.unwrap()
+        };
+        (cursor, _) = tokio::join!(listen, publish);
+    }
+}
+
 #[tokio::test]
 async fn publishes_of_two_instances_to_one_user_come_in_one_order_everywhere() {
-    let cluster = cluster().instances(2).start().await;
+    let cluster = cluster().instances(2).set(HEAD_CHECK, "3600").start().await;
     let edges = cluster.edges();
     let mut streams = Vec::new();
     for edge in edges.iter().chain(&edges) {

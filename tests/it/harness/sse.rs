@@ -80,12 +80,8 @@ impl Frames {
 
     /// The next block that is no heartbeat, be it an event or not.
     pub async fn block_after_heartbeats(&mut self) -> Frame {
-        loop {
-            let frame = self.block().await.expect("a block before the end of the stream");
-            if !frame.is("heartbeat") {
-                return frame;
-            }
-        }
+        let found = self.find("a block", |frame| !frame.is("heartbeat")).await;
+        found.expect("a block before the end of the stream")
     }
 
     /// The next event that is no heartbeat; panics at the end of the stream.
@@ -95,22 +91,13 @@ impl Frames {
 
     /// The next event that is no heartbeat, none at the end of the stream.
     pub async fn next_or_end(&mut self) -> Option<Frame> {
-        loop {
-            let frame = self.block().await?;
-            if frame.event.is_some() && !frame.is("heartbeat") {
-                return Some(frame);
-            }
-        }
+        self.find("an event", |frame| frame.event.is_some() && !frame.is("heartbeat")).await
     }
 
     /// The next event of this kind; what comes before it is passed over.
     pub async fn next_of(&mut self, event: &str) -> Frame {
-        loop {
-            let frame = self.block().await.unwrap_or_else(|| panic!("no {event} before the end of the stream"));
-            if frame.is(event) {
-                return frame;
-            }
-        }
+        let found = self.find(event, |frame| frame.is(event)).await;
+        found.unwrap_or_else(|| panic!("no {event} before the end of the stream"))
     }
 
     /// The verdict, which must be the first event.
@@ -138,6 +125,19 @@ impl Frames {
             frames.push(frame);
         }
         frames
+    }
+
+    /// One deadline for all of it: heartbeats that come meanwhile do not extend it.
+    async fn find(&mut self, what: &str, wanted: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        let search = async {
+            loop {
+                let frame = self.read_block().await?;
+                if wanted(&frame) {
+                    return Some(frame);
+                }
+            }
+        };
+        in_time(what, search).await
     }
 
     async fn read_block(&mut self) -> Option<Frame> {
