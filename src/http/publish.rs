@@ -24,6 +24,8 @@ use crate::{
     publish::Accepted,
 };
 
+/// Most recipients of all items of a batch together: they are written by one transaction.
+const BATCH_RECIPIENTS: usize = 10_000;
 /// A batch may have this many times the bytes of one message.
 const BATCH_BODIES: usize = 16;
 const KEY_HEADER: &str = "Idempotency-Key";
@@ -150,6 +152,14 @@ async fn publish_valid(
     let mut valid = Vec::with_capacity(prepared.len());
     let places: Vec<Result<(), ApiError>> =
         prepared.into_iter().map(|item| item.map(|item| valid.push(item)).inspect_err(|_| count_refused())).collect();
+    let recipients: usize = valid.iter().map(|item| item.users.len()).sum();
+    if recipients > BATCH_RECIPIENTS {
+        return Err(ApiError::TooLarge {
+            limit: "batch_recipients",
+            most: BATCH_RECIPIENTS,
+            unit: "recipients in all",
+        });
+    }
     let answers = if valid.is_empty() { Vec::new() } else { parts.publisher.publish(valid).await? };
     let mut answers = answers.into_iter();
     let outcome = |place: Result<(), ApiError>| {

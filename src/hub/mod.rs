@@ -166,7 +166,7 @@ impl Hub {
         members.len()
     }
 
-    /// Ends all connections, [`DRAIN_PACE`] of them at a time and within `most`, so that the others are not stormed.
+    /// Ends all connections, a thousand a second or faster where `most` asks for it, so that the others are not stormed.
     pub async fn drain(&self, most: Duration) {
         let members = self.members();
         let time = most.min(DRAIN_STEP * u32::try_from(members.len().div_ceil(DRAIN_PACE)).unwrap_or(u32::MAX));

@@ -110,6 +110,16 @@ async fn what_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_batch_to_more_inboxes_than_one_transaction_takes_is_refused_whole() {
+    let users: Vec<_> = (0..1_000).map(|index| format!("u{index}")).collect();
+    let cluster = cluster().start().await;
+    let batch = json!(vec![json!({"users": users, "title": "to all"}); 11]);
+    let problem = cluster.publisher().post("/api/notifications/batch", &batch).await.problem(413);
+    assert!(problem["detail"].as_str().unwrap().contains("10000 recipients in all"), "{problem}");
+    assert_eq!(cluster.user("u7").list("").await["total"], 0);
+}
+
+#[tokio::test]
 async fn ten_thousand_recipients_are_refused_or_served_as_configured() {
     let users: Vec<_> = (0..10_000).map(|index| format!("u{index}")).collect();
     let body = json!({"users": users, "title": "to all"});
