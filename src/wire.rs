@@ -26,14 +26,14 @@ pub struct Item<'a> {
     pub category: Option<&'a str>,
     /// How much it matters.
     pub priority: Priority,
-    /// One line of plain text.
+    /// Plain text, short.
     #[schema(example = "Payment received")]
     pub title: &'a str,
     /// Plain text below the title.
     #[schema(required, example = "120.00 EUR from Example Ltd.")]
     pub message: Option<&'a str>,
     /// Whatever the publisher put there.
-    #[schema(required, value_type = Option<Object>)]
+    #[schema(required, value_type = Value)]
     pub data: Option<&'a Value>,
     /// Where a click leads: an absolute http or https URL, or a path.
     #[schema(required, example = "/payment-history")]

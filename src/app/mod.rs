@@ -139,6 +139,7 @@ impl Running {
         self.hub.drain(drain / 2).await;
         self.intake.cancel();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        self.server.pause().await;
         let _ = timeout(left, self.server.stop(true)).await;
         self.stop.cancel();
         self.tracker.close();
@@ -177,7 +178,8 @@ impl Core {
         let fanout = Fanout::new(hub.clone(), bus.clone());
         let publisher = Publisher::start(store.clone(), fanout.clone(), &settings.publish, tracker);
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
-        let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check);
+        let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
+        let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), authenticator.revocations().clone());
         let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
         let (health, metrics) = (Arc::default(), metrics_endpoint::install());

@@ -185,7 +185,7 @@ options! {
             /// Longest time of one statement, in seconds.
             statement_timeout_seconds: f64 = 10.0, 0.1 to 3_600.0;
             /// Time between probe messages through Redis, in seconds.
-            probe_seconds: f64 = 3.0, 0.05 to 60.0;
+            probe_seconds: f64 = 1.0, 0.05 to 60.0;
         }
         "Streams" {
             /// Most connections of this instance.

@@ -48,7 +48,10 @@ pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Re
 pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, bytes: usize) -> Result<T, ApiError> {
     let types = &["application/json"];
     let body = read(request, payload, Wanted { types, types_text: types[0], limit: "body_bytes", bytes }).await?;
-    check_syntax(&body)?;
+    // An array would be read as a struct, field by field.
+    if !check_syntax(&body)?.get().starts_with('{') {
+        return Err(ApiError::Invalid(vec![FieldError::body("", "must be a JSON object")]));
+    }
     let mut json = serde_json::Deserializer::from_slice(&body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

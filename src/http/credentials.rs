@@ -54,6 +54,9 @@ pub fn of_stream(request: &HttpRequest, settings: &Settings, params: &mut Params
 
 fn bearer(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
     let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    if request.headers().get_all(header::AUTHORIZATION).count() > 1 {
+        return Err(ApiError::BadToken("the header Authorization is given more than once".to_owned()));
+    }
     let wrong = || ApiError::BadToken("the header Authorization must be: Bearer, a space, the token".to_owned());
     let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(wrong)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(wrong()) }

@@ -37,8 +37,8 @@ impl Revocation {
         let wrong = |pointer: &str, detail: &str| ApiError::Invalid(vec![FieldError::body(pointer, detail)]);
         match (&self.user, &self.jti) {
             (Some(user), None) => user.parse().map(Target::User).map_err(|error| wrong("/user", &error.to_string())),
-            (None, Some(id)) if id.is_empty() || id.len() > TOKEN_ID_BYTES => {
-                Err(wrong("/jti", "must be 1 to 256 bytes"))
+            (None, Some(id)) if id.is_empty() || id.len() > TOKEN_ID_BYTES || id.chars().any(char::is_control) => {
+                Err(wrong("/jti", "must be 1 to 256 bytes without control characters"))
             }
             (None, Some(id)) => Ok(Target::Token(id.clone())),
             _ => Err(wrong("", "must have either user or jti")),

@@ -115,8 +115,8 @@ fn is_scalar(value: &Value) -> bool {
 }
 
 fn title(text: &str) -> Result<(), Malformed> {
-    if text.is_empty() || text.chars().count() > TITLE_CHARS {
-        return Err(Malformed("a title of 1 to 500 characters is required"));
+    if text.trim().is_empty() || text.chars().count() > TITLE_CHARS {
+        return Err(Malformed("a title of 1 to 500 characters, not all of them blank, is required"));
     }
     if text.contains('\0') {
         return Err(Malformed(NUL));

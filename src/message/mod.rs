@@ -86,6 +86,10 @@ fn read(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
     if bytes.len() > limits.body_bytes {
         return Err(Problems::one("", format!("the body has more than {} bytes", limits.body_bytes)));
     }
+    // An array would be read as a message, field by field.
+    if bytes.trim_ascii_start().first().is_some_and(|&first| first == b'[') {
+        return Err(Problems::one("", "must be a JSON object"));
+    }
     match problem::deserialize::<Message>(bytes) {
         Ok(message) => check::fields(&message).map(|()| message),
         // `specversion` is no field of a message, so an event always comes by here and others rarely do.

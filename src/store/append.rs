@@ -13,7 +13,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Failure, Store, Unavailable, repeat, schema::notifications};
+use super::{Store, Unavailable, repeat, schema::notifications};
 use crate::notification::{Epoch, NewNotification, Seq};
 
 /// One inbox row as it was written.
@@ -67,10 +67,9 @@ impl Store {
         let keep = self.shared.retention.keep.as_secs_f64();
         match repeat!(self.shared, conn => append(conn, items, keep)) {
             Ok(answers) => Ok(answers),
-            Err(failure) if failure.is_outage() => Err(Unavailable),
-            Err(Failure::NoConnection(_)) => Err(Unavailable),
-            Err(Failure::Statement(_)) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
-            Err(Failure::Statement(_)) => {
+            Err(failure) if !failure.is_unstorable() => Err(Unavailable),
+            Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
+            Err(_) => {
                 let (first, second) = items.split_at(items.len() / 2);
                 let mut answers = Box::pin(self.append(first)).await?;
                 answers.extend(Box::pin(self.append(second)).await?);

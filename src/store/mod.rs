@@ -45,6 +45,8 @@ use crate::config::{DatabaseSettings, RetentionSettings, Settings};
 
 /// How often an operation that may be repeated is tried: with the pauses below, about 1.5 seconds in all.
 const ATTEMPTS: u32 = 6;
+/// What is added to the statement timeout before a server counts as silent.
+const SILENCE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(30);
 
 /// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
@@ -54,8 +56,12 @@ macro_rules! repeat {
         let mut patience = $crate::store::Patience::default();
         loop {
             let run = async {
-                let $connection = &mut *$shared.connection().await?;
-                $operation.await.map_err($crate::store::Failure::Statement)
+                let mut connection = $shared.connection().await?;
+                let $connection = &mut *connection;
+                match tokio::time::timeout($shared.silence, $operation).await {
+                    Ok(answer) => answer.map_err($crate::store::Failure::Statement),
+                    Err(_) => Err($crate::store::Failure::silent(connection)),
+                }
             };
             match run.await {
                 Ok(value) => {
@@ -89,6 +95,8 @@ struct Shared {
     pool: pool::Pool,
     up: AtomicBool,
     retention: RetentionSettings,
+    /// How long an operation may go without an answer: somewhat longer than the server's own limit.
+    silence: Duration,
     /// Kept for as long as the pool: dropping it stops the embedded server.
     #[cfg(feature = "embedded")]
     _embedded: Option<embedded::Embedded>,
@@ -117,6 +125,7 @@ impl Store {
             pool,
             up: AtomicBool::new(true),
             retention: retention.clone(),
+            silence: database.statement_timeout + SILENCE,
             #[cfg(feature = "embedded")]
             _embedded: None,
         }))
@@ -128,8 +137,13 @@ impl Store {
         let database = embedded.settings();
         Self::migrate(&database).await?;
         let pool = pool::open(&database)?;
-        let up = AtomicBool::new(true);
-        Ok(Self::over(Shared { pool, up, retention: retention.clone(), _embedded: Some(embedded) }))
+        Ok(Self::over(Shared {
+            pool,
+            up: AtomicBool::new(true),
+            retention: retention.clone(),
+            silence: database.statement_timeout + SILENCE,
+            _embedded: Some(embedded),
+        }))
     }
 
     #[cfg(not(feature = "embedded"))]
@@ -179,7 +193,10 @@ impl Shared {
     ) -> Result<T, Unavailable> {
         let run = async {
             let mut connection = self.connection().await?;
-            operation(&mut connection).await.map_err(Failure::Statement)
+            match tokio::time::timeout(self.silence, operation(&mut connection)).await {
+                Ok(answer) => answer.map_err(Failure::Statement),
+                Err(_) => Err(Failure::silent(connection)),
+            }
         };
         run.await.inspect(|_| self.note_success()).map_err(|failure| {
             self.note_failure(&failure);
@@ -243,17 +260,48 @@ impl Patience {
 enum Failure {
     #[error("no connection: {0}")]
     NoConnection(String),
+    /// The server enforces the statement timeout; one that does not even do that hangs.
+    #[error("no answer within the statement timeout")]
+    Silent,
     #[error("{0}{hint}", hint = if lacks_tables(.0) { " (run `tidings migrate`)" } else { "" })]
     Statement(Error),
 }
 
 impl Failure {
+    /// A connection whose answer was given up must not serve anybody else: it may still come.
+    fn silent(connection: pool::Connection) -> Self {
+        drop(pool::Connection::take(connection));
+        Self::Silent
+    }
+
+    /// Whether the values themselves are what the database refuses. Only what is known to be so counts, for such a
+    /// publish is refused for good; the driver keeps the error's code to itself, which leaves the words.
+    fn is_unstorable(&self) -> bool {
+        const WORDS: [&str; 6] = [
+            "invalid byte sequence",
+            "unsupported Unicode escape",
+            "invalid input syntax",
+            "out of range",
+            "overflows",
+            "too long to represent",
+        ];
+        match self {
+            Self::Statement(Error::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
+                WORDS.iter().any(|words| information.message().contains(words))
+            }
+            Self::Statement(Error::DatabaseError(kind, _)) => {
+                matches!(kind, DatabaseErrorKind::CheckViolation | DatabaseErrorKind::NotNullViolation)
+            }
+            Self::Statement(Error::SerializationError(_)) => true,
+            _ => false,
+        }
+    }
+
     /// How many more attempts this is worth: many where it will pass, none where it cannot, one where nobody knows.
     fn attempts_left(&self) -> u32 {
-        if self.is_outage() {
-            return ATTEMPTS;
-        }
         match self {
+            Self::Silent => 0,
+            _ if self.is_outage() => ATTEMPTS,
             Self::Statement(
                 Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)
                 | Error::BrokenTransactionManager
@@ -268,7 +316,7 @@ impl Failure {
 
     fn is_outage(&self) -> bool {
         match self {
-            Self::NoConnection(_) => true,
+            Self::NoConnection(_) | Self::Silent => true,
             Self::Statement(error) if lacks_tables(error) => true,
             Self::Statement(Error::DatabaseError(kind, information)) => {
                 matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)

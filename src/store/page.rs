@@ -97,8 +97,11 @@ impl Page {
     /// Finds the end, and leaves out what says nothing new: an item that arrives on this page comes in its newest
     /// state, so its own change of state is dropped.
     fn close(&mut self, ask: &Ask) {
-        if self.rows.len() >= ask.max_rows {
-            self.end = self.rows.last().map_or(ask.after, Row::at);
+        if let Some(beyond) = self.rows.get(ask.max_rows).map(Row::at) {
+            self.rows.truncate(ask.max_rows);
+            let last = self.rows.last().map_or(ask.after, Row::at);
+            // Only the row beyond the page tells whether the page's last change ends here.
+            self.end = if beyond.seq == last.seq { last } else { Position::after(last.seq) };
         }
         self.rows.retain(|row| !matches!(row, Row::Changed { at, .. } if at.row > ask.after.seq));
     }
@@ -161,15 +164,18 @@ pub(super) async fn pages(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryRe
     (0..asks.len()).map(|place| found.remove(&place).ok_or(diesel::result::Error::NotFound)).collect()
 }
 
+/// One row more than asked for, to see whether the page is the last.
+fn rows_to_read(ask: &Ask) -> i64 {
+    if ask.max_rows == 0 { 0 } else { i64::try_from(ask.max_rows).map_or(i64::MAX, |rows| rows.saturating_add(1)) }
+}
+
 async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap<usize, Page>> {
     let rows: Vec<PageRow> = sql_query(include_str!("page.sql"))
         .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.tenant.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.user.as_str()).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.seq).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.row).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(
-            asks.iter().map(|ask| i64::try_from(ask.max_rows).unwrap_or(i64::MAX)).collect::<Vec<_>>(),
-        )
+        .bind::<Array<BigInt>, _>(asks.iter().map(rows_to_read).collect::<Vec<_>>())
         .load(conn)
         .await?;
     let mut pages = HashMap::new();

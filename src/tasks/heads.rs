@@ -30,13 +30,14 @@ pub struct HeadCheck {
     store: Store,
     bus: Bus,
     interval: Duration,
+    overdue: Duration,
     now: Arc<Notify>,
 }
 
 impl HeadCheck {
-    /// Checks every `interval` while the bus is well.
-    pub fn new(hub: Hub, store: Store, bus: Bus, interval: Duration) -> Self {
-        Self { hub, store, bus, interval, now: Arc::default() }
+    /// Checks every `interval` while the bus is well; a probe older than `overdue` means that it is not.
+    pub fn new(hub: Hub, store: Store, bus: Bus, interval: Duration, overdue: Duration) -> Self {
+        Self { hub, store, bus, interval, overdue, now: Arc::default() }
     }
 
     /// Asks for a check now: anything may have been missed.
@@ -53,13 +54,19 @@ impl HeadCheck {
                 () = sleep(HURRY.min(self.interval)) => false,
                 () = stop.cancelled() => return,
             };
-            let up = self.bus.health().up;
+            let up = self.carries();
             if asked || !up || last.elapsed() >= self.interval {
                 last = Instant::now();
                 // When the database is away too, the next turn finds what this one does not.
                 let _ = self.check(up).await;
             }
         }
+    }
+
+    /// Whether the bus can be relied on: a probe that is overdue counts before the bus gives itself up.
+    fn carries(&self) -> bool {
+        let health = self.bus.health();
+        health.up && health.probe_age.is_none_or(|age| age < self.overdue)
     }
 
     async fn check(&self, bus_is_up: bool) -> Result<(), Unavailable> {

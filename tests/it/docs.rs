@@ -29,21 +29,18 @@ fn the_settings_page_lists_every_setting() {
     let mut command = Cli::command();
     command.build();
     let serve = command.find_subcommand("serve").unwrap();
-    let mut heading = None;
-    for setting in serve.get_arguments().filter(|argument| argument.get_help_heading().is_some()) {
-        if setting.get_help_heading() != heading {
-            heading = setting.get_help_heading();
-            let _ = write!(page, "\n## {}\n\n| flag | variable | meaning |\n| --- | --- | --- |\n", heading.unwrap());
+    let settings: Vec<_> = serve.get_arguments().filter(|argument| argument.get_help_heading().is_some()).collect();
+    let mut headings: Vec<_> = settings.iter().filter_map(|setting| setting.get_help_heading()).collect();
+    let mut seen = std::collections::HashSet::new();
+    headings.retain(|heading| seen.insert(*heading));
+    for heading in headings {
+        let _ = write!(page, "\n## {heading}\n\n| flag | variable | meaning |\n| --- | --- | --- |\n");
+        for setting in settings.iter().filter(|setting| setting.get_help_heading() == Some(heading)) {
+            let help = setting.get_help().map(ToString::to_string).unwrap_or_default();
+            let (meaning, variable) = help.rsplit_once(" [env: ").unwrap_or((&help, ""));
+            let (flag, variable) = (setting.get_long().unwrap(), variable.trim_end_matches(']'));
+            let _ = writeln!(page, "| `--{flag}` | `{variable}` | {} |", cell(meaning));
         }
-        let help = setting.get_help().map(ToString::to_string).unwrap_or_default();
-        let (meaning, variable) = help.rsplit_once(" [env: ").unwrap_or((&help, ""));
-        let _ = writeln!(
-            page,
-            "| `--{}` | `{}` | {} |",
-            setting.get_long().unwrap(),
-            variable.trim_end_matches(']'),
-            cell(meaning)
-        );
     }
     check("settings.md", &page);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     checker::{Run, Shape},
-    harness::*,
+    harness::{process::Signal, *},
 };
 
 #[tokio::test]
@@ -71,4 +71,30 @@ async fn a_stream_without_a_database_is_told_to_come_back_and_not_to_give_up() {
         first.is("hello").then(|| assert_eq!(first.json()["verdict"], "resumed"))
     })
     .await;
+}
+
+#[tokio::test]
+async fn connections_that_hang_are_given_up_and_replaced() {
+    let cluster = cluster().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
+    let publisher = cluster.publisher();
+    publisher.notify("u1", "before").await;
+    let stopped = pids_of_instances(&cluster.postgres).await;
+    signal(&stopped, Signal::STOP);
+    let body = json!({"users": ["u1"], "title": "meanwhile", "idempotencyKey": "k"});
+    let served =
+        eventually("fresh connections serve", async || (publisher.publish(&body).await.status == 201).then_some(()));
+    in_time("a publish on a connection that hangs", served).await;
+    signal(&stopped, Signal::CONT);
+    assert_eq!(cluster.user("u1").list("").await["total"], 2);
+}
+
+async fn pids_of_instances(postgres: &Postgres) -> Vec<i32> {
+    let pids = "select pid from pg_stat_activity where application_name = 'tidings'";
+    postgres.connect().await.query(pids, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+fn signal(pids: &[i32], signal: Signal) {
+    for pid in pids {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(*pid).unwrap(), signal).unwrap();
+    }
 }

@@ -182,3 +182,27 @@ async fn a_resume_tells_the_newest_state_of_what_was_missed() {
     let resumed = user.resume(&head).await.hello().await;
     assert_eq!((&resumed["verdict"], &resumed["missed"]), (&json!("resumed"), &json!(1)));
 }
+
+#[tokio::test]
+async fn a_change_that_fills_its_last_page_exactly_ends_with_the_cursor() {
+    let cluster = cluster().set("TIDINGS_PAGE_ROWS", "5").start().await;
+    for count in [4, 5, 6, 10, 15] {
+        let name = format!("u{count}");
+        let user = cluster.user(&name);
+        let batch: Vec<_> = (0..count).map(|number| json!({"users": [name], "title": format!("n{number}")})).collect();
+        cluster.publisher().post("/api/notifications/batch", &json!(batch)).await.expect(200);
+        let before = user.list("").await["cursor"].as_str().unwrap().to_owned();
+        let after = user.touch("/api/notifications/read-all").await.expect(200);
+        let mut stream = user.resume(&before).await;
+        assert_eq!(stream.hello().await["verdict"], "resumed");
+        let mut told = 0;
+        let cursor = loop {
+            let frame = stream.next().await;
+            told += frame.json()["ids"].as_array().unwrap().len();
+            if let Some(id) = frame.id {
+                break id;
+            }
+        };
+        assert_eq!((told, cursor.as_str()), (count, after["cursor"].as_str().unwrap()), "{count} items");
+    }
+}
