@@ -86,3 +86,29 @@ async fn a_database_without_tables_is_told_plainly_and_served_once_it_has_them()
     edge.publisher().notify("u1", "t").await;
     eventually("all is well", async || (health().await == "ok").then_some(())).await;
 }
+
+#[tokio::test]
+async fn the_terminal_publishes_and_follows_a_stream_over_a_kill() {
+    let mut cluster = cluster().start().await;
+    let base = cluster.edge().base().to_owned();
+    let token = Token::of("u1").scope("publish").sign();
+    let access = ["--url", &base, "--token", &token];
+    let mut tail = Instance::new(&[]);
+    tail.launch_with(&[&["tail", "--json"][..], &access].concat());
+    eventually("it is greeted", async || tail.log().contains("fresh").then_some(())).await;
+
+    let publish = async |title: &str| {
+        let (code, output) = run(&[], &[&["publish", "--user", "u1", "--title", title][..], &access].concat()).await;
+        assert_eq!(code, 0, "{output}");
+    };
+    publish("before").await;
+    eventually("it is shown", async || tail.log().contains("before").then_some(())).await;
+    cluster.instances[0].kill();
+    cluster.instances[0].restart().await;
+    publish("after").await;
+    eventually("it is shown", async || tail.log().contains("after").then_some(())).await;
+    assert!(tail.log().contains("resumed"), "{}", tail.log());
+    assert_eq!(tail.log().matches("\"before\"").count(), 1, "{}", tail.log());
+    let refused = run(&[], &["tail", "--url", &base, "--token", "nonsense"]).await;
+    is_a_mistake(&refused, "token");
+}

@@ -19,6 +19,7 @@ mod ingest;
 mod input;
 mod page;
 mod publishing;
+mod redis_cluster;
 mod retention;
 mod stream;
 mod tls;

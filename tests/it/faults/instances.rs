@@ -90,3 +90,25 @@ async fn a_publish_that_was_acknowledged_before_a_kill_is_there_after_it() {
     cluster.instances[0].restart().await;
     assert_eq!(cluster.user("u1").list("").await["total"], 20);
 }
+
+#[tokio::test]
+async fn behind_nginx_a_client_never_gives_up_when_no_instance_is_left() {
+    let mut cluster = cluster().instances(3).start().await;
+    let nginx = Nginx::before(&cluster.instances).await;
+    let user = nginx.edge().user("u1");
+    let cursor = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    cluster.instances.iter_mut().for_each(Instance::kill);
+    let frames = user.resume(&cursor).await.rest().await;
+    assert!(frames.iter().any(|frame| frame.retry.is_some()), "{frames:?}");
+    assert!(frames.iter().all(|frame| frame.id.is_none() && frame.event.is_none()), "{frames:?}");
+    cluster.instances[1].restart().await;
+    nginx.edge().publisher().notify("u1", "back").await;
+    eventually("the stream is back", async || {
+        let mut stream = user.resume(&cursor).await;
+        let hello = stream.next_or_end().await.filter(|frame| frame.is("hello"))?;
+        assert_eq!(hello.json()["verdict"], "resumed");
+        assert_eq!(stream.titles(1).await, ["back"]);
+        Some(())
+    })
+    .await;
+}

@@ -22,7 +22,7 @@ pub use edge::{Answer, Caller, Edge};
 pub use instance::Instance;
 pub use nginx::Nginx;
 pub use postgres::Postgres;
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster};
 pub use sse::{Frame, Frames};
 pub use token::Token;
 
