@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,8 +18,8 @@ use crate::{
     store::{Store, Unavailable},
 };
 
-/// How often revocations are read without being told: what an order on the bus that was lost costs at most.
-const REFRESH: Duration = Duration::from_secs(10);
+/// Between looks while the bus is down, and how often the bus is looked at.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// Revokes, and keeps up with what other instances revoked; cheap to clone.
 #[derive(Clone)]
@@ -26,12 +29,14 @@ pub struct Revoker {
     bus: Bus,
     known: Revocations,
     changed: Arc<Notify>,
+    /// How often revocations are read without being told: what an order that the bus lost costs at most.
+    refresh: Duration,
 }
 
 impl Revoker {
-    /// Keeps `known` up to date.
-    pub fn new(store: Store, hub: Hub, bus: Bus, known: Revocations) -> Self {
-        Self { store, hub, bus, known, changed: Arc::default() }
+    /// Keeps `known` up to date, looking every `refresh` even if nobody told of a change.
+    pub fn new(store: Store, hub: Hub, bus: Bus, known: Revocations, refresh: Duration) -> Self {
+        Self { store, hub, bus, known, changed: Arc::default(), refresh }
     }
 
     /// Revokes a user's tokens or one token; when this returns, this instance refuses them and has told the others.
@@ -71,15 +76,20 @@ impl Revoker {
 
     /// Keeps up until told to stop.
     pub async fn run(self, stop: CancellationToken) {
+        let mut last = Instant::now();
         loop {
-            // Told while the database is away, it is read again with the next turn.
-            if self.reload().await.is_err() {
-                sleep(Duration::from_secs(1)).await;
-            }
-            tokio::select! {
-                () = self.changed.notified() => {}
-                () = sleep(REFRESH) => {}
+            let told = tokio::select! {
+                () = self.changed.notified() => true,
+                () = sleep(HURRY.min(self.refresh)) => false,
                 () = stop.cancelled() => return,
+            };
+            let due = told || !self.bus.health().up || last.elapsed() >= self.refresh;
+            if due && self.reload().await.is_ok() {
+                last = Instant::now();
+            } else if told {
+                // The database is away: what was told is looked at again with the next turn.
+                self.changed.notify_one();
+                sleep(HURRY).await;
             }
         }
     }

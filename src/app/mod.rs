@@ -107,6 +107,7 @@ impl Running {
         // A revoked token must not slip in before the first turn of the task that keeps up with revocations.
         if core.revoker.reload().await.is_err() {
             log::warn!("revocations are not known yet: the database does not answer");
+            core.revoker.note_change();
         }
         let failed = Arc::new(Notify::new());
         core.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
@@ -180,7 +181,8 @@ impl Core {
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
-        let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), authenticator.revocations().clone());
+        let known = authenticator.revocations().clone();
+        let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
         let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
         let (health, metrics) = (Arc::default(), metrics_endpoint::install());
         let settings = settings.clone();

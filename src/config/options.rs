@@ -208,7 +208,7 @@ options! {
             write_stall_seconds: f64 = 30.0, 0.1 to 600.0;
             /// Shortest reconnect delay told to clients, in milliseconds; each is told up to twice this.
             retry_ms: u64 = 2_000, 10 to 600_000;
-            /// Time between looks for missed changes while Redis is well, in seconds.
+            /// Time between looks for missed changes and revocations while Redis is well, in seconds.
             head_check_seconds: f64 = 15.0, 0.05 to 3_600.0;
             /// Longest time from the signal to stop to the exit, in seconds.
             drain_seconds: f64 = 30.0, 0.0 to 3_600.0;

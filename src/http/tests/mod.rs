@@ -52,7 +52,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     Data::new(Parts {
         publisher: Publisher::start(store.clone(), fanout.clone(), &settings.publish, &tracker),
         inbox: Inbox::new(store.clone(), fanout, tracker),
-        revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known),
+        revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
         store,
         hub,
         authenticator,
