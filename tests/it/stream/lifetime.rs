@@ -17,6 +17,22 @@ async fn a_stream_ends_when_its_token_does() {
 }
 
 #[tokio::test]
+async fn a_fresh_token_extends_a_stream_of_another_instance_and_nobody_elses() {
+    let cluster = cluster().instances(2).set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
+    let [here, there] = [0, 1].map(|index| cluster.edges().swap_remove(index));
+    let mut stream = here.caller(&Token::of("u1").expires_in(3)).stream().await;
+    let connection = stream.hello().await["connectionId"].as_str().unwrap().to_owned();
+    let mut other = here.caller(&Token::of("u1").expires_in(3)).stream().await;
+    let others = other.hello().await["connectionId"].as_str().unwrap().to_owned();
+    stream.next_of("expiring").await;
+    assert_eq!(there.user("u1").touch(&format!("/api/streams/{connection}/token")).await.status, 202);
+    assert_eq!(there.user("u2").touch(&format!("/api/streams/{others}/token")).await.status, 202);
+    assert_eq!(other.next_of("bye").await.json()["reason"], "expired");
+    cluster.publisher().notify("u1", "still open").await;
+    assert_eq!(stream.titles(1).await, ["still open"]);
+}
+
+#[tokio::test]
 async fn a_fresh_token_of_the_same_user_extends_an_open_stream() {
     let cluster = cluster().set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
     let mut stream = cluster.edge().caller(&Token::of("u1").expires_in(3)).stream().await;
