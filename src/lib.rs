@@ -45,6 +45,7 @@ pub mod metrics;
 pub mod notification;
 pub mod publish;
 pub mod revoker;
+pub mod sockets;
 pub mod store;
 pub mod tasks;
 pub mod wire;

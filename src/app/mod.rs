@@ -27,6 +27,7 @@ use crate::{
     ingest::{self, Ingest, RECLAIM_IDLE},
     publish::Publisher,
     revoker::Revoker,
+    sockets::Sockets,
     store::Store,
     tasks::{heads::HeadCheck, retention, vitals::Vitals},
 };
@@ -164,6 +165,7 @@ struct Core {
     authenticator: Authenticator,
     heads: HeadCheck,
     revoker: Revoker,
+    sockets: Option<Sockets>,
     health: Arc<Health>,
     metrics: PrometheusHandle,
 }
@@ -184,9 +186,24 @@ impl Core {
         let known = authenticator.revocations().clone();
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
         let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
+        let sockets = settings.stream.takeover.then(|| Sockets::new(store.clone())).transpose()?;
         let (health, metrics) = (Arc::default(), metrics_endpoint::install());
         let settings = settings.clone();
-        Ok(Self { settings, store, bus, hub, fanout, publisher, inbox, authenticator, heads, revoker, health, metrics })
+        Ok(Self {
+            settings,
+            store,
+            bus,
+            hub,
+            fanout,
+            publisher,
+            inbox,
+            authenticator,
+            heads,
+            revoker,
+            sockets,
+            health,
+            metrics,
+        })
     }
 
     /// Starts what runs beside the requests.
@@ -195,6 +212,9 @@ impl Core {
         let sweep = self.settings.retention.sweep;
         tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
+        if let Some(sockets) = self.sockets.clone() {
+            tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
+        }
         tasks.spawn("revocations", self.revoker.clone().run(tasks.stop.clone()));
         tasks.spawn("retention", retention::run(store.clone(), self.fanout.clone(), sweep, tasks.stop.clone()));
         let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
@@ -216,8 +236,9 @@ impl Core {
     }
 
     fn into_parts(self) -> Parts {
-        let Self { settings, store, bus, hub, publisher, inbox, authenticator, revoker, health, metrics, .. } = self;
-        Parts { settings, store, publisher, inbox, authenticator, hub, revoker, bus, health, metrics }
+        let Self { settings, store, bus, hub, publisher, inbox, authenticator, sockets, revoker, health, metrics, .. } =
+            self;
+        Parts { settings, store, publisher, inbox, authenticator, hub, sockets, revoker, bus, health, metrics }
     }
 }
 

@@ -114,6 +114,8 @@ impl AuthSettings {
 /// Bounds and rhythms of streams.
 #[derive(Debug, Clone)]
 pub struct StreamSettings {
+    /// Whether streams over plain HTTP/1 leave the HTTP server, where the platform can.
+    pub takeover: bool,
     /// Time between heartbeats.
     pub heartbeat: Duration,
     /// A stream is rotated after 75 to 100 % of this.

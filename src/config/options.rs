@@ -173,6 +173,13 @@ options! {
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             query_token: bool = "false";
         }
+        "Streams" {
+            /// Write streams over plain HTTP/1 to their sockets directly (Linux); without it the HTTP server does it, which
+            /// costs several times the memory.
+            #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+            stream_takeover: bool = "true";
+        }
     }
     numbers {
         "Tokens" {
@@ -249,6 +256,7 @@ impl Options {
         self.cookie.get_or_insert_with(|| "tidings_token".into());
         self.cors_origins.get_or_insert_default();
         self.migrate.get_or_insert(false);
+        self.stream_takeover.get_or_insert(true);
         self.redis_cluster.get_or_insert(false);
         self.query_token.get_or_insert(false);
         self.fill_numbers();

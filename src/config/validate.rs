@@ -35,7 +35,7 @@ impl Options {
             database: database(self, &numbers, wrong),
             redis: redis(self, &numbers, wrong),
             auth: auth(self, &numbers, wrong),
-            stream: stream(&numbers),
+            stream: stream(self, &numbers),
             publish: publish(&numbers),
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
@@ -149,8 +149,9 @@ fn origins(options: &Options, wrong: &mut Vec<String>) -> Vec<String> {
     origins
 }
 
-fn stream(numbers: &Numbers) -> StreamSettings {
+fn stream(options: &Options, numbers: &Numbers) -> StreamSettings {
     StreamSettings {
+        takeover: options.stream_takeover.unwrap_or(true),
         heartbeat: seconds(numbers.heartbeat_seconds),
         max_lifetime: seconds(numbers.max_lifetime_seconds),
         per_user: numbers.max_connections_per_user,

@@ -1,27 +1,27 @@
 //! One connection as a cursor over the user's log: verdict, replay, then live. It knows no transport.
 //!
 //! It queues nothing. What it sends next is found from its position: in the feed's ring when the position is near the
-//! head, in the log when it is not. So a slow client costs no memory and misses nothing.
+//! head, in the log when it is not. So a slow client costs no memory and misses nothing. It waits for nothing either: a
+//! transport asks for its next [`Step`] whenever the member is rung, so an idle stream needs no task.
 
 mod filter;
 mod replay;
 mod verdict;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 pub use filter::Filter;
 
-use self::verdict::{Start, snapshot};
-
+use self::verdict::{Asked, Start, snapshot};
 use crate::{
     auth::Identity,
-    config::StreamSettings,
     frame::{self, EndReason, Hello, Verdict},
-    hub::{Delivery, Full, Hub, Read, Seat},
+    hub::{Delivery, Full, GATHERED, Hub, Member, Read, Seat},
     metrics,
     notification::{Cursor, Epoch},
     store::{Ask, Page, Position, Store, Unavailable},
@@ -67,17 +67,31 @@ impl NotNow {
     }
 }
 
+/// Bytes to send, in order: most often one frame.
+pub type Chunk = SmallVec<[Bytes; GATHERED]>;
+
+/// What a transport is to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this, then ask again.
+    Send(Chunk),
+    /// Read this from the log, hand over what it says ([`Connection::take_in`]), then ask again.
+    Fetch(Ask),
+    /// Ask again when the member is rung.
+    Wait,
+    /// Close: everything was said.
+    End,
+}
+
 /// An open stream.
 pub struct Connection {
     seat: Seat,
-    store: Store,
-    settings: StreamSettings,
-    filter: Filter,
+    filter: Option<Box<Filter>>,
     epoch: Epoch,
     position: Position,
-    hello: Option<Hello>,
+    hello: Option<Box<Hello>>,
     /// Read and not sent yet.
-    page: Option<Page>,
+    page: Option<Box<Page>>,
     next_heartbeat: Instant,
     rotates_at: Instant,
     /// When the wheel is to ring next.
@@ -90,24 +104,38 @@ pub struct Connection {
     handed_at: Instant,
 }
 
+/// The time and the connection's limits, read once for each step.
+#[derive(Clone, Copy)]
+struct Now {
+    at: Instant,
+    time: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Now {
+    /// Time until the token's end.
+    fn left(self) -> Duration {
+        (self.expires_at - self.time).to_std().unwrap_or_default()
+    }
+}
+
 impl Connection {
     /// Joins the hub, then looks where the stream stands: in this order nothing can fall between the two.
     ///
     /// # Errors
     /// When there is no room or no database.
-    pub async fn open(
-        hub: &Hub,
-        store: &Store,
-        settings: &StreamSettings,
-        identity: Identity,
-        request: Request,
-    ) -> Result<Self, NotNow> {
+    pub async fn open(hub: &Hub, store: &Store, identity: Identity, request: Request) -> Result<Self, NotNow> {
         let key = identity.key.clone();
         let seat = hub.join(identity)?;
         seat.subscribed().await;
-        let (asked, page) = snapshot(store, settings, &key, &request).await?;
+        let (asked, page) = snapshot(store, seat.settings(), &key, &request).await?;
+        Ok(Self::at(seat, &asked, page, request.filter))
+    }
+
+    fn at(seat: Seat, asked: &Asked, page: Page, filter: Filter) -> Self {
         seat.feed().observe(&page.epoch, page.head);
-        let start = Start::of(&asked, &page, settings.max_replay);
+        let settings = seat.settings();
+        let start = Start::of(asked, &page, settings.max_replay);
         ::metrics::counter!(metrics::CONNECTS, "verdict" => start.verdict.as_str()).increment(1);
         let now = Instant::now();
         let hello = Hello {
@@ -119,14 +147,12 @@ impl Connection {
             heartbeat_ms: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
             reason: start.reason,
         };
-        Ok(Self {
-            seat,
-            store: store.clone(),
-            filter: request.filter,
+        Self {
+            filter: (filter != Filter::default()).then(|| Box::new(filter)),
             epoch: page.epoch.clone(),
             position: Position::after(start.from),
-            hello: Some(hello),
-            page: (start.from < page.head).then_some(page),
+            hello: Some(Box::new(hello)),
+            page: (start.from < page.head).then(|| Box::new(page)),
             next_heartbeat: now + settings.heartbeat,
             rotates_at: now + settings.max_lifetime.mul_f64(rand::random_range(0.75..1.0)),
             wakes_at: None,
@@ -134,180 +160,176 @@ impl Connection {
             warned_of: None,
             ended: None,
             handed_at: now,
-            settings: settings.clone(),
-        })
+            seat,
+        }
     }
 
-    /// What to send next; none when the stream has ended. Cancel safe: nothing is lost when a wait is dropped.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    /// The connection's handle within the hub.
+    pub fn member(&self) -> &Member {
+        self.seat.member()
+    }
+
+    /// What to do next. After `Wait` the wheel rings the member when something is due by itself.
+    pub fn step(&mut self) -> Step {
+        if self.ended.is_some() {
+            return Step::End;
+        }
+        let (expires_at, ordered) = self.member().limits();
+        let now = Now { at: Instant::now(), time: Utc::now(), expires_at };
+        let step = self.due(now, ordered);
+        match &step {
+            Step::Send(_) => self.handed_at = now.at,
+            Step::Wait => self.schedule(now),
+            Step::Fetch(_) | Step::End => {}
+        }
+        step
+    }
+
+    /// Takes what the log said to the last `Fetch`.
+    pub fn take_in(&mut self, page: Result<Page, Unavailable>) {
+        match page {
+            Ok(page) => self.page = Some(Box::new(page)),
+            Err(Unavailable) => self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE),
+        }
+    }
+
+    /// For transports that wait: what to send next; none when the stream has ended. Cancel safe: nothing is lost when a
+    /// wait is dropped.
+    pub async fn next(&mut self, store: &Store) -> Option<Chunk> {
         loop {
-            if self.ended.is_some() {
-                return None;
+            match self.step() {
+                Step::Send(chunk) => return Some(chunk),
+                Step::Fetch(ask) => {
+                    let page = store.page(ask).await;
+                    self.take_in(page);
+                }
+                Step::Wait => self.member().rung().await,
+                Step::End => return None,
             }
-            if let Some(bytes) = self.due().await {
-                self.handed_at = Instant::now();
-                return Some(bytes);
-            }
-            self.schedule();
-            self.seat.member().rung().await;
         }
     }
 
     /// What is due now, the most urgent first.
-    async fn due(&mut self) -> Option<Bytes> {
-        if let Some(reason) = self.must_end() {
-            return Some(self.end(reason));
+    fn due(&mut self, now: Now, ordered: Option<EndReason>) -> Step {
+        let expired = (now.expires_at <= now.time).then_some(EndReason::Expired);
+        let rotated = (now.at >= self.rotates_at).then_some(EndReason::Rotated);
+        if let Some(reason) = ordered.or(expired).or(rotated) {
+            return self.end(reason);
         }
         if let Some(hello) = self.hello.take() {
-            return Some(hello.render(self.retry()).into());
+            return send(hello.render(self.retry()));
         }
-        if let Some(warning) = self.warning() {
-            return Some(warning);
+        if now.left() <= EXPIRY_NOTICE && self.warned_of != Some(now.expires_at) {
+            self.warned_of = Some(now.expires_at);
+            return send(frame::expiring(now.left()));
         }
-        if let Some(bytes) = self.news().await {
-            return Some(bytes);
+        match self.news(now) {
+            Step::Wait if now.at >= self.next_heartbeat => {
+                self.next_heartbeat = now.at + self.seat.settings().heartbeat;
+                Step::Send(smallvec![Bytes::from_static(frame::HEARTBEAT)])
+            }
+            step => step,
         }
-        if self.ended.is_none() && Instant::now() >= self.next_heartbeat {
-            self.next_heartbeat = Instant::now() + self.settings.heartbeat;
-            return Some(Bytes::from_static(frame::HEARTBEAT));
-        }
-        None
     }
 
-    fn must_end(&self) -> Option<EndReason> {
-        let expired = self.expires_at() <= Utc::now();
-        self.seat
-            .member()
-            .ending()
-            .or_else(|| expired.then_some(EndReason::Expired))
-            .or_else(|| (Instant::now() >= self.rotates_at).then_some(EndReason::Rotated))
-    }
-
-    fn end(&mut self, reason: EndReason) -> Bytes {
+    fn end(&mut self, reason: EndReason) -> Step {
         self.ended = Some(reason);
-        frame::bye(reason, self.retry()).into()
+        send(frame::bye(reason, self.retry()))
     }
 
     /// Each client is told another delay, so that those who left together do not come back together.
     fn retry(&self) -> Duration {
-        jittered(self.settings.retry)
+        jittered(self.seat.settings().retry)
     }
 
-    fn expires_at(&self) -> DateTime<Utc> {
-        self.seat.member().expires_at()
-    }
-
-    fn warning(&mut self) -> Option<Bytes> {
-        let expires_at = self.expires_at();
-        let left = (expires_at - Utc::now()).to_std().unwrap_or_default();
-        if left > EXPIRY_NOTICE || self.warned_of == Some(expires_at) {
-            return None;
-        }
-        self.warned_of = Some(expires_at);
-        Some(frame::expiring(left).into())
-    }
-
-    /// What follows the position: from the snapshot, the ring or the log.
-    async fn news(&mut self) -> Option<Bytes> {
-        loop {
-            if let Some(page) = self.page.take() {
-                let before = self.position;
-                let bytes = self.take_page(page);
-                if bytes.is_some() {
-                    return bytes;
-                }
-                if self.position == before {
-                    // The log is behind what was announced, as after a failover that lost commits: do not spin.
-                    self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE);
-                }
-                continue;
+    /// What follows the position: from a page of the log, the ring, or the log itself.
+    fn news(&mut self, now: Now) -> Step {
+        if let Some(page) = self.page.take() {
+            let before = self.position;
+            let step = self.take_page(&page);
+            if !matches!(step, Step::Wait) {
+                return step;
             }
-            let read = if self.position.is_whole() {
-                self.seat.feed().read(&self.epoch, self.position.seq, CHUNK_BYTES)
-            } else {
-                Read::Behind
-            };
-            match read {
-                Read::Current => return None,
-                Read::Frames(deliveries) => return Some(self.take_deliveries(&deliveries)),
-                Read::OtherEpoch => return Some(self.end(EndReason::Rotated)),
-                Read::Behind if Instant::now() < self.backfill_from => return None,
-                Read::Behind => {
-                    if let Ok(page) = self.backfill().await {
-                        self.page = Some(page);
-                    } else {
-                        self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE);
-                        return None;
-                    }
-                }
+            if self.position == before {
+                // The log is behind what was announced, as after a failover that lost commits: do not spin.
+                self.backfill_from = now.at + jittered(BACKFILL_PAUSE);
+            }
+        }
+        let read = if self.position.is_whole() {
+            self.seat.feed().read(&self.epoch, self.position.seq, CHUNK_BYTES)
+        } else {
+            Read::Behind
+        };
+        match read {
+            Read::Current => Step::Wait,
+            Read::Frames(deliveries) => Step::Send(self.take_deliveries(&deliveries, now)),
+            Read::OtherEpoch => self.end(EndReason::Rotated),
+            Read::Behind if now.at < self.backfill_from => Step::Wait,
+            Read::Behind => {
+                ::metrics::counter!(metrics::BACKFILLS).increment(1);
+                let key = self.member().key().clone();
+                Step::Fetch(Ask { key, after: self.position, max_rows: self.seat.settings().page_rows })
             }
         }
     }
 
-    async fn backfill(&self) -> Result<Page, Unavailable> {
-        ::metrics::counter!(metrics::BACKFILLS).increment(1);
-        let key = self.seat.member().key().clone();
-        self.store.page(Ask { key, after: self.position, max_rows: self.settings.page_rows }).await
-    }
-
-    /// Renders a page and moves on; none when nothing of it is to be sent.
-    fn take_page(&mut self, page: Page) -> Option<Bytes> {
+    /// Renders a page and moves on; `Wait` when nothing of it is to be sent.
+    fn take_page(&mut self, page: &Page) -> Step {
         if page.epoch != self.epoch || self.position.seq < page.pruned {
             // The rest cannot follow whole: the client comes back and is told so by a reset.
-            return Some(self.end(EndReason::Rotated));
+            return self.end(EndReason::Rotated);
         }
         ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment(page.rows.len() as u64);
-        let text = replay::render(&page, self.position, &self.filter);
+        let text = replay::render(page, self.position, self.filter.as_deref());
         self.position = page.end.max(self.position);
-        (!text.is_empty()).then(|| text.into())
+        if text.is_empty() { Step::Wait } else { send(text) }
     }
 
-    fn take_deliveries(&mut self, deliveries: &[Delivery]) -> Bytes {
-        let now = micros_now();
+    fn take_deliveries(&mut self, deliveries: &[Arc<Delivery>], now: Now) -> Chunk {
+        let micros = u64::try_from(now.time.timestamp_micros()).unwrap_or(0);
         let mut moved_by_frame = false;
-        let mut chunk = BytesMut::new();
+        let mut chunk = Chunk::new();
         for delivery in deliveries {
             self.position = Position::after(delivery.frame.seq);
-            moved_by_frame = self.filter.passes(&delivery.frame.subject);
-            if !moved_by_frame {
-                continue;
+            moved_by_frame = self.filter.as_ref().is_none_or(|filter| filter.passes(&delivery.frame.subject));
+            if moved_by_frame {
+                observe_lag(delivery, micros);
+                chunk.push(delivery.frame.bytes.clone());
             }
-            observe_lag(delivery, now);
-            if deliveries.len() == 1 {
-                return delivery.frame.bytes.clone();
-            }
-            chunk.extend_from_slice(&delivery.frame.bytes);
         }
         if !moved_by_frame {
             let cursor = Cursor { epoch: self.epoch.clone(), seq: self.position.seq };
-            chunk.extend_from_slice(frame::bare_cursor(&cursor).as_bytes());
+            chunk.push(frame::bare_cursor(&cursor).into());
         }
-        chunk.freeze()
+        chunk
     }
 
     /// Has the wheel ring at the next time at which something is due by itself.
-    fn schedule(&mut self) {
-        let now = Instant::now();
+    fn schedule(&mut self, now: Now) {
         let mut at = self.next_heartbeat.min(self.rotates_at);
-        let left = (self.expires_at() - Utc::now()).to_std().unwrap_or_default();
-        let warned = self.warned_of == Some(self.expires_at());
+        let warned = self.warned_of == Some(now.expires_at);
         // A token may outlive the clock's range: what lies beyond the next heartbeat is looked at again then.
-        if let Some(expiry) = now.checked_add(if warned { left } else { left.saturating_sub(EXPIRY_NOTICE) }) {
+        let notice = if warned { now.left() } else { now.left().saturating_sub(EXPIRY_NOTICE) };
+        if let Some(expiry) = now.at.checked_add(notice) {
             at = at.min(expiry);
         }
-        if self.backfill_from > now {
+        if self.backfill_from > now.at {
             at = at.min(self.backfill_from);
         }
-        if self.wakes_at.is_none_or(|wakes_at| wakes_at <= now || at < wakes_at) {
+        if self.wakes_at.is_none_or(|wakes_at| wakes_at <= now.at || at < wakes_at) {
             self.wakes_at = Some(at);
             self.seat.wake_at(at);
         }
     }
 }
 
+fn send(text: String) -> Step {
+    Step::Send(smallvec![text.into()])
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
-        let stalled = self.seat.member().is_unheard() && self.handed_at.elapsed() >= self.settings.write_stall / 2;
+        let stalled = self.member().is_unheard() && self.handed_at.elapsed() >= self.seat.settings().write_stall / 2;
         let reason = self.ended.map_or(if stalled { "stalled" } else { "left" }, EndReason::as_str);
         ::metrics::counter!(metrics::ENDS, "reason" => reason).increment(1);
     }
@@ -316,10 +338,6 @@ impl Drop for Connection {
 /// Between once and twice as long.
 pub fn jittered(least: Duration) -> Duration {
     least.mul_f64(rand::random_range(1.0..2.0))
-}
-
-fn micros_now() -> u64 {
-    u64::try_from(Utc::now().timestamp_micros()).unwrap_or(0)
 }
 
 /// Records how long a publish took to get here; a clock that runs behind the publisher's instance counts as no time.

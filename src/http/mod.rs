@@ -18,6 +18,7 @@ pub mod query;
 mod revocations;
 pub mod sse;
 mod stream_docs;
+pub mod takeover;
 mod tickets;
 
 use std::{
@@ -39,7 +40,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use self::error::ApiError;
 use crate::{
     auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker,
-    store::Store,
+    sockets::Sockets, store::Store,
 };
 
 /// What handlers work with.
@@ -56,6 +57,8 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// The streams of this instance.
     pub hub: Hub,
+    /// The sockets that streams own; none where every stream is a body of the HTTP server.
+    pub sockets: Option<Sockets>,
     /// Takes tokens out of service.
     pub revoker: Revoker,
     /// The way to the other instances.

@@ -10,9 +10,9 @@ use actix_web_lab::{
     header::{CacheControl, CacheDirective},
 };
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 
-use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params};
+use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params, takeover::Claim};
 use crate::{
     auth::Rejected,
     bus::Control,
@@ -21,6 +21,7 @@ use crate::{
     health::Phase,
     metrics,
     notification::KIND_BYTES,
+    store::Store,
 };
 
 /// Most kinds that a filter names.
@@ -46,7 +47,7 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
         Err(error) if error.passes() => return Ok(not_now(&parts, EndReason::Overloaded, "unavailable")),
         Err(error) => return Err(error),
     };
-    let opened = Connection::open(&parts.hub, &parts.store, &parts.settings.stream, identity.clone(), asked).await;
+    let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
     // From here on orders reach the connection; what was ordered while it opened is looked at once more.
     if parts.authenticator.revocations().refuses(&identity) {
         return Err(Rejected::Revoked.into());
@@ -55,8 +56,16 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
         return Ok(not_now(&parts, EndReason::Draining, "draining"));
     }
     match opened {
-        Ok(connection) => Ok(head().body(new_infallible_body_stream(events(connection)))),
+        Ok(connection) => Ok(answer(&request, &parts, connection)),
         Err(reason) => Ok(not_now(&parts, EndReason::Overloaded, reason.as_str())),
+    }
+}
+
+/// The stream on the request's own socket where that can be had, else as a body of the server.
+fn answer(request: &HttpRequest, parts: &Parts, connection: Connection) -> HttpResponse {
+    match (Claim::of(request), &parts.sockets) {
+        (Some(claim), Some(sockets)) => claim.stream(head().finish(), sockets.clone(), connection),
+        _ => head().body(new_infallible_body_stream(events(connection, parts.store.clone()))),
     }
 }
 
@@ -108,8 +117,12 @@ fn head() -> HttpResponseBuilder {
 
 /// The connection's bytes for as long as it lasts. Dropping the stream, as the server does when the client has left,
 /// drops the connection and with it its place in the hub.
-fn events(connection: Connection) -> impl Stream<Item = Bytes> {
-    stream::unfold(connection, |mut connection| async move { connection.next().await.map(|bytes| (bytes, connection)) })
+fn events(connection: Connection, store: Store) -> impl Stream<Item = Bytes> {
+    let chunks = stream::unfold((connection, store), |(mut connection, store)| async move {
+        let chunk = connection.next(&store).await?;
+        Some((stream::iter(chunk), (connection, store)))
+    });
+    chunks.flatten()
 }
 
 /// A stream that ends at once and tells when to come back.

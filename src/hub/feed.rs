@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use smallvec::SmallVec;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{Subscribed, guard, member::Member};
@@ -37,8 +39,13 @@ impl Origin {
     }
 }
 
-/// A frame in the ring.
-#[derive(Debug, Clone)]
+/// Most frames that one read takes from the ring: what one gathered write sends.
+pub const GATHERED: usize = 16;
+/// Members that one task rings: a larger feed's are rung by several tasks side by side.
+const RUNG_TOGETHER: usize = 128;
+
+/// A frame in the ring, shared by all who send it.
+#[derive(Debug)]
 pub struct Delivery {
     /// What is sent.
     pub frame: Frame,
@@ -54,12 +61,14 @@ pub enum Read {
     /// Nothing is newer.
     Current,
     /// What follows, without gaps.
-    Frames(Vec<Delivery>),
+    Frames(SmallVec<[Arc<Delivery>; GATHERED]>),
     /// What follows is not in the ring any more: read the log.
     Behind,
     /// The stream began a new life: this position means nothing any more.
     OtherEpoch,
 }
+
+pub(super) type Members = Arc<Vec<Arc<Member>>>;
 
 /// A user's connections and newest frames.
 pub struct Feed {
@@ -74,9 +83,10 @@ pub struct Feed {
 struct State {
     /// None until the first snapshot or announcement.
     head: Option<(Epoch, Seq)>,
-    ring: VecDeque<Delivery>,
+    ring: VecDeque<Arc<Delivery>>,
     ring_bytes: usize,
-    members: Vec<Arc<Member>>,
+    /// Copied only by who comes or goes while they are being rung.
+    members: Members,
 }
 
 impl Feed {
@@ -98,24 +108,24 @@ impl Feed {
         if state.members.len() >= most {
             return false;
         }
-        state.members.push(member.clone());
+        Arc::make_mut(&mut state.members).push(member.clone());
         true
     }
 
     /// Removes a member; true when it was the last.
     pub(super) fn remove(&self, id: Uuid) -> bool {
         let mut state = guard(&self.state);
-        state.members.retain(|member| member.id() != id);
+        Arc::make_mut(&mut state.members).retain(|member| member.id() != id);
         state.members.is_empty()
     }
 
-    pub(super) fn members(&self) -> Vec<Arc<Member>> {
+    pub(super) fn members(&self) -> Members {
         guard(&self.state).members.clone()
     }
 
     pub(super) fn extend(&self, connection: Uuid, identity: &Identity) -> bool {
-        let state = guard(&self.state);
-        let member = state.members.iter().find(|member| member.id() == connection);
+        let members = self.members();
+        let member = members.iter().find(|member| member.id() == connection);
         member.inspect(|member| member.extend(identity)).is_some()
     }
 
@@ -138,7 +148,7 @@ impl Feed {
             state.trim(self.most_frames, self.most_bytes);
             state.members.clone()
         };
-        members.iter().for_each(|member| member.ring());
+        ring(members);
     }
 
     pub(super) fn is_behind(&self, epoch: &Epoch, seq: Seq) -> bool {
@@ -155,11 +165,11 @@ impl Feed {
             state.clear();
             state.members.clone()
         };
-        members.iter().for_each(|member| member.ring());
+        ring(members);
         true
     }
 
-    /// What follows `seq`, up to about `most_bytes`.
+    /// What follows `seq`, up to about `most_bytes` and [`GATHERED`] frames.
     pub fn read(&self, epoch: &Epoch, seq: Seq, most_bytes: usize) -> Read {
         let state = guard(&self.state);
         let Some((known, head)) = &state.head else { return Read::Current };
@@ -175,12 +185,23 @@ impl Feed {
         };
         let skipped = usize::try_from(seq + 1 - first).unwrap_or(usize::MAX);
         let mut bytes = 0;
-        let fits = |delivery: &&Delivery| {
+        let fits = |delivery: &&Arc<Delivery>| {
             let first = bytes == 0;
             bytes += delivery.frame.bytes.len();
             first || bytes <= most_bytes
         };
-        Read::Frames(state.ring.iter().skip(skipped).take_while(fits).cloned().collect())
+        Read::Frames(state.ring.iter().skip(skipped).take(GATHERED).take_while(fits).cloned().collect())
+    }
+}
+
+/// Rings members, and must be called without any lock: a ring may write to a socket. Many are spread over the runtime's
+/// threads, so that what comes behind a broadcast need not wait for its last member.
+fn ring(members: Members) {
+    let runtime = Handle::try_current().ok().filter(|_| members.len() > RUNG_TOGETHER);
+    let Some(runtime) = runtime else { return members.iter().for_each(|member| member.ring()) };
+    for first in (0..members.len()).step_by(RUNG_TOGETHER) {
+        let members = members.clone();
+        runtime.spawn(async move { members.iter().skip(first).take(RUNG_TOGETHER).for_each(|member| member.ring()) });
     }
 }
 
@@ -212,7 +233,7 @@ impl State {
         }
         for frame in frames.into_iter().filter(|frame| old.is_none_or(|old| frame.seq > old)) {
             self.ring_bytes += frame.bytes.len();
-            self.ring.push_back(Delivery { frame, published_at, origin });
+            self.ring.push_back(Arc::new(Delivery { frame, published_at, origin }));
         }
         true
     }

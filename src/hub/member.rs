@@ -5,7 +5,7 @@ use std::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
+    task::{Poll, Waker},
 };
 
 use chrono::{DateTime, Utc};
@@ -55,14 +55,10 @@ impl Member {
         guard(&self.state).identity.clone()
     }
 
-    /// When its token ends.
-    pub fn expires_at(&self) -> DateTime<Utc> {
-        guard(&self.state).identity.expires_at
-    }
-
-    /// Why it must end, if it must.
-    pub fn ending(&self) -> Option<EndReason> {
-        guard(&self.state).end
+    /// When its token ends, and why the connection must end before, if it must.
+    pub fn limits(&self) -> (DateTime<Utc>, Option<EndReason>) {
+        let state = guard(&self.state);
+        (state.identity.expires_at, state.end)
     }
 
     /// Tells it to look: something new, a timer, an order.
@@ -71,16 +67,19 @@ impl Member {
         self.waker.wake();
     }
 
-    /// Waits for the next ring; one that came since the last wait counts.
-    pub async fn rung(&self) {
-        std::future::poll_fn(|context| {
-            self.waker.register(context.waker());
-            if self.rung.swap(false, Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    /// Has the next ring wake `waker`; true when one has come already since the last was heard. `waker` may be called
+    /// on any thread, within the call that rings.
+    pub fn listen(&self, waker: &Waker) -> bool {
+        self.waker.register(waker);
+        self.rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether a ring still waits to be heard: the transport asks for nothing.
+    /// Waits for the next ring; one that came since the last wait counts.
+    pub async fn rung(&self) {
+        std::future::poll_fn(|context| if self.listen(context.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Whether a ring still waits to be heard: the transport takes nothing.
     pub fn is_unheard(&self) -> bool {
         self.rung.load(Ordering::Acquire)
     }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use feed::{Delivery, Feed, Origin, Read};
+pub use feed::{Delivery, Feed, GATHERED, Origin, Read};
 pub use member::Member;
 
 use crate::{
@@ -190,7 +190,7 @@ impl Hub {
 
     fn members(&self) -> Vec<Arc<Member>> {
         let feeds = |shard| guard::<HashMap<UserKey, Arc<Feed>>>(shard).values().cloned().collect::<Vec<_>>();
-        self.inner.shards.iter().flat_map(feeds).flat_map(|feed| feed.members()).collect()
+        self.inner.shards.iter().flat_map(feeds).flat_map(|feed| feed.members().to_vec()).collect()
     }
 
     fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<Feed>>> {
@@ -212,6 +212,11 @@ pub struct Seat {
 }
 
 impl Seat {
+    /// The settings of streams.
+    pub fn settings(&self) -> &StreamSettings {
+        &self.hub.inner.settings
+    }
+
     /// The user's feed.
     pub fn feed(&self) -> &Feed {
         &self.feed

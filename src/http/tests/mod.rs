@@ -55,6 +55,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
         revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
         store,
         hub,
+        sockets: None,
         authenticator,
         bus,
         health,

@@ -1,0 +1,142 @@
+//! Takes a client's socket over from the HTTP server once the head of a stream's response is written.
+//!
+//! The server keeps two buffers of 8 KiB and a task for every connection; a stream needs neither. So the server is given
+//! a [`Line`] rather than the socket itself: a response's body may order that, with the next flush, the socket goes to
+//! [`Sockets`]; the server then sees a line that has closed. This is for plain HTTP/1 only: a stream over HTTP/2 shares
+//! its socket with others and is served as an ordinary body.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    http::{ConnectionType, Version},
+};
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::{connection::Connection, sockets::Sockets};
+
+/// A client's connection as the HTTP server sees it.
+pub struct Line(Rc<RefCell<Held>>);
+
+/// A request's way to the line that it came over.
+#[derive(Clone)]
+pub struct Claim(Rc<RefCell<Held>>);
+
+struct Held {
+    /// None once it was taken over.
+    socket: Option<TcpStream>,
+    /// Who gets the socket with the next flush.
+    heir: Option<Heir>,
+}
+
+struct Heir {
+    sockets: Sockets,
+    connection: Connection,
+}
+
+impl Line {
+    /// Over this socket.
+    pub fn new(socket: TcpStream) -> Self {
+        Self(Rc::new(RefCell::new(Held { socket: Some(socket), heir: None })))
+    }
+
+    /// To be kept with the connection's requests.
+    pub fn claim(&self) -> Claim {
+        Claim(self.0.clone())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &mut self.0.borrow_mut().socket {
+            Some(socket) => act(Pin::new(socket)),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl Claim {
+    /// Of a request whose answer may take its socket over.
+    pub fn of(request: &HttpRequest) -> Option<Self> {
+        let alone = request.version() <= Version::HTTP_11;
+        request.conn_data::<Self>().filter(|_| alone).cloned()
+    }
+
+    /// Makes a response the head of a stream that goes on without the server.
+    pub fn stream(self, mut response: HttpResponse, sockets: Sockets, connection: Connection) -> HttpResponse {
+        // What follows the head has no framing of its own: its end is that of the connection (RFC 9112, 6.3).
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        let heir = Some(Heir { sockets, connection });
+        response.set_body(BoxBody::new(Bequest { claim: self, heir }))
+    }
+}
+
+/// The body of a response whose socket is taken over: names the heir when the head has been put into words.
+struct Bequest {
+    claim: Claim,
+    heir: Option<Heir>,
+}
+
+impl MessageBody for Bequest {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(heir) = self.heir.take() {
+            self.claim.0.borrow_mut().heir = Some(heir);
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.with(|socket| socket.poll_read(context, into))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.with(|socket| socket.poll_write(context, bytes))
+    }
+
+    /// The server flushes when the socket has accepted all that it wrote: here a taken-over socket changes hands.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.with(|socket| socket.poll_flush(context)))?;
+        let mut held = self.0.borrow_mut();
+        let Some(heir) = held.heir.take() else { return Poll::Ready(Ok(())) };
+        let Some(socket) = held.socket.take() else { return Poll::Ready(Ok(())) };
+        drop(held);
+        heir.sockets.adopt(socket.into_std()?, heir.connection);
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|socket| socket.poll_shutdown(context))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.with(|socket| socket.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
