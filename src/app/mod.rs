@@ -141,6 +141,9 @@ impl Running {
         self.hub.drain(drain / 2).await;
         self.intake.cancel();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        // Clients that were far behind get what their connection was about to send, and the farewell.
+        let _ = timeout(left / 2, self.hub.empty()).await;
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         self.server.pause().await;
         let _ = timeout(left, self.server.stop(true)).await;
         self.stop.cancel();

@@ -177,6 +177,13 @@ impl Hub {
         }
     }
 
+    /// Waits until no connection is open.
+    pub async fn empty(&self) {
+        while self.connections() > 0 {
+            tokio::time::sleep(DRAIN_STEP / 10).await;
+        }
+    }
+
     /// Gives an open connection a fresh identity of the same user; false when it is not here.
     pub fn extend(&self, connection: Uuid, identity: &Identity) -> bool {
         let feed = self.shard(&identity.key).get(&identity.key).cloned();

@@ -19,6 +19,8 @@ pub mod setting {
     pub const SECRET: &str = "TIDINGS_JWT_SECRET";
 }
 
+const TAKEOVER: &str = "TIDINGS_STREAM_TAKEOVER";
+
 /// An instance that may be killed, drained and started again at the same address.
 pub struct Instance {
     process: Option<Process>,
@@ -50,6 +52,8 @@ impl Instance {
             ("TIDINGS_DRAIN_SECONDS".to_owned(), "3".to_owned()),
             ("TIDINGS_POOL_SIZE".to_owned(), "4".to_owned()),
         ]);
+        // Set for a run of the tests in which the HTTP server itself writes the streams.
+        own.extend(std::env::var(TAKEOVER).ok().map(|value| (TAKEOVER.to_owned(), value)));
         own.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         own.retain(|_, value| !value.is_empty());
         Self { process: None, settings: own, port, directory }

@@ -6,4 +6,5 @@ mod frames;
 mod lifetime;
 mod limits;
 mod revocation;
+mod takeover;
 mod tickets;
