@@ -38,6 +38,8 @@ struct Held {
     socket: Option<TcpStream>,
     /// Who gets the socket with the next flush.
     heir: Option<Heir>,
+    /// What the server wrote since there is an heir: it goes out with the stream's first event, in one write.
+    head: Vec<u8>,
 }
 
 struct Heir {
@@ -48,7 +50,7 @@ struct Heir {
 impl Line {
     /// Over this socket.
     pub fn new(socket: TcpStream) -> Self {
-        Self(Rc::new(RefCell::new(Held { socket: Some(socket), heir: None })))
+        Self(Rc::new(RefCell::new(Held { socket: Some(socket), heir: None, head: Vec::new() })))
     }
 
     /// To be kept with the connection's requests.
@@ -110,33 +112,28 @@ impl AsyncRead for Line {
 
 impl AsyncWrite for Line {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut held = self.0.borrow_mut();
+        if held.heir.is_some() {
+            held.head.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        drop(held);
         self.with(|socket| socket.poll_write(context, bytes))
     }
 
-    /// The server flushes when the socket has accepted all that it wrote: here a taken-over socket changes hands.
+    /// The server flushes when all that it wrote was accepted: here a taken-over socket changes hands.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.with(|socket| socket.poll_flush(context)))?;
         let mut held = self.0.borrow_mut();
         let Some(heir) = held.heir.take() else { return Poll::Ready(Ok(())) };
         let Some(socket) = held.socket.take() else { return Poll::Ready(Ok(())) };
+        let head = std::mem::take(&mut held.head).into();
         drop(held);
-        heir.sockets.adopt(socket.into_std()?, heir.connection);
+        heir.sockets.adopt(socket.into_std()?, head, heir.connection);
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.with(|socket| socket.poll_shutdown(context))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.with(|socket| socket.poll_write_vectored(context, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 }

@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use rustix::{
     event::{
         EventfdFlags,
@@ -64,13 +65,13 @@ impl Sockets {
         Ok(Self(Arc::new(Inner { epoll, stop, open: Mutex::default(), store, runtime: Handle::current() })))
     }
 
-    /// Serves a connection on a non-blocking socket whose response head has been written. Closes it when the stream
-    /// ends or the client leaves.
-    pub fn adopt(&self, stream: TcpStream, connection: Connection) {
+    /// Serves a connection on a non-blocking socket, to which the response's head is still to be written. Closes it when
+    /// the stream ends or the client leaves.
+    pub fn adopt(&self, stream: TcpStream, head: Bytes, connection: Connection) {
         let socket = {
             let mut open = self.open();
             let place = open.vacant_entry();
-            let socket = Arc::new(Socket::new(stream, connection, place.key(), self.clone()));
+            let socket = Arc::new(Socket::new(stream, head, connection, place.key(), self.clone()));
             place.insert(socket.clone());
             socket
         };

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    net::TcpStream,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -10,7 +10,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use rustix::event::epoll::{self, EventFlags};
 use smallvec::SmallVec;
 
@@ -39,6 +39,8 @@ pub(super) struct Socket {
 
 struct State {
     connection: Connection,
+    /// Goes out with the first chunk.
+    head: Option<Bytes>,
     /// What the socket did not accept yet.
     unsent: Option<Box<Chunk>>,
     /// Whether the log is being read, after which there is a turn.
@@ -68,8 +70,8 @@ impl Wake for Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, connection: Connection, place: usize, sockets: Sockets) -> Self {
-        let state = Mutex::new(Some(State { connection, unsent: None, fetching: false }));
+    pub(super) fn new(stream: TcpStream, head: Bytes, connection: Connection, place: usize, sockets: Sockets) -> Self {
+        let state = Mutex::new(Some(State { connection, head: Some(head), unsent: None, fetching: false }));
         Self { stream, place, sockets, turns: AtomicU32::new(0), told: AtomicBool::new(false), state }
     }
 
@@ -102,11 +104,10 @@ impl Socket {
         }
     }
 
-    /// Closes the socket and leaves the hub.
+    /// Leaves the hub; the socket is closed with the last handle to it.
     pub(super) fn close(&self) {
         let state = self.state().take();
         if state.is_some() {
-            let _ = self.stream.shutdown(Shutdown::Both); // a client that has left needs no farewell
             self.sockets.forget(self.place);
         }
     }
@@ -144,7 +145,10 @@ impl Socket {
         }
         loop {
             match state.connection.step() {
-                Step::Send(chunk) => {
+                Step::Send(mut chunk) => {
+                    if let Some(head) = state.head.take() {
+                        chunk.insert(0, head);
+                    }
                     if let Some(rest) = self.send(state, chunk) {
                         return rest;
                     }
