@@ -219,7 +219,7 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
 }
 
 /// One announcement per recipient, in the order of the seqs of each.
-fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
+pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
     for (key, row) in keys(item).zip(&written.rows) {
         let Placed { epoch, seq, unread } = row;
         let wire = Item::arriving(item.id, *seq, &item.content, written.created_at, written.expires_at);

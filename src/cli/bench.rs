@@ -3,6 +3,7 @@
 //! Every run has users of its own, ends by itself, and counts what was lost, repeated or out of order; any of these
 //! is a failed run. Streams are bare sockets on threads of their own, so that the tool takes little of the machine.
 
+mod announce;
 mod fleet;
 mod http1;
 mod idle;
@@ -11,11 +12,13 @@ mod phase;
 mod process;
 mod publish;
 mod report;
+mod scan;
 mod sender;
 mod storm;
 mod stream;
 mod target;
 mod track;
+mod unicast;
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,6 +51,17 @@ pub struct Args {
 enum Scenario {
     /// Publish at a rate to users with open streams: rates, lag, faults, processor time per delivery.
     Publish(publish::Args),
+    /// Announce stored notifications at a rate, each to one user with an open stream: the delivery alone.
+    ///
+    /// Stores them in bulk first, through `DATABASE_URL`, then announces them over `REDIS_URL`, as the instance that
+    /// stored them would have done. The instances must not find them first: run them with
+    /// `TIDINGS_HEAD_CHECK_SECONDS=3600`.
+    Unicast(unicast::Args),
+    /// The same with all streams of one user: each announcement is delivered to all of them.
+    ///
+    /// The instances need `TIDINGS_MAX_CONNECTIONS_PER_USER` of at least the number of streams, and
+    /// `TIDINGS_HEAD_CHECK_SECONDS=3600`.
+    Broadcast(unicast::Args),
     /// Open streams and leave them alone: connects per second, memory and processor time per connection.
     Idle(idle::Args),
     /// Drop all streams at once, publish while they are away, come back all at once with cursors.
@@ -131,6 +145,8 @@ struct LoadArgs {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (common, (report, clean)) = match args.scenario {
         Scenario::Publish(args) => (args.common.clone(), publish::run(&args).await?),
+        Scenario::Unicast(args) => (args.common.clone(), unicast::run(&args).await?),
+        Scenario::Broadcast(args) => (args.common.clone(), unicast::run_broadcast(&args).await?),
         Scenario::Idle(args) => (args.common.clone(), (idle::run(&args).await?, true)),
         Scenario::Storm(args) => (args.common.clone(), storm::run(&args).await?),
     };

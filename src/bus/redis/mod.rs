@@ -6,6 +6,7 @@
 mod announcer;
 mod names;
 mod probe;
+mod relay;
 mod session;
 mod slot;
 mod wanted;
@@ -26,13 +27,16 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-pub use self::servers::Servers;
 use self::{
     announcer::{Announcer, Outgoing},
     names::Names,
     probe::Probe,
     session::Subscriber,
     wanted::Wanted,
+};
+pub use self::{
+    relay::{Ready, Relay},
+    servers::Servers,
 };
 use super::{Announcement, Control, Health, Incoming, Sink};
 use crate::{config::RedisSettings, metrics::BUS_DROPPED, notification::UserKey};

@@ -30,8 +30,12 @@ pub struct Shared {
     pub users: Users,
     /// The run's zero of time.
     pub started: Instant,
-    /// From the moment a notification was to be published to its arrival.
+    /// When publishing began, in microseconds since the start: what markers count from.
+    pub origin: AtomicU64,
+    /// From the moment a notification was due to its arrival.
     pub lag: Mutex<Micros>,
+    /// Notifications that came before they were due.
+    pub early: AtomicU64,
     /// Notifications that came, repeats left out.
     pub deliveries: AtomicU64,
     /// When the last of them came, in microseconds since the start.
@@ -45,7 +49,9 @@ impl Shared {
             targets,
             users,
             started: Instant::now(),
+            origin: AtomicU64::new(0),
             lag: Mutex::new(Micros::new()),
+            early: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             last_delivery: AtomicU64::new(0),
         }
@@ -205,7 +211,7 @@ fn thread(end: CancellationToken) -> anyhow::Result<Handle> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{bench::track::Received, minter::Minter};
+    use crate::cli::{bench::track::Marker, minter::Minter};
 
     /// Five streams of two users at two servers: user 0 has three, user 1 has two.
     fn fleet() -> Fleet {
@@ -215,8 +221,9 @@ mod tests {
     }
 
     fn deliver(member: &Member, seq: i64, n: u64) {
-        let text = format!(r#"{{"seq":{seq},"data":{{"n":{n},"t":0}}}}"#);
-        lock(&member.track).take(&serde_json::from_str::<Received>(&text).unwrap());
+        let mut track = lock(&member.track);
+        track.step(seq);
+        track.take(Marker { n, t: 0 });
     }
 
     #[test]

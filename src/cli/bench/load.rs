@@ -18,7 +18,9 @@ use tokio::task::JoinSet;
 use super::{
     fleet::Shared,
     phase::micros,
+    scan::title,
     sender::{Sender, SenderOptions},
+    track::Marker,
 };
 
 /// What is published, and how fast.
@@ -42,12 +44,18 @@ pub struct Plan {
 
 impl Plan {
     /// What the plan takes at its rate: the last batch's time is part of it, although nothing follows.
-    fn time(&self) -> Duration {
+    pub fn time(&self) -> Duration {
         let seconds = self.total.checked_div(self.rate).unwrap_or_default();
         Duration::from_secs(seconds).min(self.longest)
     }
 
-    fn body(&self, user: &str, n: u64, time: u64) -> String {
+    /// When a notification is due after the beginning; at once where there is no rate.
+    pub fn due(&self, n: u64) -> Duration {
+        Duration::from_nanos((n * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
+    }
+
+    /// A notification as JSON.
+    pub fn body(&self, user: &str, n: u64, time: u64) -> String {
         let payload = self.payload;
         let mut body = String::with_capacity(payload + 120);
         body.push('{');
@@ -56,7 +64,8 @@ impl Plan {
         }
         let _ = write!(
             body,
-            r#""kind":"bench","title":"Measured","data":{{"n":{n},"t":{time},"padding":"{:p<payload$}"}}}}"#,
+            r#""kind":"bench","title":"{}","data":{{"padding":"{:p<payload$}"}}}}"#,
+            title(Marker { n, t: time }),
             ""
         );
         body
@@ -100,7 +109,9 @@ pub async fn publish(plan: Plan, shared: Arc<Shared>, options: &SenderOptions) -
     for index in 0..plan.publishers {
         senders.push(Sender::connect(options, &shared, index).await?);
     }
-    let load = Arc::new(Load { plan, shared, begin: Instant::now(), next: AtomicU64::new(0) });
+    let begin = Instant::now();
+    shared.origin.store(micros(begin - shared.started), Relaxed);
+    let load = Arc::new(Load { plan, shared, begin, next: AtomicU64::new(0) });
     let mut tasks = JoinSet::new();
     for sender in senders {
         tasks.spawn(load.clone().work(sender));
@@ -145,13 +156,13 @@ impl Load {
         let count = self.plan.batch.min(self.plan.total.checked_sub(first)?);
         let due = match self.plan.rate {
             0 => Instant::now(),
-            rate => self.begin + Duration::from_nanos(first * 1_000_000_000 / rate),
+            _ => self.begin + self.plan.due(first),
         };
         (count > 0 && due.duration_since(self.begin) < self.plan.longest).then_some((first, count, due))
     }
 
     fn batch(&self, first: u64, count: u64, due: Instant) -> Batch {
-        let time = micros(due.duration_since(self.shared.started));
+        let time = micros(due.duration_since(self.begin));
         let numbers = first..first + count;
         let users: Vec<String> = numbers.clone().map(|n| self.shared.users.name(self.shared.users.of(n))).collect();
         let bodies = numbers.zip(&users).map(|(n, user)| self.plan.body(user, n, time)).collect();
@@ -174,7 +185,8 @@ mod tests {
     fn a_body_is_json_of_the_size_asked_for_and_names_its_user_unless_a_channel_does() {
         let body = parsed(true);
         assert_eq!(body["users"], json!(["bench-1-2"]));
-        assert_eq!(body["data"], json!({"n": 7, "t": 9, "padding": "ppppp"}));
+        assert_eq!(body["title"], "bench 7 9");
+        assert_eq!(body["data"], json!({"padding": "ppppp"}));
         assert_eq!(parsed(false).get("users"), None);
     }
 }

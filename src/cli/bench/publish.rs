@@ -49,15 +49,7 @@ pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
     let mut report = common.begin("publish", &fleet);
     report.published(&published);
     report.add("deliveriesPerSecond", "delivered per second", per_second(deliveries, time), "/s");
-    let points = [
-        ("lagP50Ms", "lag p50", 0.5),
-        ("lagP99Ms", "lag p99", 0.99),
-        ("lagP999Ms", "lag p99.9", 0.999),
-        ("lagMaxMs", "lag max", 1.0),
-    ];
-    if deliveries > 0 {
-        report.times(&lock(&fleet.shared.lag), &points);
-    }
+    report.lag(&lock(&fleet.shared.lag), deliveries);
     report.audit(&audit);
     report.retries(&opened.phase);
     report.cpu_per("serverCpuPerDeliveryUs", "server CPU per delivery", cpu_between(before, after), deliveries);

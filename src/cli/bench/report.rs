@@ -110,6 +110,26 @@ impl Report {
         }
     }
 
+    /// Adds how long deliveries took.
+    pub fn lag(&mut self, lag: &Micros, deliveries: u64) {
+        let points = [
+            ("lagP50Ms", "lag p50", 0.5),
+            ("lagP99Ms", "lag p99", 0.99),
+            ("lagP999Ms", "lag p99.9", 0.999),
+            ("lagMaxMs", "lag max", 1.0),
+        ];
+        if deliveries > 0 {
+            self.times(lag, &points);
+        }
+    }
+
+    /// Adds processor time as a share of one core, if the processes are known.
+    pub fn cpu_share(&mut self, key: &'static str, label: &'static str, used: Option<Duration>, window: Duration) {
+        if let Some(used) = used.filter(|_| !window.is_zero()) {
+            self.add(key, label, 100.0 * used.as_secs_f64() / window.as_secs_f64(), "% of a core");
+        }
+    }
+
     /// For people: a Markdown table, aligned.
     pub fn table(&self) -> String {
         let rows: Vec<(&str, String)> = self.figures.iter().map(|figure| (figure.label, figure.text())).collect();

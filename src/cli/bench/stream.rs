@@ -12,19 +12,17 @@ use super::{
     fleet::Shared,
     http1::{Decoder, read},
     phase::{Phase, lock, micros},
-    track::{Received, Track, seq_of},
+    scan::{Block, Said, Scanner},
+    track::{Marker, Track, seq_of},
 };
 use crate::client::{
     backoff::Backoff,
-    sse::{Event, Parser},
-    wire::{Bye, Hello, Verdict},
+    wire::{Hello, Verdict},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Without any byte for this long, heartbeats included, the stream is given up.
-const SILENCE: Duration = Duration::from_secs(90);
-/// An event of the bench is small; more than this is a defect.
-const EVENT_LIMIT: usize = 1024 * 1024;
+/// Receipts may seem this much earlier than due: the clock is read once for all that one read brings.
+const EARLY_MICROS: u64 = 2_000;
 
 /// A stream's place in the fleet and its record.
 pub struct Member {
@@ -63,11 +61,12 @@ struct Stream<'a> {
 /// One connection of a stream.
 struct Connection<'a> {
     decoder: Decoder,
-    parser: Parser,
+    scanner: Scanner,
     permit: Option<SemaphorePermit<'a>>,
     /// The seq from which on the stream is live; none before the hello.
     live_from: Option<i64>,
-    bye: Option<Duration>,
+    /// The wait that the server asks for: by `retry:`, or stronger by `bye`.
+    wait: Option<Duration>,
 }
 
 impl<'a> Stream<'a> {
@@ -80,15 +79,15 @@ impl<'a> Stream<'a> {
             Ok(Err(error)) => return failed(backoff, format!("cannot connect: {error:#}")),
             Err(_) => return failed(backoff, "cannot connect in time".to_owned()),
         };
-        let parser = Parser::new(EVENT_LIMIT).resuming(&lock(&self.member.track).cursor);
-        let mut connection = Connection { decoder: Decoder::new(), parser, permit, live_from: None, bye: None };
+        let mut connection =
+            Connection { decoder: Decoder::new(), scanner: Scanner::default(), permit, live_from: None, wait: None };
         let why = self.read(&socket, &mut connection).await;
         if connection.live_from.is_none() {
             backoff.failed();
         } else {
             backoff.succeeded();
         }
-        connection.parser.retry().into_iter().chain(connection.bye).for_each(|wait| backoff.ask(wait));
+        connection.wait.into_iter().for_each(|wait| backoff.ask(wait));
         why
     }
 
@@ -117,43 +116,53 @@ impl<'a> Stream<'a> {
                 [] => Some("the stream ended".to_owned()),
                 bytes => self.take(bytes, connection).err(),
             });
-            match tokio::time::timeout(SILENCE, reading).await {
-                Ok(Ok(None)) if connection.decoder.is_done() => return "the stream ended".to_owned(),
-                Ok(Ok(None)) => {}
-                Ok(Ok(Some(why))) => return why,
-                Ok(Err(error)) => return format!("cannot read: {error}"),
-                Err(_) => return "the stream fell silent".to_owned(),
+            match reading.await {
+                Ok(None) if connection.decoder.is_done() => return "the stream ended".to_owned(),
+                Ok(None) => {}
+                Ok(Some(why)) => return why,
+                Err(error) => return format!("cannot read: {error}"),
             }
         }
     }
 
     fn take(&mut self, bytes: &[u8], connection: &mut Connection<'a>) -> Result<(), String> {
         let now = micros(self.shared.started.elapsed());
-        let Connection { decoder, parser, live_from, bye, .. } = connection;
+        let Connection { decoder, scanner, live_from, wait, .. } = connection;
         let mut track = lock(&self.member.track);
-        let (mut oversized, mut came) = (None, 0);
+        let (mut endless, mut came) = (None, 0);
         let decoded = decoder.feed(bytes, |body| {
-            let fed = parser.feed(body, |event| match event.kind {
-                "notification" => came += u64::from(self.notification(event, &mut track, now)),
-                "hello" => *live_from = self.hello(event, &mut track),
-                "bye" => *bye = serde_json::from_str(event.data).ok().and_then(|bye: Bye| bye.retry()),
-                _ => {}
+            let fed = scanner.feed(body, |block| {
+                *wait = block.retry.or(*wait);
+                came += u64::from(self.block(block, &mut track, live_from, now));
             });
-            oversized = oversized.or(fed.err());
+            endless = endless.or(fed.err());
         });
-        if track.cursor != parser.last_event_id() {
-            parser.last_event_id().clone_into(&mut track.cursor);
-        }
         if came > 0 {
             self.shared.came(came, now);
         }
         decoded.map_err(|error| error.to_string())?;
         self.check_status(decoder.status())?;
-        if live_from.is_some_and(|from| track.last() >= from) {
+        if connection.permit.is_some() && live_from.is_some_and(|from| track.last() >= from) {
             drop(track);
             self.live(connection);
         }
-        oversized.map_or(Ok(()), |error| Err(error.to_string()))
+        endless.map_or(Ok(()), |why| Err(why.to_owned()))
+    }
+
+    /// Takes a block; true when it is a notification that came for the first time.
+    fn block(&self, block: Block<'_>, track: &mut Track, live_from: &mut Option<i64>, now: u64) -> bool {
+        if let Said::Hello(hello) = &block.said {
+            *live_from = self.hello(hello, track);
+        } else if let Some(seq) = block.id.and_then(seq_of) {
+            track.step(seq);
+        }
+        if let Some(id) = block.id {
+            id.clone_into(&mut track.cursor);
+        }
+        match block.said {
+            Said::Notification(Some(marker)) => self.notification(marker, track, now),
+            _ => false,
+        }
     }
 
     fn check_status(&self, status: u16) -> Result<(), String> {
@@ -176,8 +185,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn hello(&self, event: Event<'_>, track: &mut Track) -> Option<i64> {
-        let hello: Hello = serde_json::from_str(event.data).ok()?;
+    fn hello(&self, hello: &Hello, track: &mut Track) -> Option<i64> {
         let head = seq_of(&hello.cursor)?;
         self.phase.answered(hello.verdict);
         match hello.verdict {
@@ -191,14 +199,12 @@ impl<'a> Stream<'a> {
         Some(head)
     }
 
-    fn notification(&self, event: Event<'_>, track: &mut Track, now: u64) -> bool {
-        let Ok(received) = serde_json::from_str::<Received>(event.data) else {
-            track.faults.out_of_order += 1;
-            return false;
-        };
-        let first = track.take(&received);
-        if let Some(marker) = received.data.filter(|_| first) {
-            lock(&self.shared.lag).record(now.saturating_sub(marker.t));
+    fn notification(&self, marker: Marker, track: &mut Track, now: u64) -> bool {
+        let first = track.take(marker);
+        if first {
+            let due = self.shared.origin.load(Relaxed) + marker.t;
+            self.shared.early.fetch_add(u64::from(due > now + EARLY_MICROS), Relaxed);
+            lock(&self.shared.lag).record(now.saturating_sub(due));
         }
         first
     }

@@ -1,23 +1,12 @@
 //! What one stream must have got and what it got: nothing lost, repeated, out of order or meant for another.
 
-use serde::Deserialize;
-
-/// What the bench writes into a notification's `data`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What the bench writes into a notification's title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
     /// The notification's number within the run; it goes to user `n % users`.
     pub n: u64,
-    /// When it was to be published, in microseconds since the run began.
+    /// When it was due, in microseconds since publishing began.
     pub t: u64,
-}
-
-/// The part of a notification's event that is read.
-#[derive(Debug, Deserialize)]
-pub struct Received {
-    /// Position in the user's log.
-    pub seq: i64,
-    /// The marker; none in what other publishers wrote.
-    pub data: Option<Marker>,
 }
 
 /// Faults seen by one stream or by all.
@@ -75,11 +64,14 @@ impl Track {
         self.last
     }
 
-    /// Takes a notification; true when it is one of this run that came for the first time.
-    pub fn take(&mut self, received: &Received) -> bool {
-        self.faults.out_of_order += u64::from(received.seq != self.last + 1);
-        self.last = self.last.max(received.seq);
-        let Some(marker) = received.data else { return false };
+    /// Takes the seq of a change.
+    pub fn step(&mut self, seq: i64) {
+        self.faults.out_of_order += u64::from(seq != self.last + 1);
+        self.last = self.last.max(seq);
+    }
+
+    /// Takes a notification of this run; true when it came for the first time.
+    pub fn take(&mut self, marker: Marker) -> bool {
         if marker.n % self.users != self.user {
             self.faults.misdelivered += 1;
             return false;
@@ -121,15 +113,16 @@ pub fn seq_of(cursor: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn received(seq: i64, n: u64) -> Received {
-        Received { seq, data: Some(Marker { n, t: 0 }) }
+    fn take(track: &mut Track, seq: i64, n: u64) -> bool {
+        track.step(seq);
+        track.take(Marker { n, t: 0 })
     }
 
     #[test]
     fn what_comes_once_and_in_order_is_no_fault() {
         let mut track = Track::new(1, 3);
         track.begin_at(10);
-        assert!(track.take(&received(11, 1)) && track.take(&received(12, 4)));
+        assert!(take(&mut track, 11, 1) && take(&mut track, 12, 4));
         assert_eq!((track.received, track.faults), (2, Faults::default()));
         assert!(track.has(1) && track.has(4) && !track.has(7));
     }
@@ -137,10 +130,10 @@ mod tests {
     #[test]
     fn repeats_holes_and_strangers_are_told_apart() {
         let mut track = Track::new(0, 2);
-        assert!(track.take(&received(1, 0)));
-        assert!(!track.take(&received(1, 0)));
-        assert!(track.take(&received(4, 400)));
-        assert!(!track.take(&received(5, 3)));
+        assert!(take(&mut track, 1, 0));
+        assert!(!take(&mut track, 1, 0));
+        assert!(take(&mut track, 4, 400));
+        assert!(!take(&mut track, 5, 3));
         let faults = Faults { repeated: 1, out_of_order: 2, misdelivered: 1, resets: 0 };
         assert_eq!((track.received, track.faults), (2, faults));
     }
