@@ -175,6 +175,8 @@ struct Core {
 
 impl Core {
     async fn build(settings: &Arc<Settings>, stop: &CancellationToken, tracker: &TaskTracker) -> anyhow::Result<Self> {
+        // First of all: parts look their metrics up once, when they are made.
+        let metrics = metrics_endpoint::install();
         let local = if settings.auth.has_key() { None } else { Some(local_secret(&settings.data_dir)?) };
         let authenticator = Authenticator::new(&settings.auth, local)?;
         let store = Store::open(settings).await?;
@@ -190,8 +192,7 @@ impl Core {
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
         let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
         let sockets = settings.stream.takeover.then(|| Sockets::new(store.clone())).transpose()?;
-        let (health, metrics) = (Arc::default(), metrics_endpoint::install());
-        let settings = settings.clone();
+        let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {
             settings,
             store,
@@ -239,8 +240,9 @@ impl Core {
     }
 
     fn into_parts(self) -> Parts {
-        let Self { settings, store, bus, hub, publisher, inbox, authenticator, sockets, revoker, health, metrics, .. } =
-            self;
+        let Self {
+            settings, store, bus, hub, publisher, inbox, authenticator, sockets, revoker, health, metrics, ..
+        } = self;
         Parts { settings, store, publisher, inbox, authenticator, hub, sockets, revoker, bus, health, metrics }
     }
 }

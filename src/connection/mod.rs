@@ -293,7 +293,7 @@ impl Connection {
             self.position = Position::after(delivery.frame.seq);
             moved_by_frame = self.filter.as_ref().is_none_or(|filter| filter.passes(&delivery.frame.subject));
             if moved_by_frame {
-                observe_lag(delivery, micros);
+                self.seat.meters().note(delivery, micros);
                 chunk.push(delivery.frame.bytes.clone());
             }
         }
@@ -338,13 +338,4 @@ impl Drop for Connection {
 /// Between once and twice as long.
 pub fn jittered(least: Duration) -> Duration {
     least.mul_f64(rand::random_range(1.0..2.0))
-}
-
-/// Records how long a publish took to get here; a clock that runs behind the publisher's instance counts as no time.
-fn observe_lag(delivery: &Delivery, now: u64) {
-    ::metrics::counter!(metrics::FRAMES, "from" => "ring").increment(1);
-    if delivery.published_at > 0 {
-        let lag = Duration::from_micros(now.saturating_sub(delivery.published_at));
-        ::metrics::histogram!(metrics::LAG_SECONDS, "path" => delivery.origin.as_str()).record(lag);
-    }
 }

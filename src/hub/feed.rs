@@ -29,16 +29,6 @@ pub enum Origin {
     Remote,
 }
 
-impl Origin {
-    /// The metrics label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Remote => "remote",
-        }
-    }
-}
-
 /// Most frames that one read takes from the ring: what one gathered write sends.
 pub const GATHERED: usize = 16;
 /// Members that one task rings: a larger feed's are rung by several tasks side by side.
@@ -73,7 +63,8 @@ pub(super) type Members = Arc<Vec<Arc<Member>>>;
 /// A user's connections and newest frames.
 pub struct Feed {
     key: UserKey,
-    subscribed: Subscribed,
+    /// None when the bus has confirmed.
+    subscribed: Mutex<Option<Subscribed>>,
     most_frames: usize,
     most_bytes: usize,
     state: Mutex<State>,
@@ -91,7 +82,7 @@ struct State {
 
 impl Feed {
     pub(super) fn new(key: UserKey, subscribed: Subscribed, most_frames: usize, most_bytes: usize) -> Self {
-        Self { key, subscribed, most_frames, most_bytes, state: Mutex::default() }
+        Self { key, subscribed: Mutex::new(Some(subscribed)), most_frames, most_bytes, state: Mutex::default() }
     }
 
     pub(super) fn key(&self) -> &UserKey {
@@ -99,7 +90,11 @@ impl Feed {
     }
 
     pub(super) async fn subscribed(&self) {
-        self.subscribed.clone().await;
+        let subscribed = guard(&self.subscribed).clone();
+        if let Some(subscribed) = subscribed {
+            subscribed.await;
+            *guard(&self.subscribed) = None;
+        }
     }
 
     /// Adds a member unless there are `most` already.

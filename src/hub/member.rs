@@ -76,7 +76,8 @@ impl Member {
 
     /// Waits for the next ring; one that came since the last wait counts.
     pub async fn rung(&self) {
-        std::future::poll_fn(|context| if self.listen(context.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
+        std::future::poll_fn(|context| if self.listen(context.waker()) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
 
     /// Whether a ring still waits to be heard: the transport takes nothing.

@@ -4,6 +4,7 @@
 
 mod feed;
 mod member;
+mod meters;
 mod wheel;
 
 use std::{
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 pub use feed::{Delivery, Feed, GATHERED, Origin, Read};
 pub use member::Member;
+pub use meters::Meters;
 
 use crate::{
     auth::Identity,
@@ -54,6 +56,7 @@ struct Inner {
     shards: Vec<Mutex<HashMap<UserKey, Arc<Feed>>>>,
     connections: AtomicUsize,
     wheel: wheel::Wheel,
+    meters: Meters,
 }
 
 /// Why there is no seat.
@@ -73,7 +76,8 @@ impl Hub {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         let connections = AtomicUsize::new(0);
         let wheel = wheel::Wheel::new();
-        Self { inner: Arc::new(Inner { bus, settings, hasher: RandomState::new(), shards, connections, wheel }) }
+        let (hasher, meters) = (RandomState::new(), Meters::new());
+        Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters }) }
     }
 
     /// Takes a seat for a connection; what is announced from now on reaches it.
@@ -222,6 +226,11 @@ impl Seat {
     /// The settings of streams.
     pub fn settings(&self) -> &StreamSettings {
         &self.hub.inner.settings
+    }
+
+    /// What is counted for every frame.
+    pub fn meters(&self) -> &Meters {
+        &self.hub.inner.meters
     }
 
     /// The user's feed.

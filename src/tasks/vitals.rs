@@ -35,8 +35,8 @@ impl Vitals {
             if pulse % PINGS == 0 || !self.store.is_up() {
                 // What it finds is noted by the store itself.
                 let _ = stop.run_until_cancelled(self.store.ping()).await;
-                self.metrics.run_upkeep();
             }
+            self.metrics.run_upkeep();
             if pulse % RECOUNTS == RECOUNTS - 1 {
                 self.recount(pulse as usize).await;
             }

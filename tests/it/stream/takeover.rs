@@ -32,7 +32,8 @@ async fn a_stream_may_follow_other_requests_on_its_connection() {
         socket.write_all(b"GET /health/live HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
         let head = read_to(&mut socket, "\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).expect("a length");
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).expect("a length");
         socket.read_exact(&mut vec![0; length]).unwrap();
     }
     ask_for_stream(&mut socket, "u1");
@@ -93,7 +94,8 @@ async fn streams_come_and_go_over_connections_that_nginx_keeps() {
         }
     }
     for edge in cluster.edges() {
-        eventually("no stream is left", async || (edge.metric("tidings_connections", &[]).await == 0).then_some(())).await;
+        eventually("no stream is left", async || (edge.metric("tidings_connections", &[]).await == 0).then_some(()))
+            .await;
     }
 }
 
@@ -105,8 +107,7 @@ fn connect(cluster: &Cluster) -> TcpStream {
 
 fn ask_for_stream(socket: &mut TcpStream, user: &str) {
     let token = Token::of(user).sign();
-    let request =
-        format!("GET /api/notifications/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let request = format!("GET /api/notifications/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
 }
 
