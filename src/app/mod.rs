@@ -191,7 +191,7 @@ impl Core {
         let known = authenticator.revocations().clone();
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
         let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
-        let sockets = settings.stream.takeover.then(|| Sockets::new(store.clone())).transpose()?;
+        let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {
             settings,

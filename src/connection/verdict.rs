@@ -24,7 +24,9 @@ pub(super) async fn snapshot(
 ) -> Result<(Asked, Page), Unavailable> {
     let asked = match (&request.cursor, request.replay) {
         (Some(text), _) => text.parse().map_or(Asked::Malformed, Asked::After),
-        (None, Some(count)) => store.before_newest(key, count).await?.map_or(Asked::Nothing, Asked::NewestAfter),
+        (None, Some(count)) => {
+            Box::pin(store.before_newest(key, count)).await?.map_or(Asked::Nothing, Asked::NewestAfter)
+        }
         (None, None) => Asked::Nothing,
     };
     let (after, max_rows) = match &asked {

@@ -94,7 +94,8 @@ impl Parts {
             Credential::Token(token) => return Ok(self.authenticator.authenticate(&token).await?),
             Credential::Ticket(ticket) => ticket,
         };
-        let identity = self.store.redeem_ticket(&ticket).await?.ok_or_else(stale_ticket)?;
+        // Boxed: the way of few would make the future of every request larger.
+        let identity = Box::pin(self.store.redeem_ticket(&ticket)).await?.ok_or_else(stale_ticket)?;
         if self.authenticator.revocations().refuses(&identity) {
             return Err(Rejected::Revoked.into());
         }

@@ -11,10 +11,10 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use rustix::event::epoll::{self, EventFlags};
+use rustix::event::epoll::{self, EventData, EventFlags};
 use smallvec::SmallVec;
 
-use super::{READABLE, Sockets, event_data};
+use super::epoll::{READABLE, Sockets, event_data};
 use crate::{
     connection::{Chunk, Connection, Step},
     hub::GATHERED,
@@ -79,7 +79,7 @@ impl Socket {
         &self.stream
     }
 
-    pub(super) fn event(&self) -> epoll::EventData {
+    pub(super) fn event(&self) -> EventData {
         event_data(self.place)
     }
 
