@@ -35,7 +35,7 @@ macro_rules! metrics {
 metrics! {
     CONNECTIONS = Gauge "tidings_connections" ["transport"] "Open streams of this instance.";
     CONNECTS = Counter "tidings_connects_total" ["verdict"] "Streams opened, by verdict (fresh, resumed, reset).";
-    CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Streams not opened, by reason: `draining`, `unavailable`, `per_instance`, `per_user`.";
+    CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Streams not opened, by reason: `draining`, `unavailable`, `per_instance`, `per_user`, `revoked`.";
     ENDS = Counter "tidings_stream_ends_total" ["reason"] "Streams ended: left, stalled (the client accepted nothing for too long), expired, revoked, rotated, draining, overloaded.";
     PUBLISHES = Counter "tidings_publishes_total" ["source,result"] "Publishes by way in and result (accepted, repeated, refused, failed).";
     COMMIT_SECONDS = Histogram "tidings_commit_seconds" [""] "Time of one append transaction.";

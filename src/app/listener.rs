@@ -1,6 +1,7 @@
 //! The listening socket and the HTTP server on it.
 
 use std::{
+    io::ErrorKind,
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
@@ -12,8 +13,8 @@ use actix_web::{
     web::Data,
 };
 use anyhow::Context as _;
-use socket2::{Domain, SockRef, Socket, Type};
-use tokio::{net::TcpStream, time::timeout};
+use socket2::{Domain, Socket, Type};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use crate::{
     config::Settings,
@@ -26,11 +27,19 @@ const BACKLOG: i32 = 4096;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Longest time for a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes of the first read, in which most requests fit whole.
+const FIRST_READ: usize = 2048;
 
-pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Accepted sockets inherit what is set here: frames go out at once; a peer that accepts nothing for so long is dropped by
+/// the kernel, even while it answers window probes (`TCP_USER_TIMEOUT`, RFC 5482).
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+pub(super) fn listen(address: SocketAddr, write_stall: Duration) -> anyhow::Result<TcpListener> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
+        socket.set_tcp_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(write_stall))?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
@@ -41,7 +50,6 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settings) -> anyhow::Result<Server> {
     let address = listener.local_addr()?;
-    let write_stall = settings.stream.write_stall;
     let server = Server::build();
     let stopping = server.graceful_shutdown_signal();
     let service = move || {
@@ -60,7 +68,7 @@ pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settin
             })
             .on_connect_ext(|line: &Line, data| drop(data.insert(line.claim())))
             .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(move |socket: TcpStream| receive(socket, write_stall)).and_then(http)
+        fn_service(receive).and_then(http)
     };
     let server = server
         .max_concurrent_connections(usize::MAX)
@@ -73,29 +81,14 @@ pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settin
 
 /// Finds out which version of HTTP a fresh connection speaks: HTTP/2 by prior knowledge starts with a preface (RFC 9113,
 /// 3.4).
-async fn receive(
-    socket: TcpStream,
-    write_stall: Duration,
-) -> Result<(Line, Protocol, Option<SocketAddr>), DispatchError> {
+async fn receive(mut socket: TcpStream) -> Result<(Line, Protocol, Option<SocketAddr>), DispatchError> {
     const PREFACE: &[u8] = b"PRI * HTTP/2";
-    tune(&socket, write_stall);
-    let mut start = [0; PREFACE.len()];
-    let peek = timeout(HEAD_TIMEOUT, socket.peek(&mut start));
-    peek.await.map_err(|_| DispatchError::SlowRequestTimeout)??;
-    let protocol = if start == PREFACE { Protocol::Http2 } else { Protocol::Http1 };
-    let peer = socket.peer_addr().ok();
-    Ok((Line::new(socket), protocol, peer))
-}
-
-/// Frames go out at once; a peer that accepts nothing for so long is dropped by the kernel, even while it answers
-/// window probes (`TCP_USER_TIMEOUT`, RFC 5482).
-fn tune(socket: &TcpStream, write_stall: Duration) {
-    let tune = || {
-        socket.set_nodelay(true)?;
-        #[cfg(target_os = "linux")]
-        SockRef::from(socket).set_tcp_user_timeout(Some(write_stall))?;
-        std::io::Result::Ok(())
-    };
-    // A socket that refuses options is one that has just closed.
-    let _ = tune();
+    let mut ahead = Vec::with_capacity(FIRST_READ);
+    let read =
+        timeout(HEAD_TIMEOUT, socket.read_buf(&mut ahead)).await.map_err(|_| DispatchError::SlowRequestTimeout)?;
+    if read? == 0 {
+        return Err(DispatchError::Io(ErrorKind::UnexpectedEof.into()));
+    }
+    let protocol = if ahead.starts_with(PREFACE) { Protocol::Http2 } else { Protocol::Http1 };
+    Ok((Line::new(socket, ahead.into()), protocol, None))
 }

@@ -101,7 +101,7 @@ impl Running {
     /// When a part cannot be started: the address is taken, the database does not open, a key is unusable.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
-        let listener = listener::listen(settings.listen)?;
+        let listener = listener::listen(settings.listen, settings.stream.write_stall)?;
         let address = listener.local_addr()?;
         let (intake, stop, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let core = Core::build(&settings, &stop, &tracker).await?;

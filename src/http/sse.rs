@@ -10,11 +10,11 @@ use actix_web_lab::{
     header::{CacheControl, CacheDirective},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 
 use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params, takeover::Claim};
 use crate::{
-    auth::Rejected,
+    auth::Identity,
     bus::Control,
     connection::{Connection, Filter, Request, jittered},
     frame::{EndReason, bye},
@@ -47,25 +47,31 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
         Err(error) if error.passes() => return Ok(not_now(&parts, EndReason::Overloaded, "unavailable")),
         Err(error) => return Err(error),
     };
+    Ok(answer(&request, &parts, open(parts.clone(), identity, asked)))
+}
+
+/// Opens the connection, behind the answer's head; else what to say instead.
+async fn open(parts: Data<Parts>, identity: Identity, asked: Request) -> Result<Connection, Bytes> {
     let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
     // From here on orders reach the connection; what was ordered while it opened is looked at once more.
     if parts.authenticator.revocations().refuses(&identity) {
-        return Err(Rejected::Revoked.into());
+        return Err(farewell(&parts, EndReason::Revoked, "revoked"));
     }
     if parts.health.phase() == Phase::Draining {
-        return Ok(not_now(&parts, EndReason::Draining, "draining"));
+        return Err(farewell(&parts, EndReason::Draining, "draining"));
     }
-    match opened {
-        Ok(connection) => Ok(answer(&request, &parts, connection)),
-        Err(reason) => Ok(not_now(&parts, EndReason::Overloaded, reason.as_str())),
-    }
+    opened.map_err(|reason| farewell(&parts, EndReason::Overloaded, reason.as_str()))
 }
 
 /// The stream on the request's own socket where that can be had, else as a body of the server.
-fn answer(request: &HttpRequest, parts: &Parts, connection: Connection) -> HttpResponse {
+fn answer(
+    request: &HttpRequest,
+    parts: &Parts,
+    opening: impl Future<Output = Result<Connection, Bytes>> + Send + 'static,
+) -> HttpResponse {
     match (Claim::of(request), &parts.sockets) {
-        (Some(claim), Some(sockets)) => claim.stream(head().finish(), sockets.clone(), connection),
-        _ => head().body(new_infallible_body_stream(events(connection, parts.store.clone()))),
+        (Some(claim), Some(sockets)) => claim.stream(head().finish(), sockets.clone(), opening.boxed()),
+        _ => head().body(new_infallible_body_stream(events(opening, parts.store.clone()))),
     }
 }
 
@@ -117,7 +123,14 @@ fn head() -> HttpResponseBuilder {
 
 /// The connection's bytes for as long as it lasts. Dropping the stream, as the server does when the client has left,
 /// drops the connection and with it its place in the hub.
-fn events(connection: Connection, store: Store) -> impl Stream<Item = Bytes> {
+fn events(opening: impl Future<Output = Result<Connection, Bytes>>, store: Store) -> impl Stream<Item = Bytes> {
+    stream::once(opening).flat_map(move |opened| match opened {
+        Ok(connection) => chunks(connection, store.clone()).left_stream(),
+        Err(farewell) => stream::iter([farewell]).right_stream(),
+    })
+}
+
+fn chunks(connection: Connection, store: Store) -> impl Stream<Item = Bytes> {
     let chunks = stream::unfold((connection, store), |(mut connection, store)| async move {
         let chunk = connection.next(&store).await?;
         Some((stream::iter(chunk), (connection, store)))
@@ -127,6 +140,11 @@ fn events(connection: Connection, store: Store) -> impl Stream<Item = Bytes> {
 
 /// A stream that ends at once and tells when to come back.
 fn not_now(parts: &Parts, reason: EndReason, label: &'static str) -> HttpResponse {
+    head().body(farewell(parts, reason, label))
+}
+
+/// All that is sent on a stream that is not opened.
+fn farewell(parts: &Parts, reason: EndReason, label: &'static str) -> Bytes {
     ::metrics::counter!(metrics::CONNECTS_REFUSED, "reason" => label).increment(1);
-    head().body(bye(reason, jittered(parts.settings.stream.retry)))
+    bye(reason, jittered(parts.settings.stream.retry)).into()
 }

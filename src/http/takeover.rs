@@ -24,7 +24,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{connection::Connection, sockets::Sockets};
+use crate::sockets::{Opening, Sockets};
 
 /// A client's connection as the HTTP server sees it.
 pub struct Line(Rc<RefCell<Held>>);
@@ -38,19 +38,21 @@ struct Held {
     socket: Option<TcpStream>,
     /// Who gets the socket with the next flush.
     heir: Option<Heir>,
+    /// What the client sent first, read to find out the version of HTTP and not yet by the server.
+    ahead: Bytes,
     /// What the server wrote since there is an heir: it goes out with the stream's first event, in one write.
     head: Vec<u8>,
 }
 
 struct Heir {
     sockets: Sockets,
-    connection: Connection,
+    opening: Opening,
 }
 
 impl Line {
-    /// Over this socket.
-    pub fn new(socket: TcpStream) -> Self {
-        Self(Rc::new(RefCell::new(Held { socket: Some(socket), heir: None, head: Vec::new() })))
+    /// Over this socket, from which `ahead` has been read.
+    pub fn new(socket: TcpStream, ahead: Bytes) -> Self {
+        Self(Rc::new(RefCell::new(Held { socket: Some(socket), heir: None, ahead, head: Vec::new() })))
     }
 
     /// To be kept with the connection's requests.
@@ -74,11 +76,11 @@ impl Claim {
     }
 
     /// Makes a response the head of a stream that goes on without the server.
-    pub fn stream(self, mut response: HttpResponse, sockets: Sockets, connection: Connection) -> HttpResponse {
+    pub fn stream(self, mut response: HttpResponse, sockets: Sockets, opening: Opening) -> HttpResponse {
         // What follows the head has no framing of its own: its end is that of the connection (RFC 9112, 6.3).
         response.head_mut().no_chunking(true);
         response.head_mut().set_connection_type(ConnectionType::Close);
-        let heir = Some(Heir { sockets, connection });
+        let heir = Some(Heir { sockets, opening });
         response.set_body(BoxBody::new(Bequest { claim: self, heir }))
     }
 }
@@ -106,6 +108,13 @@ impl MessageBody for Bequest {
 
 impl AsyncRead for Line {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut held = self.0.borrow_mut();
+        if !held.ahead.is_empty() {
+            let fits = held.ahead.len().min(into.remaining());
+            into.put_slice(&held.ahead.split_to(fits));
+            return Poll::Ready(Ok(()));
+        }
+        drop(held);
         self.with(|socket| socket.poll_read(context, into))
     }
 }
@@ -129,7 +138,7 @@ impl AsyncWrite for Line {
         let Some(socket) = held.socket.take() else { return Poll::Ready(Ok(())) };
         let head = std::mem::take(&mut held.head).into();
         drop(held);
-        heir.sockets.adopt(socket.into_std()?, head, heir.connection);
+        heir.sockets.adopt(socket.into_std()?, head, heir.opening);
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 

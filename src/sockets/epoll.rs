@@ -1,7 +1,7 @@
 //! All sockets, and the thread that hears of them from the kernel.
 
 use std::{
-    io,
+    io::{self, IoSlice, Write as _},
     mem::MaybeUninit,
     net::TcpStream,
     os::fd::OwnedFd,
@@ -21,7 +21,7 @@ use slab::Slab;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::socket::Socket;
+use super::{Opening, socket::Socket};
 use crate::{connection::Connection, store::Store};
 
 /// Events taken from the kernel at once.
@@ -59,9 +59,20 @@ impl Sockets {
         Ok(Some(Self(Arc::new(Inner { epoll, stop, open: Mutex::default(), store, runtime }))))
     }
 
-    /// Serves a connection on a non-blocking socket, to which the response's head is still to be written. Closes it when
-    /// the stream ends or the client leaves.
-    pub fn adopt(&self, stream: TcpStream, head: Bytes, connection: Connection) {
+    /// Opens a connection and serves it on a non-blocking socket, to which the response's head is still to be written.
+    /// Closes it when the stream ends or the client leaves.
+    pub fn adopt(&self, stream: TcpStream, head: Bytes, opening: Opening) {
+        let sockets = self.clone();
+        self.0.runtime.spawn(async move {
+            match opening.await {
+                Ok(connection) => sockets.serve(stream, head, connection),
+                // A few bytes for a fresh socket: it takes them all or has broken.
+                Err(farewell) => drop((&stream).write_vectored(&[IoSlice::new(&head), IoSlice::new(&farewell)])),
+            }
+        });
+    }
+
+    fn serve(&self, stream: TcpStream, head: Bytes, connection: Connection) {
         let socket = {
             let mut open = self.sockets();
             let place = open.vacant_entry();

@@ -12,7 +12,15 @@ mod nowhere;
 #[cfg(target_os = "linux")]
 mod socket;
 
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
 #[cfg(target_os = "linux")]
 pub use epoll::Sockets;
 #[cfg(not(target_os = "linux"))]
 pub use nowhere::Sockets;
+
+use crate::connection::Connection;
+
+/// A connection that is being opened; else what to say to the client instead.
+pub type Opening = BoxFuture<'static, Result<Connection, Bytes>>;

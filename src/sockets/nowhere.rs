@@ -5,7 +5,8 @@ use std::{convert::Infallible, io, net::TcpStream};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Connection, store::Store};
+use super::Opening;
+use crate::store::Store;
 
 /// Never made.
 #[derive(Clone)]
@@ -21,7 +22,7 @@ impl Sockets {
     }
 
     /// Cannot be called.
-    pub fn adopt(&self, _: TcpStream, _: Bytes, _: Connection) {
+    pub fn adopt(&self, _: TcpStream, _: Bytes, _: Opening) {
         match self.0 {}
     }
 
