@@ -5,7 +5,7 @@
 -- users: number of users; rates, seconds: the phases, in order. Message n goes to user n % users, as in the load.
 create temporary table message as
 with phase as (
-    select rate, count, coalesce(sum(count) over (order by place rows between unbounded preceding and 1 preceding), 0) as first
+    select rate, count, (sum(count) over (order by place) - count)::bigint as first
     from (
         select rate, rate * seconds as count, place
         from unnest(string_to_array(:'rates', ',')::bigint[], string_to_array(:'seconds', ',')::bigint[])
@@ -17,7 +17,7 @@ select
     'u' || n % :users as user_id,
     n / :users + 1 as seq,
     '~' || n || '~' || (n - first) * 1000000 / rate || '~' as title
-from phase, generate_series(first::bigint, (first + count - 1)::bigint) as n;
+from phase, generate_series(first, first + count - 1) as n;
 
 insert into notifications (id, tenant, kind, priority, title, source, fingerprint, recipients, created_at, expires_at)
 select id, 'default', 'bench', 1, title, 'bench', '', 1, '2026-01-01 00:00:00.000001+00', '2099-01-01 00:00:00.000001+00'

@@ -121,37 +121,16 @@ impl Floor {
                 Err(error) => return Err(error),
             }
             let mut rest = &buffer[..*filled];
-            while let Some(length) = self.message(rest) {
+            while let Some((message, length)) = first(rest) {
+                if let Some((user, text)) = message {
+                    self.deliver(user, text);
+                }
                 rest = &rest[length..];
             }
             let left = rest.len();
             buffer.copy_within(*filled - left..*filled, 0);
             *filled = left;
         }
-    }
-
-    /// Delivers the first message; returns its length once it is whole.
-    fn message(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = line(bytes)?.len() + 2;
-        let parts = if bytes.starts_with(b"*4") { 4 } else { 3 };
-        let mut texts: [&[u8]; 4] = [&[]; 4];
-        for text in texts.iter_mut().take(parts) {
-            let head = line(&bytes[at..])?;
-            at += head.len() + 2;
-            // Only the answer to the subscription holds a number.
-            if let Some(length) = head.strip_prefix(b"$") {
-                let length: usize = str::from_utf8(length).ok()?.parse().ok()?;
-                *text = bytes.get(at..at + length)?;
-                at += length + 2;
-            }
-        }
-        if at > bytes.len() {
-            return None;
-        }
-        if parts == 4 {
-            self.deliver(texts[2], texts[3]);
-        }
-        Some(at)
     }
 
     fn deliver(&mut self, user: &[u8], text: &[u8]) {
@@ -170,7 +149,49 @@ impl Floor {
     }
 }
 
+/// A message's channel and payload.
+type Message<'a> = (&'a [u8], &'a [u8]);
+
+/// The first of what Redis sent, once it is whole: a message, none for the answer to the subscription, and its length.
+fn first(bytes: &[u8]) -> Option<(Option<Message<'_>>, usize)> {
+    let mut at = line(bytes)?.len() + 2;
+    let parts = if bytes.starts_with(b"*4") { 4 } else { 3 };
+    let mut texts: [&[u8]; 4] = [&[]; 4];
+    for text in texts.iter_mut().take(parts) {
+        let head = line(bytes.get(at..)?)?;
+        at += head.len() + 2;
+        // Only the answer to the subscription holds a number.
+        if let Some(length) = head.strip_prefix(b"$") {
+            let length: usize = str::from_utf8(length).ok()?.parse().ok()?;
+            *text = bytes.get(at..at + length)?;
+            at += length + 2;
+        }
+    }
+    let message = (parts == 4).then_some((texts[2], texts[3]));
+    (at <= bytes.len()).then_some((message, at))
+}
+
 /// The bytes up to the end of the line; none before that has come.
 fn line(bytes: &[u8]) -> Option<&[u8]> {
     memmem::find(bytes, b"\r\n").map(|end| &bytes[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_found_wherever_the_bytes_are_cut() {
+        let answer = b"*3\r\n$10\r\npsubscribe\r\n$2\r\nu*\r\n:1\r\n".as_slice();
+        let message = b"*4\r\n$8\r\npmessage\r\n$2\r\nu*\r\n$2\r\nu7\r\n$5\r\nhello\r\n".as_slice();
+        let both = [answer, message].concat();
+        for cut in 0..both.len() {
+            let expected = (cut >= answer.len()).then_some((None, answer.len()));
+            assert_eq!(first(&both[..cut]), expected, "cut at {cut}");
+        }
+        for cut in 0..message.len() {
+            assert_eq!(first(&message[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(first(message), Some((Some((b"u7".as_slice(), b"hello".as_slice())), message.len())));
+    }
 }
