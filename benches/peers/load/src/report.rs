@@ -26,8 +26,10 @@ pub struct Report {
 pub struct Connect {
     /// Streams that opened.
     pub opened: u64,
-    /// Streams that did not.
-    pub failed: u64,
+    /// Streams that were refused or cut off.
+    pub refused: u64,
+    /// Streams that waited in vain.
+    pub unanswered: u64,
     /// Most that were opening at the same time.
     pub opening_at_once: u64,
     /// From the first connection until the last stream was open.
@@ -97,9 +99,13 @@ pub struct Phase {
 }
 
 impl Phase {
+    /// Deliveries that were not as they must be.
+    pub fn faults(&self) -> u64 {
+        self.lost + self.repeated + self.out_of_order + self.foreign + self.late
+    }
+
     /// Whether everything came, once, in order, and with a 99th percentile below this.
     pub fn held(&self, p99_ms: f64) -> bool {
-        let faults = self.lost + self.repeated + self.out_of_order + self.foreign + self.late;
-        self.sent == self.planned && faults == 0 && self.p99_ms < p99_ms
+        self.sent == self.planned && self.faults() == 0 && self.p99_ms < p99_ms
     }
 }

@@ -195,7 +195,8 @@ fn await_open(
     let opened = seen.opened as u64;
     Ok(Connect {
         opened,
-        failed: options.streams - opened,
+        refused: seen.failed as u64,
+        unanswered: options.streams - opened - seen.failed as u64,
         opening_at_once: options.opening as u64,
         seconds: seen.opening.as_secs_f64(),
         p50_ms: seen.connect.quantile_ms(0.5),

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::report::{Phase, Report};
+use crate::report::{Connect, Phase, Report};
 
 /// What it is measured against.
 const OWN: &str = "Tidings";
@@ -151,23 +151,23 @@ fn shown(figure: Option<f64>, digits: usize) -> String {
     }
 }
 
-/// Says what went wrong: streams that did not open or stay open, deliveries that were not right where the rate held.
+/// Says what went wrong: streams that did not open or stay open, and deliveries.
 fn faults(rows: &[(&str, &Runs)]) {
     println!();
     for (name, runs) in rows {
         for run in &runs.0 {
             let Report { scenario, connect, ended, .. } = run;
-            if connect.failed + ended > 0 {
+            let Connect { refused, unanswered, .. } = connect;
+            if refused + unanswered + ended > 0 {
                 println!(
-                    "- {name}, {scenario}: {} streams did not open, {ended} were ended by the server.",
-                    connect.failed
+                    "- {name}, {scenario}: of the streams {refused} were refused, {unanswered} not answered, {ended} ended."
                 );
             }
-            let wrong = |phase: &&Phase| phase.repeated + phase.out_of_order + phase.foreign > 0;
-            for phase in run.phases.iter().filter(wrong) {
-                let Phase { rate, repeated, out_of_order, foreign, .. } = phase;
+            for phase in run.phases.iter().filter(|phase| phase.faults() > 0) {
+                let Phase { rate, expected, lost, repeated, out_of_order, foreign, late, .. } = phase;
                 println!(
-                    "- {name}, {scenario} at {rate}/s: {repeated} repeated, {out_of_order} out of order, {foreign} foreign."
+                    "- {name}, {scenario} at {rate} messages/s: of {expected} deliveries {lost} did not come in time to be \
+                     counted, {repeated} came twice, {out_of_order} out of order, {foreign} to others, {late} late."
                 );
             }
         }
