@@ -1,0 +1,80 @@
+//! The load against the cheapest server: what it counts is what there was.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+const LOAD: &str = env!("CARGO_BIN_EXE_peers-load");
+
+/// A process that ends with the test.
+struct Server(Child);
+
+impl Server {
+    /// Starts it and waits until it listens.
+    fn start(command: &mut Command, address: SocketAddr) -> Self {
+        let server = Self(command.stdout(Stdio::null()).spawn().unwrap());
+        while TcpStream::connect(address).is_err() {
+            thread::yield_now();
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+fn load(flags: &[String]) -> serde_json::Value {
+    let (redis_at, server_at) = (free_address(), free_address());
+    let port = redis_at.port().to_string();
+    let redis = Server::start(Command::new("redis-server").args(["--port", &port, "--save", ""]), redis_at);
+    let listen = ["floor".to_owned(), format!("--listen={server_at}"), format!("--redis={redis_at}")];
+    let server = Server::start(Command::new(LOAD).args(listen), server_at);
+    let run = Command::new(LOAD)
+        .args(["run", "--system=floor", "--label=floor", "--scenario=unicast", "--streams=50", "--opening=50"])
+        .args([format!("--server={server_at}"), format!("--publish-to={redis_at}")])
+        .args([format!("--server-pid={}", server.0.id()), format!("--broker-pid={}", redis.0.id())])
+        .args(flags)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    serde_json::from_slice(&run.stdout).unwrap()
+}
+
+fn flags(users: u32, phases: &str) -> Vec<String> {
+    // Nobody waits for a debug build on a busy machine: the rates are low, and no lag is too long.
+    vec![format!("--users={users}"), format!("--phases={phases}"), format!("--p99-ms={}", Duration::MAX.as_millis())]
+}
+
+#[test]
+fn every_message_comes_once_to_its_user() {
+    let report = load(&flags(50, "100x1,200x1"));
+    assert_eq!(report["connect"]["opened"], 50);
+    for (phase, messages) in [(0, 100), (1, 200)] {
+        let phase = &report["phases"][phase];
+        assert_eq!(phase["received"], messages);
+        for fault in ["lost", "repeated", "out_of_order", "foreign", "late"] {
+            assert_eq!(phase[fault], 0, "{fault}");
+        }
+        assert!(phase["server_cpu_us"].as_f64().unwrap() > 0.0 && phase["p99_ms"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn a_message_to_one_user_comes_on_all_streams() {
+    let report = load(&flags(1, "10x1"));
+    assert_eq!(report["phases"][0]["expected"], 500);
+    assert_eq!(report["phases"][0]["received"], 500);
+}
