@@ -293,8 +293,8 @@ pub struct NewNotification {
     pub tenant: Tenant,
     /// Whom it is for: at least one, none twice.
     pub users: Vec<UserId>,
-    /// What it says.
-    pub content: Content,
+    /// What it says; shared, because a way in keeps it until it is stored.
+    pub content: Arc<Content>,
     /// The publisher's own name for this publish, unique within the tenant.
     pub idempotency_key: Option<String>,
     /// SHA-256 of the canonical body: tells a repeated publish from a reused key.

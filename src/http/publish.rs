@@ -101,8 +101,7 @@ pub async fn one(
         bytes: parts.settings.publish.body_bytes,
     };
     let body = body::read(&request, payload, wanted).await?;
-    body::check_syntax(&body)?;
-    let item = prepare(&body, caller.key.tenant, key, &parts).inspect_err(|_| count_refused())?;
+    let item = prepare_one(&body, caller.key.tenant, key, &parts)?;
     let mut answers = parts.publisher.publish(vec![item]).await?;
     let accepted = answers.pop().ok_or(ApiError::Internal)??;
     let mut response = HttpResponse::Created();
@@ -195,6 +194,15 @@ fn prepare(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> R
         (Some(header), Some(field)) if header != field => Err(ApiError::KeysDiffer),
         _ => Ok(message.into_new(tenant, Source::Http, key)),
     }
+}
+
+/// The same for a body that nobody has looked at yet: what is no JSON at all is told apart.
+fn prepare_one(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> Result<NewNotification, ApiError> {
+    prepare(body, tenant, key, parts).or_else(|error| {
+        body::check_syntax(body)?;
+        count_refused();
+        Err(error)
+    })
 }
 
 /// The key of the header, with or without the quotes that structured fields have.

@@ -34,8 +34,10 @@ pub fn idempotency_key(text: &str) -> Result<(), Malformed> {
 
 /// Drops repeated recipients and bounds the rest.
 pub(super) fn recipients(users: &mut Vec<UserId>, most: usize) -> Result<(), Problems> {
-    let mut seen = HashSet::with_capacity(users.len());
-    users.retain(|user| seen.insert(user.clone()));
+    if users.len() > 1 {
+        let mut seen = HashSet::with_capacity(users.len());
+        users.retain(|user| seen.insert(user.clone()));
+    }
     if users.is_empty() || users.len() > most {
         return Err(Problems::one("/users", format!("1 to {most} recipients are required")));
     }

@@ -4,14 +4,14 @@
 
 mod check;
 mod cloud_event;
+mod fingerprint;
 mod problem;
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use self::{
@@ -107,8 +107,8 @@ impl Message {
     /// Makes it ready for the write path, under a fresh id. `default_key` is the idempotency key of a body that has
     /// none; the caller has passed it through [`idempotency_key`] or made it itself.
     pub fn into_new(self, tenant: Tenant, source: Source, default_key: Option<String>) -> NewNotification {
-        let fingerprint = self.fingerprint();
-        let content = Content {
+        let fingerprint = fingerprint::of(&self);
+        let content = Arc::new(Content {
             kind: self.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned()),
             category: self.category,
             priority: self.priority.unwrap_or_default(),
@@ -116,7 +116,7 @@ impl Message {
             message: self.message,
             data: self.data,
             action_url: self.action_url,
-        };
+        });
         NewNotification {
             id: Uuid::now_v7(),
             tenant,
@@ -126,54 +126,6 @@ impl Message {
             fingerprint,
             expires_at: self.expires_at,
             source,
-        }
-    }
-
-    /// SHA-256 of the body in canonical form: sorted keys, sorted recipients, nothing absent, no idempotency key.
-    fn fingerprint(&self) -> [u8; 32] {
-        let mut users: Vec<&str> = self.users.iter().map(UserId::as_str).collect();
-        users.sort_unstable();
-        let fields = serde_json::json!({
-            "users": users,
-            "kind": self.kind.as_deref().unwrap_or(DEFAULT_KIND),
-            "category": self.category,
-            "priority": self.priority.unwrap_or_default(),
-            "title": self.title,
-            "message": self.message,
-            "data": self.data,
-            "actionUrl": self.action_url,
-            "expiresAt": self.expires_at,
-        });
-        let mut text = String::new();
-        write_canonical(&fields, &mut text);
-        Sha256::digest(text).into()
-    }
-}
-
-/// Writes JSON with sorted keys, whatever order the map type of the build keeps. The depth is bounded by [`check`].
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Array(items) => {
-            out.push('[');
-            for item in items {
-                write_canonical(item, out);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(name, _)| *name);
-            out.push('{');
-            for (name, field) in fields {
-                let _ = write!(out, "{name:?}:"); // writing to a string cannot fail
-                write_canonical(field, out);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        scalar => {
-            let _ = write!(out, "{scalar}");
         }
     }
 }

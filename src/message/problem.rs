@@ -49,8 +49,13 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Reads JSON; what does not fit is named by its place.
+/// Reads JSON; what does not fit is named by its place. Keeping track of the place doubles the work and most bodies
+/// are fine, so only those that are not are read with it.
 pub(super) fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problems> {
+    serde_json::from_slice(bytes).or_else(|_| deserialize_with_path(bytes))
+}
+
+fn deserialize_with_path<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problems> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| Problems::one(pointer(error.path()), error.inner().to_string()))?;

@@ -1,0 +1,91 @@
+//! What tells a repeated publish from a reused idempotency key: SHA-256 of the body in canonical form.
+//!
+//! The form is kept for as long as keys are remembered, over updates too: a change of it refuses honest repeats.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{DEFAULT_KIND, Message};
+use crate::notification::UserId;
+
+/// Sorted keys, sorted recipients, nothing absent, no idempotency key, a comma after everything.
+pub(super) fn of(message: &Message) -> [u8; 32] {
+    let mut users: Vec<&str> = message.users.iter().map(UserId::as_str).collect();
+    users.sort_unstable();
+    let mut text = Vec::with_capacity(512);
+    text.push(b'{');
+    field(&mut text, "actionUrl", |text| plain(text, &message.action_url));
+    field(&mut text, "category", |text| plain(text, &message.category));
+    field(&mut text, "data", |text| value(text, message.data.as_ref().unwrap_or(&Value::Null)));
+    field(&mut text, "expiresAt", |text| plain(text, &message.expires_at));
+    field(&mut text, "kind", |text| plain(text, message.kind.as_deref().unwrap_or(DEFAULT_KIND)));
+    field(&mut text, "message", |text| plain(text, &message.message));
+    field(&mut text, "priority", |text| plain(text, &message.priority.unwrap_or_default()));
+    field(&mut text, "title", |text| plain(text, &message.title));
+    field(&mut text, "users", |text| list(text, &users, plain));
+    text.push(b'}');
+    Sha256::digest(text).into()
+}
+
+fn field(text: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    let _ = write!(text, "{name:?}:"); // writing to memory cannot fail
+    write(text);
+    text.push(b',');
+}
+
+fn list<T>(text: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    text.push(b'[');
+    for item in items {
+        write(text, item);
+        text.push(b',');
+    }
+    text.push(b']');
+}
+
+/// What has no keys to sort. Plain data always serialises.
+fn plain<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    let _ = serde_json::to_writer(text, value);
+}
+
+/// JSON with sorted keys, whatever order the map type of the build keeps. The depth is bounded by [`super::check`].
+fn value(text: &mut Vec<u8>, any: &Value) {
+    match any {
+        Value::Array(items) => list(text, items, value),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            text.push(b'{');
+            for (name, each) in fields {
+                field(text, name, |text| value(text, each));
+            }
+            text.push(b'}');
+        }
+        scalar => plain(text, scalar),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(body: &Value) -> String {
+        hex::encode(of(&serde_json::from_value(body.clone()).unwrap()))
+    }
+
+    #[test]
+    fn the_canonical_form_never_changes() {
+        let full = serde_json::json!({
+            "users": ["u2", "u1"], "kind": "k", "category": "c", "priority": "high", "title": "T \"é\"", "message": "m\n",
+            "data": {"b": [1, -2.5, null, {"z": true, "a": "\u{7}"}], "a\"é\u{301}\n": {}}, "actionUrl": "/a",
+            "idempotencyKey": "key", "expiresAt": "2100-01-02T03:04:05.678Z",
+        });
+        assert_eq!(hash(&full), "274ca2fdbbb08dfdd2d6bb61a360d1591d160b25b04c846b5b9be928457dc191");
+        assert_eq!(
+            hash(&serde_json::json!({"users": ["u1"], "title": "t"})),
+            "4cfc9526daee8599d9fd7a46d509e2a9480eb1c66c00675c0358ada6a3b75df2"
+        );
+    }
+}
