@@ -56,6 +56,9 @@ pub enum Refused {
     Unavailable,
 }
 
+/// Fewer rows than this make a small transaction: its cost is the transaction more than the rows.
+const SMALL: usize = 50;
+
 type Answers = Vec<Result<Accepted, Refused>>;
 
 /// Publishes that belong into one transaction.
@@ -106,27 +109,54 @@ impl Publisher {
     }
 }
 
+/// Requests on their way into one transaction.
+struct Batch {
+    requests: Vec<Request>,
+    rows: usize,
+}
+
+impl Batch {
+    fn of(first: Request) -> Self {
+        Self { rows: first.rows(), requests: vec![first] }
+    }
+
+    /// Gives the request back when it would exceed `most` rows.
+    fn add(&mut self, request: Request, most: usize) -> Option<Request> {
+        if self.rows + request.rows() > most {
+            return Some(request);
+        }
+        self.rows += request.rows();
+        self.requests.push(request);
+        None
+    }
+}
+
 /// Gathers requests up to a number of rows and has them written, by so many transactions at once.
 async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows: usize, writers: usize) {
     let permits = Arc::new(Semaphore::new(writers));
+    let turns = Arc::new(Semaphore::new(1));
     let mut next = waiting.recv().await;
     while let Some(first) = next.take() {
         // The permit comes before the batch is closed: what arrives while all writers work joins it.
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
-        let mut rows = first.rows();
-        let mut batch = vec![first];
-        while let Ok(request) = waiting.try_recv() {
-            rows += request.rows();
-            if rows > most_rows {
-                next = Some(request);
-                break;
+        let mut batch = Batch::of(first);
+        // Two small transactions side by side cost more than one after the other, and a small one is soon over.
+        let mut turn = None;
+        while batch.rows < SMALL && turn.is_none() && next.is_none() {
+            tokio::select! {
+                biased;
+                Some(request) = waiting.recv() => next = batch.add(request, most_rows),
+                free = turns.clone().acquire_owned() => turn = free.ok(),
             }
-            batch.push(request);
+        }
+        while next.is_none() {
+            let Ok(request) = waiting.try_recv() else { break };
+            next = batch.add(request, most_rows);
         }
         let writer = writer.clone();
         writer.tracker.clone().spawn(async move {
-            writer.write(batch).await;
-            drop(permit);
+            writer.write(batch.requests).await;
+            drop((permit, turn));
         });
         if next.is_none() {
             next = waiting.recv().await;
