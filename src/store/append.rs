@@ -1,5 +1,10 @@
 //! The write of publishes: one statement, one transaction, whatever their number.
 
+use std::{
+    iter::{Peekable, from_fn},
+    vec::IntoIter,
+};
+
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
@@ -13,7 +18,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Store, Unavailable, repeat, schema::notifications};
+use super::{Store, Unavailable, prepared::Prepared, repeat, schema::notifications};
 use crate::notification::{Epoch, NewNotification, Seq};
 
 /// One inbox row as it was written.
@@ -65,8 +70,8 @@ impl Store {
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
     pub async fn append(&self, items: &[NewNotification]) -> Result<Vec<Appended>, Unavailable> {
         let keep = self.shared.retention.keep.as_secs_f64();
-        match repeat!(self.shared, conn => append(conn, items, keep)) {
-            Ok(answers) => Ok(answers),
+        match repeat!(self.shared, writer, conn => write(conn, items, keep)) {
+            Ok(rows) => self.answers(items, rows).await,
             Err(failure) if !failure.is_unstorable() => Err(Unavailable),
             Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
             Err(_) => {
@@ -76,6 +81,22 @@ impl Store {
                 Ok(answers)
             }
         }
+    }
+
+    /// What became of each item: written now where it has rows, else known from before.
+    async fn answers(&self, items: &[NewNotification], rows: Vec<PlacedRow>) -> Result<Vec<Appended>, Unavailable> {
+        let mut rows = rows.into_iter().peekable();
+        let written: Vec<_> = items.iter().map(|item| take_written(item, &mut rows)).collect();
+        let known: Vec<_> = items.iter().zip(&written).filter(|(_, now)| now.is_none()).map(|(item, _)| item).collect();
+        let first_ones = match known.as_slice() {
+            [] => Vec::new(),
+            known => repeat!(self.shared, conn => first_ones(conn, known)).map_err(|_| Unavailable)?,
+        };
+        let answer = |(item, now): (&_, Option<Written>)| match now {
+            Some(written) => Appended::Written(written),
+            None => verdict(item, &first_ones),
+        };
+        Ok(items.iter().zip(written).map(answer).collect())
     }
 }
 
@@ -95,63 +116,44 @@ struct PlacedRow {
     expires_at: DateTime<Utc>,
 }
 
-async fn append(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<Appended>> {
-    let rows = write(conn, items, keep).await?;
-    let mut rows = rows.into_iter().peekable();
-    let mut answers = Vec::with_capacity(items.len());
-    let mut known = Vec::new();
-    for (place, item) in items.iter().enumerate() {
-        let Some(first) = rows.next_if(|row| row.id == item.id) else {
-            known.push(place);
-            answers.push(Appended::Unstorable);
-            continue;
-        };
-        let (created_at, expires_at) = (first.created_at, first.expires_at);
-        let mut placed = vec![first.into()];
-        while let Some(row) = rows.next_if(|row| row.id == item.id) {
-            placed.push(row.into());
-        }
-        answers.push(Appended::Written(Written { created_at, expires_at, rows: placed }));
-    }
-    if !known.is_empty() {
-        let first_ones = first_ones(conn, items, &known).await?;
-        for place in known {
-            answers[place] = verdict(&items[place], &first_ones);
-        }
-    }
-    Ok(answers)
-}
-
 impl From<PlacedRow> for Placed {
     fn from(row: PlacedRow) -> Self {
         Self { epoch: row.epoch.into(), seq: row.seq, unread: row.unread }
     }
 }
 
+/// Takes the item's rows off the front; none when it was not written.
+fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
+    let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
+    let placed: Vec<Placed> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(Placed::from).collect();
+    (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed })
+}
+
+/// Its plan reads no table, so that the writers' connections may keep it.
 async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<PlacedRow>> {
-    fn column<T>(items: &[NewNotification], value: impl Fn(&NewNotification) -> T) -> Vec<T> {
+    fn column<'a, T>(items: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
         items.iter().map(value).collect()
     }
-    let recipients = || items.iter().flat_map(|item| item.users.iter().map(move |user| (item.id, user)));
+    let recipients = || items.iter().flat_map(|item| item.users.iter().map(move |user| (item.id, user.as_str())));
     let query = sql_query(include_str!("append.sql"))
         .bind::<Array<SqlUuid>, _>(column(items, |item| item.id))
-        .bind::<Array<Text>, _>(column(items, |item| item.tenant.as_str().to_owned()))
-        .bind::<Array<Text>, _>(column(items, |item| item.content.kind.clone()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.category.clone()))
+        .bind::<Array<Text>, _>(column(items, |item| item.tenant.as_str()))
+        .bind::<Array<Text>, _>(column(items, |item| item.content.kind.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.category.as_deref()))
         .bind::<Array<SmallInt>, _>(column(items, |item| item.content.priority.rank()))
-        .bind::<Array<Text>, _>(column(items, |item| item.content.title.clone()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.message.clone()))
-        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| item.content.data.clone()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.action_url.clone()))
+        .bind::<Array<Text>, _>(column(items, |item| item.content.title.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.message.as_deref()))
+        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| item.content.data.as_ref()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.action_url.as_deref()))
         .bind::<Array<Text>, _>(column(items, |item| item.source.as_str()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.idempotency_key.clone()))
-        .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.to_vec()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.idempotency_key.as_deref()))
+        .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.as_slice()))
         .bind::<Array<Integer>, _>(column(items, |item| i32::try_from(item.users.len()).unwrap_or(i32::MAX)))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
         .bind::<Array<SqlUuid>, _>(recipients().map(|(id, _)| id).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(recipients().map(|(_, user)| user.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(recipients().map(|(_, user)| user).collect::<Vec<_>>())
         .bind::<Double, _>(keep);
-    query.load(conn).await
+    Prepared(query).load(conn).await
 }
 
 #[derive(Queryable)]
@@ -164,14 +166,10 @@ struct FirstOne {
 }
 
 /// What was stored before under the ids or the keys of those that were not written now.
-async fn first_ones(
-    conn: &mut AsyncPgConnection,
-    items: &[NewNotification],
-    known: &[usize],
-) -> QueryResult<Vec<FirstOne>> {
-    let ids: Vec<_> = known.iter().map(|&place| items[place].id).collect();
-    let keys: Vec<_> = known.iter().filter_map(|&place| items[place].idempotency_key.as_deref()).collect();
-    let tenants: Vec<_> = known.iter().map(|&place| items[place].tenant.as_str()).collect();
+async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) -> QueryResult<Vec<FirstOne>> {
+    let ids: Vec<_> = known.iter().map(|item| item.id).collect();
+    let keys: Vec<_> = known.iter().filter_map(|item| item.idempotency_key.as_deref()).collect();
+    let tenants: Vec<_> = known.iter().map(|item| item.tenant.as_str()).collect();
     notifications::table
         .filter(
             notifications::id

@@ -26,8 +26,10 @@ with item as (
     from unnest($15::uuid[], $16::text[]) with ordinality as asked (id, user_id, place)
     join written on written.id = asked.id
 ), stream as (
-    insert into streams as s (tenant, user_id, head_seq, unread)
-    select tenant, user_id, count(*), count(*) from recipient group by tenant, user_id order by tenant, user_id
+    -- An epoch is proposed for old streams too, so it is one that costs little; the column's default is ten times as dear.
+    insert into streams as s (tenant, user_id, epoch, head_seq, unread)
+    select tenant, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), count(*), count(*)
+    from recipient group by tenant, user_id order by tenant, user_id
     on conflict (tenant, user_id) do update
         set head_seq = s.head_seq + excluded.head_seq, unread = s.unread + excluded.unread
     returning tenant, user_id, epoch, head_seq, unread
@@ -42,4 +44,4 @@ with item as (
     insert into inbox (tenant, user_id, seq, changed_seq, notification_id)
     select tenant, user_id, seq, seq, id from placed
 )
-select id, user_id, epoch, seq, unread, created_at, expires_at from placed order by place
+select id, epoch, seq, unread, created_at, expires_at from placed order by place

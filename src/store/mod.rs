@@ -12,6 +12,7 @@ mod failure;
 mod inbox;
 mod page;
 mod pool;
+mod prepared;
 mod retention;
 mod revocations;
 pub(crate) mod schema;
@@ -51,11 +52,14 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
 /// patience ends. (A macro because a closure's future cannot be shown to be `Send` for every connection.)
 macro_rules! repeat {
-    ($shared:expr, $connection:ident => $operation:expr) => {{
+    ($shared:expr, $connection:ident => $operation:expr) => {
+        $crate::store::repeat!($shared, connection, $connection => $operation)
+    };
+    ($shared:expr, $open:ident, $connection:ident => $operation:expr) => {{
         let mut patience = $crate::store::Patience::default();
         loop {
             let run = async {
-                let mut connection = $shared.connection().await?;
+                let mut connection = $shared.$open().await?;
                 let $connection = &mut *connection;
                 match tokio::time::timeout($shared.silence, $operation).await {
                     Ok(answer) => answer.map_err($crate::store::Failure::Statement),
@@ -91,7 +95,7 @@ pub struct Store {
 }
 
 struct Shared {
-    pool: pool::Pool,
+    pools: pool::Pools,
     up: AtomicBool,
     retention: RetentionSettings,
     /// How long an operation may go without an answer: somewhat longer than the server's own limit.
@@ -110,20 +114,20 @@ impl Store {
     /// When the URL is unusable, the embedded database does not start, or a migration fails.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match &settings.database {
-            Some(database) => Self::open_server(database, &settings.retention).await,
+            Some(database) => Self::open_server(database, settings).await,
             None => Self::open_embedded(&settings.data_dir, &settings.retention).await,
         }
     }
 
-    async fn open_server(database: &DatabaseSettings, retention: &RetentionSettings) -> anyhow::Result<Self> {
+    async fn open_server(database: &DatabaseSettings, settings: &Settings) -> anyhow::Result<Self> {
         if database.migrate {
             Self::migrate(database).await?;
         }
-        let pool = pool::open(database)?;
+        let pools = pool::Pools::open(database, settings.publish.writers)?;
         Ok(Self::over(Shared {
-            pool,
+            pools,
             up: AtomicBool::new(true),
-            retention: retention.clone(),
+            retention: settings.retention.clone(),
             silence: database.statement_timeout + SILENCE,
             #[cfg(feature = "embedded")]
             _embedded: None,
@@ -135,9 +139,9 @@ impl Store {
         let embedded = embedded::Embedded::start(data_dir).await?;
         let database = embedded.settings();
         Self::migrate(&database).await?;
-        let pool = pool::open(&database)?;
+        let pools = pool::Pools::open(&database, 1)?;
         Ok(Self::over(Shared {
-            pool,
+            pools,
             up: AtomicBool::new(true),
             retention: retention.clone(),
             silence: database.statement_timeout + SILENCE,
@@ -172,7 +176,7 @@ impl Store {
 
     /// How the pool is used, for the metrics.
     pub fn pool_use(&self) -> PoolUse {
-        pool::usage(&self.shared.pool)
+        self.shared.pools.usage()
     }
 
     /// Asks the database for a sign of life.
@@ -204,7 +208,11 @@ impl Shared {
     }
 
     async fn connection(&self) -> Result<pool::Connection, Failure> {
-        self.pool.get().await.map_err(|error| Failure::NoConnection(error.to_string()))
+        self.pools.get().await
+    }
+
+    async fn writer(&self) -> Result<pool::Connection, Failure> {
+        self.pools.get_writer().await
     }
 
     fn note_success(&self) {

@@ -1,6 +1,6 @@
 //! Connections to Postgres: how they are made, pooled and migrated.
 
-use std::{str::FromStr, time::Duration};
+use std::{iter, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use deadpool::managed::Timeouts;
@@ -13,10 +13,13 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt as _;
 use secrecy::ExposeSecret as _;
 
-use super::tls::{self, Target};
+use super::{
+    failure::Failure,
+    tls::{self, Target},
+};
 use crate::config::DatabaseSettings;
 
-pub(super) type Pool = diesel_deadpool::Pool<AsyncPgConnection>;
+type Pool = diesel_deadpool::Pool<AsyncPgConnection>;
 pub(super) type Connection = diesel_deadpool::Object<AsyncPgConnection>;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -36,32 +39,80 @@ pub struct PoolUse {
     pub waiting: usize,
 }
 
-pub(super) fn open(database: &DatabaseSettings) -> anyhow::Result<Pool> {
+/// How a session plans statements that it keeps prepared.
+#[derive(Debug, Clone, Copy)]
+enum Plans {
+    /// Anew at each call: the planner must see the arrays' lengths, for a generic plan guesses ten rows and joins
+    /// tables to them by nested loops.
+    Custom,
+    /// Once: the append reads no table, so its plan is the same for any length.
+    Kept,
+}
+
+/// The connections: those that publishes are written on are kept apart, so that no publish waits behind reads.
+pub(super) struct Pools {
+    common: Pool,
+    /// None where there are too few connections to keep any apart.
+    writers: Option<Pool>,
+}
+
+impl Pools {
+    /// So many connections in all as the settings allow, of them `writers` for publishes.
+    pub(super) fn open(database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
+        let common = database.pool_size.saturating_sub(writers);
+        if common == 0 {
+            return Ok(Self { common: open(database, database.pool_size, Plans::Custom)?, writers: None });
+        }
+        let writers = open(database, writers, Plans::Kept)?;
+        Ok(Self { common: open(database, common, Plans::Custom)?, writers: Some(writers) })
+    }
+
+    /// A connection for anything.
+    pub(super) async fn get(&self) -> Result<Connection, Failure> {
+        take(&self.common).await
+    }
+
+    /// A connection for the append.
+    pub(super) async fn get_writer(&self) -> Result<Connection, Failure> {
+        take(self.writers.as_ref().unwrap_or(&self.common)).await
+    }
+
+    pub(super) fn usage(&self) -> PoolUse {
+        let mut usage = PoolUse { open: 0, idle: 0, waiting: 0 };
+        for pool in iter::once(&self.common).chain(&self.writers) {
+            let status = pool.status();
+            usage.open += status.size;
+            usage.idle += status.available;
+            usage.waiting += status.waiting;
+        }
+        usage
+    }
+}
+
+async fn take(pool: &Pool) -> Result<Connection, Failure> {
+    pool.get().await.map_err(|error| Failure::NoConnection(error.to_string()))
+}
+
+fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
     let target = Target::from_str(database.url.expose_secret()).context("DATABASE_URL")?;
     let statement_timeout = database.statement_timeout;
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |_| establish(target.clone(), statement_timeout).boxed());
+    config.custom_setup = Box::new(move |_| establish(target.clone(), statement_timeout, plans).boxed());
     let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
     let timeouts =
         Timeouts { wait: Some(CONNECT_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CONNECT_TIMEOUT) };
-    Ok(Pool::builder(manager)
-        .max_size(database.pool_size)
-        .timeouts(timeouts)
-        .runtime(deadpool::Runtime::Tokio1)
-        .build()?)
+    Ok(Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(deadpool::Runtime::Tokio1).build()?)
 }
 
-pub(super) fn usage(pool: &Pool) -> PoolUse {
-    let status = pool.status();
-    PoolUse { open: status.size, idle: status.available, waiting: status.waiting }
-}
-
-async fn establish(target: Target, statement_timeout: Duration) -> ConnectionResult<AsyncPgConnection> {
+async fn establish(target: Target, statement_timeout: Duration, plans: Plans) -> ConnectionResult<AsyncPgConnection> {
     let mut connection = tls::connect(&target).await?;
-    // The planner must see the arrays' lengths: a generic plan guesses ten rows and joins them by nested loops.
+    let plan_cache_mode = match plans {
+        Plans::Custom => "force_custom_plan",
+        Plans::Kept => "force_generic_plan",
+    };
     let session = format!(
-        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; set plan_cache_mode = 'force_custom_plan'",
+        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; set plan_cache_mode = '{plan_cache_mode}'",
         statement_timeout.as_millis()
     );
     connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;

@@ -144,3 +144,18 @@ async fn many_publishes_at_once_are_written_in_few_transactions() {
     assert!(transactions < 200, "300 publishes took {transactions} transactions");
     assert_eq!(edge.metric("tidings_publishes_total", &["http", "accepted"]).await, 300);
 }
+
+#[tokio::test]
+async fn the_append_stays_prepared_on_its_connection() {
+    let cluster = cluster().set("TIDINGS_WRITERS", "1").start().await;
+    let logged = "alter role tidings set log_min_duration_statement = 0";
+    cluster.postgres.connect().await.batch_execute(logged).await.unwrap();
+    let publisher = cluster.publisher();
+    for _ in 0..10 {
+        publisher.notify("u1", "t").await;
+    }
+    let log = std::fs::read_to_string(cluster.postgres.data().with_file_name("log")).unwrap();
+    let appends =
+        |step: &str| log.lines().filter(|line| line.contains(step) && line.contains("Writes publishes")).count();
+    assert_eq!((appends(" parse s"), appends(" execute s")), (1, 10));
+}
