@@ -72,6 +72,7 @@ pub type Chunk = SmallVec<[Bytes; GATHERED]>;
 
 /// What a transport is to do next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a chunk lives on the stack for one write: a box would be an allocation")]
 pub enum Step {
     /// Send this, then ask again.
     Send(Chunk),

@@ -136,9 +136,9 @@ impl AsyncWrite for Line {
         let mut held = self.0.borrow_mut();
         let Some(heir) = held.heir.take() else { return Poll::Ready(Ok(())) };
         let Some(socket) = held.socket.take() else { return Poll::Ready(Ok(())) };
-        let head = std::mem::take(&mut held.head).into();
+        let written = std::mem::take(&mut held.head).into();
         drop(held);
-        heir.sockets.adopt(socket.into_std()?, head, heir.opening);
+        heir.sockets.adopt(socket.into_std()?, written, heir.opening);
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 
