@@ -4,6 +4,7 @@
 //! be repeated, and turns the rest into [`Unavailable`].
 
 mod access;
+mod activity;
 mod append;
 mod coalesce;
 #[cfg(feature = "embedded")]
@@ -35,6 +36,7 @@ use diesel::result::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 pub use access::TICKET_TTL;
+pub use activity::Activity;
 pub use append::{Appended, Placed, Written};
 pub use inbox::{InboxPage, ListQuery};
 pub use page::{Ask, Page, Position, Row};

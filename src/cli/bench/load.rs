@@ -9,23 +9,26 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context;
 use tokio::task::JoinSet;
 
 use super::{
-    fleet::Shared,
-    phase::micros,
+    clock::{self, micros},
     scan::title,
     sender::{Sender, SenderOptions},
+    target::Users,
+    times::Times,
     track::Marker,
 };
 
 /// What is published, and how fast.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
+    /// The first notification's number.
+    pub first: u64,
     /// Notifications per second; 0 is as fast as they are accepted.
     pub rate: u64,
     /// Notifications of the whole plan at most.
@@ -39,7 +42,7 @@ pub struct Plan {
     /// Bytes of padding in each.
     pub payload: usize,
     /// Requests at the same time.
-    pub publishers: usize,
+    pub clients: usize,
 }
 
 impl Plan {
@@ -49,25 +52,21 @@ impl Plan {
         Duration::from_secs(seconds).min(self.longest)
     }
 
-    /// When a notification is due after the beginning; at once where there is no rate.
-    pub fn due(&self, n: u64) -> Duration {
-        Duration::from_nanos((n * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
+    /// When the plan's `place`th notification is due after the beginning; at once where there is no rate.
+    pub fn due(&self, place: u64) -> Duration {
+        Duration::from_nanos((place * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
     }
 
     /// A notification as JSON.
-    pub fn body(&self, user: &str, n: u64, time: u64) -> String {
+    pub fn body(&self, user: &str, marker: Marker) -> String {
         let payload = self.payload;
         let mut body = String::with_capacity(payload + 120);
         body.push('{');
         if self.addressed {
             let _ = write!(body, r#""users":["{user}"],"#);
         }
-        let _ = write!(
-            body,
-            r#""kind":"bench","title":"{}","data":{{"padding":"{:p<payload$}"}}}}"#,
-            title(Marker { n, t: time }),
-            ""
-        );
+        let _ =
+            write!(body, r#""kind":"bench","title":"{}","data":{{"padding":"{:p<payload$}"}}}}"#, title(marker), "");
         body
     }
 }
@@ -75,14 +74,23 @@ impl Plan {
 /// What became of the plan.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// Numbers of the notifications that were acknowledged.
-    pub accepted: Vec<u64>,
+    /// Ranges of the numbers of the notifications that were acknowledged.
+    pub accepted: Vec<(u64, u64)>,
     /// How many were refused or got no answer.
     pub failed: u64,
     /// Why the last of them.
     pub trouble: Option<String>,
     /// From the first request to the last answer.
     pub took: Duration,
+    /// From a request's being due to its answer.
+    pub answered: Times,
+}
+
+impl Published {
+    /// How many were acknowledged.
+    pub fn count(&self) -> u64 {
+        self.accepted.iter().map(|(first, last)| last - first + 1).sum()
+    }
 }
 
 /// One request's notifications, as JSON bodies.
@@ -93,81 +101,117 @@ pub struct Batch {
     pub bodies: Vec<String>,
 }
 
+/// What one publisher did.
+#[derive(Default)]
+struct Done {
+    accepted: Vec<u64>,
+    failed: u64,
+    trouble: Option<String>,
+    answered: Times,
+}
+
 struct Load {
     plan: Plan,
-    shared: Arc<Shared>,
-    begin: Instant,
+    users: Users,
+    origin: u64,
     next: AtomicU64,
 }
 
-/// Publishes the plan's notifications.
-///
-/// # Errors
-/// When a publisher cannot connect at the beginning; later failures are counted.
-pub async fn publish(plan: Plan, shared: Arc<Shared>, options: &SenderOptions) -> anyhow::Result<Published> {
-    let mut senders = Vec::new();
-    for index in 0..plan.publishers {
-        senders.push(Sender::connect(options, &shared, index).await?);
+/// Publishers that are connected and wait for the beginning.
+pub struct Publishers {
+    plan: Plan,
+    users: Users,
+    senders: Vec<Sender>,
+}
+
+impl Publishers {
+    /// Connects the plan's publishers.
+    ///
+    /// # Errors
+    /// When one cannot connect; later failures are counted.
+    pub async fn connect(plan: Plan, users: &Users, options: &SenderOptions) -> anyhow::Result<Self> {
+        let mut senders = Vec::with_capacity(plan.clients);
+        for index in 0..plan.clients {
+            senders.push(Sender::connect(options, users, index).await?);
+        }
+        Ok(Self { plan, users: users.clone(), senders })
     }
-    let begin = Instant::now();
-    shared.origin.store(micros(begin - shared.started), Relaxed);
-    let load = Arc::new(Load { plan, shared, begin, next: AtomicU64::new(0) });
-    let mut tasks = JoinSet::new();
-    for sender in senders {
-        tasks.spawn(load.clone().work(sender));
+
+    /// Publishes the plan's notifications; `origin` is when the first is due by the shared clock.
+    ///
+    /// # Errors
+    /// When a publisher breaks down.
+    pub async fn publish(self, origin: u64) -> anyhow::Result<Published> {
+        let Self { plan, users, senders } = self;
+        let load = Arc::new(Load { plan, users, origin, next: AtomicU64::new(0) });
+        let mut tasks = JoinSet::new();
+        for sender in senders {
+            tasks.spawn(load.clone().work(sender));
+        }
+        let (mut published, mut accepted) = (Published::default(), Vec::new());
+        while let Some(done) = tasks.join_next().await {
+            let mut done = done.context("a publisher failed")?;
+            accepted.append(&mut done.accepted);
+            published.failed += done.failed;
+            published.trouble = done.trouble.or(published.trouble);
+            published.answered.add(&done.answered);
+        }
+        published.accepted = ranges(accepted);
+        published.took = Duration::from_micros(clock::now().saturating_sub(origin)).max(plan.time());
+        Ok(published)
     }
-    let mut published = Published::default();
-    while let Some(done) = tasks.join_next().await {
-        let mut done = done.context("a publisher failed")?;
-        published.accepted.append(&mut done.accepted);
-        published.failed += done.failed;
-        published.trouble = done.trouble.or(published.trouble);
-    }
-    published.took = load.begin.elapsed().max(plan.time());
-    Ok(published)
 }
 
 impl Load {
-    async fn work(self: Arc<Self>, mut sender: Sender) -> Published {
-        let mut published = Published::default();
-        while let Some((first, count, due)) = self.take() {
-            tokio::time::sleep_until(due.into()).await;
-            let batch = self.batch(first, count, if self.plan.rate == 0 { Instant::now() } else { due });
-            match sender.send(&batch).await {
+    async fn work(self: Arc<Self>, mut sender: Sender) -> Done {
+        let mut done = Done::default();
+        while let Some((place, count)) = self.take() {
+            let due = self.origin + micros(self.plan.due(place));
+            tokio::time::sleep(Duration::from_micros(due.saturating_sub(clock::now()))).await;
+            let due = if self.plan.rate == 0 { clock::now() } else { due };
+            let result = sender.send(&self.batch(place, count, due)).await;
+            done.answered.record(clock::now().saturating_sub(due));
+            match result {
                 Ok(results) => {
-                    let numbered = (first..).zip(&results);
-                    published.accepted.extend(numbered.filter(|(_, accepted)| **accepted).map(|(n, _)| n));
-                    let refused = results.iter().filter(|accepted| !**accepted).count() as u64;
-                    published.failed += refused;
-                    published.trouble = sender.take_trouble().or(published.trouble);
+                    let numbered = (self.plan.first + place..).zip(&results);
+                    done.accepted.extend(numbered.filter(|(_, accepted)| **accepted).map(|(n, _)| n));
+                    done.failed += results.iter().filter(|accepted| !**accepted).count() as u64;
+                    done.trouble = sender.take_trouble().or(done.trouble);
                 }
                 Err(error) => {
-                    published.failed += count;
-                    published.trouble = Some(format!("{error:#}"));
+                    done.failed += count;
+                    done.trouble = Some(format!("{error:#}"));
                 }
             }
         }
-        published
+        done
     }
 
-    /// The next batch: its first number, its length, and when it is due.
-    fn take(&self) -> Option<(u64, u64, Instant)> {
-        let first = self.next.fetch_add(self.plan.batch, Relaxed);
-        let count = self.plan.batch.min(self.plan.total.checked_sub(first)?);
-        let due = match self.plan.rate {
-            0 => Instant::now(),
-            _ => self.begin + self.plan.due(first),
+    /// The next batch: the place of its first notification, and its length.
+    fn take(&self) -> Option<(u64, u64)> {
+        let place = self.next.fetch_add(self.plan.batch, Relaxed);
+        let count = self.plan.batch.min(self.plan.total.checked_sub(place)?);
+        let begun = match self.plan.rate {
+            0 => Duration::from_micros(clock::now().saturating_sub(self.origin)),
+            _ => self.plan.due(place),
         };
-        (count > 0 && due.duration_since(self.begin) < self.plan.longest).then_some((first, count, due))
+        (count > 0 && begun < self.plan.longest).then_some((place, count))
     }
 
-    fn batch(&self, first: u64, count: u64, due: Instant) -> Batch {
-        let time = micros(due.duration_since(self.begin));
-        let numbers = first..first + count;
-        let users: Vec<String> = numbers.clone().map(|n| self.shared.users.name(self.shared.users.of(n))).collect();
-        let bodies = numbers.zip(&users).map(|(n, user)| self.plan.body(user, n, time)).collect();
+    fn batch(&self, place: u64, count: u64, due: u64) -> Batch {
+        let t = due.saturating_sub(self.origin);
+        let numbers = self.plan.first + place..self.plan.first + place + count;
+        let users: Vec<String> = numbers.clone().map(|n| self.users.name(self.users.of(n))).collect();
+        let bodies = numbers.zip(&users).map(|(n, user)| self.plan.body(user, Marker { n, t })).collect();
         Batch { users, bodies }
     }
+}
+
+/// Numbers as ranges, both ends included.
+fn ranges(mut numbers: Vec<u64>) -> Vec<(u64, u64)> {
+    numbers.sort_unstable();
+    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+    runs.map(|run| (run[0], run[run.len() - 1])).collect()
 }
 
 #[cfg(test)]
@@ -175,10 +219,13 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn parsed(addressed: bool) -> Value {
+    fn plan(rate: u64, addressed: bool) -> Plan {
         let longest = Duration::from_secs(1);
-        let plan = Plan { rate: 1, total: 1, longest, batch: 1, addressed, payload: 5, publishers: 1 };
-        serde_json::from_str(&plan.body("bench-1-2", 7, 9)).unwrap()
+        Plan { first: 0, rate, total: 1, longest, batch: 1, addressed, payload: 5, clients: 1 }
+    }
+
+    fn parsed(addressed: bool) -> Value {
+        serde_json::from_str(&plan(1, addressed).body("bench-1-2", Marker { n: 7, t: 9 })).unwrap()
     }
 
     #[test]
@@ -188,5 +235,18 @@ mod tests {
         assert_eq!(body["title"], "bench 7 9");
         assert_eq!(body["data"], json!({"padding": "ppppp"}));
         assert_eq!(parsed(false).get("users"), None);
+    }
+
+    #[test]
+    fn what_is_due_is_spread_evenly() {
+        let due = |place| plan(4, true).due(place).as_millis();
+        assert_eq!([0, 1, 2, 400].map(due), [0, 250, 500, 100_000]);
+        assert_eq!(plan(0, true).due(9), Duration::ZERO);
+    }
+
+    #[test]
+    fn accepted_numbers_are_kept_as_ranges() {
+        assert_eq!(ranges(vec![5, 1, 2, 3, 9, 8]), [(1, 3), (5, 5), (8, 9)]);
+        assert_eq!(ranges(Vec::new()), []);
     }
 }

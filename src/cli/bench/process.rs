@@ -1,65 +1,125 @@
 //! What processes use, read from `/proc`, and how many files this one may open.
 
-use std::{fs, time::Duration};
+use std::{collections::HashMap, fs, time::Duration};
 
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors of this process besides its streams: runtime, publishers, Redis.
+/// Descriptors of a process besides its streams: runtime, publishers, Redis.
 const SPARE_FILES: u64 = 256;
 
-/// What processes have used so far, added up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// User and system time.
-    pub cpu: Duration,
-    /// Resident memory in KiB.
-    pub rss_kib: u64,
-    /// Resident memory in KiB, shared pages divided by their users.
-    pub pss_kib: u64,
+/// Memory of processes, added up, in KB of 1,000 bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Memory {
+    /// Resident.
+    pub rss: f64,
+    /// Resident, shared pages divided by their users.
+    pub pss: f64,
 }
 
-/// Reads what these processes use; none without processes.
+/// The memory of these processes; none without processes.
 ///
 /// # Errors
 /// When one of them is gone or may not be read by this user.
-pub fn usage(pids: &[u32]) -> anyhow::Result<Option<Usage>> {
+pub fn memory(pids: &[u32]) -> anyhow::Result<Option<Memory>> {
+    let mut sum = Memory::default();
+    for &pid in pids {
+        let rollup = read(pid, "smaps_rollup")?;
+        let kb = |name: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()).map(|kib| kib * 1.024)
+        };
+        let (rss, pss) =
+            kb("Rss:").zip(kb("Pss:")).with_context(|| format!("cannot read the memory of process {pid}"))?;
+        sum = Memory { rss: sum.rss + rss, pss: sum.pss + pss };
+    }
+    Ok((!pids.is_empty()).then_some(sum))
+}
+
+/// User and system time of these processes and of all that they started, the ended ones too; none without processes.
+///
+/// # Errors
+/// When one of them is gone or may not be read by this user.
+pub fn cpu(pids: &[u32]) -> anyhow::Result<Option<Duration>> {
     if pids.is_empty() {
         return Ok(None);
     }
-    let mut sum = Usage::default();
+    let children = children();
+    let mut sum = Duration::ZERO;
     for &pid in pids {
-        let (rss_kib, pss_kib) = memory(pid)?;
-        sum.cpu += cpu(pid)?;
-        sum.rss_kib += rss_kib;
-        sum.pss_kib += pss_kib;
+        sum += own(&stat(pid)?, pid);
+        let mut waiting = children.get(&pid).cloned().unwrap_or_default();
+        while let Some(child) = waiting.pop() {
+            // One that ended meanwhile is in its parent's time from then on.
+            sum += stat(child).map(|stat| own(&stat, child)).unwrap_or_default();
+            waiting.extend(children.get(&child).into_iter().flatten());
+        }
     }
     Ok(Some(sum))
 }
 
-/// User and system time of a process.
-fn cpu(pid: u32) -> anyhow::Result<Duration> {
-    let stat = read(pid, "stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    // Fields 14 and 15 of proc_pid_stat(5); the list begins after the second field, which may hold anything.
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-    let (user, system) = ticks(11).zip(ticks(12)).with_context(|| format!("cannot read the stat of process {pid}"))?;
-    let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_millis((user + system) * 1000 / per_second))
+/// What matters of `/proc/PID/stat`.
+struct Stat {
+    parent: u32,
+    used: Duration,
+    /// Of children that ended and were waited for.
+    ended_children: Duration,
 }
 
-fn memory(pid: u32) -> anyhow::Result<(u64, u64)> {
-    let rollup = read(pid, "smaps_rollup")?;
-    let kib = |name: &str| {
-        let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())
-    };
-    kib("Rss:").zip(kib("Pss:")).with_context(|| format!("cannot read the memory of process {pid}"))
+/// The time of a process and of its ended children. The scheduler's own account of the living threads is finer than
+/// the clock ticks, which alone know the ended threads: the larger is right, but for a tick.
+fn own(stat: &Stat, pid: u32) -> Duration {
+    scheduled(pid).max(stat.used) + stat.ended_children
+}
+
+fn stat(pid: u32) -> anyhow::Result<Stat> {
+    parse_stat(&read(pid, "stat")?).with_context(|| format!("cannot read the stat of process {pid}"))
+}
+
+fn parse_stat(text: &str) -> Option<Stat> {
+    // The list begins after the second field, the program's name, which may hold anything.
+    let fields: Vec<&str> = text.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    let per_second = rustix::param::clock_ticks_per_second();
+    let time = |ticks: u64| Duration::from_millis(ticks * 1000 / per_second);
+    Some(Stat {
+        parent: fields.get(1)?.parse().ok()?,
+        used: time(ticks(11)? + ticks(12)?),
+        ended_children: time(ticks(13)? + ticks(14)?),
+    })
+}
+
+/// Time on a processor of a process' living threads.
+fn scheduled(pid: u32) -> Duration {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
+    let nanos = threads.flatten().filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
+/// All processes by their parents.
+fn children() -> HashMap<u32, Vec<u32>> {
+    let mut children = HashMap::<u32, Vec<u32>>::new();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        if let Ok(stat) = stat(pid) {
+            children.entry(stat.parent).or_default().push(pid);
+        }
+    }
+    children
 }
 
 fn read(pid: u32, file: &str) -> anyhow::Result<String> {
     let path = format!("/proc/{pid}/{file}");
     fs::read_to_string(&path).with_context(|| format!("cannot read {path}: is the process running, and is it yours?"))
+}
+
+/// How many streams one process may open.
+pub fn most_streams() -> usize {
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).saturating_sub(SPARE_FILES);
+    usize::try_from(most).unwrap_or(usize::MAX).max(1)
 }
 
 /// Raises the limit of open files as far as it may go, and says so when these streams do not fit into it.
@@ -74,7 +134,8 @@ pub fn allow_files(streams: usize) -> anyhow::Result<()> {
     }
     if maximum.is_some_and(|maximum| maximum < needed) {
         bail!(
-            "{streams} streams need {needed} open files, but a process may have {}: raise `ulimit -Hn` or open fewer",
+            "{streams} streams of one process need {needed} open files, but it may have {}: raise `ulimit -Hn`, or \
+             --readers",
             maximum.unwrap_or_default()
         );
     }
@@ -84,18 +145,39 @@ pub fn allow_files(streams: usize) -> anyhow::Result<()> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
     fn this_process_uses_memory() {
-        let usage = usage(&[std::process::id()]).unwrap().unwrap();
-        assert!(usage.rss_kib > 0 && usage.pss_kib <= usage.rss_kib);
+        let memory = memory(&[std::process::id()]).unwrap().unwrap();
+        assert!(memory.rss > 0.0 && memory.pss <= memory.rss);
+        assert_eq!(super::memory(&[]).unwrap(), None);
     }
 
     #[test]
     fn a_process_that_is_not_there_is_an_error_that_names_it() {
-        let error = usage(&[u32::MAX]).unwrap_err().to_string();
-        assert!(error.contains("/proc/4294967295/"), "{error}");
+        for error in [memory(&[u32::MAX]).unwrap_err(), cpu(&[u32::MAX]).unwrap_err()] {
+            assert!(error.to_string().contains("/proc/4294967295/"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_program_with_any_name_has_a_parent_and_times() {
+        let second = rustix::param::clock_ticks_per_second();
+        let line = format!("7 (a) b (c) S 42 7 7 0 -1 4194304 1 2 3 4 {second} {second} {second} 0 20 0 1 0 1 1 1");
+        let stat = parse_stat(&line).unwrap();
+        assert_eq!((stat.parent, stat.used.as_secs(), stat.ended_children.as_secs()), (42, 2, 1));
+        assert!(parse_stat("7 (a) S").is_none());
+    }
+
+    #[test]
+    fn an_ended_child_counts_with_its_parent() {
+        let before = cpu(&[std::process::id()]).unwrap().unwrap();
+        let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+        assert!(Command::new("sh").args(["-c", busy]).status().unwrap().success());
+        assert!(cpu(&[std::process::id()]).unwrap().unwrap() > before + Duration::from_millis(10));
     }
 
     #[test]
@@ -103,6 +185,7 @@ mod tests {
         let hard = getrlimit(Resource::Nofile).maximum;
         if let Some(hard) = hard.and_then(|hard| usize::try_from(hard).ok()) {
             assert!(allow_files(hard).unwrap_err().to_string().contains(&hard.to_string()));
+            assert!(most_streams() < hard);
         }
     }
 }

@@ -1,24 +1,27 @@
-//! The scenario `publish`: a steady load on open streams.
+//! The scenario `publish`: a steady load on open streams, every notification stored.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::time::Duration;
 
 use clap::value_parser;
 
 use super::{
-    Common, LoadArgs, load,
-    phase::lock,
-    process::usage,
-    report::{Report, cpu_between, per_second},
+    clock,
+    flags::{Common, LoadArgs},
+    load::Publishers,
+    protocol::{Request, Spread},
+    report::{Report, per_second},
 };
 
 /// A run's streams keep a record of a bit per notification: this bounds it.
 const MOST: u64 = 20_000_000;
+/// Streams that may be opening at the same time.
+const CALM: usize = 256;
 
 /// Flags of `tidings bench publish`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    pub(super) common: Common,
+    pub common: Common,
     #[command(flatten)]
     load: LoadArgs,
     /// Notifications per second, each to one user; 0 is as fast as they are accepted.
@@ -29,36 +32,30 @@ pub struct Args {
     seconds: u64,
 }
 
-/// Runs the scenario; true when nothing was lost, repeated or out of order.
-pub async fn run(args: &Args) -> anyhow::Result<(Report, bool)> {
-    let Args { common, load, rate, seconds } = args;
-    let fleet = common.fleet().await?;
-    let opened = fleet.open(256);
-    fleet.all_live(&opened, common.patience()).await?;
-    let longest = Duration::from_secs(*seconds);
+/// Runs the scenario.
+pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
+    let Args { load, rate, seconds, .. } = args;
+    let mut fleet = common.fleet(Spread::Even, true).await?;
+    fleet.open(CALM, common.patience()).await?;
     let total = if *rate == 0 { MOST } else { (rate * seconds).min(MOST) };
-    let (before, own_before) = (common.usage()?, usage(&[std::process::id()])?);
-    let plan = load.plan(*rate, total, longest);
-    let begin = super::phase::micros(fleet.shared.started.elapsed());
-    let published = load::publish(plan, fleet.shared.clone(), &load.sender(&common.tenant)).await?;
-    let audit = fleet.all_come(&published.accepted, load.grace()).await;
-    let (after, own_after) = (common.usage()?, usage(&[std::process::id()])?);
+    let plan = load.plan(*rate, total, Duration::from_secs(*seconds));
+    let publishers = Publishers::connect(plan, &fleet.users, &load.sender(&fleet.targets)).await?;
 
-    let deliveries = fleet.shared.deliveries.load(Relaxed);
-    let time = Duration::from_micros(fleet.shared.last_delivery.load(Relaxed).saturating_sub(begin));
-    let mut report = common.begin("publish", &fleet);
+    let meter = common.meter();
+    let before = meter.read()?;
+    let begin = clock::now();
+    fleet.tell(&Request::Due(begin)).await?;
+    let published = publishers.publish(begin).await?;
+    let outcome = fleet.outcome(&published.accepted, load.grace()).await?;
+    let spent = meter.since(&before)?;
+
+    let window = Duration::from_micros(outcome.last_delivery.saturating_sub(begin)).max(plan.time());
+    let mut report = Report::of("publish", &fleet);
     report.published(&published);
-    report.add("deliveriesPerSecond", "delivered per second", per_second(deliveries, time), "/s");
-    report.lag(&lock(&fleet.shared.lag), deliveries);
-    report.audit(&audit);
-    report.retries(&opened.phase);
-    report.cpu_per("serverCpuPerDeliveryUs", "server CPU per delivery", cpu_between(before, after), deliveries);
-    report.cpu_per(
-        "clientCpuPerDeliveryUs",
-        "this tool's CPU per delivery",
-        cpu_between(own_before, own_after),
-        deliveries,
-    );
-    opened.close().await;
-    Ok((report, audit.is_clean()))
+    report.add("deliveriesPerSecond", "delivered per second", per_second(outcome.deliveries, window), "/s");
+    report.points("lag", "lag", &outcome.lag);
+    report.outcome(&outcome);
+    report.cpu_per("Notification", "durable notification", &spent, published.count());
+    report.cpu_share("CpuPercent", "CPU", &spent);
+    Ok(report)
 }

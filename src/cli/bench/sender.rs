@@ -1,22 +1,19 @@
 //! The ways in: HTTP in batches or one by one, the Redis stream, the Redis channels.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use redis::aio::MultiplexedConnection;
 use serde::Deserialize;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{
-    fleet::Shared,
-    http1::{Decoder, read},
+    caller::{Call, Caller},
     load::Batch,
-    target::Target,
+    target::{Target, Users},
 };
 use crate::client::wire::Problem;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// A way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,12 +33,12 @@ pub enum Via {
 pub struct SenderOptions {
     /// The way in.
     pub via: Via,
+    /// The servers of the two ways over HTTP, in turns.
+    pub targets: Vec<Target>,
     /// The Redis server of the two ways through it.
     pub redis_url: String,
     /// First part of its keys and channels.
     pub prefix: String,
-    /// The users' tenant.
-    pub tenant: String,
 }
 
 /// One publisher's connection.
@@ -53,22 +50,21 @@ pub enum Sender {
 }
 
 impl Sender {
-    /// Connects publisher number `index`; the servers take turns.
+    /// Connects publisher number `index`.
     ///
     /// # Errors
     /// When it cannot.
-    pub async fn connect(options: &SenderOptions, shared: &Shared, index: usize) -> anyhow::Result<Self> {
+    pub async fn connect(options: &SenderOptions, users: &Users, index: usize) -> anyhow::Result<Self> {
         if matches!(options.via, Via::HttpBatch | Via::Http) {
-            let target = shared.targets[index % shared.targets.len()].clone();
-            let authorization = format!("Bearer {}", shared.users.publish_token()?);
+            let caller = Caller::connect(&options.targets[index % options.targets.len()]).await?;
             let single = options.via == Via::Http;
-            let mut http = Http { target, authorization, single, socket: None, request: String::new(), trouble: None };
-            http.socket = Some(http.connect().await?);
-            return Ok(Self::Http(Box::new(http)));
+            let (token, body, trouble) = (users.publish_token()?, String::new(), None);
+            return Ok(Self::Http(Box::new(Http { caller, token, single, body, trouble })));
         }
         let client = redis::Client::open(options.redis_url.as_str()).context("--redis-url is no Redis address")?;
         let connection = client.get_multiplexed_async_connection().await.context("cannot connect to Redis")?;
-        Ok(Self::Redis(Box::new(Redis { connection, options: options.clone() })))
+        let (options, tenant) = (options.clone(), users.tenant().to_owned());
+        Ok(Self::Redis(Box::new(Redis { connection, options, tenant })))
     }
 
     /// Sends a batch; tells of each notification whether it was accepted.
@@ -76,13 +72,12 @@ impl Sender {
     /// # Errors
     /// When the answer to the whole is missing or a refusal: whether any was stored is not known.
     pub async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
-        let sending = async {
-            match self {
-                Self::Http(http) => http.send(batch).await,
-                Self::Redis(redis) => redis.send(batch).await,
+        match self {
+            Self::Http(http) => http.send(batch).await,
+            Self::Redis(redis) => {
+                tokio::time::timeout(ANSWER_TIMEOUT, redis.send(batch)).await.context("no answer in time")?
             }
-        };
-        tokio::time::timeout(ANSWER_TIMEOUT, sending).await.context("no answer in time")?
+        }
     }
 
     /// Why a single notification of a batch was refused.
@@ -94,13 +89,12 @@ impl Sender {
     }
 }
 
-/// A kept-alive connection to one server.
+/// A publisher over HTTP.
 pub struct Http {
-    target: Target,
-    authorization: String,
+    caller: Caller,
+    token: String,
     single: bool,
-    socket: Option<TcpStream>,
-    request: String,
+    body: String,
     trouble: Option<String>,
 }
 
@@ -116,26 +110,11 @@ struct Outcome {
 }
 
 impl Http {
-    async fn connect(&self) -> anyhow::Result<TcpStream> {
-        let socket = TcpStream::connect(self.target.address).await;
-        let socket = socket.with_context(|| format!("cannot connect to {}", self.target.address))?;
-        socket.set_nodelay(true)?;
-        Ok(socket)
-    }
-
     async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
-        // A failed or abandoned exchange leaves no socket behind, so that a late answer is never taken for another's.
-        let mut socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => self.connect().await?,
-        };
-        self.write_request(batch);
-        socket.write_all(self.request.as_bytes()).await?;
-        let (status, answer) = answer(&socket).await?;
-        self.socket = Some(socket);
-        if !matches!(status, 200 | 201) {
-            bail!("{}", Problem::from_body(status, &answer));
-        }
+        self.write_body(batch);
+        let path = if self.single { "" } else { "/batch" };
+        let call = Call { method: "POST", path, token: &self.token, body: &self.body };
+        let answer = self.caller.ask(&call).await?;
         if self.single {
             return Ok(vec![true]);
         }
@@ -144,65 +123,40 @@ impl Http {
         Ok(results.results.iter().map(|one| one.id.is_some()).collect())
     }
 
-    fn write_request(&mut self, batch: &Batch) {
-        let bytes: usize = batch.bodies.iter().map(String::len).sum();
-        let (path, length) = if self.single { ("", bytes) } else { ("/batch", bytes + batch.bodies.len() + 1) };
-        let Target { base, host, .. } = &self.target;
-        let authorization = &self.authorization;
-        self.request.clear();
-        let _ = write!(
-            self.request,
-            "POST {base}/api/notifications{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-        );
+    fn write_body(&mut self, batch: &Batch) {
+        self.body.clear();
         if self.single {
-            batch.bodies.iter().for_each(|body| self.request.push_str(body));
+            batch.bodies.iter().for_each(|body| self.body.push_str(body));
             return;
         }
         for (index, body) in batch.bodies.iter().enumerate() {
-            self.request.push(if index == 0 { '[' } else { ',' });
-            self.request.push_str(body);
+            self.body.push(if index == 0 { '[' } else { ',' });
+            self.body.push_str(body);
         }
-        self.request.push(']');
+        self.body.push(']');
     }
 }
 
-async fn answer(socket: &TcpStream) -> anyhow::Result<(u16, Vec<u8>)> {
-    let (mut decoder, mut body) = (Decoder::new(), Vec::new());
-    while !decoder.is_done() {
-        let fed = read(socket, |bytes| match bytes {
-            [] => Ok(false),
-            bytes => decoder.feed(bytes, |part| body.extend_from_slice(part)).map(|()| true),
-        });
-        if !fed.await?? {
-            bail!("the server closed the connection");
-        }
-        if body.len() > ANSWER_BYTES {
-            bail!("the answer has no end");
-        }
-    }
-    Ok((decoder.status(), body))
-}
-
-/// A connection to Redis.
+/// A publisher through Redis.
 pub struct Redis {
     connection: MultiplexedConnection,
     options: SenderOptions,
+    tenant: String,
 }
 
 impl Redis {
     async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
-        let SenderOptions { via, prefix, tenant, .. } = &self.options;
+        let Self { connection, options: SenderOptions { via, prefix, .. }, tenant } = self;
         let mut pipe = redis::pipe();
         for (user, body) in batch.users.iter().zip(&batch.bodies) {
             if *via == Via::Xadd {
                 let key = format!("{prefix}:ingest");
-                pipe.cmd("XADD").arg(key).arg("*").arg("tenant").arg(tenant).arg("message").arg(body);
+                pipe.cmd("XADD").arg(key).arg("*").arg("tenant").arg(&*tenant).arg("message").arg(body);
             } else {
                 pipe.cmd("PUBLISH").arg(format!("{prefix}:publish:{tenant}:user:{user}")).arg(body);
             }
         }
-        let answers: Vec<redis::Value> = pipe.query_async(&mut self.connection).await.context("Redis refuses")?;
+        let answers: Vec<redis::Value> = pipe.query_async(connection).await.context("Redis refuses")?;
         Ok(answers.iter().map(|answer| !matches!(answer, redis::Value::Int(0) | redis::Value::Nil)).collect())
     }
 }

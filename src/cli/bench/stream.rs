@@ -2,16 +2,18 @@
 
 use std::{
     fmt::Write as _,
-    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::SemaphorePermit};
 
 use super::{
-    fleet::Shared,
+    clock,
     http1::{Decoder, read},
-    phase::{Phase, lock, micros},
+    member::{Member, elsewhere},
+    phase::{Phase, lock},
+    reader::Shared,
     scan::{Block, Said, Scanner},
     track::{Marker, Track, seq_of},
 };
@@ -24,25 +26,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Receipts may seem this much earlier than due: the clock is read once for all that one read brings.
 const EARLY_MICROS: u64 = 2_000;
 
-/// A stream's place in the fleet and its record.
-pub struct Member {
-    /// The user's number.
-    pub user: usize,
-    /// The server's number.
-    pub target: usize,
-    /// What it got.
-    pub track: Mutex<Track>,
-}
-
 /// Keeps a stream open until the phase stops.
 pub async fn keep_open(shared: Arc<Shared>, phase: Arc<Phase>, member: Arc<Member>) {
-    let mut stream = Stream { shared: &shared, phase: &phase, member: &member, arrived: false };
+    let mut stream = Stream { shared: &shared, phase: &phase, member: &member, arrived: false, moved: false };
     let mut backoff = Backoff::default();
     let trying = async {
         loop {
-            let why = stream.once(&mut backoff).await;
-            phase.retried(why);
-            tokio::time::sleep(backoff.wait()).await;
+            tokio::select! {
+                end = stream.once(&mut backoff) => {
+                    phase.retried(end.why);
+                    tokio::time::sleep(end.wait).await;
+                }
+                () = member.leave.notified() => {}
+            }
         }
     };
     tokio::select! {
@@ -56,6 +52,13 @@ struct Stream<'a> {
     phase: &'a Phase,
     member: &'a Member,
     arrived: bool,
+    moved: bool,
+}
+
+/// How a connection ended, and when to come back.
+struct End {
+    why: String,
+    wait: Duration,
 }
 
 /// One connection of a stream.
@@ -65,13 +68,13 @@ struct Connection<'a> {
     permit: Option<SemaphorePermit<'a>>,
     /// The seq from which on the stream is live; none before the hello.
     live_from: Option<i64>,
-    /// The wait that the server asks for: by `retry:`, or stronger by `bye`.
+    /// The newest wait that the server asked for.
     wait: Option<Duration>,
 }
 
 impl<'a> Stream<'a> {
-    /// Opens the stream and reads it to its end; tells why it ended.
-    async fn once(&mut self, backoff: &mut Backoff) -> String {
+    /// Opens the stream and reads it to its end.
+    async fn once(&mut self, backoff: &mut Backoff) -> End {
         let permit = self.phase.permits.acquire().await.ok();
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.connect());
         let socket = match connecting.await {
@@ -83,23 +86,29 @@ impl<'a> Stream<'a> {
             Connection { decoder: Decoder::new(), scanner: Scanner::default(), permit, live_from: None, wait: None };
         let why = self.read(&socket, &mut connection).await;
         if connection.live_from.is_none() {
-            backoff.failed();
-        } else {
-            backoff.succeeded();
+            connection.wait.into_iter().for_each(|wait| backoff.ask(wait));
+            return failed(backoff, why);
         }
-        connection.wait.into_iter().for_each(|wait| backoff.ask(wait));
-        why
+        backoff.succeeded();
+        // A browser comes back after exactly the time that the server asked for.
+        End { why, wait: connection.wait.unwrap_or_else(|| backoff.wait()) }
+    }
+
+    /// Where to connect: elsewhere once the first server went away.
+    fn target(&self) -> usize {
+        match self.member.target {
+            0 if self.shared.left.load(Relaxed) > 0 => elsewhere(self.member.number, self.shared.targets.len()),
+            target => target,
+        }
     }
 
     async fn connect(&self) -> anyhow::Result<TcpStream> {
-        let target = &self.shared.targets[self.member.target];
+        let target = &self.shared.targets[self.target()];
         let mut socket = TcpStream::connect(target.address).await?;
         socket.set_nodelay(true)?;
         let mut head = format!(
             "GET {}/api/notifications/stream HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n",
-            target.base,
-            target.host,
-            self.shared.users.stream_token(self.member.user)?,
+            target.base, target.host, self.member.token,
         );
         let cursor = lock(&self.member.track).cursor.clone();
         if !cursor.is_empty() {
@@ -126,7 +135,7 @@ impl<'a> Stream<'a> {
     }
 
     fn take(&mut self, bytes: &[u8], connection: &mut Connection<'a>) -> Result<(), String> {
-        let now = micros(self.shared.started.elapsed());
+        let now = clock::now();
         let Connection { decoder, scanner, live_from, wait, .. } = connection;
         let mut track = lock(&self.member.track);
         let (mut endless, mut came) = (None, 0);
@@ -183,6 +192,11 @@ impl<'a> Stream<'a> {
         if !std::mem::replace(&mut self.arrived, true) {
             self.phase.arrived();
         }
+        let left = self.shared.left.load(Relaxed);
+        if left > 0 && self.member.target == 0 && !std::mem::replace(&mut self.moved, true) {
+            lock(&self.shared.moved_after).record(clock::now().saturating_sub(left));
+            self.shared.moved.fetch_add(1, Relaxed);
+        }
     }
 
     fn hello(&self, hello: &Hello, track: &mut Track) -> Option<i64> {
@@ -202,17 +216,19 @@ impl<'a> Stream<'a> {
     fn notification(&self, marker: Marker, track: &mut Track, now: u64) -> bool {
         let first = track.take(marker);
         if first {
-            let due = self.shared.origin.load(Relaxed) + marker.t;
-            self.shared.early.fetch_add(u64::from(due > now + EARLY_MICROS), Relaxed);
-            lock(&self.shared.lag).record(now.saturating_sub(due));
+            let Shared { origin, early, left, lag, moved_lag, .. } = self.shared;
+            let due = origin.load(Relaxed) + marker.t;
+            early.fetch_add(u64::from(due > now + EARLY_MICROS), Relaxed);
+            let moves = self.member.target == 0 && left.load(Relaxed) > 0;
+            lock(if moves { moved_lag } else { lag }).record(now.saturating_sub(due));
         }
         first
     }
 }
 
-fn failed(backoff: &mut Backoff, why: String) -> String {
+fn failed(backoff: &mut Backoff, why: String) -> End {
     backoff.failed();
-    why
+    End { why, wait: backoff.wait() }
 }
 
 impl Shared {

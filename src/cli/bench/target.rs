@@ -1,14 +1,18 @@
 //! The servers under load and the users of one run.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::cli::minter::Minter;
 
+/// Tokens outlive the longest run.
+const TOKEN_LIFETIME: Duration = Duration::from_hours(3);
+
 /// One server's address, resolved once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
     /// Where to connect.
     pub address: SocketAddr,
@@ -38,18 +42,38 @@ impl Target {
     }
 }
 
+/// What the run's tokens are signed with. Holds the secret: deliberately without `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Signing {
+    /// HS256 secret.
+    pub secret: String,
+    /// The users' tenant.
+    pub tenant: String,
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `aud`.
+    pub audience: Option<String>,
+}
+
 /// The users of one run: names that no other run has, and tokens for them.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Users {
     /// How many.
     pub count: usize,
     run: String,
-    minter: Minter,
+    signing: Signing,
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Users").field("count", &self.count).field("run", &self.run).finish_non_exhaustive()
+    }
 }
 
 impl Users {
     /// Users of a new run.
-    pub fn new(count: usize, minter: Minter) -> Self {
-        Self { count, run: format!("{:08x}", rand::random::<u32>()), minter }
+    pub fn new(count: usize, signing: Signing) -> Self {
+        Self { count, run: format!("{:08x}", rand::random::<u32>()), signing }
     }
 
     /// The number of the user whom notification `n` is for.
@@ -62,12 +86,17 @@ impl Users {
         format!("bench-{}-{user}", self.run)
     }
 
-    /// A token for a user's stream.
+    /// The users' tenant.
+    pub fn tenant(&self) -> &str {
+        &self.signing.tenant
+    }
+
+    /// A token for what a user does.
     ///
     /// # Errors
     /// When the secret is of no use.
-    pub fn stream_token(&self, user: usize) -> anyhow::Result<String> {
-        self.minter.mint(&self.name(user), "")
+    pub fn user_token(&self, user: usize) -> anyhow::Result<String> {
+        self.token(&self.name(user), "")
     }
 
     /// A token that may publish.
@@ -75,6 +104,12 @@ impl Users {
     /// # Errors
     /// When the secret is of no use.
     pub fn publish_token(&self) -> anyhow::Result<String> {
-        self.minter.mint(&format!("bench-{}", self.run), "publish")
+        self.token(&format!("bench-{}", self.run), "publish")
+    }
+
+    fn token(&self, name: &str, scope: &str) -> anyhow::Result<String> {
+        let Signing { secret, tenant, issuer, audience } = &self.signing;
+        let minter = Minter::new(secret, tenant.parse()?, TOKEN_LIFETIME);
+        minter.naming(issuer.clone(), audience.clone()).mint(name, scope)
     }
 }

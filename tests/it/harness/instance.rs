@@ -104,6 +104,11 @@ impl Instance {
         Edge::new(&self.base())
     }
 
+    /// Its process' number.
+    pub fn pid(&self) -> i32 {
+        self.process.as_ref().expect("it runs").pid().as_raw_pid()
+    }
+
     /// Everything it has printed in all its lives.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()

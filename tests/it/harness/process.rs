@@ -79,7 +79,8 @@ impl Process {
         eventually(&what, async || self.exited()).await
     }
 
-    fn pid(&self) -> Pid {
+    /// Its number.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }
