@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::{
     fanout::Fanout,
-    notification::{Action, UserKey},
-    store::{Change, Changed, Store, Unavailable},
+    notification::{Action, Seq, UserKey},
+    store::{Changed, Store, Unavailable},
 };
 
 /// Changes inboxes and tells everybody concerned; cheap to clone.
@@ -28,28 +28,49 @@ impl Inbox {
     /// # Errors
     /// When the database does not answer.
     pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Option<Changed>, Unavailable> {
-        self.apply(key, Change::One(id, action)).await
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let changed = inbox.store.change(&key, id, action).await?;
+            changed.iter().for_each(|changed| inbox.fanout.tell_change(&key, changed));
+            Ok(changed)
+        })
+        .await
     }
 
-    /// Marks everything as read that had arrived, in one change.
+    /// Marks everything as read that had arrived: in one change, or in several when it is so much that the stream would
+    /// be locked for long.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer; what was marked until then stays so.
     pub async fn read_all(&self, key: &UserKey) -> Result<Changed, Unavailable> {
-        self.apply(key, Change::ReadAll).await?.ok_or(Unavailable)
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let mut all = inbox.read_oldest(&key, Seq::MAX).await?;
+            let until = all.cursor.seq;
+            let mut full = all.is_full();
+            while full {
+                let next = inbox.read_oldest(&key, until).await?;
+                full = next.is_full();
+                all.rows.extend(next.rows);
+                (all.unread, all.cursor) = (next.unread, next.cursor);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {
+        let changed = self.store.read_oldest(key, until).await?;
+        self.fanout.tell_change(key, &changed);
+        Ok(changed)
     }
 
     /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
     /// the user's other tabs.
-    async fn apply(&self, key: &UserKey, change: Change) -> Result<Option<Changed>, Unavailable> {
-        let (inbox, key) = (self.clone(), key.clone());
-        let work = self.tracker.spawn(async move {
-            let changed = inbox.store.change(&key, change).await?;
-            if let Some(changed) = &changed {
-                inbox.fanout.tell_change(&key, changed);
-            }
-            Ok(changed)
-        });
-        work.await.unwrap_or(Err(Unavailable))
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Unavailable>> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.tracker.spawn(work).await.unwrap_or(Err(Unavailable))
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 const DEFAULT_LIMIT: i64 = 20;
 const MOST_ITEMS: i64 = 100;
 /// Skipping costs as much as reading: further back than this only pages lead.
-const MOST_SKIPPED: i64 = 100_000;
+const MOST_SKIPPED: i64 = 10_000;
 
 /// One page of an inbox.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,13 +33,16 @@ const MOST_SKIPPED: i64 = 100_000;
 pub struct Page<'a> {
     /// Newest first, without archived and deleted ones.
     pub notifications: Vec<Item<'a>>,
-    /// All items that match the filter.
+    /// All items that match the filter; see `totalIsExact`.
     #[schema(example = 42)]
     pub total: i64,
+    /// False when `total` counts matches among the newest 1,000 items of a larger inbox only, as it does with a filter by
+    /// category, kind or priority.
+    pub total_is_exact: bool,
     /// All unread items, whatever the filter.
     #[schema(example = 7)]
     pub unread: i64,
-    /// Whether older items follow.
+    /// Whether older items follow, or may follow: see the filters.
     pub has_more: bool,
     /// What to give as `page` for the next older items; stable while newer ones arrive.
     #[schema(required, example = "AAAAAAAABBE")]
@@ -84,12 +87,14 @@ impl From<Changed> for Change {
 
 /// List the inbox.
 ///
-/// Newest first. Walk back with `page` (stable while newer items arrive) or jump with `offset`.
+/// Newest first. Walk back with `page` (stable while newer items arrive) or jump with `offset`. With a filter by category,
+/// kind or priority one answer looks through 1,000 items at most: it may then hold fewer than `limit`, even none, while
+/// `nextPage` goes on from where it ended.
 #[utoipa::path(get, path = "/api/notifications", tag = "inbox", operation_id = "list",
     params(
         ("limit" = Option<i64>, Query, description = "Most items of this answer; 20 when absent", minimum = 1, maximum = 100),
         ("page" = Option<String>, Query, description = "`nextPage` of an earlier answer; not together with `offset`"),
-        ("offset" = Option<i64>, Query, description = "How many of the newest items to skip", minimum = 0, maximum = 100_000),
+        ("offset" = Option<i64>, Query, description = "How many of the newest items to skip", minimum = 0, maximum = 10_000),
         ("unreadOnly" = Option<bool>, Query, description = "Only unread items"),
         ("category" = Option<String>, Query, description = "Only this category", max_length = 64),
         ("kind" = Option<String>, Query, description = "Only this kind", max_length = 64),
@@ -98,13 +103,13 @@ impl From<Changed> for Change {
 pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let query = list_query(request.query_string())?;
     let page = parts.store.list(&caller.key, &query).await?;
-    let next_page = page.items.last().filter(|_| page.has_more).map(|item| page_token(item.seq));
     Ok(HttpResponse::Ok().json(Page {
         notifications: page.items.iter().map(Item::from).collect(),
         total: page.total,
+        total_is_exact: page.total_is_exact,
         unread: page.unread,
-        has_more: page.has_more,
-        next_page,
+        has_more: page.next.is_some(),
+        next_page: page.next.map(page_token),
         cursor: page.cursor.to_string(),
     }))
 }

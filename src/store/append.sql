@@ -27,11 +27,13 @@ with item as (
     join written on written.id = asked.id
 ), stream as (
     -- An epoch is proposed for old streams too, so it is one that costs little; the column's default is ten times as dear.
-    insert into streams as s (tenant, user_id, epoch, head_seq, unread)
-    select tenant, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), count(*), count(*)
+    insert into streams as s (tenant, user_id, epoch, head_seq, unread, listed)
+    select
+        tenant, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), count(*), count(*), count(*)
     from recipient group by tenant, user_id order by tenant, user_id
     on conflict (tenant, user_id) do update
-        set head_seq = s.head_seq + excluded.head_seq, unread = s.unread + excluded.unread
+        set head_seq = s.head_seq + excluded.head_seq, unread = s.unread + excluded.unread,
+            listed = s.listed + excluded.listed
     returning tenant, user_id, epoch, head_seq, unread
 ), placed as (
     select
@@ -43,5 +45,7 @@ with item as (
 ), arrived as (
     insert into inbox (tenant, user_id, seq, changed_seq, notification_id)
     select tenant, user_id, seq, seq, id from placed
+), unread as (
+    insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from placed
 )
 select id, epoch, seq, unread, created_at, expires_at from placed order by place

@@ -1,17 +1,26 @@
 //! Reading inboxes: lists and single items.
 
 use chrono::{DateTime, Utc};
-use diesel::{pg::Pg, prelude::*, result::QueryResult};
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     Store, Unavailable,
-    schema::{inbox, notifications, streams},
-    streams as stream_rows,
+    schema::{inbox, inbox_unread, notifications},
+    streams,
 };
 use crate::notification::{Content, Cursor, InboxItem, Priority, Seq, UserKey};
+
+/// Most items that a list with a filter of content looks through: a rare kind in a large inbox must not cost more.
+pub const LOOKED_THROUGH: i64 = 1_000;
 
 /// Which items of an inbox to list, newest first.
 #[derive(Debug, Clone, Default)]
@@ -37,14 +46,23 @@ pub struct ListQuery {
 pub struct InboxPage {
     /// Newest first, without archived and deleted ones.
     pub items: Vec<InboxItem>,
-    /// All items that match the filters, whatever the page.
+    /// All items that match the filters, whatever the page, as far as `total_is_exact` says.
     pub total: i64,
+    /// Whether `total` is of the whole inbox, or of the newest [`LOOKED_THROUGH`] items only.
+    pub total_is_exact: bool,
     /// The user's authoritative count, whatever the filters.
     pub unread: i64,
-    /// Whether older items follow.
-    pub has_more: bool,
+    /// The seq that older items come before, when there may be any.
+    pub next: Option<Seq>,
     /// The stream's position of this answer.
     pub cursor: Cursor,
+}
+
+impl ListQuery {
+    /// Whether the content decides what is listed, which no index knows.
+    fn filters_content(&self) -> bool {
+        self.category.is_some() || self.kind.is_some() || self.priority.is_some()
+    }
 }
 
 impl Store {
@@ -54,7 +72,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn list(&self, key: &UserKey, query: &ListQuery) -> Result<InboxPage, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
-            stream_rows::ensure_one(conn, key).await?;
+            streams::ensure_one(conn, key).await?;
             conn.build_transaction().repeatable_read().read_only().run(async |conn| list(conn, key, query).await).await
         };
         self.shared.once(run).await
@@ -74,9 +92,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn before_newest(&self, key: &UserKey, count: i64) -> Result<Option<Seq>, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
-            let seqs = visible(key).select(inbox::seq).order(inbox::seq.desc()).limit(count);
-            let seqs: Vec<Seq> = seqs.load(conn).await?;
-            Ok(seqs.last().map(|seq| seq - 1))
+            let newest = ListQuery { limit: count, ..ListQuery::default() };
+            Ok(seqs(conn, key, &newest).await?.last().map(|seq| seq - 1))
         };
         self.shared.once(run).await
     }
@@ -127,66 +144,135 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
     }
 }
 
-type Joined = diesel::dsl::InnerJoinOn<
-    inbox::table,
-    notifications::table,
-    diesel::dsl::Eq<notifications::id, inbox::notification_id>,
->;
-
-/// The user's items that are neither archived nor deleted, with their content.
-fn visible(key: &UserKey) -> diesel::helper_types::IntoBoxed<'_, Joined, Pg> {
-    mine(key).filter(inbox::archived_at.is_null())
-}
-
-fn mine(key: &UserKey) -> diesel::helper_types::IntoBoxed<'_, Joined, Pg> {
-    inbox::table
-        .inner_join(notifications::table.on(notifications::id.eq(inbox::notification_id)))
-        .into_boxed()
-        .filter(inbox::tenant.eq(key.tenant.as_str()))
-        .filter(inbox::user_id.eq(key.user.as_str()))
-        .filter(inbox::deleted_at.is_null())
-}
-
-fn matching<'a>(key: &'a UserKey, query: &'a ListQuery) -> diesel::helper_types::IntoBoxed<'a, Joined, Pg> {
-    let mut items = visible(key);
-    if query.unread_only {
-        items = items.filter(inbox::read_at.is_null());
-    }
-    if let Some(category) = &query.category {
-        items = items.filter(notifications::category.eq(category));
-    }
-    if let Some(kind) = &query.kind {
-        items = items.filter(notifications::kind.eq(kind));
-    }
-    if let Some(priority) = query.priority {
-        items = items.filter(notifications::priority.eq(priority.rank()));
-    }
-    items
+/// Which seqs a list shows, and what it can say of the rest.
+struct Choice {
+    seqs: Vec<Seq>,
+    next: Option<Seq>,
+    total: i64,
+    total_is_exact: bool,
 }
 
 async fn list(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<InboxPage> {
-    let (epoch, head, unread): (String, Seq, i64) = streams::table
-        .find((key.tenant.as_str(), key.user.as_str()))
-        .select((streams::epoch, streams::head_seq, streams::unread))
-        .first(conn)
-        .await?;
-    let total = matching(key, query).count().get_result(conn).await?;
-    let mut page = matching(key, query);
-    if let Some(before) = query.before {
-        page = page.filter(inbox::seq.lt(before));
+    let stream = streams::look(conn, key).await?;
+    let choice = if query.filters_content() {
+        choose_by_content(conn, key, query).await?
+    } else {
+        let total = if query.unread_only { stream.unread } else { stream.listed };
+        choose(conn, key, query, total).await?
+    };
+    Ok(InboxPage {
+        items: items(conn, key, &choice.seqs).await?,
+        total: choice.total,
+        total_is_exact: choice.total_is_exact,
+        unread: stream.unread,
+        next: choice.next,
+        cursor: Cursor { epoch: stream.epoch.into(), seq: stream.head },
+    })
+}
+
+/// Without a filter of content, an index knows the page and the stream the total.
+async fn choose(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery, total: i64) -> QueryResult<Choice> {
+    let one_more = ListQuery { limit: query.limit + 1, ..query.clone() };
+    let (seqs, next) = cut(seqs(conn, key, &one_more).await?, query.limit);
+    Ok(Choice { seqs, next, total, total_is_exact: true })
+}
+
+async fn choose_by_content(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<Choice> {
+    let newest = survey(conn, key, query, Seq::MAX).await?;
+    let (total, total_is_exact) = (newest.seqs.len() as i64, newest.end().is_none());
+    let here = match query.before {
+        Some(before) => survey(conn, key, query, before).await?,
+        None => newest,
+    };
+    let end = here.end();
+    let matching = here.seqs.into_iter().skip(usize::try_from(query.offset).unwrap_or(usize::MAX)).collect();
+    let (seqs, next) = cut(matching, query.limit);
+    Ok(Choice { seqs, next: next.or(end), total, total_is_exact })
+}
+
+/// As many seqs as asked for, and the last of them when there are more.
+fn cut(mut seqs: Vec<Seq>, limit: i64) -> (Vec<Seq>, Option<Seq>) {
+    let limit = usize::try_from(limit).unwrap_or(0);
+    let more = seqs.len() > limit;
+    seqs.truncate(limit);
+    let next = seqs.last().copied().filter(|_| more);
+    (seqs, next)
+}
+
+/// The seqs that a list shows whose content does not matter.
+async fn seqs(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<Vec<Seq>> {
+    let (tenant, user, before) = (key.tenant.as_str(), key.user.as_str(), query.before.unwrap_or(Seq::MAX));
+    if query.unread_only {
+        let unread = inbox_unread::table
+            .filter(inbox_unread::tenant.eq(tenant).and(inbox_unread::user_id.eq(user)))
+            .filter(inbox_unread::seq.lt(before))
+            .select(inbox_unread::seq)
+            .order(inbox_unread::seq.desc());
+        return unread.offset(query.offset).limit(query.limit).load(conn).await;
     }
-    let rows: Vec<(InboxRow, ContentRow)> = page
+    let listed = inbox::table
+        .filter(inbox::tenant.eq(tenant).and(inbox::user_id.eq(user)))
+        .filter(inbox::archived_at.is_null().and(inbox::deleted_at.is_null()))
+        .filter(inbox::seq.lt(before))
+        .select(inbox::seq)
+        .order(inbox::seq.desc());
+    listed.offset(query.offset).limit(query.limit).load(conn).await
+}
+
+#[derive(QueryableByName)]
+struct Survey {
+    #[diesel(sql_type = Array<BigInt>)]
+    seqs: Vec<Seq>,
+    #[diesel(sql_type = BigInt)]
+    looked_through: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    last: Option<Seq>,
+}
+
+impl Survey {
+    /// Where it ended for having looked through enough.
+    fn end(&self) -> Option<Seq> {
+        self.last.filter(|_| self.looked_through >= LOOKED_THROUGH)
+    }
+}
+
+async fn survey(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery, before: Seq) -> QueryResult<Survey> {
+    sql_query(include_str!("survey.sql"))
+        .bind::<Text, _>(key.tenant.as_str())
+        .bind::<Text, _>(key.user.as_str())
+        .bind::<Bool, _>(query.unread_only)
+        .bind::<BigInt, _>(before)
+        .bind::<BigInt, _>(LOOKED_THROUGH)
+        .bind::<Nullable<Text>, _>(query.kind.as_deref())
+        .bind::<Nullable<Text>, _>(query.category.as_deref())
+        .bind::<Nullable<SmallInt>, _>(query.priority.map(Priority::rank))
+        .get_result(conn)
+        .await
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn mine<'a>(key: &'a UserKey) -> _ {
+    let tenant: &'a str = key.tenant.as_str();
+    let user: &'a str = key.user.as_str();
+    inbox::table
+        .inner_join(notifications::table.on(notifications::id.eq(inbox::notification_id)))
+        .filter(inbox::tenant.eq(tenant))
+        .filter(inbox::user_id.eq(user))
+        .filter(inbox::deleted_at.is_null())
+}
+
+/// The items that arrived at these seqs, newest first.
+async fn items(conn: &mut AsyncPgConnection, key: &UserKey, seqs: &[Seq]) -> QueryResult<Vec<InboxItem>> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(InboxRow, ContentRow)> = mine(key)
+        .filter(inbox::seq.eq_any(seqs))
         .select((InboxRow::as_select(), ContentRow::as_select()))
         .order(inbox::seq.desc())
-        .offset(query.offset)
-        .limit(query.limit + 1)
         .load(conn)
         .await?;
-    let mut items: Vec<InboxItem> = rows.into_iter().map(InboxItem::from).collect();
-    let wanted = usize::try_from(query.limit).unwrap_or(0);
-    let has_more = items.len() > wanted;
-    items.truncate(wanted);
-    Ok(InboxPage { items, total, unread, has_more, cursor: Cursor { epoch: epoch.into(), seq: head } })
+    Ok(rows.into_iter().map(InboxItem::from).collect())
 }
 
 async fn item(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<InboxItem>> {

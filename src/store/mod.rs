@@ -38,11 +38,11 @@ use diesel_async::AsyncPgConnection;
 pub use access::TICKET_TTL;
 pub use activity::Activity;
 pub use append::{Appended, Placed, Written};
-pub use inbox::{InboxPage, ListQuery};
+pub use inbox::{InboxPage, LOOKED_THROUGH, ListQuery};
 pub use page::{Ask, Page, Position, Row};
 pub use pool::PoolUse;
 pub use retention::Swept;
-pub use state::{Change, Changed};
+pub use state::Changed;
 pub use streams::Head;
 
 use self::failure::{Failure, Patience};

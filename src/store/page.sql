@@ -1,6 +1,7 @@
 -- For each asked stream: where it stands, and its next changes after a position, from one snapshot.
 -- A row that arrived after the position comes as an arrival at its seq, in its newest state; a row whose state
 -- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change.
+-- A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
 select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, change.notification_id,
@@ -8,7 +9,9 @@ select
     n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.created_at, n.expires_at
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
-join streams using (tenant, user_id)
+cross join lateral (
+    select * from streams as s where s.tenant = asked.tenant and s.user_id = asked.user_id limit 1
+) as streams
 left join lateral (
     select * from (
         (
@@ -20,16 +23,26 @@ left join lateral (
         )
         union all
         (
-            select changed_seq, seq, false, notification_id, read_at, archived_at, deleted_at
-            from inbox
-            where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and changed_seq > seq
-                and (changed_seq, seq) > (asked.after_seq, asked.after_row)
-            order by changed_seq, seq
-            limit asked.max_rows
+            select noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at
+            from (
+                select changed_seq, seq
+                from inbox_changes as c
+                where c.tenant = asked.tenant and c.user_id = asked.user_id
+                    and (changed_seq, seq) > (asked.after_seq, asked.after_row)
+                order by changed_seq, seq
+                limit asked.max_rows
+            ) as noted
+            cross join lateral (
+                select * from inbox
+                where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and inbox.seq = noted.seq
+                limit 1
+            ) as item
         )
     ) as both_kinds
     order by at_seq, row_seq
     limit asked.max_rows
 ) as change on true
-left join notifications as n on change.arrival and n.id = change.notification_id
+left join lateral (
+    select * from notifications where change.arrival and notifications.id = change.notification_id limit 1
+) as n on true
 order by asked.place, change.at_seq, change.row_seq

@@ -9,7 +9,7 @@ use diesel::{
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{BigInt, Double, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Double, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -17,13 +17,13 @@ use uuid::Uuid;
 use super::{
     Changed, Store, Unavailable, repeat,
     schema::{inbox, notifications},
-    state::{STATE, StateRow},
-    streams,
+    state, streams,
 };
-use crate::notification::{Cursor, ItemState, Malformed, Seq, UserKey};
+use crate::notification::{Action, Malformed, Seq, UserKey};
 
-/// Most inbox rows that one transaction takes out (one notification's more, when it alone has more).
-const ROWS: i64 = 2_000;
+/// Most inbox rows that one transaction takes out (one notification's more, when it alone has more): their streams stay
+/// locked until it ends.
+const ROWS: i64 = 500;
 
 /// What one sweep did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,15 +72,14 @@ async fn pick(conn: &mut AsyncPgConnection, which: &str, remember: f64) -> Query
 }
 
 async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Swept> {
-    let ids = pick(conn, "swept_at is null and expires_at <= now() and $2 >= 0", 0.0).await?;
+    let ids = pick(conn, "swept_at is null and expires_at <= now() and $2 >= 0 order by expires_at", 0.0).await?;
     if ids.is_empty() {
         return Ok(Swept::default());
     }
     let mut swept = Swept { notifications: ids.len(), streams: Vec::new() };
     for key in owners(conn, &ids).await? {
-        if let Some(changed) = take_out(conn, &key, &ids).await? {
-            swept.streams.push((key, changed));
-        }
+        let changed = take_out(conn, &key, &ids).await?;
+        swept.streams.push((key, changed));
     }
     diesel::update(notifications::table.filter(notifications::id.eq_any(&ids)))
         .set(notifications::swept_at.eq(now))
@@ -89,16 +88,26 @@ async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Swept> {
     Ok(swept)
 }
 
+#[derive(QueryableByName)]
+struct Owner {
+    #[diesel(sql_type = Text)]
+    tenant: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+}
+
 /// Whose inboxes hold any of these, in the order in which streams are locked everywhere.
 async fn owners(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Vec<UserKey>> {
-    let rows: Vec<(String, String)> = inbox::table
-        .filter(inbox::notification_id.eq_any(ids))
-        .select((inbox::tenant, inbox::user_id))
-        .distinct()
-        .order((inbox::tenant, inbox::user_id))
-        .load(conn)
-        .await?;
-    rows.into_iter().map(|(tenant, user)| parse_key(&tenant, &user)).collect()
+    // `offset 0` keeps it one look-up for each id, however many recipients the planner expects.
+    let rows: Vec<Owner> = sql_query(
+        "select distinct tenant, user_id from unnest($1::uuid[]) as swept (id) cross join lateral \
+         (select tenant, user_id from inbox where notification_id = swept.id offset 0) as item \
+         order by tenant, user_id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(conn)
+    .await?;
+    rows.into_iter().map(|owner| parse_key(&owner.tenant, &owner.user_id)).collect()
 }
 
 fn parse_key(tenant: &str, user: &str) -> QueryResult<UserKey> {
@@ -106,32 +115,22 @@ fn parse_key(tenant: &str, user: &str) -> QueryResult<UserKey> {
     Ok(UserKey { tenant: tenant.parse().map_err(wrong)?, user: user.parse().map_err(wrong)? })
 }
 
-async fn take_out(conn: &mut AsyncPgConnection, key: &UserKey, ids: &[Uuid]) -> QueryResult<Option<Changed>> {
+async fn take_out(conn: &mut AsyncPgConnection, key: &UserKey, ids: &[Uuid]) -> QueryResult<Changed> {
     let stream = streams::lock(conn, key).await?;
-    let seq = stream.head + 1;
-    let there = inbox::table
+    let seqs: Vec<Seq> = inbox::table
         .filter(inbox::tenant.eq(key.tenant.as_str()))
         .filter(inbox::user_id.eq(key.user.as_str()))
         .filter(inbox::notification_id.eq_any(ids))
-        .filter(inbox::deleted_at.is_null());
-    let rows: Vec<StateRow> = diesel::update(there)
-        .set((inbox::changed_seq.eq(seq), inbox::deleted_at.eq(now)))
-        .returning(STATE)
-        .get_results(conn)
+        .filter(inbox::deleted_at.is_null())
+        .select(inbox::seq)
+        .load(conn)
         .await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let mut rows: Vec<ItemState> = rows.into_iter().map(ItemState::from).collect();
-    rows.sort_unstable_by_key(|row| row.seq);
-    let gone = rows.iter().filter(|row| !row.read && !row.archived).count();
-    let unread = stream.unread - i64::try_from(gone).unwrap_or(i64::MAX);
-    streams::advance(conn, key, seq, unread).await?;
-    Ok(Some(Changed { rows, unread, cursor: Cursor { epoch: stream.epoch.into(), seq } }))
+    state::stamp(conn, key, stream, &seqs, Action::Delete).await
 }
 
 async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<usize> {
-    let ids = pick(conn, "swept_at is not null and swept_at < now() - make_interval(secs => $2)", remember).await?;
+    let forgotten = "swept_at is not null and swept_at < now() - make_interval(secs => $2) order by swept_at";
+    let ids = pick(conn, forgotten, remember).await?;
     if ids.is_empty() {
         return Ok(0);
     }

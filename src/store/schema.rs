@@ -14,6 +14,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    inbox_changes (tenant, user_id, changed_seq, seq) {
+        tenant -> Text,
+        user_id -> Text,
+        changed_seq -> Int8,
+        seq -> Int8,
+    }
+}
+
+diesel::table! {
+    inbox_unread (tenant, user_id, seq) {
+        tenant -> Text,
+        user_id -> Text,
+        seq -> Int8,
+    }
+}
+
+diesel::table! {
     notifications (id) {
         id -> Uuid,
         tenant -> Text,
@@ -60,7 +77,16 @@ diesel::table! {
         head_seq -> Int8,
         pruned_seq -> Int8,
         unread -> Int8,
+        listed -> Int8,
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(inbox, notifications, revocations, stream_tickets, streams);
+diesel::allow_tables_to_appear_in_same_query!(
+    inbox,
+    inbox_changes,
+    inbox_unread,
+    notifications,
+    revocations,
+    stream_tickets,
+    streams,
+);

@@ -2,25 +2,25 @@
 //! on the rows that it changed.
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl::now, prelude::*, result::QueryResult};
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
     Store, Unavailable, repeat,
-    schema::inbox,
-    streams::{self, Locked},
+    schema::{inbox, inbox_unread},
+    streams::{self, Counts},
 };
 use crate::notification::{Action, Cursor, ItemState, Seq, UserKey};
 
-/// What is to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// One item.
-    One(Uuid, Action),
-    /// Everything that is unread.
-    ReadAll,
-}
+/// Most rows of one change: what holds a stream's lock for some tens of milliseconds.
+pub(super) const MOST_ROWS: usize = 2_000;
 
 /// What a change did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,33 +34,51 @@ pub struct Changed {
     pub cursor: Cursor,
 }
 
+impl Changed {
+    /// Whether it took as many rows as one change may, so that more may be left.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_ROWS
+    }
+}
+
 impl Store {
-    /// Changes a user's items; none when the user has no such item.
+    /// Changes one of a user's items; none when the user has no such item.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
-    pub async fn change(&self, key: &UserKey, change: Change) -> Result<Option<Changed>, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| apply(conn, key, change).await))
+    pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Option<Changed>, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| change(conn, key, id, action).await))
+            .map_err(|_| Unavailable)
+    }
+
+    /// Marks the oldest unread items as read that arrived up to `until`, as many as one change may.
+    ///
+    /// # Errors
+    /// When the database does not answer. A repeat is safe.
+    pub async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| read_oldest(conn, key, until).await))
             .map_err(|_| Unavailable)
     }
 }
 
-#[derive(Queryable)]
-pub(super) struct StateRow {
-    pub id: Uuid,
-    pub seq: Seq,
-    pub read_at: Option<DateTime<Utc>>,
-    pub archived_at: Option<DateTime<Utc>>,
-    pub deleted_at: Option<DateTime<Utc>>,
+#[derive(Queryable, QueryableByName)]
+struct StateRow {
+    #[diesel(sql_type = SqlUuid)]
+    notification_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    seq: Seq,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    read_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    archived_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    deleted_at: Option<DateTime<Utc>>,
 }
-
-pub(super) const STATE: (inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at) =
-    (inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at);
 
 impl From<StateRow> for ItemState {
     fn from(row: StateRow) -> Self {
         Self {
-            id: row.id,
+            id: row.notification_id,
             seq: row.seq,
             read: row.read_at.is_some(),
             archived: row.archived_at.is_some(),
@@ -69,99 +87,99 @@ impl From<StateRow> for ItemState {
     }
 }
 
-async fn apply(conn: &mut AsyncPgConnection, key: &UserKey, change: Change) -> QueryResult<Option<Changed>> {
+async fn change(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid, action: Action) -> QueryResult<Option<Changed>> {
     // The lock comes first, in a statement of its own: the next statement then sees all that came before.
     let stream = streams::lock(conn, key).await?;
-    let seq = stream.head + 1;
-    let mut rows: Vec<ItemState> = match change {
-        Change::One(id, action) => update_one(conn, key, id, action, seq).await?,
-        Change::ReadAll => read_all(conn, key, seq).await?,
+    let item: Option<StateRow> = inbox::table
+        .filter(inbox::tenant.eq(key.tenant.as_str()))
+        .filter(inbox::user_id.eq(key.user.as_str()))
+        .filter(inbox::notification_id.eq(id))
+        .filter(inbox::deleted_at.is_null())
+        .select((inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at))
+        .first(conn)
+        .await
+        .optional()?;
+    let Some(item) = item.map(ItemState::from) else { return Ok(None) };
+    let seqs = if alters(action, &item) { vec![item.seq] } else { Vec::new() };
+    stamp(conn, key, stream, &seqs, action).await.map(Some)
+}
+
+async fn read_oldest(conn: &mut AsyncPgConnection, key: &UserKey, until: Seq) -> QueryResult<Changed> {
+    let stream = streams::lock(conn, key).await?;
+    let seqs: Vec<Seq> = inbox_unread::table
+        .filter(inbox_unread::tenant.eq(key.tenant.as_str()))
+        .filter(inbox_unread::user_id.eq(key.user.as_str()))
+        .filter(inbox_unread::seq.le(until))
+        .select(inbox_unread::seq)
+        .order(inbox_unread::seq)
+        .limit(MOST_ROWS as i64)
+        .load(conn)
+        .await?;
+    stamp(conn, key, stream, &seqs, Action::Read).await
+}
+
+/// Does the action to these items of a locked stream, as its next change; the items must be there and be altered by it.
+pub(super) async fn stamp(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    stream: Counts,
+    seqs: &[Seq],
+    action: Action,
+) -> QueryResult<Changed> {
+    if seqs.is_empty() {
+        let cursor = Cursor { epoch: stream.epoch.into(), seq: stream.head };
+        return Ok(Changed { rows: Vec::new(), unread: stream.unread, cursor });
     }
-    .into_iter()
-    .map(ItemState::from)
-    .collect();
-    rows.sort_unstable_by_key(|row| row.seq);
-    if rows.is_empty() {
-        return unchanged(conn, key, change, stream).await;
+    let head = stream.head + 1;
+    let rows: Vec<StateRow> = sql_query(include_str!("change.sql"))
+        .bind::<Text, _>(key.tenant.as_str())
+        .bind::<Text, _>(key.user.as_str())
+        .bind::<Array<BigInt>, _>(seqs)
+        .bind::<Text, _>(word(action))
+        .bind::<BigInt, _>(head)
+        .load(conn)
+        .await?;
+    let rows: Vec<ItemState> = rows.into_iter().map(ItemState::from).collect();
+    let unread = stream.unread + rows.iter().map(|row| unread_shift(action, row)).sum::<i64>();
+    let listed = stream.listed + rows.iter().map(|row| listed_shift(action, row)).sum::<i64>();
+    streams::advance(conn, key, head, unread, listed).await?;
+    Ok(Changed { rows, unread, cursor: Cursor { epoch: stream.epoch.into(), seq: head } })
+}
+
+fn alters(action: Action, item: &ItemState) -> bool {
+    match action {
+        Action::Read => !item.read,
+        Action::Unread => item.read,
+        Action::Archive => !item.archived,
+        Action::Delete => true,
     }
-    let unread = stream.unread + rows.iter().map(|row| unread_shift(change, row)).sum::<i64>();
-    streams::advance(conn, key, seq, unread).await?;
-    Ok(Some(Changed { rows, unread, cursor: Cursor { epoch: stream.epoch.into(), seq } }))
+}
+
+/// As `change.sql` calls it.
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Read => "read",
+        Action::Unread => "unread",
+        Action::Archive => "archive",
+        Action::Delete => "delete",
+    }
 }
 
 /// What a row that has just changed adds to the unread count.
-fn unread_shift(change: Change, row: &ItemState) -> i64 {
-    match change {
-        Change::One(_, Action::Unread) => i64::from(!row.archived),
-        Change::One(_, Action::Read) => -i64::from(!row.archived),
-        Change::One(_, Action::Archive) => -i64::from(!row.read),
-        Change::One(_, Action::Delete) => -i64::from(!row.read && !row.archived),
-        Change::ReadAll => -1,
-    }
-}
-
-async fn unchanged(
-    conn: &mut AsyncPgConnection,
-    key: &UserKey,
-    change: Change,
-    stream: Locked,
-) -> QueryResult<Option<Changed>> {
-    if let Change::One(id, _) = change {
-        let known = mine(key).filter(inbox::notification_id.eq(id).and(inbox::deleted_at.is_null()));
-        if known.count().get_result::<i64>(conn).await? == 0 {
-            return Ok(None);
-        }
-    }
-    let cursor = Cursor { epoch: stream.epoch.into(), seq: stream.head };
-    Ok(Some(Changed { rows: Vec::new(), unread: stream.unread, cursor }))
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn mine<'a>(key: &'a UserKey) -> _ {
-    let tenant: &'a str = key.tenant.as_str();
-    let user: &'a str = key.user.as_str();
-    inbox::table.filter(inbox::tenant.eq(tenant)).filter(inbox::user_id.eq(user))
-}
-
-async fn update_one(
-    conn: &mut AsyncPgConnection,
-    key: &UserKey,
-    id: Uuid,
-    action: Action,
-    seq: Seq,
-) -> QueryResult<Vec<StateRow>> {
-    let item = mine(key).filter(inbox::notification_id.eq(id)).filter(inbox::deleted_at.is_null());
-    let stamp = inbox::changed_seq.eq(seq);
+fn unread_shift(action: Action, row: &ItemState) -> i64 {
     match action {
-        Action::Read => {
-            let change = diesel::update(item.filter(inbox::read_at.is_null())).set((stamp, inbox::read_at.eq(now)));
-            change.returning(STATE).get_results(conn).await
-        }
-        Action::Unread => {
-            let never = None::<DateTime<Utc>>;
-            let change =
-                diesel::update(item.filter(inbox::read_at.is_not_null())).set((stamp, inbox::read_at.eq(never)));
-            change.returning(STATE).get_results(conn).await
-        }
-        Action::Archive => {
-            let change =
-                diesel::update(item.filter(inbox::archived_at.is_null())).set((stamp, inbox::archived_at.eq(now)));
-            change.returning(STATE).get_results(conn).await
-        }
-        Action::Delete => {
-            diesel::update(item).set((stamp, inbox::deleted_at.eq(now))).returning(STATE).get_results(conn).await
-        }
+        Action::Unread => i64::from(!row.archived),
+        Action::Read => -i64::from(!row.archived),
+        Action::Archive => -i64::from(!row.read),
+        Action::Delete => -i64::from(!row.read && !row.archived),
     }
 }
 
-async fn read_all(conn: &mut AsyncPgConnection, key: &UserKey, seq: Seq) -> QueryResult<Vec<StateRow>> {
-    let unread = mine(key)
-        .filter(inbox::read_at.is_null())
-        .filter(inbox::archived_at.is_null())
-        .filter(inbox::deleted_at.is_null());
-    diesel::update(unread)
-        .set((inbox::changed_seq.eq(seq), inbox::read_at.eq(now)))
-        .returning(STATE)
-        .get_results(conn)
-        .await
+/// What a row that has just changed adds to the number of listed items.
+fn listed_shift(action: Action, row: &ItemState) -> i64 {
+    match action {
+        Action::Unread | Action::Read => 0,
+        Action::Archive => -1,
+        Action::Delete => -i64::from(!row.archived),
+    }
 }

@@ -9,7 +9,10 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{Store, Unavailable, schema::streams};
+use super::{
+    Store, Unavailable,
+    schema::{inbox_changes, streams},
+};
 use crate::notification::{Epoch, Seq, UserKey};
 
 /// Where a stream stands.
@@ -33,12 +36,13 @@ struct HeadRow {
     head_seq: i64,
 }
 
-/// A stream row under lock.
+/// What a stream row says of its inbox.
 #[derive(Queryable)]
-pub(super) struct Locked {
+pub(super) struct Counts {
     pub epoch: String,
     pub head: Seq,
     pub unread: i64,
+    pub listed: i64,
 }
 
 impl Store {
@@ -58,18 +62,18 @@ impl Store {
         self.shared.once(async |conn| unread(conn, key).await).await
     }
 
-    /// Recounts some inboxes: how many of their streams have a count that is wrong.
+    /// Recounts some inboxes: how many of their streams have a count that is wrong. Very large ones are left out.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn unread_drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
+    pub async fn drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
         self.shared.once(async |conn| drift(conn, sample).await).await
     }
 }
 
 /// Looks into a table rather than asking for a constant: a database without tables is of no use.
 pub(super) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
-    streams::table.select(streams::head_seq).first::<Seq>(conn).await.optional().map(drop)
+    streams::table.find(("", "")).select(streams::head_seq).first::<Seq>(conn).await.optional().map(drop)
 }
 
 /// Makes the streams that do not exist yet.
@@ -94,16 +98,25 @@ pub(super) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> Q
     }
 }
 
+/// Where the stream stands and what it counts.
+pub(super) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
+    streams::table
+        .find((key.tenant.as_str(), key.user.as_str()))
+        .select((streams::epoch, streams::head_seq, streams::unread, streams::listed))
+        .first(conn)
+        .await
+}
+
 /// Locks the stream, made if missing, until the transaction ends: nobody else can take a seq of it.
-pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Locked> {
+pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
     let find = || {
         streams::table
             .find((key.tenant.as_str(), key.user.as_str()))
-            .select((streams::epoch, streams::head_seq, streams::unread))
+            .select((streams::epoch, streams::head_seq, streams::unread, streams::listed))
             .for_update()
     };
-    if let Some(locked) = find().first(conn).await.optional()? {
-        Ok(locked)
+    if let Some(counts) = find().first(conn).await.optional()? {
+        Ok(counts)
     } else {
         ensure(conn, std::iter::once(key)).await?;
         find().first(conn).await
@@ -111,27 +124,35 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
 }
 
 /// Writes what a change made of a locked stream.
-pub(super) async fn advance(conn: &mut AsyncPgConnection, key: &UserKey, head: Seq, unread: i64) -> QueryResult<()> {
+pub(super) async fn advance(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    head: Seq,
+    unread: i64,
+    listed: i64,
+) -> QueryResult<()> {
     diesel::update(streams::table.find((key.tenant.as_str(), key.user.as_str())))
-        .set((streams::head_seq.eq(head), streams::unread.eq(unread)))
+        .set((streams::head_seq.eq(head), streams::unread.eq(unread), streams::listed.eq(listed)))
         .execute(conn)
         .await
         .map(drop)
 }
 
-/// Notes that changes up to `seq` can no longer be replayed.
+/// Notes that changes up to `seq` can no longer be replayed, and forgets them.
 pub(super) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str, seq: Seq) -> QueryResult<()> {
     diesel::update(streams::table.find((tenant, user)).filter(streams::pruned_seq.lt(seq)))
         .set(streams::pruned_seq.eq(seq))
         .execute(conn)
-        .await
-        .map(drop)
+        .await?;
+    let mine = inbox_changes::table.filter(inbox_changes::tenant.eq(tenant)).filter(inbox_changes::user_id.eq(user));
+    diesel::delete(mine.filter(inbox_changes::changed_seq.le(seq))).execute(conn).await.map(drop)
 }
 
 async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
     let rows: Vec<HeadRow> = sql_query(
         "select asked.place, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
-         as asked (tenant, user_id, place) join streams using (tenant, user_id)",
+         as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq from streams \
+         where streams.tenant = asked.tenant and streams.user_id = asked.user_id limit 1) as stream",
     )
     .bind::<Array<Text>, _>(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(keys.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
@@ -162,15 +183,10 @@ async fn drift(conn: &mut AsyncPgConnection, sample: &[UserKey]) -> QueryResult<
         #[diesel(sql_type = BigInt)]
         wrong: i64,
     }
-    let drift: Drift = sql_query(
-        "select count(*) as wrong from unnest($1::text[], $2::text[]) as asked (tenant, user_id) \
-         join streams s using (tenant, user_id) \
-         where s.unread <> (select count(*) from inbox i where i.tenant = s.tenant and i.user_id = s.user_id \
-         and i.read_at is null and i.archived_at is null and i.deleted_at is null)",
-    )
-    .bind::<Array<Text>, _>(sample.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(sample.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
-    .get_result(conn)
-    .await?;
+    let drift: Drift = sql_query(include_str!("drift.sql"))
+        .bind::<Array<Text>, _>(sample.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(sample.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
+        .get_result(conn)
+        .await?;
     Ok(drift.wrong)
 }

@@ -64,10 +64,10 @@ impl Vitals {
         let users = self.hub.users();
         let sample: Vec<_> =
             users.iter().cycle().skip(turn % users.len().max(1)).take(SAMPLE.min(users.len())).cloned().collect();
-        if let Ok(drift) = self.store.unread_drift(&sample).await {
+        if let Ok(drift) = self.store.drift(&sample).await {
             gauge(metrics::UNREAD_DRIFT, usize::try_from(drift).unwrap_or(0));
             if drift > 0 {
-                log::error!("unread counts of {drift} of {} users do not agree with their inboxes", sample.len());
+                log::error!("the counts of {drift} of {} users do not agree with their inboxes", sample.len());
             }
         }
     }

@@ -133,5 +133,59 @@ async fn the_unread_count_survives_a_storm_of_changes() {
     futures_util::future::join_all(storm).await;
     let user = cluster.user("u1");
     let list = user.list("?unreadOnly=true").await;
-    assert_eq!(list["total"], list["unread"], "counted anew and kept under the lock");
+    assert_eq!(list["total"], list["unread"]);
+    let whole = user.list("?limit=100").await;
+    assert_eq!(whole["total"], titles(&whole).len(), "counted under the lock and by hand");
+    let unread = whole["notifications"].as_array().unwrap().iter().filter(|item| item["readAt"].is_null());
+    assert_eq!(whole["unread"], unread.count(), "counted under the lock and by hand");
+    assert_eq!(titles(&list).len() as u64, whole["unread"].as_u64().unwrap().min(20));
+}
+
+/// Publishes so many items to `user`, the first of a kind of its own.
+async fn publish_many(cluster: &Cluster, user: &str, count: usize) {
+    let bodies: Vec<_> = (0..count)
+        .map(|index| json!({"users": [user], "title": format!("n{index}"), "kind": if index == 0 { "rare" } else { "common" }}))
+        .collect();
+    for chunk in bodies.chunks(1_000) {
+        cluster.publisher().post("/api/notifications/batch", &json!(chunk)).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_rare_kind_in_a_large_inbox_is_found_page_by_page() {
+    let cluster = cluster().start().await;
+    publish_many(&cluster, "u1", 2_100).await;
+    let user = cluster.user("u1");
+    let newest = user.list("?kind=rare").await;
+    assert_eq!((&newest["notifications"], &newest["total"]), (&json!([]), &json!(0)));
+    assert_eq!((&newest["totalIsExact"], &newest["hasMore"]), (&json!(false), &json!(true)));
+    let mut list = newest;
+    let mut answers = 1;
+    while let Some(next) = list["nextPage"].as_str() {
+        list = user.list(&format!("?kind=rare&page={next}")).await;
+        answers += 1;
+    }
+    assert_eq!((titles(&list), answers), (vec!["n0"], 3));
+    let common = user.list("?kind=common&limit=5").await;
+    assert_eq!((titles(&common).len(), &common["hasMore"]), (5, &json!(true)));
+    let whole = user.list("").await;
+    assert_eq!((&whole["total"], &whole["totalIsExact"]), (&json!(2_100), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_large_inbox_is_read_in_several_changes_that_other_tabs_see_whole() {
+    let cluster = cluster().start().await;
+    publish_many(&cluster, "u1", 2_100).await;
+    let user = cluster.user("u1");
+    let before = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    let answer = user.touch("/api/notifications/read-all").await.expect(200);
+    assert_eq!((&answer["unread"], answer["ids"].as_array().unwrap().len()), (&json!(0), 2_100));
+    let mut stream = user.resume(&before).await;
+    assert_eq!(stream.hello().await["missed"], 2);
+    let mut ids = Vec::new();
+    while ids.len() < 2_100 {
+        ids.extend(stream.next().await.json()["ids"].as_array().unwrap().clone());
+    }
+    assert_eq!(ids, *answer["ids"].as_array().unwrap());
+    assert_eq!(stream.cursor.as_deref(), answer["cursor"].as_str());
 }

@@ -19,6 +19,7 @@ mod inbox;
 mod ingest;
 mod input;
 mod page;
+mod plans;
 mod publishing;
 mod redis_cluster;
 mod retention;

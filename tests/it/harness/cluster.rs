@@ -14,11 +14,12 @@ pub struct Plan {
     instances: usize,
     redis: bool,
     settings: Vec<(String, String)>,
+    postgres: Vec<&'static str>,
 }
 
 /// One instance with a Postgres and an in-process bus, unless refined.
 pub fn cluster() -> Plan {
-    Plan { instances: 1, redis: false, settings: Vec::new() }
+    Plan { instances: 1, redis: false, settings: Vec::new(), postgres: Vec::new() }
 }
 
 impl Plan {
@@ -39,10 +40,17 @@ impl Plan {
         self
     }
 
+    /// A setting of Postgres, as `name=value`.
+    pub fn postgres(mut self, option: &'static str) -> Self {
+        self.postgres.push(option);
+        self
+    }
+
     /// Starts everything and waits until it is ready.
     pub async fn start(self) -> Cluster {
-        let (postgres, redis) =
-            tokio::join!(Postgres::start(), async { if self.redis { Some(Redis::start().await) } else { None } });
+        let (postgres, redis) = tokio::join!(Postgres::start_with(&self.postgres), async {
+            if self.redis { Some(Redis::start().await) } else { None }
+        });
         let mut settings = vec![(setting::DATABASE.to_owned(), postgres.url())];
         settings.extend(redis.iter().map(|redis| (setting::REDIS.to_owned(), redis.url())));
         settings.extend(self.settings);

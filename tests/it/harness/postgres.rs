@@ -51,6 +51,11 @@ impl Postgres {
         format!("postgres://tidings@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Everything it has written to its log.
+    pub fn log(&self) -> String {
+        self.process.as_ref().expect("Postgres runs").log()
+    }
+
     /// Where its files are, its certificate for example.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")

@@ -1,0 +1,178 @@
+//! No hot query reads more than it has to: the plans of what the server really runs, by Postgres' own account.
+//!
+//! `auto_explain` writes the plan of every statement into the server's log while the API is driven.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+/// The tables that grow.
+const TABLES: [&str; 5] = ["inbox", "inbox_changes", "inbox_unread", "notifications", "streams"];
+/// Most rows that one node of a plan may look at: far fewer than the large inbox has, more than any statement may need.
+const MOST_ROWS: f64 = 4_000.0;
+/// Most pages that a statement may look at on behalf of one request.
+const MOST_PAGES: u64 = 15_000;
+
+/// Words by which each hot statement is known; all must have been seen.
+const STATEMENTS: [(&str, &str); 15] = [
+    ("append", "insert into notifications"),
+    ("page", "max_rows"),
+    ("list", r#""inbox"."seq" DESC"#),
+    ("list of unread", r#""inbox_unread"."seq" DESC"#),
+    ("list by content", "looked_through"),
+    ("items of a list", r#""inbox"."seq" = ANY"#),
+    ("one item", r#""inbox"."notification_id" = $3"#),
+    ("unread count", r#"SELECT "streams"."unread" FROM"#),
+    ("lock", "FOR UPDATE"),
+    ("change", "no_longer_unread"),
+    ("what read-all finds", r#""inbox_unread"."seq" <="#),
+    ("heads", "as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq"),
+    ("sweep", "expires_at <= now()"),
+    ("purge", "swept_at is not null"),
+    ("ticket", r#"DELETE  FROM "stream_tickets""#),
+];
+
+/// How this test's own statements begin, which are no hot queries.
+const OWN: &str = "/* test */";
+
+async fn drive(cluster: &Cluster) {
+    let publisher = cluster.publisher();
+    let everyone: Vec<_> = (0..100).map(|number| format!("user-{number}")).collect();
+    publisher.publish(&json!({"users": everyone, "title": "many", "idempotencyKey": "k"})).await.expect(201);
+    publisher.notify("large", "one").await;
+    let user = cluster.user("large");
+    user.list("?offset=50").await;
+    for query in ["", "unreadOnly=true", "category=rare", "kind=rare", "priority=critical", "unreadOnly=true&kind=rare"]
+    {
+        let list = user.list(&format!("?{query}")).await;
+        let next = list["nextPage"].as_str().expect("there is more");
+        user.list(&format!("?{query}&page={next}")).await;
+    }
+    let cursor = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    let (epoch, head) = cursor.rsplit_once('.').unwrap();
+    let missed = format!("{epoch}.{}", head.parse::<i64>().unwrap() - 100);
+    user.unread().await;
+    let mut live = user.stream_with("?replay=10", None).await;
+    live.hello().await;
+    let id = user.list("?unreadOnly=true").await["notifications"][3]["id"].as_str().unwrap().to_owned();
+    for step in ["read", "unread", "archive"] {
+        user.touch(&format!("/api/notifications/{id}/{step}")).await.expect(200);
+    }
+    user.get(&format!("/api/notifications/{id}")).await.expect(200);
+    user.delete(&format!("/api/notifications/{id}")).await.expect(200);
+    assert_eq!(user.resume(&missed).await.hello().await["verdict"], "resumed");
+    assert_eq!(user.touch("/api/notifications/read-all").await.expect(200)["unread"], 0);
+    let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
+    let mut by_ticket = cluster.edge().nobody().stream_with(&format!("?ticket={ticket}"), None).await;
+    by_ticket.hello().await;
+}
+
+async fn let_some_expire(cluster: &Cluster) {
+    let database = cluster.postgres.connect().await;
+    // Not in the large inbox: a purge looks at every change that it forgets.
+    let some = "where id in (select id from notifications where recipients = 5)";
+    database.batch_execute(&format!("{OWN} update notifications set expires_at = now() {some}")).await.unwrap();
+    let left = async |condition: &str| {
+        let count = format!("{OWN} select count(*) from notifications where {condition}");
+        (database.query_one(&count, &[]).await.unwrap().get::<_, i64>(0) == 0).then_some(())
+    };
+    eventually("all is swept", async || left("swept_at is null and expires_at <= now()").await).await;
+    database
+        .batch_execute("update notifications set swept_at = now() - interval '30 days' where swept_at is not null")
+        .await
+        .unwrap();
+    eventually("all is forgotten", async || left("swept_at is not null").await).await;
+}
+
+/// A statement with its plan.
+struct Plan {
+    text: String,
+    root: Value,
+}
+
+/// The plans in a server's log: each is a message whose later lines begin with a tab.
+fn plans(log: &str) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let mut lines = log.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !line.ends_with("plan:") {
+            continue;
+        }
+        let mut text = String::new();
+        while let Some(more) = lines.next_if(|next| next.starts_with('\t')) {
+            text.push_str(more);
+        }
+        let plan: Value = serde_json::from_str(&text.replace('\t', " ")).expect("a plan in JSON");
+        plans.push(Plan { text: plan["Query Text"].as_str().unwrap().to_owned(), root: plan["Plan"].clone() });
+    }
+    plans
+}
+
+fn nodes(root: &Value) -> Vec<&Value> {
+    let below = root["Plans"].as_array().into_iter().flatten().flat_map(nodes);
+    std::iter::once(root).chain(below).collect()
+}
+
+/// All rows that a node looked at, taken or not.
+fn rows_examined(node: &Value) -> f64 {
+    let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
+    (number("Actual Rows") + number("Rows Removed by Filter") + number("Rows Removed by Index Recheck"))
+        * number("Actual Loops")
+}
+
+fn pages(root: &Value) -> u64 {
+    root["Shared Hit Blocks"].as_u64().unwrap() + root["Shared Read Blocks"].as_u64().unwrap()
+}
+
+/// What is wrong with a plan, in words.
+fn fault(plan: &Plan) -> Option<String> {
+    for node in nodes(&plan.root) {
+        let table = node["Relation Name"].as_str().unwrap_or_default();
+        if node["Node Type"] == "Seq Scan" && TABLES.contains(&table) {
+            return Some(format!("reads {table} from end to end"));
+        }
+        if TABLES.contains(&table) && rows_examined(node) > MOST_ROWS {
+            return Some(format!("looks at {} rows of {table}", rows_examined(node)));
+        }
+    }
+    (pages(&plan.root) > MOST_PAGES).then(|| format!("looks at {} pages", pages(&plan.root)))
+}
+
+#[tokio::test]
+async fn no_hot_query_reads_a_table_or_an_inbox_whole() {
+    let cluster = cluster()
+        .postgres("shared_preload_libraries=auto_explain")
+        .postgres("auto_explain.log_min_duration=0")
+        .postgres("auto_explain.log_analyze=on")
+        .postgres("auto_explain.log_buffers=on")
+        .postgres("auto_explain.log_timing=off")
+        .postgres("auto_explain.log_format=json")
+        .postgres("autovacuum=off")
+        .set("TIDINGS_SWEEP_SECONDS", "0.2")
+        .set("TIDINGS_HEAD_CHECK_SECONDS", "0.2")
+        .start()
+        .await;
+    let database = cluster.postgres.connect().await;
+    database.batch_execute("set auto_explain.log_min_duration = -1").await.unwrap();
+    for statement in include_str!("plans.sql").split(';').map(str::trim).filter(|text| !text.is_empty()) {
+        database.execute(statement, &[]).await.unwrap();
+    }
+    let filled_at = cluster.postgres.log().len();
+    drive(&cluster).await;
+    let_some_expire(&cluster).await;
+
+    let log = cluster.postgres.log();
+    let plans: Vec<Plan> = plans(&log[filled_at..]).into_iter().filter(|plan| !plan.text.starts_with(OWN)).collect();
+    let mut faults = BTreeMap::new();
+    for plan in &plans {
+        if let Some(fault) = fault(plan) {
+            faults.insert(&plan.text, fault);
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+    for (name, words) in STATEMENTS {
+        assert!(plans.iter().any(|plan| plan.text.contains(words)), "no plan of {name} was seen");
+    }
+}
