@@ -1,8 +1,9 @@
--- Enough for the planner to have a choice: 1,000 inboxes of 100 items and one of 19,970, a tenth unread, most changed.
+-- Enough for the planner to have a choice: 1,000 inboxes of 100 items and one of 19,997, a tenth unread, most changed.
 insert into notifications (id, tenant, kind, category, priority, title, source, fingerprint, recipients, created_at, expires_at)
 select
     ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'default', case when n = 7 then 'rare' else 'common' end,
-    case when n = 7 then 'rare' else 'common' end, case when n = 7 then 3 else 1 end, 'title ' || n, 'http', '\x00', case when n > 19970 then 5 else 6 end,
+    case when n = 7 then 'rare' else 'common' end, case when n = 7 then 3 else 1 end, 'title ' || n, 'http', '\x00',
+    case when n > 19997 then 5 else 6 end,
     now() - interval '9 days', now() + interval '9 days' + n * interval '1 second'
 from generate_series(1, 20000) as n;
 insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at)
@@ -14,7 +15,7 @@ insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at)
 select
     'default', 'large', n, case when n % 10 > 0 then 20000 + n else n end,
     ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, case when n % 10 > 0 then now() end
-from generate_series(1, 19970) as n;
+from generate_series(1, 19997) as n;
 insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from inbox where read_at is null;
 insert into inbox_changes (tenant, user_id, changed_seq, seq)
 select tenant, user_id, changed_seq, seq from inbox where changed_seq > seq;
