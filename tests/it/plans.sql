@@ -11,14 +11,19 @@ select
     'default', 'user-' || (n * 5 + place) % 1000, n / 200 + 1, n / 200 + case when n / 200 % 10 > 0 then 102 else 1 end,
     ('00000000-0000-7000-8000-' || lpad(to_hex(n + 1), 12, '0'))::uuid, case when n / 200 % 10 > 0 then now() end
 from generate_series(0, 19999) as n cross join generate_series(0, 4) as place;
-insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at)
+-- The newest of the large inbox are put away, so a list must not look for what is left from the end.
+insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at, archived_at)
 select
     'default', 'large', n, case when n % 10 > 0 then 20000 + n else n end,
-    ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, case when n % 10 > 0 then now() end
+    ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, case when n % 10 > 0 then now() end,
+    case when n > 14000 then now() end
 from generate_series(1, 19997) as n;
-insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from inbox where read_at is null;
+insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from inbox where read_at is null and archived_at is null;
 insert into inbox_changes (tenant, user_id, changed_seq, seq)
 select tenant, user_id, changed_seq, seq from inbox where changed_seq > seq;
 insert into streams (tenant, user_id, head_seq, unread, listed)
-select tenant, user_id, max(changed_seq), count(*) filter (where read_at is null), count(*) from inbox group by tenant, user_id;
+select
+    tenant, user_id, max(changed_seq), count(*) filter (where read_at is null and archived_at is null),
+    count(*) filter (where archived_at is null)
+from inbox group by tenant, user_id;
 vacuum analyze;
