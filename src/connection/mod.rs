@@ -279,7 +279,7 @@ impl Connection {
 
     /// Renders a page and moves on; `Wait` when nothing of it is to be sent.
     fn take_page(&mut self, page: &Page) -> Step {
-        if page.epoch != self.epoch || self.position.seq < page.pruned {
+        if page.epoch != self.epoch || self.position < Position::after(page.pruned) {
             // The rest cannot follow whole: the client comes back and is told so by a reset.
             return self.end(EndReason::Rotated);
         }

@@ -32,6 +32,7 @@ enum Event {
     Change {
         first: Seq,
         more: Seq,
+        delete: bool,
     },
     /// Some changes are announced, not long after they were made: what is never drawn is lost, what is drawn twice is
     /// repeated.
@@ -48,8 +49,8 @@ enum Event {
     },
     /// The log begins a new life.
     Rebirth,
-    /// The log forgets what it held so far.
-    Prune,
+    /// The log forgets what is deleted.
+    Purge,
     /// The connection takes what the log answered and goes as far as it can; a question that it asks then fails.
     Turn {
         fails: bool,
@@ -63,12 +64,13 @@ enum Event {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         6 => any::<bool>().prop_map(|wanted| Event::Publish { wanted }),
-        3 => (1_i64..30, 0_i64..8).prop_map(|(first, more)| Event::Change { first, more }),
+        3 => (1_i64..30, 0_i64..8, any::<bool>())
+            .prop_map(|(first, more, delete)| Event::Change { first, more, delete }),
         6 => (0_i64..4, 0_i64..4, any::<bool>()).prop_map(|(back, more, carried)| Event::Announce { back, more, carried }),
         1 => Just(Event::Stray),
         1 => (1_i64..4).prop_map(|more| Event::Ahead { more }),
         1 => Just(Event::Rebirth),
-        1 => Just(Event::Prune),
+        1 => Just(Event::Purge),
         8 => prop::bool::weighted(0.2).prop_map(|fails| Event::Turn { fails }),
         2 => Just(Event::PauseEnds),
         1 => Just(Event::Return),
@@ -141,7 +143,7 @@ impl World {
     fn suffer(&mut self, event: &Event) {
         match *event {
             Event::Publish { wanted } => self.log.publish(wanted),
-            Event::Change { first, more } => self.log.change(first..=first + more),
+            Event::Change { first, more, delete } => self.log.change(first..=first + more, delete),
             Event::Announce { back, more, carried } => self.announce(self.log.head() - back, more, carried),
             Event::Stray => {
                 self.hub.reached(&key(), &"stray".to_owned().into(), 5);
@@ -153,8 +155,8 @@ impl World {
                 self.lives += 1;
                 (self.misled, self.may_end) = (true, true);
             }
-            Event::Prune => {
-                self.log.pruned = self.log.head();
+            Event::Purge => {
+                self.log.purge();
                 self.may_end = true;
             }
             Event::Turn { fails } => drop(self.turn(fails)),
@@ -270,5 +272,19 @@ fn a_failed_read_is_repeated_only_after_a_pause() {
     world.end_pause();
     assert!(!world.turn(false), "the log is asked again");
     assert!(world.turn(false), "the log has answered");
+    world.client.is_up_to_date(&world.log);
+}
+
+#[test]
+fn a_stream_ends_when_the_rest_of_a_change_that_it_began_to_tell_is_forgotten() {
+    let mut world = World::new(hub(4, 1), Filter::default());
+    (0..2).for_each(|_| world.log.publish(true));
+    world.settle();
+    world.log.change(1..=2, true);
+    world.reach(3);
+    assert!(!world.turn(false), "the first row of the change is asked for");
+    assert!(!world.turn(true), "the other one is, and cannot be read");
+    world.suffer(&Event::Purge);
+    world.settle();
     world.client.is_up_to_date(&world.log);
 }

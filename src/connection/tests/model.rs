@@ -86,18 +86,24 @@ impl Log {
         self.rows.insert(seq, stored);
     }
 
-    /// Takes all that are not deleted and arrived within `seqs` a stage on, by one change.
-    pub fn change(&mut self, seqs: RangeInclusive<Seq>) {
+    /// Takes all that arrived within `seqs` a stage on, or to the last one, by one change.
+    pub fn change(&mut self, seqs: RangeInclusive<Seq>, delete: bool) {
         let changed = self.head() + 1;
         let mut states = Vec::new();
         for (&seq, row) in self.rows.range_mut(seqs).filter(|(_, row)| row.stage < Stage::Deleted) {
-            (row.stage, row.changed) = (row.stage.next(), changed);
+            (row.stage, row.changed) = (if delete { Stage::Deleted } else { row.stage.next() }, changed);
             states.push(state(seq, row));
         }
         if !states.is_empty() {
             let cursor = Cursor { epoch: self.epoch.clone(), seq: changed };
             self.frames.push(Frame::state(&cursor, &states, 0));
         }
+    }
+
+    /// Forgets what is deleted.
+    pub fn purge(&mut self) {
+        let gone = self.rows.extract_if(.., |_, row| row.stage == Stage::Deleted);
+        self.pruned = gone.map(|(_, row)| row.changed).fold(self.pruned, Seq::max);
     }
 
     /// Tells of the changes within `seqs`, which must exist.
@@ -256,7 +262,8 @@ impl Client {
             assert!(!wanted || self.arrived.contains(seq), "{seq} was never sent");
         }
         for (seq, stage) in &self.view {
-            assert_eq!(*stage, log.rows[seq].stage, "the state of {seq}");
+            let kept = log.rows.get(seq).map_or(Stage::Deleted, |row| row.stage);
+            assert_eq!(*stage, kept, "the state of {seq}");
         }
     }
 }
