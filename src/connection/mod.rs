@@ -6,6 +6,8 @@
 
 mod filter;
 mod replay;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::{sync::Arc, time::Duration};
@@ -15,9 +17,9 @@ use chrono::{DateTime, Utc};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
-pub use filter::Filter;
+pub use self::{filter::Filter, verdict::Asked};
 
-use self::verdict::{Asked, Start, snapshot};
+use self::verdict::{Start, snapshot};
 use crate::{
     auth::Identity,
     frame::{self, EndReason, Hello, Verdict},
@@ -133,7 +135,8 @@ impl Connection {
         Ok(Self::at(seat, &asked, page, request.filter))
     }
 
-    fn at(seat: Seat, asked: &Asked, page: Page, filter: Filter) -> Self {
+    /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
+    pub fn at(seat: Seat, asked: &Asked, page: Page, filter: Filter) -> Self {
         seat.feed().observe(&page.epoch, page.head);
         let settings = seat.settings();
         let start = Start::of(asked, &page, settings.max_replay);
@@ -276,7 +279,7 @@ impl Connection {
 
     /// Renders a page and moves on; `Wait` when nothing of it is to be sent.
     fn take_page(&mut self, page: &Page) -> Step {
-        if page.epoch != self.epoch || self.position.seq < page.pruned {
+        if page.epoch != self.epoch || self.position < Position::after(page.pruned) {
             // The rest cannot follow whole: the client comes back and is told so by a reset.
             return self.end(EndReason::Rotated);
         }

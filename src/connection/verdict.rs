@@ -9,11 +9,27 @@ use crate::{
 };
 
 /// What the client's cursor turned out to be.
-pub(super) enum Asked {
+pub enum Asked {
+    /// There is none.
     Nothing,
+    /// There is none, and the items after this are to be sent again.
     NewestAfter(Seq),
+    /// A cursor of some stream.
     After(Cursor),
+    /// Not a cursor.
     Malformed,
+}
+
+impl Asked {
+    /// The question to the log whose answer tells where the stream starts.
+    pub fn ask(&self, key: &UserKey, page_rows: usize) -> Ask {
+        let (after, max_rows) = match self {
+            Self::After(cursor) => (cursor.seq, page_rows),
+            Self::NewestAfter(seq) => (*seq, page_rows),
+            Self::Nothing | Self::Malformed => (Seq::MAX, 0),
+        };
+        Ask { key: key.clone(), after: Position::after(after), max_rows }
+    }
 }
 
 pub(super) async fn snapshot(
@@ -29,12 +45,7 @@ pub(super) async fn snapshot(
         }
         (None, None) => Asked::Nothing,
     };
-    let (after, max_rows) = match &asked {
-        Asked::After(cursor) => (cursor.seq, settings.page_rows),
-        Asked::NewestAfter(seq) => (*seq, settings.page_rows),
-        Asked::Nothing | Asked::Malformed => (Seq::MAX, 0),
-    };
-    let page = store.page(Ask { key: key.clone(), after: Position::after(after), max_rows }).await?;
+    let page = store.page(asked.ask(key, settings.page_rows)).await?;
     Ok((asked, page))
 }
 

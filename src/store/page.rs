@@ -96,7 +96,7 @@ pub struct Page {
 impl Page {
     /// Finds the end, and leaves out what says nothing new: an item that arrives on this page comes in its newest
     /// state, so its own change of state is dropped.
-    fn close(&mut self, ask: &Ask) {
+    pub(crate) fn close(&mut self, ask: &Ask) {
         if let Some(beyond) = self.rows.get(ask.max_rows).map(Row::at) {
             self.rows.truncate(ask.max_rows);
             let last = self.rows.last().map_or(ask.after, Row::at);
