@@ -5,6 +5,7 @@
 //! transport asks for its next [`Step`] whenever the member is rung, so an idle stream needs no task.
 
 mod filter;
+mod open;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -17,13 +18,14 @@ use chrono::{DateTime, Utc};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
-pub use self::{filter::Filter, verdict::Asked};
-
-use self::verdict::{Start, snapshot};
+pub use self::{
+    filter::Filter,
+    open::{NotNow, Request},
+    verdict::Asked,
+};
 use crate::{
-    auth::Identity,
-    frame::{self, EndReason, Hello, Verdict},
-    hub::{Delivery, Full, GATHERED, Hub, Member, Read, Seat},
+    frame::{self, EndReason, Hello},
+    hub::{Delivery, GATHERED, Member, Read, Seat},
     metrics,
     notification::{Cursor, Epoch},
     store::{Ask, Page, Position, Store, Unavailable},
@@ -35,39 +37,6 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 /// Pause after a failed backfill; the feed and heartbeats go on meanwhile.
 const BACKFILL_PAUSE: Duration = Duration::from_secs(1);
-
-/// What a client asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// The cursor as the client sent it.
-    pub cursor: Option<String>,
-    /// Without a cursor: how many of the newest items to send again.
-    pub replay: Option<i64>,
-    /// What to leave out.
-    pub filter: Filter,
-}
-
-/// Why a stream cannot be opened now; the client is to come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotNow {
-    /// No room.
-    #[error(transparent)]
-    Full(#[from] Full),
-    /// The database is away.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl NotNow {
-    /// The metrics label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Full(Full::Instance) => "per_instance",
-            Self::Full(Full::User) => "per_user",
-            Self::Unavailable(_) => "unavailable",
-        }
-    }
-}
 
 /// Bytes to send, in order: most often one frame.
 pub type Chunk = SmallVec<[Bytes; GATHERED]>;
@@ -123,51 +92,6 @@ impl Now {
 }
 
 impl Connection {
-    /// Joins the hub, then looks where the stream stands: in this order nothing can fall between the two.
-    ///
-    /// # Errors
-    /// When there is no room or no database.
-    pub async fn open(hub: &Hub, store: &Store, identity: Identity, request: Request) -> Result<Self, NotNow> {
-        let key = identity.key.clone();
-        let seat = hub.join(identity)?;
-        seat.subscribed().await;
-        let (asked, page) = snapshot(store, seat.settings(), &key, &request).await?;
-        Ok(Self::at(seat, &asked, page, request.filter))
-    }
-
-    /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
-    pub fn at(seat: Seat, asked: &Asked, page: Page, filter: Filter) -> Self {
-        seat.feed().observe(&page.epoch, page.head);
-        let settings = seat.settings();
-        let start = Start::of(asked, &page, settings.max_replay);
-        ::metrics::counter!(metrics::CONNECTS, "verdict" => start.verdict.as_str()).increment(1);
-        let now = Instant::now();
-        let hello = Hello {
-            verdict: start.verdict,
-            cursor: Cursor { epoch: page.epoch.clone(), seq: start.told },
-            missed: if start.verdict == Verdict::Resumed { page.head - start.from } else { 0 },
-            unread: page.unread,
-            connection_id: seat.member().id(),
-            heartbeat_ms: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
-            reason: start.reason,
-        };
-        Self {
-            filter: (filter != Filter::default()).then(|| Box::new(filter)),
-            epoch: page.epoch.clone(),
-            position: Position::after(start.from),
-            hello: Some(Box::new(hello)),
-            page: (start.from < page.head).then(|| Box::new(page)),
-            next_heartbeat: now + settings.heartbeat,
-            rotates_at: now + settings.max_lifetime.mul_f64(rand::random_range(0.75..1.0)),
-            wakes_at: None,
-            backfill_from: now,
-            warned_of: None,
-            ended: None,
-            handed_at: now,
-            seat,
-        }
-    }
-
     /// The connection's handle within the hub.
     pub fn member(&self) -> &Member {
         self.seat.member()
@@ -195,6 +119,12 @@ impl Connection {
             Ok(page) => self.page = Some(Box::new(page)),
             Err(Unavailable) => self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE),
         }
+    }
+
+    /// The transport accepts no more for now: what was read ahead is forgotten and read again when there is room, so that
+    /// a client that has stopped reading costs next to nothing.
+    pub fn pause(&mut self) {
+        self.page = None;
     }
 
     /// For transports that wait: what to send next; none when the stream has ended. Cancel safe: nothing is lost when a
@@ -250,7 +180,7 @@ impl Connection {
     fn news(&mut self, now: Now) -> Step {
         if let Some(page) = self.page.take() {
             let before = self.position;
-            let step = self.take_page(&page);
+            let step = self.take_page(page);
             if !matches!(step, Step::Wait) {
                 return step;
             }
@@ -277,15 +207,17 @@ impl Connection {
         }
     }
 
-    /// Renders a page and moves on; `Wait` when nothing of it is to be sent.
-    fn take_page(&mut self, page: &Page) -> Step {
+    /// Renders a slice of a page and moves on; `Wait` when nothing of the page is to be sent.
+    fn take_page(&mut self, mut page: Box<Page>) -> Step {
         if page.epoch != self.epoch || self.position < Position::after(page.pruned) {
             // The rest cannot follow whole: the client comes back and is told so by a reset.
             return self.end(EndReason::Rotated);
         }
-        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment(page.rows.len() as u64);
-        let text = replay::render(page, self.position, self.filter.as_deref());
-        self.position = page.end.max(self.position);
+        let rows = page.rows.len();
+        let (text, end) = replay::render(&mut page, self.position, self.filter.as_deref());
+        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment((rows - page.rows.len()) as u64);
+        self.position = end.max(self.position);
+        self.page = (!page.rows.is_empty()).then_some(page);
         if text.is_empty() { Step::Wait } else { send(text) }
     }
 

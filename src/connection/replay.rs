@@ -8,38 +8,49 @@ use crate::{
     wire::Item,
 };
 
-/// Renders a page that follows `from`. The text leaves the client's cursor at the page's end, by a bare `id:` block if
-/// no frame does; within a change that goes on on the next page the cursor stays before it.
-pub(super) fn render(page: &Page, from: Position, filter: Option<&Filter>) -> String {
+/// A slice of a page is at least so long, if the page is: what a socket that accepts no more makes a connection keep.
+const SLICE_BYTES: usize = 16 * 1024;
+
+/// Renders a slice of a page that follows `from` and takes its rows off the page; answers the place after them. The text
+/// leaves the client's cursor at that place, by a bare `id:` block if no frame does; within a change that goes on on the
+/// next page the cursor stays before it.
+pub(super) fn render(page: &mut Page, from: Position, filter: Option<&Filter>) -> (String, Position) {
     let wants = |item: &InboxItem| filter.is_none_or(|filter| filter.wants(&item.content.kind, item.content.priority));
     let mut text = String::new();
     let mut told = from.seq;
-    let mut rows = page.rows.iter().peekable();
+    let mut end = page.end;
+    let mut rows = std::mem::take(&mut page.rows).into_iter().peekable();
     while let Some(row) = rows.next() {
+        let seq = row.at().seq;
         match row {
-            Row::Arrived { item: Some(item), at } if wants(item) => {
-                let frame = Frame::notification(&page.epoch, &Item::from(&**item), page.unread);
+            Row::Arrived { item: Some(item), .. } if wants(&item) => {
+                let frame = Frame::notification(&page.epoch, &Item::from(&*item), page.unread);
                 // Frames are made of text, so the bytes are UTF-8.
                 text.push_str(std::str::from_utf8(&frame.bytes).unwrap_or_default());
-                told = at.seq;
+                told = seq;
             }
             Row::Arrived { .. } => {}
-            Row::Changed { state, at } => {
-                let mut states = vec![state.clone()];
-                while let Some(Row::Changed { state, .. }) = rows.next_if(|next| shares(next, at.seq)) {
-                    states.push(state.clone());
+            Row::Changed { state, .. } => {
+                let mut states = vec![state];
+                while let Some(Row::Changed { state, .. }) = rows.next_if(|next| shares(next, seq)) {
+                    states.push(state);
                 }
                 let whole = rows.peek().is_some() || page.end.is_whole();
-                let cursor = Cursor { epoch: page.epoch.clone(), seq: at.seq };
+                let cursor = Cursor { epoch: page.epoch.clone(), seq };
                 text.push_str(&state_blocks(whole.then_some(&cursor), &states, page.unread));
-                told = if whole { at.seq } else { told };
+                told = if whole { seq } else { told };
             }
         }
+        if text.len() >= SLICE_BYTES && rows.peek().is_some() {
+            end = Position::after(seq);
+            break;
+        }
     }
-    if page.end.is_whole() && page.end.seq > told {
-        text.push_str(&bare_cursor(&Cursor { epoch: page.epoch.clone(), seq: page.end.seq }));
+    page.rows = rows.collect();
+    if end.is_whole() && end.seq > told {
+        text.push_str(&bare_cursor(&Cursor { epoch: page.epoch.clone(), seq: end.seq }));
     }
-    text
+    (text, end)
 }
 
 fn shares(row: &Row, seq: Seq) -> bool {
@@ -69,8 +80,8 @@ mod tests {
 
     #[test]
     fn a_change_that_goes_on_leaves_the_cursor_before_it() {
-        let page = page(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
-        let text = render(&page, Position::after(4), None);
+        let mut page = page(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
+        let (text, _) = render(&mut page, Position::after(4), None);
         assert!(text.contains("id: e.5\n"));
         assert!(!text.contains("id: e.9"));
     }
@@ -78,7 +89,24 @@ mod tests {
     #[test]
     fn what_is_left_out_still_moves_the_cursor() {
         let gone = Row::Arrived { item: None, at: Position::after(8) };
-        let text = render(&page(vec![gone], Position::after(9)), Position::after(7), None);
+        let (text, _) = render(&mut page(vec![gone], Position::after(9)), Position::after(7), None);
         assert_eq!(text, "id: e.9\n\n");
+    }
+
+    #[test]
+    fn a_long_page_is_told_in_slices_that_end_between_changes() {
+        let rows: Vec<_> = (1..=400).flat_map(|seq| [changed(seq, 2 * seq), changed(seq, 2 * seq + 1)]).collect();
+        let mut page = page(rows, Position::after(400));
+        let (mut from, mut slices, mut text) = (Position::after(0), 0, String::new());
+        while !page.rows.is_empty() {
+            let (slice, end) = render(&mut page, from, None);
+            assert!(slice.ends_with("\n\n") && slice.len() < SLICE_BYTES + 1_024);
+            assert!(end.is_whole() && end > from);
+            assert!(slice.contains(&format!("id: e.{}\n", end.seq)));
+            (from, slices) = (end, slices + 1);
+            text.push_str(&slice);
+        }
+        assert!(slices > 1);
+        assert_eq!((from, text.matches("\nid: ").count() + 1), (Position::after(400), 400));
     }
 }

@@ -166,6 +166,7 @@ impl Socket {
             Ok(()) => None,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 state.unsent = Some(Box::new(chunk));
+                state.connection.pause();
                 let wanted = READABLE.union(EventFlags::OUT);
                 let watched = epoll::modify(&self.sockets.0.epoll, &self.stream, self.event(), wanted);
                 Some(if watched.is_ok() { Rest::Full } else { Rest::Over })
