@@ -129,7 +129,7 @@ fn step_to_the_chunk(iterations: u64) {
     let (hub, news) = (hub(), News::new());
     let end = Position::after(0);
     let page = Page { epoch: news.epoch.clone(), head: 0, pruned: 0, unread: 0, rows: Vec::new(), end };
-    let mut connection = Connection::at(seat(&hub), &Asked::Nothing, page, Filter::default());
+    let mut connection = Connection::at(seat(&hub), &Asked::Nothing, Arc::new(page), Filter::default());
     exhaust(&mut connection);
     for seq in seqs(iterations) {
         hub.deliver(news.announcement(seq), Origin::Remote);

@@ -248,7 +248,7 @@ pub struct InboxItem {
 }
 
 /// An item's state, as the stream tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ItemState {
     /// The notification.
     pub id: Uuid,

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
+use self::replay::Telling;
 pub use self::{
     filter::Filter,
     open::{NotNow, Request},
@@ -63,7 +64,7 @@ pub struct Connection {
     position: Position,
     hello: Option<Box<Hello>>,
     /// Read and not sent yet.
-    page: Option<Box<Page>>,
+    page: Option<Telling>,
     next_heartbeat: Instant,
     rotates_at: Instant,
     /// When the wheel is to ring next.
@@ -114,9 +115,9 @@ impl Connection {
     }
 
     /// Takes what the log said to the last `Fetch`.
-    pub fn take_in(&mut self, page: Result<Page, Unavailable>) {
+    pub fn take_in(&mut self, page: Result<Arc<Page>, Unavailable>) {
         match page {
-            Ok(page) => self.page = Some(Box::new(page)),
+            Ok(page) => self.page = Some(Telling::of(page)),
             Err(Unavailable) => self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE),
         }
     }
@@ -208,16 +209,17 @@ impl Connection {
     }
 
     /// Renders a slice of a page and moves on; `Wait` when nothing of the page is to be sent.
-    fn take_page(&mut self, mut page: Box<Page>) -> Step {
+    fn take_page(&mut self, mut telling: Telling) -> Step {
+        let page = telling.page();
         if page.epoch != self.epoch || self.position < Position::after(page.pruned) {
             // The rest cannot follow whole: the client comes back and is told so by a reset.
             return self.end(EndReason::Rotated);
         }
-        let rows = page.rows.len();
-        let (text, end) = replay::render(&mut page, self.position, self.filter.as_deref());
-        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment((rows - page.rows.len()) as u64);
+        let rows = telling.left();
+        let (text, end) = telling.slice(self.position, self.filter.as_deref());
+        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment((rows - telling.left()) as u64);
         self.position = end.max(self.position);
-        self.page = (!page.rows.is_empty()).then_some(page);
+        self.page = (telling.left() > 0).then_some(telling);
         if text.is_empty() { Step::Wait } else { send(text) }
     }
 

@@ -1,9 +1,11 @@
 //! How a stream begins: a seat in the hub, a look at the log, a verdict.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{
-    Connection, Filter,
+    Connection, Filter, Telling,
     verdict::{Asked, Start, snapshot},
 };
 use crate::{
@@ -62,7 +64,7 @@ impl Connection {
     }
 
     /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
-    pub fn at(seat: Seat, asked: &Asked, page: Page, filter: Filter) -> Self {
+    pub fn at(seat: Seat, asked: &Asked, page: Arc<Page>, filter: Filter) -> Self {
         seat.feed().observe(&page.epoch, page.head);
         let settings = seat.settings();
         let start = Start::of(asked, &page, settings.max_replay);
@@ -82,7 +84,7 @@ impl Connection {
             epoch: page.epoch.clone(),
             position: Position::after(start.from),
             hello: Some(Box::new(hello)),
-            page: (start.from < page.head).then(|| Box::new(page)),
+            page: (start.from < page.head).then(|| Telling::of(page)),
             // Streams that open together must not beat together: that many writes at once would hold up the news of others.
             next_heartbeat: now + settings.heartbeat.mul_f64(rand::random_range(0.5..1.0)),
             rotates_at: now + settings.max_lifetime.mul_f64(rand::random_range(0.75..1.0)),

@@ -1,5 +1,7 @@
 //! A page of the log as the stream's text.
 
+use std::sync::Arc;
+
 use crate::{
     connection::Filter,
     frame::{Frame, bare_cursor, state_blocks},
@@ -11,29 +13,57 @@ use crate::{
 /// A slice of a page is at least so long, if the page is: what a socket that accepts no more makes a connection keep.
 const SLICE_BYTES: usize = 16 * 1024;
 
-/// Renders a slice of a page that follows `from` and takes its rows off the page; answers the place after them. The text
-/// leaves the client's cursor at that place, by a bare `id:` block if no frame does; within a change that goes on on the
-/// next page the cursor stays before it.
-pub(super) fn render(page: &mut Page, from: Position, filter: Option<&Filter>) -> (String, Position) {
+/// A page of the log that is being told. Connections of a user that are at the same place share it.
+pub(super) struct Telling {
+    page: Arc<Page>,
+    /// How many of its rows were told.
+    told: usize,
+}
+
+impl Telling {
+    pub(super) fn of(page: Arc<Page>) -> Self {
+        Self { page, told: 0 }
+    }
+
+    pub(super) fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// How many rows are left to tell.
+    pub(super) fn left(&self) -> usize {
+        self.page.rows.len() - self.told
+    }
+
+    /// Tells a slice that follows `from`; answers the place after it. The text leaves the client's cursor at that place,
+    /// by a bare `id:` block if no frame does; within a change that goes on on the next page the cursor stays before it.
+    pub(super) fn slice(&mut self, from: Position, filter: Option<&Filter>) -> (String, Position) {
+        let (text, end, rows) = render(&self.page, &self.page.rows[self.told..], from, filter);
+        self.told += rows;
+        (text, end)
+    }
+}
+
+/// The text of the first of the rows left, the place after it, and how many rows it took.
+fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) -> (String, Position, usize) {
     let wants = |item: &InboxItem| filter.is_none_or(|filter| filter.wants(&item.content.kind, item.content.priority));
     let mut text = String::new();
     let mut told = from.seq;
     let mut end = page.end;
-    let mut rows = std::mem::take(&mut page.rows).into_iter().peekable();
+    let mut rows = left.iter().peekable();
     while let Some(row) = rows.next() {
         let seq = row.at().seq;
         match row {
-            Row::Arrived { item: Some(item), .. } if wants(&item) => {
-                let frame = Frame::notification(&page.epoch, &Item::from(&*item), page.unread);
+            Row::Arrived { item: Some(item), .. } if wants(item) => {
+                let frame = Frame::notification(&page.epoch, &Item::from(&**item), page.unread);
                 // Frames are made of text, so the bytes are UTF-8.
                 text.push_str(std::str::from_utf8(&frame.bytes).unwrap_or_default());
                 told = seq;
             }
             Row::Arrived { .. } => {}
             Row::Changed { state, .. } => {
-                let mut states = vec![state];
+                let mut states = vec![*state];
                 while let Some(Row::Changed { state, .. }) = rows.next_if(|next| shares(next, seq)) {
-                    states.push(state);
+                    states.push(*state);
                 }
                 let whole = rows.peek().is_some() || page.end.is_whole();
                 let cursor = Cursor { epoch: page.epoch.clone(), seq };
@@ -46,11 +76,11 @@ pub(super) fn render(page: &mut Page, from: Position, filter: Option<&Filter>) -
             break;
         }
     }
-    page.rows = rows.collect();
+    let taken = left.len() - rows.len();
     if end.is_whole() && end.seq > told {
         text.push_str(&bare_cursor(&Cursor { epoch: page.epoch.clone(), seq: end.seq }));
     }
-    (text, end)
+    (text, end, taken)
 }
 
 fn shares(row: &Row, seq: Seq) -> bool {
@@ -74,14 +104,14 @@ mod tests {
         Row::Changed { state, at: Position { seq, row } }
     }
 
-    fn page(rows: Vec<Row>, end: Position) -> Page {
-        Page { epoch: "e".to_owned().into(), head: 9, pruned: 0, unread: 0, rows, end }
+    fn telling(rows: Vec<Row>, end: Position) -> Telling {
+        Telling::of(Arc::new(Page { epoch: "e".to_owned().into(), head: 9, pruned: 0, unread: 0, rows, end }))
     }
 
     #[test]
     fn a_change_that_goes_on_leaves_the_cursor_before_it() {
-        let mut page = page(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
-        let (text, _) = render(&mut page, Position::after(4), None);
+        let mut telling = telling(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
+        let (text, _) = telling.slice(Position::after(4), None);
         assert!(text.contains("id: e.5\n"));
         assert!(!text.contains("id: e.9"));
     }
@@ -89,17 +119,17 @@ mod tests {
     #[test]
     fn what_is_left_out_still_moves_the_cursor() {
         let gone = Row::Arrived { item: None, at: Position::after(8) };
-        let (text, _) = render(&mut page(vec![gone], Position::after(9)), Position::after(7), None);
+        let (text, _) = telling(vec![gone], Position::after(9)).slice(Position::after(7), None);
         assert_eq!(text, "id: e.9\n\n");
     }
 
     #[test]
     fn a_long_page_is_told_in_slices_that_end_between_changes() {
         let rows: Vec<_> = (1..=400).flat_map(|seq| [changed(seq, 2 * seq), changed(seq, 2 * seq + 1)]).collect();
-        let mut page = page(rows, Position::after(400));
+        let mut telling = telling(rows, Position::after(400));
         let (mut from, mut slices, mut text) = (Position::after(0), 0, String::new());
-        while !page.rows.is_empty() {
-            let (slice, end) = render(&mut page, from, None);
+        while telling.left() > 0 {
+            let (slice, end) = telling.slice(from, None);
             assert!(slice.ends_with("\n\n") && slice.len() < SLICE_BYTES + 1_024);
             assert!(end.is_whole() && end > from);
             assert!(slice.contains(&format!("id: e.{}\n", end.seq)));

@@ -125,7 +125,7 @@ struct World {
     client: Client,
     connection: Connection,
     /// What the log answered, on its way to the connection.
-    answer: Option<Result<Page, Unavailable>>,
+    answer: Option<Result<Arc<Page>, Unavailable>>,
     /// Whether another life than the log's was announced last.
     misled: bool,
     /// Whether the connection may end by itself.
@@ -201,7 +201,7 @@ impl World {
                 Step::Send(chunk) => self.client.take(&chunk),
                 Step::Fetch(ask) => {
                     // Answered as of now: the log and the feed may move on before the connection hears of it.
-                    self.answer = Some(if fails { Err(Unavailable) } else { Ok(self.log.page(&ask)) });
+                    self.answer = Some(if fails { Err(Unavailable) } else { Ok(Arc::new(self.log.page(&ask))) });
                     return false;
                 }
                 Step::Wait => return true,
@@ -232,7 +232,7 @@ impl World {
 fn connect(hub: &Hub, log: &Log, client: &mut Client) -> Connection {
     let (asked, seat) = (client.asks(log), seat(hub));
     let page = log.page(&asked.ask(&key(), seat.settings().page_rows));
-    Connection::at(seat, &asked, page, client.filter.clone())
+    Connection::at(seat, &asked, Arc::new(page), client.filter.clone())
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! Where a stream starts: the client's cursor held against where its log stands.
 
+use std::sync::Arc;
+
 use super::Request;
 use crate::{
     config::StreamSettings,
@@ -37,7 +39,7 @@ pub(super) async fn snapshot(
     settings: &StreamSettings,
     key: &UserKey,
     request: &Request,
-) -> Result<(Asked, Page), Unavailable> {
+) -> Result<(Asked, Arc<Page>), Unavailable> {
     let asked = match (&request.cursor, request.replay) {
         (Some(text), _) => text.parse().map_or(Asked::Malformed, Asked::After),
         (None, Some(count)) => {

@@ -1,7 +1,7 @@
 //! Snapshot questions that come together are answered by one query, so that ten thousand clients that reconnect at
-//! once cost Postgres some dozens of queries.
+//! once cost Postgres some dozens of queries. Who asks the same shares the answer: all tabs of a user, say.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -15,7 +15,7 @@ const QUERIES: usize = 2;
 /// Questions that wait; a caller waits for room beyond that.
 const QUEUE: usize = 20_000;
 
-type Answer = oneshot::Sender<Result<Page, Unavailable>>;
+type Answer = oneshot::Sender<Result<Arc<Page>, Unavailable>>;
 pub(super) type Asks = mpsc::Sender<(Ask, Answer)>;
 
 impl Store {
@@ -23,7 +23,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn page(&self, ask: Ask) -> Result<Page, Unavailable> {
+    pub async fn page(&self, ask: Ask) -> Result<Arc<Page>, Unavailable> {
         let (answer, answered) = oneshot::channel();
         self.asks.send((ask, answer)).await.map_err(|_| Unavailable)?;
         answered.await.unwrap_or(Err(Unavailable))
@@ -55,11 +55,22 @@ async fn gather(shared: Arc<Shared>, mut waiting: mpsc::Receiver<(Ask, Answer)>)
 }
 
 async fn answer(shared: &Shared, batch: Vec<(Ask, Answer)>) {
-    let (asks, answers): (Vec<Ask>, Vec<Answer>) = batch.into_iter().unzip();
+    let mut answers: HashMap<Ask, Vec<Answer>> = HashMap::new();
+    for (ask, answer) in batch {
+        answers.entry(ask).or_default().push(answer);
+    }
+    let asks: Vec<Ask> = answers.keys().cloned().collect();
     ::metrics::histogram!(metrics::SNAPSHOT_USERS).record(count(asks.len()));
-    match shared.once(async |conn| page::pages(conn, &asks).await).await {
-        Ok(pages) => answers.into_iter().zip(pages).for_each(|(answer, page)| drop(answer.send(Ok(page)))),
-        Err(unavailable) => answers.into_iter().for_each(|answer| drop(answer.send(Err(unavailable)))),
+    let pages = shared.once(async |conn| page::pages(conn, &asks).await).await;
+    let pages: Vec<_> = match pages {
+        Ok(pages) => pages.into_iter().map(|page| Ok(Arc::new(page))).collect(),
+        Err(unavailable) => vec![Err(unavailable); asks.len()],
+    };
+    for (ask, page) in asks.iter().zip(pages) {
+        for answer in answers.remove(ask).into_iter().flatten() {
+            // Who does not wait any more needs no answer.
+            answer.send(page.clone()).ok();
+        }
     }
 }
 

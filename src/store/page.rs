@@ -17,7 +17,7 @@ use super::streams;
 use crate::notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey};
 
 /// A place in a stream: after a change, or within the rows that share one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The change.
     pub seq: Seq,
@@ -38,7 +38,7 @@ impl Position {
 }
 
 /// A question to the log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ask {
     /// Whose stream.
     pub key: UserKey,

@@ -167,8 +167,14 @@ fn settings(ports: &[u16], cluster: bool) -> RedisSettings {
     RedisSettings { urls: ports.iter().map(url).collect(), cluster, probe_interval: Duration::from_millis(200) }
 }
 
+/// A free port below those of outgoing connections: a socket that connects to a free one of theirs may meet itself.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        let port = rand::random_range(12_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn spawn(port: u16, arguments: &[String], dir: &TempDir) -> Child {

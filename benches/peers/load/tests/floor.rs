@@ -5,6 +5,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::Duration,
 };
@@ -17,9 +18,10 @@ struct Server(Child);
 impl Server {
     /// Starts it and waits until it listens.
     fn start(command: &mut Command, address: SocketAddr) -> Self {
-        let server = Self(command.stdout(Stdio::null()).spawn().unwrap());
+        let mut server = Self(command.stdout(Stdio::null()).spawn().unwrap());
         while TcpStream::connect(address).is_err() {
-            thread::yield_now();
+            assert_eq!(server.0.try_wait().unwrap(), None, "{command:?} ended before it listened");
+            thread::sleep(Duration::from_millis(5));
         }
         server
     }
@@ -32,8 +34,16 @@ impl Drop for Server {
     }
 }
 
+/// A free address that nobody else is given: neither another test, nor an outgoing connection, whose ports begin higher.
+/// (A socket that connects to a free port of that range may be given this very port, and is then connected to itself.)
 fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 fn load(flags: &[String]) -> serde_json::Value {
