@@ -183,7 +183,8 @@ fn token(iterations: u64) {
         cookie: "tidings_token".to_owned(),
         query_token: false,
     };
-    let grant = Grant { key: key(), scope: String::new(), ttl: Duration::from_hours(24), token_id: None };
+    let grant =
+        Grant { key: key(), scope: String::new(), ttl: Duration::from_hours(24), token_id: None, topics: Vec::new() };
     let token = mint(settings.secret.as_ref().unwrap(), &settings, &grant, Utc::now()).unwrap();
     let authenticator = Authenticator::new(&settings, None).unwrap();
     for _ in 0..iterations {
@@ -224,7 +225,15 @@ fn key() -> UserKey {
 
 fn identity() -> Identity {
     let expires_at = Utc::now() + Duration::from_hours(24);
-    Identity { key: key(), publish: false, admin: false, expires_at, issued_at: None, token_id: None }
+    Identity {
+        key: key(),
+        publish: false,
+        admin: false,
+        expires_at,
+        issued_at: None,
+        token_id: None,
+        topics: Vec::new(),
+    }
 }
 
 fn hub() -> Hub {

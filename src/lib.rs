@@ -48,4 +48,5 @@ pub mod revoker;
 pub mod sockets;
 pub mod store;
 pub mod tasks;
+pub mod topic;
 pub mod wire;

@@ -92,6 +92,7 @@ macro_rules! as_text {
         }
     };
 }
+pub(crate) use as_text;
 as_text!(Tenant);
 as_text!(UserId);
 

@@ -5,8 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Identity, Rejected};
-use crate::{config::AuthSettings, notification::UserKey};
+use crate::{config::AuthSettings, notification::UserKey, topic::TopicPattern};
 
+/// Most patterns of a token's topics.
+const TOPIC_PATTERNS: usize = 100;
 /// Most bytes of a token's own id.
 const TOKEN_ID_BYTES: usize = 256;
 
@@ -39,6 +41,7 @@ pub(super) struct Claims {
     iss: Option<Value>,
     aud: Option<Value>,
     jti: Option<Value>,
+    topics: Option<Value>,
 }
 
 impl Claims {
@@ -68,6 +71,7 @@ impl Claims {
             expires_at,
             issued_at,
             token_id: self.token_id()?,
+            topics: self.topics()?,
         })
     }
 
@@ -97,6 +101,15 @@ impl Claims {
             tenant: tenant.parse().map_err(|_| Rejected::Claims(TENANT))?,
             user: user.parse().map_err(|_| Rejected::Claims(SUBJECT))?,
         })
+    }
+
+    fn topics(&self) -> Result<Vec<TopicPattern>, Rejected> {
+        const WRONG: Rejected = Rejected::Claims(
+            "the token's topics must be up to 100 patterns such as team:7 or team:*, each naming a kind",
+        );
+        let Some(claim) = &self.topics else { return Ok(Vec::new()) };
+        let patterns = claim.as_array().filter(|patterns| patterns.len() <= TOPIC_PATTERNS).ok_or(WRONG)?;
+        patterns.iter().map(|pattern| pattern.as_str().and_then(|text| text.parse().ok()).ok_or(WRONG)).collect()
     }
 
     fn token_id(&self) -> Result<Option<String>, Rejected> {

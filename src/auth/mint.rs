@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::{config::AuthSettings, notification::UserKey};
+use crate::{config::AuthSettings, notification::UserKey, topic::TopicPattern};
 
 /// What a token is to say.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Grant {
     pub ttl: Duration,
     /// Its own id.
     pub token_id: Option<String>,
+    /// Topics that the user may join without being a member.
+    pub topics: Vec<TopicPattern>,
 }
 
 #[derive(Serialize)]
@@ -36,6 +38,8 @@ struct Signed<'a> {
     aud: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    topics: &'a [TopicPattern],
 }
 
 /// A token that an instance with this secret and these settings accepts.
@@ -72,6 +76,7 @@ pub fn sign(
         iss: issuer,
         aud: audience,
         jti: grant.token_id.as_deref(),
+        topics: &grant.topics,
     };
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
     Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)

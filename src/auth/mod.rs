@@ -32,7 +32,11 @@ pub use self::{
     revocations::{Revocation, Revocations, Target},
     ticket::Ticket,
 };
-use crate::{config::AuthSettings, notification::UserKey};
+use crate::{
+    config::AuthSettings,
+    notification::UserKey,
+    topic::{Topic, TopicPattern},
+};
 
 /// Most bytes of a token.
 pub const TOKEN_BYTES: usize = 8 * 1024;
@@ -52,6 +56,16 @@ pub struct Identity {
     pub issued_at: Option<DateTime<Utc>>,
     /// The token's own id.
     pub token_id: Option<String>,
+    /// Topics that the user may join without being a member.
+    #[serde(default)]
+    pub topics: Vec<TopicPattern>,
+}
+
+impl Identity {
+    /// Whether the token lets its user join the topic.
+    pub fn may_join(&self, topic: &Topic) -> bool {
+        self.topics.iter().any(|pattern| pattern.covers(topic))
+    }
 }
 
 /// Why a token is not accepted; the messages are fit for an API answer.

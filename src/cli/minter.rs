@@ -40,7 +40,7 @@ impl Minter {
     pub fn mint(&self, user: &str, scope: &str) -> anyhow::Result<String> {
         let user: UserId = user.parse()?;
         let key = UserKey { tenant: self.tenant.clone(), user };
-        let grant = Grant { key, scope: scope.to_owned(), ttl: self.ttl, token_id: None };
+        let grant = Grant { key, scope: scope.to_owned(), ttl: self.ttl, token_id: None, topics: Vec::new() };
         sign(&self.secret, self.issuer.as_deref(), self.audience.as_deref(), &grant, Utc::now())
     }
 }

@@ -42,7 +42,7 @@ fn greet(running: &Running, settings: &Settings) -> anyhow::Result<()> {
     let mut text = format!("listening on http://{}\n", running.address());
     if !settings.auth.has_key() {
         let key = UserKey { tenant: "default".parse()?, user: "demo".parse()? };
-        let grant = Grant { key, scope: "publish".to_owned(), ttl: DEMO, token_id: None };
+        let grant = Grant { key, scope: "publish".to_owned(), ttl: DEMO, token_id: None, topics: Vec::new() };
         let token = mint(&local_secret(&settings.data_dir)?, &settings.auth, &grant, chrono::Utc::now())?;
         let address = running.address();
         // Writing to memory cannot fail.

@@ -10,6 +10,7 @@ use crate::{
     cli::Mistake,
     config::{Settings, options::Options},
     notification::{Malformed, Tenant, UserId, UserKey},
+    topic::TopicPattern,
 };
 
 /// Whom the token is for and what it allows.
@@ -27,6 +28,9 @@ pub struct Args {
     /// How long the token is valid: a number and s, m, h or d.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     pub ttl: Duration,
+    /// A topic that the user may join without being a member, or a beginning such as `team:*`; may be repeated.
+    #[arg(long = "topic", value_name = "PATTERN")]
+    pub topics: Vec<TopicPattern>,
     /// The token's own id (`jti`), to revoke it by.
     #[arg(long, value_name = "ID")]
     pub jti: Option<String>,
@@ -43,10 +47,10 @@ pub struct Args {
 /// # Errors
 /// When the settings are wrong or tokens come from another issuer.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { sub, tenant, scope, ttl, jti, config, data_dir } = args;
+    let Args { sub, tenant, scope, ttl, topics, jti, config, data_dir } = args;
     let settings = Settings::load(Options { config, data_dir, ..Options::default() })?;
     let secret = signing_secret(&settings)?;
-    let grant = Grant { key: UserKey { tenant, user: sub }, scope, ttl, token_id: jti };
+    let grant = Grant { key: UserKey { tenant, user: sub }, scope, ttl, token_id: jti, topics };
     println!("{}", mint(&secret, &settings.auth, &grant, Utc::now())?);
     Ok(())
 }

@@ -111,7 +111,15 @@ fn key() -> UserKey {
 
 fn seat(hub: &Hub) -> Seat {
     let expires_at = Utc::now() + Duration::from_hours(1);
-    let identity = Identity { key: key(), publish: false, admin: false, expires_at, issued_at: None, token_id: None };
+    let identity = Identity {
+        key: key(),
+        publish: false,
+        admin: false,
+        expires_at,
+        issued_at: None,
+        token_id: None,
+        topics: Vec::new(),
+    };
     hub.join(identity).unwrap()
 }
 

@@ -1,6 +1,15 @@
 // Generated from the migrations by `diesel print-schema`.
 
 diesel::table! {
+    account_changes (tenant, user_id, name) {
+        tenant -> Text,
+        user_id -> Text,
+        name -> Text,
+        changed_seq -> Int8,
+    }
+}
+
+diesel::table! {
     inbox (tenant, user_id, seq) {
         tenant -> Text,
         user_id -> Text,
@@ -10,6 +19,7 @@ diesel::table! {
         read_at -> Nullable<Timestamptz>,
         archived_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
+        reason -> Int2,
     }
 }
 
@@ -81,7 +91,46 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    subscriptions (tenant, topic, user_id) {
+        tenant -> Text,
+        topic -> Text,
+        user_id -> Text,
+        subscribed_at -> Timestamptz,
+        muted_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    topic_kinds (tenant, kind) {
+        tenant -> Text,
+        kind -> Text,
+        access -> Text,
+        signal_interval_ms -> Int4,
+        presence -> Bool,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    topic_members (tenant, topic, user_id) {
+        tenant -> Text,
+        topic -> Text,
+        user_id -> Text,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    topics (tenant, topic) {
+        tenant -> Text,
+        topic -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
+    account_changes,
     inbox,
     inbox_changes,
     inbox_unread,
@@ -89,4 +138,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     revocations,
     stream_tickets,
     streams,
+    subscriptions,
+    topic_kinds,
+    topic_members,
+    topics,
 );

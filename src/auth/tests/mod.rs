@@ -126,10 +126,12 @@ async fn of_claims(changes: Value) -> Result<Identity, Rejected> {
 
 #[tokio::test]
 async fn a_token_becomes_an_identity() {
-    let identity = of_claims(json!({"tenant": "acme", "scope": "read publish", "jti": "t1"})).await.unwrap();
+    let identity =
+        of_claims(json!({"tenant": "acme", "scope": "read publish", "jti": "t1", "topics": ["team:*"]})).await.unwrap();
     assert_eq!((identity.key.tenant.as_str(), identity.key.user.as_str()), ("acme", "u1"));
     assert!(identity.publish && !identity.admin);
     assert_eq!(identity.token_id.as_deref(), Some("t1"));
+    assert!(identity.may_join(&"team:7".parse().unwrap()) && !identity.may_join(&"queue:7".parse().unwrap()));
     assert!(identity.issued_at.unwrap() < identity.expires_at);
 }
 
@@ -240,6 +242,10 @@ async fn claims_that_are_not_as_they_must_be_are_named() {
         ("nbf", vec![json!("soon"), json!(-1e300)]),
         ("iat", vec![json!({})]),
         ("jti", vec![json!(1), json!(""), json!("x".repeat(257)), json!("a\u{0}")]),
+        (
+            "topics",
+            vec![json!("team:7"), json!([1]), json!(["*"]), json!(["team*"]), json!(["a b"]), json!(vec!["t"; 101])],
+        ),
     ];
     for (claim, values) in wrong {
         for value in values {

@@ -13,6 +13,7 @@ fn identity(issued_at: Option<i64>, token_id: Option<&str>) -> Identity {
         expires_at: DateTime::from_timestamp(4_000_000_000, 0).unwrap(),
         issued_at: issued_at.map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap()),
         token_id: token_id.map(Into::into),
+        topics: Vec::new(),
     }
 }
 

@@ -36,7 +36,13 @@ fn the_secret_is_for_its_owner_only() {
 async fn a_minted_token_is_accepted() {
     let settings = AuthSettings { issuer: Some("i".into()), audience: Some("a".into()), ..with_secret() };
     let key = crate::notification::UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
-    let grant = Grant { key: key.clone(), scope: "admin".into(), ttl: Duration::from_mins(1), token_id: None };
+    let grant = Grant {
+        key: key.clone(),
+        scope: "admin".into(),
+        ttl: Duration::from_mins(1),
+        token_id: None,
+        topics: Vec::new(),
+    };
     let token = mint(&SECRET.into(), &settings, &grant, Utc::now()).unwrap();
     let identity = verdict(&settings, &token).await.unwrap();
     assert_eq!(identity.key, key);

@@ -66,7 +66,8 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
 
 fn token(scope: &str) -> String {
     let key = UserKey { tenant: "acme".parse().unwrap(), user: "u1".parse().unwrap() };
-    let grant = Grant { key, scope: scope.to_owned(), ttl: Duration::from_mins(10), token_id: None };
+    let grant =
+        Grant { key, scope: scope.to_owned(), ttl: Duration::from_mins(10), token_id: None, topics: Vec::new() };
     auth::mint(&SecretString::from(SECRET), &settings(&[]).auth, &grant, chrono::Utc::now()).unwrap()
 }
 

@@ -1,0 +1,128 @@
+//! Topics: named rooms such as `team:7`, and the patterns by which a token lets its user join them.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::notification::{Malformed, as_text};
+
+/// Most bytes of a topic's name.
+pub const TOPIC_BYTES: usize = 200;
+
+/// A topic within a tenant: a kind, then perhaps a colon and the rest, in 1 to [`TOPIC_BYTES`] characters of
+/// `A-Z a-z 0-9 _ . : -`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Topic(Arc<str>);
+as_text!(Topic);
+
+impl Topic {
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before the first colon, by which access and the like are set.
+    pub fn kind(&self) -> &str {
+        kind(&self.0)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Topic {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        const WRONG: Malformed = Malformed(
+            "a topic is 1 to 200 characters of A-Z, a-z, 0-9, _, ., : and -, and begins and ends with none of them but _",
+        );
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let bytes = text.as_bytes();
+        if text.len() > TOPIC_BYTES
+            || !bytes.iter().copied().all(allowed)
+            || !edge(bytes.first())
+            || !edge(bytes.last())
+        {
+            return Err(WRONG);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// One topic, or all whose names begin in the same way: `team:*`, `team:7:*`. A kind is always named, so that no
+/// pattern grants every topic there is or will be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicPattern(Arc<str>);
+as_text!(TopicPattern);
+
+impl TopicPattern {
+    /// The pattern as the token has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it covers this topic.
+    pub fn covers(&self, topic: &Topic) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(start) => topic.as_str().len() > start.len() && topic.as_str().starts_with(start),
+            None => *self.0 == *topic.0,
+        }
+    }
+}
+
+impl FromStr for TopicPattern {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        const WRONG: Malformed =
+            Malformed("a pattern is a topic such as team:7, or a beginning with its kind such as team:*");
+        // A pattern ends in a star after a colon, so what stands before the colon must be a topic itself.
+        let name = text.strip_suffix(":*").unwrap_or(text);
+        name.parse::<Topic>().map_err(|_| WRONG)?;
+        Ok(Self(text.into()))
+    }
+}
+
+fn kind(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(kind, _)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(text: &str) -> Topic {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn topics_have_a_kind_and_bounds() {
+        assert_eq!((topic("team:7:a").kind(), topic("lobby").kind()), ("team", "lobby"));
+        let long = "t".repeat(TOPIC_BYTES + 1);
+        for text in ["", ":", ":7", "team:", "team:*", "a b", "ä", "a\n", "-a", "a.", &long] {
+            assert!(text.parse::<Topic>().is_err(), "{text:?}");
+        }
+        assert!(long[1..].parse::<Topic>().is_ok());
+    }
+
+    #[test]
+    fn a_pattern_covers_what_begins_like_it() {
+        let covers = |pattern: &str, name: &str| pattern.parse::<TopicPattern>().unwrap().covers(&topic(name));
+        assert!(covers("team:7", "team:7") && covers("team:*", "team:7") && covers("team:7:*", "team:7:a"));
+        assert!(!covers("team:7", "team:70") && !covers("team:*", "team") && !covers("team:*", "teams:7"));
+    }
+
+    #[test]
+    fn a_pattern_names_a_kind() {
+        for text in ["*", "", ":*", "team*", "te*m:7", "team:*:7", "team:7*", "team:**"] {
+            assert!(text.parse::<TopicPattern>().is_err(), "{text:?}");
+        }
+    }
+}
