@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::notification::{Malformed, as_text};
@@ -88,6 +89,50 @@ impl FromStr for TopicPattern {
         name.parse::<Topic>().map_err(|_| WRONG)?;
         Ok(Self(text.into()))
     }
+}
+
+/// Until when nothing of a topic interrupts its subscriber; written as a time (RFC 3339) or as `forever`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum MutedUntil {
+    /// Until then.
+    Time(DateTime<Utc>),
+    /// Until it is unmuted.
+    Forever,
+}
+
+impl From<MutedUntil> for String {
+    fn from(until: MutedUntil) -> Self {
+        match until {
+            MutedUntil::Time(time) => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            MutedUntil::Forever => "forever".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for MutedUntil {
+    type Error = Malformed;
+
+    fn try_from(text: String) -> Result<Self, Malformed> {
+        const WRONG: Malformed = Malformed("must be a time such as 2027-01-31T08:00:00Z, \"forever\" or null");
+        if text == "forever" {
+            return Ok(Self::Forever);
+        }
+        let time = DateTime::parse_from_rfc3339(&text).map_err(|_| WRONG)?;
+        Ok(Self::Time(time.to_utc()))
+    }
+}
+
+/// Whether a user gets what is published to a topic, as the stream tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    /// The topic.
+    pub topic: Topic,
+    /// Whether the user is subscribed.
+    pub subscribed: bool,
+    /// Until when it is muted.
+    pub muted_until: Option<MutedUntil>,
 }
 
 fn kind(name: &str) -> &str {

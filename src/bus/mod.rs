@@ -14,6 +14,7 @@ use crate::{
     auth::Identity,
     frame::Frame,
     notification::{Epoch, Seq, UserKey},
+    topic::Topic,
 };
 
 /// A user's stream moved.
@@ -29,6 +30,17 @@ pub struct Announcement {
     pub frames: Vec<Frame>,
     /// When the publish was received, microseconds since 1970; 0 for changes of state.
     pub published_at: u64,
+    /// The subscription that the newest of the changes was about, if it was about one.
+    pub subscription: Option<Joined>,
+}
+
+/// That a user joined or left a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The topic.
+    pub topic: Topic,
+    /// Whether the user is subscribed to it now.
+    pub subscribed: bool,
 }
 
 /// Something every instance must do at once.

@@ -4,6 +4,7 @@
 //! be repeated, and turns the rest into [`Unavailable`].
 
 mod access;
+mod account;
 mod activity;
 mod append;
 mod coalesce;
@@ -36,6 +37,7 @@ use diesel::result::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 pub use access::TICKET_TTL;
+pub use account::{AccountChange, Stamped};
 pub use activity::Activity;
 pub use append::{Appended, Placed, Written};
 pub use inbox::{InboxPage, LOOKED_THROUGH, ListQuery};

@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
-    Store, Unavailable,
+    Store, Unavailable, account,
     schema::{inbox_changes, streams},
 };
 use crate::notification::{Epoch, Seq, UserKey};
@@ -145,7 +145,8 @@ pub(super) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str
         .execute(conn)
         .await?;
     let mine = inbox_changes::table.filter(inbox_changes::tenant.eq(tenant)).filter(inbox_changes::user_id.eq(user));
-    diesel::delete(mine.filter(inbox_changes::changed_seq.le(seq))).execute(conn).await.map(drop)
+    diesel::delete(mine.filter(inbox_changes::changed_seq.le(seq))).execute(conn).await?;
+    account::forget(conn, tenant, user, seq).await
 }
 
 async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use crate::{
-    bus::{Announcement, Control},
+    bus::{Announcement, Control, Joined},
     frame::{Frame, Subject},
     notification::{Epoch, KIND_BYTES, Priority, Seq, UserKey},
+    topic::TOPIC_BYTES,
 };
 
 /// First word of every message; a change of the form takes another number.
@@ -17,7 +18,7 @@ pub(super) const FRAME_BYTES: usize = 16 * 1024;
 /// Most frames of an announcement.
 const FRAMES: usize = 64;
 /// Most bytes of a header: [`FRAMES`] frames of the longest kind, and the fixed part.
-const HEADER_BYTES: usize = FRAMES * (KIND_BYTES + 32) + 256;
+const HEADER_BYTES: usize = FRAMES * (KIND_BYTES + 32) + TOPIC_BYTES + 256;
 /// Most bytes of an epoch.
 const EPOCH_BYTES: usize = 64;
 
@@ -32,9 +33,12 @@ pub(super) enum Foreign {
 
 /// Writes an announcement; the key is in the channel's name. Frames are left out where they are too large.
 pub(super) fn announcement(announcement: &Announcement) -> Vec<u8> {
-    let Announcement { epoch, head, frames, published_at, .. } = announcement;
+    let Announcement { epoch, head, frames, published_at, subscription, .. } = announcement;
     let frames: &[Frame] = if portable(frames) { frames } else { &[] };
     let mut message = format!("{VERSION} {} {head} {published_at}", epoch.as_str());
+    if let Some(Joined { topic, subscribed }) = subscription {
+        let _ = write!(message, " {}{topic}", if *subscribed { '+' } else { '-' });
+    }
     for Frame { seq, subject, bytes } in frames {
         let _ = match subject {
             Subject::State => write!(message, " {seq},{}", bytes.len()),
@@ -80,9 +84,14 @@ fn parse_announcement<'a>(
     words: &mut impl Iterator<Item = &'a str>,
     mut body: Bytes,
 ) -> Option<Announcement> {
+    let mut words = words.peekable();
     let epoch = words.next().filter(|text| is_epoch(text))?;
     let head: Seq = digits(words.next()?)?;
     let published_at = digits(words.next()?)?;
+    let subscription = match words.next_if(|word| word.starts_with(['+', '-'])) {
+        Some(word) => Some(joined(word)?),
+        None => None,
+    };
     let mut frames = Vec::new();
     for word in words {
         if frames.len() == FRAMES {
@@ -93,7 +102,14 @@ fn parse_announcement<'a>(
     let gapless = frames.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
     let at_head = frames.last().is_none_or(|last| last.seq == head);
     let whole = body.is_empty() && gapless && at_head;
-    whole.then(|| Announcement { key, epoch: Epoch::from(epoch.to_owned()), head, frames, published_at })
+    let epoch = Epoch::from(epoch.to_owned());
+    whole.then_some(Announcement { key, epoch, head, frames, published_at, subscription })
+}
+
+/// The word of the header that says which topic was joined (`+`) or left (`-`).
+fn joined(word: &str) -> Option<Joined> {
+    let topic = word[1..].parse().ok()?;
+    Some(Joined { topic, subscribed: word.starts_with('+') })
 }
 
 /// One frame's word of the header; its bytes are taken off the body.
@@ -211,12 +227,14 @@ mod tests {
         fn announcements()(
             epoch in "[a-z0-9]{1,20}", first in 1_i64..i64::MAX - 100, published_at: u64,
             parts in vec((subjects(), vec(any::<u8>(), 0..300)), 0..20),
+            joined in prop::option::of(("[a-z0-9]{1,9}(:[A-Za-z0-9_.-]{0,9}[a-z])?", any::<bool>())),
         ) -> Announcement {
             let frames: Vec<Frame> = (first..).zip(parts).map(|(seq, (subject, bytes))| {
                 Frame { seq, subject, bytes: bytes.into() }
             }).collect();
             let head = frames.last().map_or(first, |frame| frame.seq);
-            Announcement { key: key(), epoch: Epoch::from(epoch), head, frames, published_at }
+            let subscription = joined.map(|(topic, subscribed)| Joined { topic: topic.parse().unwrap(), subscribed });
+            Announcement { key: key(), epoch: Epoch::from(epoch), head, frames, published_at, subscription }
         }
     }
 
@@ -251,7 +269,8 @@ mod tests {
     fn large_frames_are_left_out() {
         let bytes = Bytes::from(vec![b'x'; FRAME_BYTES + 1]);
         let frames = vec![Frame { seq: 7, subject: Subject::State, bytes }];
-        let given = Announcement { key: key(), epoch: Epoch::from("e".to_owned()), head: 7, frames, published_at: 1 };
+        let epoch = Epoch::from("e".to_owned());
+        let given = Announcement { key: key(), epoch, head: 7, frames, published_at: 1, subscription: None };
         let read = read_announcement(key(), &announcement(&given).into()).unwrap();
         assert_eq!(read, Announcement { frames: Vec::new(), ..given });
     }
@@ -261,7 +280,9 @@ mod tests {
         let read = |text: &'static [u8]| read_announcement(key(), &Bytes::from_static(text)).unwrap_err();
         assert_eq!(read(b"T2 anything\xff\n"), Foreign::Newer);
         assert_eq!(read(b"T10\n"), Foreign::Newer);
-        let malformed: [&[u8]; 12] = [
+        let malformed: [&[u8]; 14] = [
+            b"T1 e 1 1 +\n",
+            b"T1 e 1 1 1,1 +team:7\na",
             b"",
             b"\n",
             b"T0 e 1 1\n",
