@@ -13,7 +13,7 @@ use super::{
     Store, Unavailable, account,
     schema::{inbox_changes, streams},
 };
-use crate::notification::{Epoch, Seq, UserKey};
+use crate::notification::{Epoch, Seq, Tenant, UserId, UserKey};
 
 /// Where a stream stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,19 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
         ensure(conn, std::iter::once(key)).await?;
         find().first(conn).await
     }
+}
+
+/// Locks the streams of users, who must be in order; those that are missing are left out.
+pub(super) async fn lock_all(conn: &mut AsyncPgConnection, tenant: &Tenant, users: &[&UserId]) -> QueryResult<()> {
+    streams::table
+        .filter(streams::tenant.eq(tenant.as_str()))
+        .filter(streams::user_id.eq_any(users.iter().map(|user| user.as_str())))
+        .select(streams::user_id)
+        .order(streams::user_id)
+        .for_update()
+        .load::<String>(conn)
+        .await
+        .map(drop)
 }
 
 /// Writes what a change made of a locked stream.
