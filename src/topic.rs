@@ -155,6 +155,18 @@ pub enum MutedUntil {
     Forever,
 }
 
+/// What a subscriber wants a topic's muting to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mute {
+    /// What it is.
+    #[default]
+    Keep,
+    /// Over.
+    Off,
+    /// Muted until then.
+    Until(MutedUntil),
+}
+
 impl From<MutedUntil> for String {
     fn from(until: MutedUntil) -> Self {
         match until {

@@ -9,7 +9,7 @@ use crate::{
     fanout::Fanout,
     notification::{Tenant, UserId, UserKey},
     store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
-    topic::{Access, MutedUntil, Subscription, Topic},
+    topic::{Access, Mute, Subscription, Topic},
 };
 
 /// Changes who belongs to topics, and tells everybody concerned; cheap to clone.
@@ -60,23 +60,18 @@ impl Topics {
     /// When the caller has nothing to do with it and may not join.
     pub async fn look(&self, caller: &Identity, topic: &Topic) -> Result<KnownTopic, Refused> {
         let known = self.store.topic(&caller.key, topic).await?;
-        let concerned = known.member || known.subscription.is_some() || known.rules.access != Access::Members;
+        let concerned = known.member || known.subscribed || known.rules.access != Access::Members;
         if concerned || caller.admin || caller.may_join(topic) { Ok(known) } else { Err(Refused::MayNotJoin) }
     }
 
-    /// Subscribes the caller, and mutes or unmutes the topic unless `muted` is none.
+    /// Subscribes the caller, and mutes or unmutes the topic.
     ///
     /// # Errors
     /// When the caller may not join, or has too many subscriptions.
-    pub async fn subscribe(
-        &self,
-        caller: &Identity,
-        topic: &Topic,
-        muted: Option<Option<MutedUntil>>,
-    ) -> Result<Subscription, Refused> {
+    pub async fn subscribe(&self, caller: &Identity, topic: &Topic, mute: Mute) -> Result<Subscription, Refused> {
         let (topics, key, topic, covered) = (self.clone(), caller.key.clone(), topic.clone(), caller.may_join(topic));
         self.see_through(async move {
-            match topics.store.subscribe(&key, &topic, covered, muted, topics.most).await? {
+            match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {
                 Joining::Same(subscription) => Ok(subscription),
                 Joining::Changed(change) => {
                     topics.fanout.tell_subscriptions(std::slice::from_ref(&change));
@@ -112,8 +107,8 @@ impl Topics {
     ) -> Result<(usize, usize), Refused> {
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         self.see_through(async move {
-            let changed = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
-            let changes = changed.map_err(|users| Refused::Full { users, most: topics.most })?;
+            let done = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
+            let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
             topics.tell(tenant, topic, &roll, &changes).await;
             let added = changes.iter().filter(|change| change.subscription.subscribed).count();
             Ok((added, changes.len() - added))

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     store::{KnownTopic, MyTopic},
-    topic::{Access, MutedUntil, Subscription, Topic},
+    topic::{Access, Mute, MutedUntil, Subscription, Topic},
 };
 
 const BODY_BYTES: usize = 4 * 1024;
@@ -87,14 +87,14 @@ pub struct Seen {
 #[schema(as = SubscriptionWish)]
 pub struct Wish {
     /// Mutes the topic until a time or `forever`; null unmutes it. When absent it stays as it is.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "mute")]
     #[schema(value_type = Option<String>, example = "2027-01-31T08:00:00Z")]
-    muted_until: Option<Option<MutedUntil>>,
+    muted_until: Mute,
 }
 
 /// Tells a null from nothing at all.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+fn mute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mute, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map_or(Mute::Off, Mute::Until))
 }
 
 impl From<MyTopic> for Joined {
@@ -113,8 +113,8 @@ impl Seen {
             access: known.rules.access,
             signal_interval_ms: u64::try_from(known.rules.signal_interval.as_millis()).unwrap_or(u64::MAX),
             presence: known.rules.presence,
-            subscribed: known.subscription.is_some(),
-            muted_until: known.subscription.flatten(),
+            subscribed: known.subscribed,
+            muted_until: known.muted_until,
             member: known.member,
         })
     }

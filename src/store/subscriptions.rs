@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     notification::{Tenant, UserId, UserKey},
-    topic::{Access, MutedUntil, Subscription, Topic},
+    topic::{Access, Mute, Subscription, Topic},
 };
 
 /// Who is to be added to a topic and who to be removed.
@@ -92,7 +92,7 @@ impl Roll {
 
 impl Store {
     /// Subscribes a user who may join: because the token says so (`covered`), or because of the topic's kind or a
-    /// membership. `muted` is left as it is when none.
+    /// membership.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
@@ -101,11 +101,11 @@ impl Store {
         key: &UserKey,
         topic: &Topic,
         covered: bool,
-        muted: Option<Option<MutedUntil>>,
+        mute: Mute,
         most: usize,
     ) -> Result<Joining, Unavailable> {
         repeat!(self.shared, conn => conn.transaction(async |conn| {
-            subscribe(conn, key, topic, covered, muted, most).await
+            subscribe(conn, key, topic, covered, mute, most).await
         }))
         .map_err(|_| Unavailable)
     }
@@ -149,7 +149,7 @@ async fn subscribe(
     key: &UserKey,
     topic: &Topic,
     covered: bool,
-    muted: Option<Option<MutedUntil>>,
+    mute: Mute,
     most: usize,
 ) -> QueryResult<Joining> {
     streams::lock(conn, key).await?;
@@ -161,7 +161,11 @@ async fn subscribe(
     if before.is_none() && !full(conn, &key.tenant, topic, user, most).await?.is_empty() {
         return Ok(Joining::Full);
     }
-    let muted = muted.map_or(before.flatten(), |muted| muted.map(stored_of_muted));
+    let muted = match mute {
+        Mute::Keep => before.flatten(),
+        Mute::Off => None,
+        Mute::Until(until) => Some(stored_of_muted(until)),
+    };
     let subscription = Subscription { topic: topic.clone(), subscribed: true, muted_until: muted.map(muted_of_stored) };
     if before == Some(muted) {
         return Ok(Joining::Same(subscription));

@@ -31,8 +31,10 @@ pub struct KnownTopic {
     pub rules: Rules,
     /// Whether the user is a member.
     pub member: bool,
-    /// The user's subscription, if there is one: until when it is muted.
-    pub subscription: Option<Option<MutedUntil>>,
+    /// Whether the user is subscribed.
+    pub subscribed: bool,
+    /// Until when the user has muted it.
+    pub muted_until: Option<MutedUntil>,
 }
 
 /// One of a user's subscriptions.
@@ -190,8 +192,28 @@ async fn known(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> Qu
         created_at,
         rules: rules(conn, &key.tenant, topic.kind()).await?.unwrap_or_default(),
         member: is_member(conn, key, topic).await?,
-        subscription: subscription.map(|muted| muted.map(muted_of_stored)),
+        subscribed: subscription.is_some(),
+        muted_until: subscription.flatten().map(muted_of_stored),
     })
+}
+
+#[derive(Queryable)]
+struct MyRow {
+    topic: String,
+    subscribed_at: DateTime<Utc>,
+    muted_until: Option<PgTimestamp>,
+    membership: Option<String>,
+}
+
+impl From<MyRow> for MyTopic {
+    fn from(row: MyRow) -> Self {
+        Self {
+            topic: row.topic,
+            since: row.subscribed_at,
+            muted_until: row.muted_until.map(muted_of_stored),
+            member: row.membership.is_some(),
+        }
+    }
 }
 
 async fn mine(conn: &mut AsyncPgConnection, key: &UserKey, after: &str, limit: i64) -> QueryResult<Vec<MyTopic>> {
@@ -199,7 +221,7 @@ async fn mine(conn: &mut AsyncPgConnection, key: &UserKey, after: &str, limit: i
         .eq(subscriptions::tenant)
         .and(topic_members::topic.eq(subscriptions::topic))
         .and(topic_members::user_id.eq(subscriptions::user_id));
-    let rows: Vec<(String, DateTime<Utc>, Option<PgTimestamp>, Option<String>)> = subscriptions::table
+    let rows: Vec<MyRow> = subscriptions::table
         .left_join(topic_members::table.on(membership))
         .filter(subscriptions::tenant.eq(key.tenant.as_str()))
         .filter(subscriptions::user_id.eq(key.user.as_str()))
@@ -214,13 +236,7 @@ async fn mine(conn: &mut AsyncPgConnection, key: &UserKey, after: &str, limit: i
         .limit(limit)
         .load(conn)
         .await?;
-    let of_row = |(topic, since, muted, member): (_, _, Option<PgTimestamp>, Option<String>)| MyTopic {
-        topic,
-        since,
-        muted_until: muted.map(muted_of_stored),
-        member: member.is_some(),
-    };
-    Ok(rows.into_iter().map(of_row).collect())
+    Ok(rows.into_iter().map(MyTopic::from).collect())
 }
 
 async fn members(

@@ -57,13 +57,13 @@ async fn what_is_announced_after_an_order_was_taken_is_heard_after_it() {
     let listener = &mut Instance::following(&server.settings(), "u1").await;
     for round in 0..200 {
         // Whoever announces does so on another connection than the order's.
-        let [giver, announcer] = &mut instances;
+        let [one, other] = &mut instances;
         let users = vec![format!("u{round}").parse().unwrap()];
         let order = Control::Unsubscribed { tenant: key("u1").tenant, topic: "team:7".parse().unwrap(), users };
-        giver.bus.order(order.clone()).await;
+        one.bus.order(order.clone()).await;
         let given = announcement("u1");
-        announcer.bus.announce(vec![given.clone()]);
-        assert_eq!(giver.next().await, Incoming::Control(order.clone()));
+        other.bus.announce(vec![given.clone()]);
+        assert_eq!(one.next().await, Incoming::Control(order.clone()));
         assert_eq!(listener.next().await, Incoming::Control(order));
         assert_eq!(listener.next().await, Incoming::Announced(given));
     }
