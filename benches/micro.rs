@@ -207,7 +207,14 @@ impl News {
 
     fn announcement(&self, seq: Seq) -> Announcement {
         let frames = vec![Frame { seq, subject: self.frame.subject.clone(), bytes: Bytes::clone(&self.frame.bytes) }];
-        Announcement { key: self.key.clone(), epoch: self.epoch.clone(), head: seq, frames, published_at: 1 }
+        Announcement {
+            key: self.key.clone(),
+            epoch: self.epoch.clone(),
+            head: seq,
+            frames,
+            published_at: 1,
+            subscription: None,
+        }
     }
 }
 

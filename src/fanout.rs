@@ -1,11 +1,11 @@
 //! Tells of changes: first the connections of this instance, then the other instances.
 
 use crate::{
-    bus::{Announcement, Bus},
+    bus::{Announcement, Bus, Joined},
     frame::Frame,
     hub::{Hub, Origin},
     notification::UserKey,
-    store::{Changed, Head},
+    store::{Changed, Head, Stamped, SubscriptionChange},
 };
 
 /// Most items of one change of state that are carried to other instances; a larger one they read from the log.
@@ -42,6 +42,17 @@ impl Fanout {
     pub fn tell_change(&self, key: &UserKey, changed: &Changed) {
         self.tell(Announcement::of_change(key, changed).into_iter().collect());
     }
+
+    /// Tells users of changes of their subscriptions.
+    pub fn tell_subscriptions(&self, changes: &[SubscriptionChange]) {
+        self.tell(changes.iter().map(Announcement::of_subscription).collect());
+    }
+
+    /// Tells of a change of the user's settings.
+    pub fn tell_settings(&self, key: &UserKey, stamped: &Stamped) {
+        let frame = Frame::settings(&stamped.cursor, stamped.unread);
+        self.tell(vec![Announcement::of_account(key, stamped, frame)]);
+    }
 }
 
 impl Announcement {
@@ -59,12 +70,37 @@ impl Announcement {
             head: changed.cursor.seq,
             frames,
             published_at: 0,
+            subscription: None,
         })
+    }
+
+    fn of_subscription(SubscriptionChange { key, stamped, subscription }: &SubscriptionChange) -> Self {
+        let frame = Frame::subscription(&stamped.cursor, subscription, stamped.unread);
+        let joined = Joined { topic: subscription.topic.clone(), subscribed: subscription.subscribed };
+        Self { subscription: Some(joined), ..Self::of_account(key, stamped, frame) }
+    }
+
+    fn of_account(key: &UserKey, stamped: &Stamped, frame: Frame) -> Self {
+        Self {
+            key: key.clone(),
+            epoch: stamped.cursor.epoch.clone(),
+            head: stamped.cursor.seq,
+            frames: vec![frame],
+            published_at: 0,
+            subscription: None,
+        }
     }
 }
 
 impl From<Head> for Announcement {
     fn from(head: Head) -> Self {
-        Self { key: head.key, epoch: head.epoch, head: head.seq, frames: Vec::new(), published_at: 0 }
+        Self {
+            key: head.key,
+            epoch: head.epoch,
+            head: head.seq,
+            frames: Vec::new(),
+            published_at: 0,
+            subscription: None,
+        }
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     notification::{Cursor, Epoch, ItemState, Priority, Seq},
+    topic::Subscription,
     wire::Item,
 };
 
@@ -29,7 +30,7 @@ pub enum Subject {
         /// Its priority.
         priority: Priority,
     },
-    /// A change of state: passes every filter.
+    /// A change of state or of the user's account: passes every filter.
     State,
 }
 
@@ -63,6 +64,30 @@ impl Frame {
         let bytes = state_blocks(Some(cursor), states, unread).into_bytes().into();
         Self { seq: cursor.seq, subject: Subject::State, bytes }
     }
+
+    /// Renders a change of one of the user's subscriptions.
+    pub fn subscription(cursor: &Cursor, subscription: &Subscription, unread: i64) -> Self {
+        Self::account(cursor, "subscription", &Counted { what: subscription, unread })
+    }
+
+    /// Renders that the user's settings changed.
+    pub fn settings(cursor: &Cursor, unread: i64) -> Self {
+        Self::account(cursor, "settings", &Counted { what: (), unread })
+    }
+
+    fn account(cursor: &Cursor, event: &str, data: &impl Serialize) -> Self {
+        let mut text = format!("id: {cursor}\n");
+        push_event(&mut text, event, data);
+        Self { seq: cursor.seq, subject: Subject::State, bytes: text.into() }
+    }
+}
+
+/// Something with the user's unread count beside it.
+#[derive(Serialize)]
+struct Counted<T> {
+    #[serde(flatten)]
+    what: T,
+    unread: i64,
 }
 
 /// Renders states; only the last block carries the cursor, and none when the change is not told to its end here.

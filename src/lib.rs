@@ -21,8 +21,8 @@
 //!
 //! # Who knows whom
 //!
-//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, revoker → fanout → hub, bus, store, auth →
-//! frame, wire, notification, config, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, revoker → fanout → hub, bus, store, auth →
+//! frame, wire, topic, notification, config, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
@@ -49,4 +49,5 @@ pub mod sockets;
 pub mod store;
 pub mod tasks;
 pub mod topic;
+pub mod topics;
 pub mod wire;

@@ -254,6 +254,13 @@ pub fn announce(item: &NewNotification, written: &Written, received_at: u64, ann
         let Placed { epoch, seq, unread } = row;
         let wire = Item::arriving(item.id, *seq, &item.content, written.created_at, written.expires_at);
         let frames = vec![Frame::notification(epoch, &wire, *unread)];
-        announcements.push(Announcement { key, epoch: epoch.clone(), head: *seq, frames, published_at: received_at });
+        announcements.push(Announcement {
+            key,
+            epoch: epoch.clone(),
+            head: *seq,
+            frames,
+            published_at: received_at,
+            subscription: None,
+        });
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     sockets::Sockets,
     store::Store,
     tasks::{heads::HeadCheck, retention, vitals::Vitals},
+    topics::Topics,
 };
 
 /// A running instance.
@@ -65,6 +66,8 @@ impl Inbound {
                     self.hub.extend(connection, &identity);
                 }
             }
+            // What is stored was told to the users' own streams, and nothing that is not stored goes to topics yet.
+            Incoming::Control(Control::Unsubscribed { .. }) => {}
             Incoming::Restored => {
                 self.heads.hurry();
                 self.revoker.note_change();
@@ -165,6 +168,7 @@ struct Core {
     fanout: Fanout,
     publisher: Publisher,
     inbox: Inbox,
+    topics: Topics,
     authenticator: Authenticator,
     heads: HeadCheck,
     revoker: Revoker,
@@ -186,6 +190,8 @@ impl Core {
         let fanout = Fanout::new(hub.clone(), bus.clone());
         let publisher = Publisher::start(store.clone(), fanout.clone(), &settings.publish, tracker);
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
+        let most = settings.subscriptions;
+        let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), tracker.clone(), most);
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
@@ -201,6 +207,7 @@ impl Core {
             fanout,
             publisher,
             inbox,
+            topics,
             authenticator,
             heads,
             revoker,
@@ -241,9 +248,21 @@ impl Core {
 
     fn into_parts(self) -> Parts {
         let Self {
-            settings, store, bus, hub, publisher, inbox, authenticator, sockets, revoker, health, metrics, ..
+            settings,
+            store,
+            bus,
+            hub,
+            publisher,
+            inbox,
+            topics,
+            authenticator,
+            sockets,
+            revoker,
+            health,
+            metrics,
+            ..
         } = self;
-        Parts { settings, store, publisher, inbox, authenticator, hub, sockets, revoker, bus, health, metrics }
+        Parts { settings, store, publisher, inbox, topics, authenticator, hub, sockets, revoker, bus, health, metrics }
     }
 }
 

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::{
     auth::Identity,
     frame::Frame,
-    notification::{Epoch, Seq, UserKey},
+    notification::{Epoch, Seq, Tenant, UserId, UserKey},
+    topic::Topic,
 };
 
 /// A user's stream moved.
@@ -29,6 +30,17 @@ pub struct Announcement {
     pub frames: Vec<Frame>,
     /// When the publish was received, microseconds since 1970; 0 for changes of state.
     pub published_at: u64,
+    /// The subscription that the newest of the changes was about, if it was about one.
+    pub subscription: Option<Joined>,
+}
+
+/// That a user joined or left a topic. Announcements may come out of order: that of the newest head counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The topic.
+    pub topic: Topic,
+    /// Whether the user is subscribed to it now.
+    pub subscribed: bool,
 }
 
 /// Something every instance must do at once.
@@ -42,6 +54,15 @@ pub enum Control {
         connection: Uuid,
         /// Who the token stands for.
         identity: Box<Identity>,
+    },
+    /// Users left a topic, or lost it: nothing of it may reach them any more.
+    Unsubscribed {
+        /// Whose topic.
+        tenant: Tenant,
+        /// What they left.
+        topic: Topic,
+        /// Who left.
+        users: Vec<UserId>,
     },
 }
 
@@ -106,6 +127,15 @@ impl Bus {
         match self {
             Self::Local(sink) => sink(Incoming::Control(control)),
             Self::Redis(bus) => bus.control(control),
+        }
+    }
+
+    /// Gives an order to all instances and waits, a second at most, until Redis has taken it: what any instance announces
+    /// afterwards is heard after it. Ends at once where Redis is known to be away.
+    pub async fn order(&self, control: Control) {
+        match self {
+            Self::Local(sink) => sink(Incoming::Control(control)),
+            Self::Redis(bus) => bus.order(control).await,
         }
     }
 

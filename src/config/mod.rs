@@ -51,6 +51,8 @@ pub struct Settings {
     pub stream: StreamSettings,
     /// Publishing.
     pub publish: PublishSettings,
+    /// Most topics that one user is subscribed to.
+    pub subscriptions: usize,
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// Origins that a browser may call from, besides the server's own.

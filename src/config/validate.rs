@@ -37,6 +37,7 @@ impl Options {
             auth: auth(self, &numbers, wrong),
             stream: stream(self, &numbers),
             publish: publish(&numbers),
+            subscriptions: numbers.max_subscriptions,
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),

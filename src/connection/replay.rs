@@ -6,7 +6,7 @@ use crate::{
     connection::Filter,
     frame::{Frame, bare_cursor, state_blocks},
     notification::{Cursor, InboxItem, Seq},
-    store::{Page, Position, Row},
+    store::{AccountChange, Page, Position, Row},
     wire::Item,
 };
 
@@ -55,8 +55,7 @@ fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) ->
         match row {
             Row::Arrived { item: Some(item), .. } if wants(item) => {
                 let frame = Frame::notification(&page.epoch, &Item::from(&**item), page.unread);
-                // Frames are made of text, so the bytes are UTF-8.
-                text.push_str(std::str::from_utf8(&frame.bytes).unwrap_or_default());
+                push(&mut text, &frame);
                 told = seq;
             }
             Row::Arrived { .. } => {}
@@ -70,6 +69,11 @@ fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) ->
                 text.push_str(&state_blocks(whole.then_some(&cursor), &states, page.unread));
                 told = if whole { seq } else { told };
             }
+            Row::Account { change, .. } => {
+                let cursor = Cursor { epoch: page.epoch.clone(), seq };
+                push(&mut text, &account(&cursor, change, page.unread));
+                told = seq;
+            }
         }
         if text.len() >= SLICE_BYTES && rows.peek().is_some() {
             end = Position::after(seq);
@@ -81,6 +85,18 @@ fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) ->
         text.push_str(&bare_cursor(&Cursor { epoch: page.epoch.clone(), seq: end.seq }));
     }
     (text, end, taken)
+}
+
+fn push(text: &mut String, frame: &Frame) {
+    // Frames are made of text, so the bytes are UTF-8.
+    text.push_str(std::str::from_utf8(&frame.bytes).unwrap_or_default());
+}
+
+fn account(cursor: &Cursor, change: &AccountChange, unread: i64) -> Frame {
+    match change {
+        AccountChange::Settings => Frame::settings(cursor, unread),
+        AccountChange::Subscription(subscription) => Frame::subscription(cursor, subscription, unread),
+    }
 }
 
 fn shares(row: &Row, seq: Seq) -> bool {

@@ -8,7 +8,7 @@ use chrono::Utc;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use self::model::{Client, Log, WANTED};
+use self::model::{Account, Client, Log, WANTED};
 use super::{Connection, Filter, Step};
 use crate::{
     auth::Identity,
@@ -34,6 +34,8 @@ enum Event {
         more: Seq,
         delete: bool,
     },
+    /// A change of a subscription or of the settings.
+    Account(Account),
     /// Some changes are announced, not long after they were made: what is never drawn is lost, what is drawn twice is
     /// repeated.
     Announce {
@@ -66,6 +68,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         6 => any::<bool>().prop_map(|wanted| Event::Publish { wanted }),
         3 => (1_i64..30, 0_i64..8, any::<bool>())
             .prop_map(|(first, more, delete)| Event::Change { first, more, delete }),
+        2 => prop_oneof![Just(None), Just(Some("team:1")), Just(Some("team:2"))].prop_map(Event::Account),
         6 => (0_i64..4, 0_i64..4, any::<bool>()).prop_map(|(back, more, carried)| Event::Announce { back, more, carried }),
         1 => Just(Event::Stray),
         1 => (1_i64..4).prop_map(|more| Event::Ahead { more }),
@@ -152,6 +155,7 @@ impl World {
         match *event {
             Event::Publish { wanted } => self.log.publish(wanted),
             Event::Change { first, more, delete } => self.log.change(first..=first + more, delete),
+            Event::Account(account) => self.log.change_account(account),
             Event::Announce { back, more, carried } => self.announce(self.log.head() - back, more, carried),
             Event::Stray => {
                 self.hub.reached(&key(), &"stray".to_owned().into(), 5);

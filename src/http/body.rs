@@ -55,9 +55,26 @@ pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, 
     let mut json = serde_json::Deserializer::from_slice(&body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let pointer = if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+        let pointer =
+            if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
         ApiError::Invalid(vec![FieldError::body(pointer, error.inner().to_string())])
     })
+}
+
+/// The same for a body that may be left out: then it has no type either.
+///
+/// # Errors
+/// As [`json`].
+pub async fn json_if_any<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    bytes: usize,
+) -> Result<Option<T>, ApiError> {
+    if request.headers().contains_key(header::CONTENT_TYPE) {
+        return json(request, payload, bytes).await.map(Some);
+    }
+    let none = matches!(payload.to_bytes_limited(1).await, Ok(Ok(body)) if body.is_empty());
+    if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }
 }
 
 /// Tells what is no JSON at all (400) from JSON that is not what it should be (422).

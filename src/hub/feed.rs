@@ -268,6 +268,7 @@ mod tests {
             head: *seqs.end(),
             frames,
             published_at: 0,
+            subscription: None,
         }
     }
 

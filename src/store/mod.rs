@@ -4,6 +4,7 @@
 //! be repeated, and turns the rest into [`Unavailable`].
 
 mod access;
+mod account;
 mod activity;
 mod append;
 mod coalesce;
@@ -11,16 +12,21 @@ mod coalesce;
 mod embedded;
 mod failure;
 mod inbox;
+mod members;
 mod page;
 mod pool;
 mod prepared;
 mod retention;
 mod revocations;
+mod roll;
 pub(crate) mod schema;
 mod state;
 mod streams;
+mod subscriptions;
 mod tickets;
 mod tls;
+mod topic_kinds;
+mod topics;
 
 use std::{
     path::Path,
@@ -36,14 +42,19 @@ use diesel::result::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 pub use access::TICKET_TTL;
+pub use account::{AccountChange, Stamped};
 pub use activity::Activity;
 pub use append::{Appended, Placed, Written};
 pub use inbox::{InboxPage, LOOKED_THROUGH, ListQuery};
+pub use members::Member;
 pub use page::{Ask, Page, Position, Row};
 pub use pool::PoolUse;
 pub use retention::Swept;
+pub use roll::Roll;
 pub use state::Changed;
 pub use streams::Head;
+pub use subscriptions::{Joining, SubscriptionChange};
+pub use topics::{KnownTopic, MyTopic};
 
 use self::failure::{Failure, Patience};
 use crate::config::{DatabaseSettings, RetentionSettings, Settings};

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
+    data_types::PgTimestamp,
     result::QueryResult,
     sql_query,
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
@@ -13,7 +14,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::streams;
+use super::{account::AccountChange, streams};
 use crate::notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey};
 
 /// A place in a stream: after a change, or within the rows that share one.
@@ -65,13 +66,20 @@ pub enum Row {
         /// Its place.
         at: Position,
     },
+    /// A change of the user's account, in its newest state.
+    Account {
+        /// What changed.
+        change: AccountChange,
+        /// Its place.
+        at: Position,
+    },
 }
 
 impl Row {
     /// Its place in the log.
     pub fn at(&self) -> Position {
         match self {
-            Self::Arrived { at, .. } | Self::Changed { at, .. } => *at,
+            Self::Arrived { at, .. } | Self::Changed { at, .. } | Self::Account { at, .. } => *at,
         }
     }
 }
@@ -133,6 +141,12 @@ struct PageRow {
     archived_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    account: Option<String>,
+    #[diesel(sql_type = Bool)]
+    subscribed: bool,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    muted_until: Option<PgTimestamp>,
     #[diesel(sql_type = Nullable<Text>)]
     kind: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -202,6 +216,10 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
 impl PageRow {
     fn into_row(self) -> Option<Row> {
         let at = Position { seq: self.at_seq?, row: self.row_seq? };
+        if let Some(name) = self.account {
+            let change = AccountChange::of(&name, self.subscribed, self.muted_until)?;
+            return Some(Row::Account { change, at: Position::after(at.seq) });
+        }
         let id = self.notification_id?;
         if self.arrival? {
             let item = if self.deleted_at.is_some() { None } else { self.into_item(id).map(Box::new) };

@@ -1,11 +1,13 @@
 -- For each asked stream: where it stands, and its next changes after a position, from one snapshot.
 -- A row that arrived after the position comes as an arrival at its seq, in its newest state; a row whose state
--- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change.
+-- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change. A change of the
+-- user's account shares its seq with nothing; of a subscription it brings the newest state.
 -- A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
 select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, change.notification_id,
     change.read_at, change.archived_at, change.deleted_at,
+    change.account, subscription.topic is not null as subscribed, subscription.muted_until,
     n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.created_at, n.expires_at
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
@@ -15,7 +17,9 @@ cross join lateral (
 left join lateral (
     select * from (
         (
-            select seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at
+            select
+                seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at,
+                null as account
             from inbox
             where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
             order by seq
@@ -23,7 +27,9 @@ left join lateral (
         )
         union all
         (
-            select noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at
+            select
+                noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at,
+                null
             from (
                 select changed_seq, seq
                 from inbox_changes as c
@@ -38,11 +44,25 @@ left join lateral (
                 limit 1
             ) as item
         )
-    ) as both_kinds
+        union all
+        (
+            select changed_seq, changed_seq, false, null, null, null, null, name
+            from account_changes as a
+            where a.tenant = asked.tenant and a.user_id = asked.user_id and a.changed_seq > asked.after_seq
+            order by changed_seq
+            limit asked.max_rows
+        )
+    ) as all_kinds
     order by at_seq, row_seq
     limit asked.max_rows
 ) as change on true
 left join lateral (
     select * from notifications where change.arrival and notifications.id = change.notification_id limit 1
 ) as n on true
+left join lateral (
+    select s.topic, s.muted_until from subscriptions as s
+    where starts_with(change.account, 'topic:') and s.tenant = asked.tenant and s.user_id = asked.user_id
+        and s.topic = substr(change.account, 7)
+    limit 1
+) as subscription on true
 order by asked.place, change.at_seq, change.row_seq

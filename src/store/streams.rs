@@ -10,10 +10,10 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
-    Store, Unavailable,
+    Store, Unavailable, account,
     schema::{inbox_changes, streams},
 };
-use crate::notification::{Epoch, Seq, UserKey};
+use crate::notification::{Epoch, Seq, Tenant, UserId, UserKey};
 
 /// Where a stream stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,20 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
     }
 }
 
+/// Locks the streams of users, who must be in order; those that are missing are left out.
+pub(super) async fn lock_all(conn: &mut AsyncPgConnection, tenant: &Tenant, users: &[&UserId]) -> QueryResult<()> {
+    // The limit makes it one look-up for each user, in the order in which they are given.
+    sql_query(
+        "select from unnest($2::text[]) as asked (user_id) cross join lateral (select from streams as s \
+         where s.tenant = $1 and s.user_id = asked.user_id limit 1 for update) as locked",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Array<Text>, _>(users.iter().map(|user| user.as_str()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Writes what a change made of a locked stream.
 pub(super) async fn advance(
     conn: &mut AsyncPgConnection,
@@ -145,7 +159,8 @@ pub(super) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str
         .execute(conn)
         .await?;
     let mine = inbox_changes::table.filter(inbox_changes::tenant.eq(tenant)).filter(inbox_changes::user_id.eq(user));
-    diesel::delete(mine.filter(inbox_changes::changed_seq.le(seq))).execute(conn).await.map(drop)
+    diesel::delete(mine.filter(inbox_changes::changed_seq.le(seq))).execute(conn).await?;
+    account::forget(conn, tenant, user, seq).await
 }
 
 async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {

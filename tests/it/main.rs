@@ -25,3 +25,4 @@ mod redis_cluster;
 mod retention;
 mod stream;
 mod tls;
+mod topics;

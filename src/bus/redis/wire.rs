@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use crate::{
-    bus::{Announcement, Control},
+    bus::{Announcement, Control, Joined},
     frame::{Frame, Subject},
-    notification::{Epoch, KIND_BYTES, Priority, Seq, UserKey},
+    notification::{Epoch, KIND_BYTES, Priority, Seq, USER_ID_BYTES, UserKey},
+    topic::TOPIC_BYTES,
 };
 
 /// First word of every message; a change of the form takes another number.
@@ -17,7 +18,9 @@ pub(super) const FRAME_BYTES: usize = 16 * 1024;
 /// Most frames of an announcement.
 const FRAMES: usize = 64;
 /// Most bytes of a header: [`FRAMES`] frames of the longest kind, and the fixed part.
-const HEADER_BYTES: usize = FRAMES * (KIND_BYTES + 32) + 256;
+const HEADER_BYTES: usize = FRAMES * (KIND_BYTES + 32) + TOPIC_BYTES + 256;
+/// Most bytes of an order: a thousand users of the longest name, each quoted.
+const CONTROL_BYTES: usize = 1_000 * (2 * USER_ID_BYTES + 3) + 1_024;
 /// Most bytes of an epoch.
 const EPOCH_BYTES: usize = 64;
 
@@ -32,9 +35,12 @@ pub(super) enum Foreign {
 
 /// Writes an announcement; the key is in the channel's name. Frames are left out where they are too large.
 pub(super) fn announcement(announcement: &Announcement) -> Vec<u8> {
-    let Announcement { epoch, head, frames, published_at, .. } = announcement;
+    let Announcement { epoch, head, frames, published_at, subscription, .. } = announcement;
     let frames: &[Frame] = if portable(frames) { frames } else { &[] };
     let mut message = format!("{VERSION} {} {head} {published_at}", epoch.as_str());
+    if let Some(Joined { topic, subscribed }) = subscription {
+        let _ = write!(message, " {}{topic}", if *subscribed { '+' } else { '-' });
+    }
     for Frame { seq, subject, bytes } in frames {
         let _ = match subject {
             Subject::State => write!(message, " {seq},{}", bytes.len()),
@@ -80,9 +86,14 @@ fn parse_announcement<'a>(
     words: &mut impl Iterator<Item = &'a str>,
     mut body: Bytes,
 ) -> Option<Announcement> {
+    let mut words = words.peekable();
     let epoch = words.next().filter(|text| is_epoch(text))?;
     let head: Seq = digits(words.next()?)?;
     let published_at = digits(words.next()?)?;
+    let subscription = match words.next_if(|word| word.starts_with(['+', '-'])) {
+        Some(word) => Some(joined(word)?),
+        None => None,
+    };
     let mut frames = Vec::new();
     for word in words {
         if frames.len() == FRAMES {
@@ -93,7 +104,14 @@ fn parse_announcement<'a>(
     let gapless = frames.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
     let at_head = frames.last().is_none_or(|last| last.seq == head);
     let whole = body.is_empty() && gapless && at_head;
-    whole.then(|| Announcement { key, epoch: Epoch::from(epoch.to_owned()), head, frames, published_at })
+    let epoch = Epoch::from(epoch.to_owned());
+    whole.then_some(Announcement { key, epoch, head, frames, published_at, subscription })
+}
+
+/// The word of the header that says which topic was joined (`+`) or left (`-`).
+fn joined(word: &str) -> Option<Joined> {
+    let topic = word[1..].parse().ok()?;
+    Some(Joined { topic, subscribed: word.starts_with('+') })
 }
 
 /// One frame's word of the header; its bytes are taken off the body.
@@ -121,13 +139,17 @@ pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
             // An identity is plain data: it always serialises.
             format!("extend {connection} {}", serde_json::to_string(identity).unwrap_or_default())
         }
+        Control::Unsubscribed { tenant, topic, users } => {
+            // Texts, which always serialise.
+            format!("unsubscribed {tenant} {}", serde_json::to_string(&(topic, users)).unwrap_or_default())
+        }
     };
     format!("{VERSION} {origin} {order}").into_bytes()
 }
 
 /// Reads an order and who gave it.
 pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
-    let message = short(message)?;
+    let message = text(&message[..message.len().min(CONTROL_BYTES)])?;
     drop(words(message)?);
     let mut words = message.splitn(5, ' ').skip(1);
     match (words.next(), words.next(), words.next(), words.next()) {
@@ -136,6 +158,11 @@ pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
             let connection = connection.parse().map_err(|_| Foreign::Malformed)?;
             let identity = serde_json::from_str(identity).map_err(|_| Foreign::Malformed)?;
             Ok((origin, Control::Extend { connection, identity }))
+        }
+        (Some(origin), Some("unsubscribed"), Some(tenant), Some(rest)) => {
+            let tenant = tenant.parse().map_err(|_| Foreign::Malformed)?;
+            let (topic, users) = serde_json::from_str(rest).map_err(|_| Foreign::Malformed)?;
+            Ok((origin, Control::Unsubscribed { tenant, topic, users }))
         }
         _ => Err(Foreign::Malformed),
     }
@@ -167,7 +194,7 @@ fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign> {
     Err(if number.is_some_and(|number| number > 1) { Foreign::Newer } else { Foreign::Malformed })
 }
 
-/// A message without frames.
+/// A small message without frames.
 fn short(message: &[u8]) -> Result<&str, Foreign> {
     text(&message[..message.len().min(HEADER_BYTES)])
 }
@@ -211,12 +238,14 @@ mod tests {
         fn announcements()(
             epoch in "[a-z0-9]{1,20}", first in 1_i64..i64::MAX - 100, published_at: u64,
             parts in vec((subjects(), vec(any::<u8>(), 0..300)), 0..20),
+            joined in prop::option::of(("[a-z0-9]{1,9}(:[A-Za-z0-9_.-]{0,9}[a-z])?", any::<bool>())),
         ) -> Announcement {
             let frames: Vec<Frame> = (first..).zip(parts).map(|(seq, (subject, bytes))| {
                 Frame { seq, subject, bytes: bytes.into() }
             }).collect();
             let head = frames.last().map_or(first, |frame| frame.seq);
-            Announcement { key: key(), epoch: Epoch::from(epoch), head, frames, published_at }
+            let subscription = joined.map(|(topic, subscribed)| Joined { topic: topic.parse().unwrap(), subscribed });
+            Announcement { key: key(), epoch: Epoch::from(epoch), head, frames, published_at, subscription }
         }
     }
 
@@ -251,7 +280,8 @@ mod tests {
     fn large_frames_are_left_out() {
         let bytes = Bytes::from(vec![b'x'; FRAME_BYTES + 1]);
         let frames = vec![Frame { seq: 7, subject: Subject::State, bytes }];
-        let given = Announcement { key: key(), epoch: Epoch::from("e".to_owned()), head: 7, frames, published_at: 1 };
+        let epoch = Epoch::from("e".to_owned());
+        let given = Announcement { key: key(), epoch, head: 7, frames, published_at: 1, subscription: None };
         let read = read_announcement(key(), &announcement(&given).into()).unwrap();
         assert_eq!(read, Announcement { frames: Vec::new(), ..given });
     }
@@ -261,7 +291,9 @@ mod tests {
         let read = |text: &'static [u8]| read_announcement(key(), &Bytes::from_static(text)).unwrap_err();
         assert_eq!(read(b"T2 anything\xff\n"), Foreign::Newer);
         assert_eq!(read(b"T10\n"), Foreign::Newer);
-        let malformed: [&[u8]; 12] = [
+        let malformed: [&[u8]; 14] = [
+            b"T1 e 1 1 +\n",
+            b"T1 e 1 1 1,1 +team:7\na",
             b"",
             b"\n",
             b"T0 e 1 1\n",
@@ -283,6 +315,11 @@ mod tests {
     #[test]
     fn controls_and_probes_survive_their_bytes() {
         assert_eq!(read_control(&control("i-1", &Control::Revoked)), Ok(("i-1", Control::Revoked)));
+        let long = |number| format!("{number:0>4} {}", "\"".repeat(USER_ID_BYTES - 5)).parse().unwrap();
+        let users = (0..1_000).map(long).collect();
+        let many = Control::Unsubscribed { tenant: key().tenant, topic: "team:7".parse().unwrap(), users };
+        assert_eq!(read_control(&control("i-1", &many)), Ok(("i-1", many)));
+        assert_eq!(read_control(b"T1 i-1 unsubscribed acme [\"team:7\"]"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T1 i-1 other"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T2 i-1 other"), Err(Foreign::Newer));
         assert_eq!(read_probe(&probe(u64::MAX, 15)), Ok((u64::MAX, 15)));

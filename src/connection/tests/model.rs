@@ -14,7 +14,8 @@ use crate::{
     connection::{Asked, Chunk, Filter},
     frame::Frame,
     notification::{Content, Cursor, Epoch, InboxItem, ItemState, Priority, Seq, UserKey},
-    store::{Ask, Page, Position, Row},
+    store::{AccountChange, Ask, Page, Position, Row},
+    topic::Subscription,
     wire::Item,
 };
 
@@ -56,6 +57,9 @@ struct Stored {
     changed: Seq,
 }
 
+/// What a change of the account is about: a topic's subscription, or the settings.
+pub type Account = Option<&'static str>;
+
 /// One life of a stream.
 pub struct Log {
     pub epoch: Epoch,
@@ -64,11 +68,14 @@ pub struct Log {
     frames: Vec<Frame>,
     /// By arrival.
     rows: BTreeMap<Seq, Stored>,
+    /// The newest change of each, and whether the topic is subscribed since.
+    accounts: BTreeMap<Account, (Seq, bool)>,
 }
 
 impl Log {
     pub fn new(life: usize) -> Self {
-        Self { epoch: format!("life{life}").into(), pruned: 0, frames: Vec::new(), rows: BTreeMap::new() }
+        let (frames, rows, accounts) = Default::default();
+        Self { epoch: format!("life{life}").into(), pruned: 0, frames, rows, accounts }
     }
 
     pub fn head(&self) -> Seq {
@@ -100,6 +107,18 @@ impl Log {
         }
     }
 
+    /// Joins or leaves a topic, or changes the settings.
+    pub fn change_account(&mut self, account: Account) {
+        let changed = self.head() + 1;
+        let newest = self.accounts.entry(account).or_default();
+        *newest = (changed, !newest.1);
+        let cursor = Cursor { epoch: self.epoch.clone(), seq: changed };
+        self.frames.push(match account_change(account, newest.1) {
+            AccountChange::Settings => Frame::settings(&cursor, 0),
+            AccountChange::Subscription(subscription) => Frame::subscription(&cursor, &subscription, 0),
+        });
+    }
+
     /// Forgets what is deleted.
     pub fn purge(&mut self) {
         let gone = self.rows.extract_if(.., |_, row| row.stage == Stage::Deleted);
@@ -110,12 +129,17 @@ impl Log {
     pub fn announcement(&self, key: &UserKey, seqs: RangeInclusive<Seq>, carried: bool) -> Announcement {
         let told = self.frames.iter().filter(|frame| carried && seqs.contains(&frame.seq));
         let (epoch, frames) = (self.epoch.clone(), told.cloned().collect());
-        Announcement { key: key.clone(), epoch, head: *seqs.end(), frames, published_at: 0 }
+        Announcement { key: key.clone(), epoch, head: *seqs.end(), frames, published_at: 0, subscription: None }
     }
 
     /// What `store/page.sql` answers.
     pub fn page(&self, ask: &Ask) -> Page {
         let mut rows: Vec<Row> = self.rows.iter().flat_map(|(seq, row)| changes(*seq, row, ask.after)).collect();
+        let accounts = self.accounts.iter().filter(|(_, (seq, _))| *seq > ask.after.seq);
+        rows.extend(accounts.map(|(account, (seq, subscribed))| Row::Account {
+            change: account_change(*account, *subscribed),
+            at: Position::after(*seq),
+        }));
         rows.sort_by_key(Row::at);
         rows.truncate(if ask.max_rows == 0 { 0 } else { ask.max_rows + 1 });
         let (epoch, head, pruned, end) = (self.epoch.clone(), self.head(), self.pruned, Position::after(self.head()));
@@ -140,6 +164,11 @@ fn changes(seq: Seq, row: &Stored, after: Position) -> Vec<Row> {
         found.push(Row::Changed { state: state(seq, row), at });
     }
     found
+}
+
+fn account_change(account: Account, subscribed: bool) -> AccountChange {
+    let Some(topic) = account else { return AccountChange::Settings };
+    AccountChange::Subscription(Subscription { topic: topic.parse().unwrap(), subscribed, muted_until: None })
 }
 
 fn id(seq: Seq) -> Uuid {
@@ -179,12 +208,14 @@ pub struct Client {
     arrived: BTreeSet<Seq>,
     /// The newest state that an event told on this connection.
     stages: BTreeMap<Seq, Stage>,
+    /// The newest change of each account that an event told since `start`.
+    accounts: BTreeMap<Account, (Seq, bool)>,
 }
 
 impl Client {
     pub fn new(filter: Filter) -> Self {
-        let (loaded, view, arrived, stages) = Default::default();
-        Self { filter, cursor: None, loaded, start: 0, view, arrived, stages }
+        let (loaded, view, arrived, stages, accounts) = Default::default();
+        Self { filter, cursor: None, loaded, start: 0, view, arrived, stages, accounts }
     }
 
     /// What it asks for on a connect.
@@ -208,6 +239,7 @@ impl Client {
                 "hello" => self.greet(&data),
                 "notification" => self.arrive(&data),
                 "state" => self.change(&data),
+                "subscription" | "settings" => self.change_account(&data),
                 "" => {}
                 other => assert_eq!(other, "bye"),
             }
@@ -230,7 +262,14 @@ impl Client {
             self.start = self.cursor.as_ref().unwrap().seq;
             self.view = self.loaded.0.clone();
             self.arrived.clear();
+            self.accounts.clear();
         }
+    }
+
+    fn change_account(&mut self, told: &Value) {
+        let account = ["team:1", "team:2"].into_iter().find(|topic| told["topic"] == *topic);
+        let seq = self.cursor.as_ref().unwrap().seq;
+        self.accounts.insert(account, (seq, told["subscribed"].as_bool().unwrap_or_default()));
     }
 
     fn arrive(&mut self, item: &Value) {
@@ -260,6 +299,11 @@ impl Client {
             let content = item(*seq, row).content;
             let wanted = row.stage < Stage::Deleted && self.filter.wants(&content.kind, content.priority);
             assert!(!wanted || self.arrived.contains(seq), "{seq} was never sent");
+        }
+        for (account, newest) in log.accounts.iter().filter(|(_, (seq, _))| *seq > self.start) {
+            let told = self.accounts.get(account).unwrap_or_else(|| panic!("{account:?} was never told"));
+            assert_eq!(told.0, newest.0, "the newest change of {account:?}");
+            assert!(account.is_none() || told.1 == newest.1, "the state of {account:?}");
         }
         for (seq, stage) in &self.view {
             let kept = log.rows.get(seq).map_or(Stage::Deleted, |row| row.stage);

@@ -51,7 +51,8 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let known = authenticator.revocations().clone();
     Data::new(Parts {
         publisher: Publisher::start(store.clone(), fanout.clone(), &settings.publish, &tracker),
-        inbox: Inbox::new(store.clone(), fanout, tracker),
+        inbox: Inbox::new(store.clone(), fanout.clone(), tracker.clone()),
+        topics: Topics::new(store.clone(), fanout, bus.clone(), tracker, settings.subscriptions),
         revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
         store,
         hub,

@@ -73,7 +73,14 @@ fn announcement(user: &str) -> Announcement {
     let head = NEXT.fetch_add(1, Ordering::Relaxed);
     let subject = Subject::Notification { kind: "payment_received".to_owned(), priority: Priority::High };
     let frames = vec![Frame { seq: head, subject, bytes: Bytes::from(format!("id: {user}.{head}\n\n")) }];
-    Announcement { key: key(user), epoch: Epoch::from("e1".to_owned()), head, frames, published_at: 7 }
+    Announcement {
+        key: key(user),
+        epoch: Epoch::from("e1".to_owned()),
+        head,
+        frames,
+        published_at: 7,
+        subscription: None,
+    }
 }
 
 /// Announces to a user on one instance until the other hears it: what is sent while the path heals may be lost.
