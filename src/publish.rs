@@ -29,7 +29,7 @@ use crate::{
 pub struct Accepted {
     /// The notification's id; of the first publish when this one repeated it.
     pub id: Uuid,
-    /// How many inboxes it went to.
+    /// How many users it was for. Who keeps it out of the inbox by preference is one of them.
     pub recipients: usize,
     /// True when the idempotency key and the body were known already: nothing new was written.
     pub repeated: bool,
@@ -248,11 +248,11 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
     item.users.iter().map(|user| UserKey { tenant: item.tenant.clone(), user: user.clone() })
 }
 
-/// One announcement per recipient, in the order of the seqs of each.
+/// One announcement per inbox, in the order of the seqs of each.
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
     for (key, row) in keys(item).zip(&written.rows) {
-        let Placed { epoch, seq, unread } = row;
-        let wire = Item::arriving(item.id, *seq, &item.content, written.created_at, written.expires_at);
+        let Some(Placed { epoch, seq, unread, decision }) = row else { continue };
+        let wire = Item::arriving(item.id, *seq, &item.content, *decision, written.created_at, written.expires_at);
         let frames = vec![Frame::notification(epoch, &wire, *unread)];
         announcements.push(Announcement {
             key,

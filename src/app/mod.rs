@@ -25,7 +25,10 @@ use crate::{
     hub::{Hub, Origin},
     inbox::Inbox,
     ingest::{self, Ingest, RECLAIM_IDLE},
+    kinds::Kinds,
+    preferences::Preferences,
     publish::Publisher,
+    registrar::Registrar,
     revoker::Revoker,
     sockets::Sockets,
     store::Store,
@@ -52,6 +55,7 @@ pub struct Running {
 struct Inbound {
     hub: Hub,
     heads: HeadCheck,
+    registrar: Registrar,
     revoker: Revoker,
 }
 
@@ -60,6 +64,7 @@ impl Inbound {
         match incoming {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
             Incoming::Control(Control::Revoked) => self.revoker.note_change(),
+            Incoming::Control(Control::KindsChanged) => self.registrar.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {
                 if !self.revoker.refuses(&identity) {
                     self.hub.extend(connection, &identity);
@@ -67,6 +72,7 @@ impl Inbound {
             }
             Incoming::Restored => {
                 self.heads.hurry();
+                self.registrar.note_change();
                 self.revoker.note_change();
             }
         }
@@ -109,6 +115,10 @@ impl Running {
         if core.revoker.reload().await.is_err() {
             log::warn!("revocations are not known yet: the database does not answer");
             core.revoker.note_change();
+        }
+        if core.registrar.reload().await.is_err() {
+            log::warn!("what tenants say of kinds is not known yet: the database does not answer");
+            core.registrar.note_change();
         }
         let failed = Arc::new(Notify::new());
         core.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
@@ -167,6 +177,9 @@ struct Core {
     inbox: Inbox,
     authenticator: Authenticator,
     heads: HeadCheck,
+    kinds: Kinds,
+    registrar: Registrar,
+    preferences: Preferences,
     revoker: Revoker,
     sockets: Option<Sockets>,
     health: Arc<Health>,
@@ -190,7 +203,16 @@ impl Core {
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
-        let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
+        let kinds = Kinds::new(settings.kinds.clone());
+        let registrar = Registrar::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
+        let preferences = Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone());
+        let inbound_parts = Inbound {
+            hub: hub.clone(),
+            heads: heads.clone(),
+            registrar: registrar.clone(),
+            revoker: revoker.clone(),
+        };
+        let _ = inbound.set(inbound_parts);
         let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {
@@ -203,6 +225,9 @@ impl Core {
             inbox,
             authenticator,
             heads,
+            kinds,
+            registrar,
+            preferences,
             revoker,
             sockets,
             health,
@@ -219,6 +244,7 @@ impl Core {
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
         }
+        tasks.spawn("kinds", self.registrar.clone().run(tasks.stop.clone()));
         tasks.spawn("revocations", self.revoker.clone().run(tasks.stop.clone()));
         tasks.spawn("retention", retention::run(store.clone(), self.fanout.clone(), sweep, tasks.stop.clone()));
         let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
@@ -233,6 +259,7 @@ impl Core {
             prefix: self.settings.prefix.clone(),
             instance: Uuid::new_v4().simple().to_string(),
             limits: self.settings.publish.clone(),
+            kinds: self.kinds.clone(),
             publish: ingest::through(self.publisher.clone()),
             reclaim_idle: RECLAIM_IDLE,
         };
@@ -240,10 +267,22 @@ impl Core {
     }
 
     fn into_parts(self) -> Parts {
-        let Self {
-            settings, store, bus, hub, publisher, inbox, authenticator, sockets, revoker, health, metrics, ..
-        } = self;
-        Parts { settings, store, publisher, inbox, authenticator, hub, sockets, revoker, bus, health, metrics }
+        Parts {
+            settings: self.settings,
+            store: self.store,
+            publisher: self.publisher,
+            inbox: self.inbox,
+            kinds: self.kinds,
+            registrar: self.registrar,
+            preferences: self.preferences,
+            authenticator: self.authenticator,
+            hub: self.hub,
+            sockets: self.sockets,
+            revoker: self.revoker,
+            bus: self.bus,
+            health: self.health,
+            metrics: self.metrics,
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Joined {
 pub enum Control {
     /// Revocations changed: read them anew and end the streams they concern.
     Revoked,
+    /// What tenants say of kinds changed: read it anew.
+    KindsChanged,
     /// Let an open stream go on under a fresh token of its user.
     Extend {
         /// The stream's connection, wherever it is.

@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth, message, publish::Refused, store::Unavailable};
+use crate::{auth, message, preferences, publish::Refused, registrar, store::Unavailable};
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -83,6 +83,12 @@ pub enum ApiError {
     /// JSON that is not what it should be.
     #[error("the body is not valid")]
     Invalid(Vec<FieldError>),
+    /// A change that must name the state that it is meant for does not.
+    #[error("the header If-Match is required: the ETag of what is to be changed, or *")]
+    NoCondition,
+    /// What is to be changed is not what it was when the caller looked.
+    #[error("it has changed meanwhile: get it anew")]
+    Changed,
     /// Header and body name different idempotency keys.
     #[error("the header and the body name different idempotency keys")]
     KeysDiffer,
@@ -176,6 +182,8 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type")
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body"),
+            Self::NoCondition => (StatusCode::PRECONDITION_REQUIRED, "condition-required", "Condition required"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed", "Changed meanwhile"),
             Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
@@ -292,6 +300,27 @@ impl From<Refused> for ApiError {
             Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
             Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<preferences::Refused> for ApiError {
+    fn from(refused: preferences::Refused) -> Self {
+        match refused {
+            preferences::Refused::Invalid(problems) => problems.into(),
+            preferences::Refused::Changed => Self::Changed,
+            preferences::Refused::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<registrar::Refused> for ApiError {
+    fn from(refused: registrar::Refused) -> Self {
+        match refused {
+            registrar::Refused::TooMany => {
+                Self::TooLarge { limit: "kinds", most: registrar::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
+            }
+            registrar::Refused::Unavailable(_) => Self::Unavailable,
         }
     }
 }

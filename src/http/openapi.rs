@@ -17,7 +17,7 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    health, inbox, metrics_endpoint, publish, revocations, stream_docs, tickets,
+    health, inbox, kinds, metrics_endpoint, publish, revocations, settings, stream_docs, tickets,
 };
 use crate::{frame, wire};
 
@@ -35,8 +35,10 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         publish::one, publish::batch,
         inbox::list, inbox::unread_count, inbox::get, inbox::read, inbox::unread, inbox::archive, inbox::delete,
         inbox::read_all,
+        settings::get, settings::put, settings::patch, settings::why,
         stream_docs::stream, tickets::create, stream_docs::extend,
         revocations::create,
+        kinds::list, kinds::get, kinds::put, kinds::delete, kinds::defaults, kinds::put_defaults,
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
     components(schemas(
@@ -46,6 +48,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     tags(
         (name = "publishing", description = "For backends, with a token of scope `publish`."),
         (name = "inbox", description = "The token's own user, nobody else."),
+        (name = "preferences", description = "Which channels notifications take to the token's own user, and why."),
         (name = "stream", description = "Every change of the inbox, at once and in order."),
         (name = "administration", description = "With a token of scope `admin`, within its tenant."),
         (name = "operations", description = "For load balancers and monitoring, without a token."),
@@ -78,7 +81,7 @@ impl Modify for Finish {
         let components = api.components.get_or_insert_with(Default::default);
         components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
         for item in api.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
             operations.into_iter().flatten().filter(|operation| operation.security.is_none()).for_each(secure);
         }
     }
@@ -110,6 +113,8 @@ refusals! {
     BadQuery { "400" "A query parameter is unknown or malformed; `errors` names each" }
     BadSyntax { "400" "The body is no JSON, or a header is malformed" }
     NoSuchItem { "404" "The caller has no such notification" }
+    Changed { "412" "It has changed meanwhile: get it anew" }
+    NoCondition { "428" "The header `If-Match` is missing" }
     LargeBody { "413" "A bound was exceeded; `detail` names it" }
     BadType { "415" "The body is of another type" }
     BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }

@@ -38,7 +38,7 @@ const KEY_ON_BATCH: ApiError =
 pub struct Receipt {
     /// The notification's id.
     pub id: Uuid,
-    /// How many inboxes it went to.
+    /// How many users it was for. Who keeps it out of the inbox by preference is one of them.
     #[schema(example = 1)]
     pub recipients: usize,
 }
@@ -192,7 +192,7 @@ fn prepare(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> R
     let message = message::parse(body, limits)?;
     match (&key, message.idempotency_key()) {
         (Some(header), Some(field)) if header != field => Err(ApiError::KeysDiffer),
-        _ => Ok(message.into_new(tenant, Source::Http, key)),
+        _ => Ok(message.into_new(tenant, Source::Http, key, &parts.kinds)?),
     }
 }
 

@@ -202,9 +202,9 @@ impl Ingest {
     /// The publish that a message holds, or why it holds none.
     fn parse(&self, heard: &Heard) -> Result<NewNotification, String> {
         let (tenant, user) = self.recipient(&heard.channel)?;
-        let message =
-            message::parse_for(user, &heard.payload, &self.limits).map_err(|problems| problems.to_string())?;
-        Ok(message.into_new(tenant, Source::Channel, None))
+        message::parse_for(user, &heard.payload, &self.limits)
+            .and_then(|message| message.into_new(tenant, Source::Channel, None, &self.kinds))
+            .map_err(|problems| problems.to_string())
     }
 
     /// The recipient in a channel's name: the id is everything after `user:`, whatever it holds.

@@ -10,10 +10,8 @@ use super::{
     Message,
     problem::{Problem, Problems, escape},
 };
-use crate::notification::{KIND_BYTES, Malformed, UserId};
+use crate::notification::{MESSAGE_CHARS, Malformed, TITLE_CHARS, UserId, word};
 
-const TITLE_CHARS: usize = 500;
-const MESSAGE_CHARS: usize = 10_000;
 const DATA_DEPTH: usize = 32;
 const ACTION_URL_BYTES: usize = 2_048;
 const IDEMPOTENCY_KEY_BYTES: usize = 200;
@@ -47,7 +45,7 @@ pub(super) fn recipients(users: &mut Vec<UserId>, most: usize) -> Result<(), Pro
 /// Checks all fields but the recipients.
 pub(super) fn fields(message: &Message) -> Result<(), Problems> {
     let mut found = Found(Vec::new());
-    found.note("/title", title(&message.title));
+    found.note_if("/title", message.title.as_deref(), title);
     found.note_if("/kind", message.kind.as_deref(), word);
     found.note_if("/category", message.category.as_deref(), word);
     found.note_if("/message", message.message.as_deref(), text);
@@ -116,7 +114,7 @@ fn is_scalar(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(_) | Value::Number(_))
 }
 
-fn title(text: &str) -> Result<(), Malformed> {
+pub(super) fn title(text: &str) -> Result<(), Malformed> {
     if text.trim().is_empty() || text.chars().count() > TITLE_CHARS {
         return Err(Malformed("a title of 1 to 500 characters, not all of them blank, is required"));
     }
@@ -126,21 +124,12 @@ fn title(text: &str) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn text(text: &str) -> Result<(), Malformed> {
+pub(super) fn text(text: &str) -> Result<(), Malformed> {
     if text.chars().count() > MESSAGE_CHARS {
         return Err(Malformed("at most 10,000 characters"));
     }
     if text.contains('\0') {
         return Err(Malformed(NUL));
-    }
-    Ok(())
-}
-
-/// A kind or a category.
-pub(super) fn word(text: &str) -> Result<(), Malformed> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-    if text.is_empty() || text.len() > KIND_BYTES || !text.bytes().all(allowed) {
-        return Err(Malformed("1 to 64 characters of A-Z, a-z, 0-9, _, ., : and -"));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod cloud_event;
+mod compose;
 mod fingerprint;
 mod problem;
 
@@ -14,12 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::{
-    check::idempotency_key,
-    problem::{Problem, Problems},
-};
+pub use self::check::idempotency_key;
+pub use crate::problem::{Problem, Problems};
 use crate::{
     config::PublishSettings,
+    kinds::Kinds,
     notification::{Content, NewNotification, Priority, Source, Tenant, UserId},
 };
 
@@ -33,15 +33,14 @@ pub struct Message {
     users: Vec<UserId>,
     /// What happened: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`; `system_alert` when absent.
     kind: Option<String>,
-    /// The group of kinds that a user sets preferences for; same characters as `kind`.
+    /// The group of kinds that a user sets preferences for; same characters as `kind`. The kind's when absent.
     category: Option<String>,
-    /// How much it matters; `medium` when absent.
+    /// How much it matters; the kind's when absent, else `medium`.
     priority: Option<Priority>,
-    /// One line, 1 to 500 characters.
-    #[serde(default)]
-    #[schema(required, min_length = 1, max_length = 500)]
-    title: String,
-    /// The text below the title, at most 10,000 characters.
+    /// One line, 1 to 500 characters. Required, unless the kind has a template for it.
+    #[schema(min_length = 1, max_length = 500)]
+    title: Option<String>,
+    /// The text below the title, at most 10,000 characters. When absent, what the kind's template makes of `data`, if it has one.
     #[schema(max_length = 10000)]
     message: Option<String>,
     /// Any JSON of at most 32 levels.
@@ -53,6 +52,9 @@ pub struct Message {
     idempotency_key: Option<String>,
     /// When it leaves inboxes: in the future and before the year 2200.
     expires_at: Option<DateTime<Utc>>,
+    /// Where in the body it stood, as a JSON pointer.
+    #[serde(skip)]
+    place: &'static str,
 }
 
 /// The kind of a message that names none.
@@ -104,29 +106,44 @@ impl Message {
         self.idempotency_key.as_deref()
     }
 
-    /// Makes it ready for the write path, under a fresh id. `default_key` is the idempotency key of a body that has
-    /// none; the caller has passed it through [`idempotency_key`] or made it itself.
-    pub fn into_new(self, tenant: Tenant, source: Source, default_key: Option<String>) -> NewNotification {
+    /// Makes it ready for the write path, under a fresh id: what it leaves open is filled in from its kind.
+    /// `default_key` is the idempotency key of a body that has none; the caller has passed it through
+    /// [`idempotency_key`] or made it itself.
+    ///
+    /// # Errors
+    /// When it has no title, or its kind's templates make texts of it that are out of bounds.
+    pub fn into_new(
+        self,
+        tenant: Tenant,
+        source: Source,
+        default_key: Option<String>,
+        kinds: &Kinds,
+    ) -> Result<NewNotification, Problems> {
         let fingerprint = fingerprint::of(&self);
-        let content = Arc::new(Content {
+        let name = self.kind.as_deref().unwrap_or(DEFAULT_KIND);
+        let kind = kinds.of(&tenant, name);
+        let texts = compose::texts(&self, name, &kind).map_err(|problems| problems.below(self.place))?;
+        let content = Content {
+            category: self.category.or_else(|| kind.category.clone()),
+            priority: self.priority.or(kind.priority).unwrap_or_default(),
             kind: self.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned()),
-            category: self.category,
-            priority: self.priority.unwrap_or_default(),
-            title: self.title,
-            message: self.message,
+            title: texts.title,
+            message: texts.message,
             data: self.data,
             action_url: self.action_url,
-        });
-        NewNotification {
+            presentation: kind.presentation(),
+        };
+        Ok(NewNotification {
             id: Uuid::now_v7(),
             tenant,
             users: self.users,
-            content,
+            decision: kind.decision(content.category.as_deref()),
+            content: Arc::new(content),
             idempotency_key: self.idempotency_key.or(default_key),
             fingerprint,
-            expires_at: self.expires_at,
+            expires_at: self.expires_at.or_else(|| kind.expires_at()),
             source,
-        }
+        })
     }
 }
 

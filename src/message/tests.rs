@@ -1,14 +1,22 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kinds::Seed;
 
 fn limits() -> PublishSettings {
     PublishSettings { body_bytes: 65_536, recipients: 3, batch_items: 1, commit_rows: 1, writers: 1, queue: 1 }
 }
 
+/// Knows one kind, whose texts are templates.
+fn kinds() -> Kinds {
+    let seed = "[made]\ncategory = 'c'\npriority = 'high'\nicon = 'i'\nretentionDays = 2\n\
+                titleTemplate = 'Hi {{data.name}}'\nmessageTemplate = '{{category}}{{data.text}}'";
+    Kinds::new(Seed::parse(seed).unwrap())
+}
+
 fn read_one(body: &Value) -> Result<NewNotification, Problems> {
     let tenant = "acme".parse().unwrap();
-    parse(body.to_string().as_bytes(), &limits()).map(|message| message.into_new(tenant, Source::Http, None))
+    parse(body.to_string().as_bytes(), &limits())?.into_new(tenant, Source::Http, None, &kinds())
 }
 
 fn body(field: &str, value: Value) -> Value {
@@ -108,7 +116,7 @@ fn what_is_not_json_or_too_long_is_one_problem_of_the_whole() {
 fn the_fingerprint_sees_the_content_and_not_its_writing() {
     let print = |text: &str| {
         let message = parse(text.as_bytes(), &limits()).unwrap();
-        message.into_new("acme".parse().unwrap(), Source::Http, None).fingerprint
+        message.into_new("acme".parse().unwrap(), Source::Http, None, &kinds()).unwrap().fingerprint
     };
     let one = print(r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]}}"#);
     let same = [
@@ -159,7 +167,7 @@ fn a_cloud_event_is_read_as_its_data() {
 fn a_body_for_a_known_recipient_names_none() {
     let user: UserId = "u:1".parse().unwrap();
     let message = parse_for(user.clone(), br#"{"title":"t"}"#, &limits()).unwrap();
-    let new = message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()));
+    let new = message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()), &kinds()).unwrap();
     assert_eq!((new.users, new.idempotency_key.as_deref()), (vec![user.clone()], Some("k")));
     let named = parse_for(user, br#"{"title":"t","users":["x"]}"#, &limits());
     assert_eq!(named.unwrap_err().0[0].pointer, "/users");
@@ -170,4 +178,31 @@ proptest! {
     fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes, &limits());
     }
+}
+
+#[test]
+fn a_message_takes_what_it_leaves_open_from_its_kind() {
+    let new = read_one(&serde_json::json!({"users": ["u1"], "kind": "made", "data": {"name": "Ann"}})).unwrap();
+    let Content { title, message, category, priority, presentation, .. } = &*new.content;
+    assert_eq!((title.as_str(), message.as_deref(), category.as_deref()), ("Hi Ann", Some("c"), Some("c")));
+    assert_eq!((*priority, presentation.icon.as_deref()), (Priority::High, Some("i")));
+    assert!(new.expires_at.is_some());
+    let own = serde_json::json!({"users": ["u1"], "kind": "made", "title": "t", "message": "m", "category": "d",
+        "priority": "low", "expiresAt": "2100-01-01T00:00:00Z"});
+    let own = read_one(&own).unwrap();
+    let Content { title, message, category, priority, .. } = &*own.content;
+    assert_eq!((title.as_str(), message.as_deref(), category.as_deref()), ("t", Some("m"), Some("d")));
+    assert_eq!((*priority, own.expires_at.unwrap().timestamp()), (Priority::Low, 4_102_444_800));
+}
+
+#[test]
+fn the_bounds_hold_for_what_a_template_makes() {
+    let with = |data: Value| read_one(&serde_json::json!({"users": ["u1"], "kind": "made", "data": data}));
+    assert_eq!(pointers(with(serde_json::json!({"name": "x".repeat(500)}))), ["/title"]);
+    assert_eq!(pointers(with(serde_json::json!({"text": "x".repeat(10_000)}))), ["/message"]);
+    assert_eq!(pointers(read_one(&serde_json::json!({"users": ["u1"], "kind": "unknown"}))), ["/title"]);
+    let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"unknown","data":{"users":["u1"]}}"#;
+    let event = parse(event.as_bytes(), &limits()).unwrap();
+    let refused = event.into_new("acme".parse().unwrap(), Source::Http, None, &kinds());
+    assert_eq!(pointers(refused), ["/data/title"]);
 }

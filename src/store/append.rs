@@ -16,10 +16,14 @@ use diesel::{
     },
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Store, Unavailable, prepared::Prepared, repeat, schema::notifications};
-use crate::notification::{Epoch, NewNotification, Seq};
+use crate::{
+    channel::Decision,
+    notification::{Epoch, NewNotification, Presentation, Seq},
+};
 
 /// One inbox row as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Placed {
     pub seq: Seq,
     /// The user's unread count with it.
     pub unread: i64,
+    /// The channels that it takes to this user.
+    pub decision: Decision,
 }
 
 /// A publish that is now stored.
@@ -39,8 +45,8 @@ pub struct Written {
     pub created_at: DateTime<Utc>,
     /// When it leaves inboxes.
     pub expires_at: DateTime<Utc>,
-    /// One per recipient, in the order of `NewNotification::users`.
-    pub rows: Vec<Placed>,
+    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox.
+    pub rows: Vec<Option<Placed>>,
 }
 
 /// What became of one publish.
@@ -104,32 +110,35 @@ impl Store {
 struct PlacedRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = Text)]
-    epoch: String,
-    #[diesel(sql_type = BigInt)]
-    seq: i64,
-    #[diesel(sql_type = BigInt)]
-    unread: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    epoch: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    seq: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    unread: Option<i64>,
+    #[diesel(sql_type = Integer)]
+    decision: i32,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     expires_at: DateTime<Utc>,
 }
 
-impl From<PlacedRow> for Placed {
-    fn from(row: PlacedRow) -> Self {
-        Self { epoch: row.epoch.into(), seq: row.seq, unread: row.unread }
+impl PlacedRow {
+    fn into_placed(self) -> Option<Placed> {
+        let decision = Decision::from_stored(self.decision);
+        Some(Placed { epoch: self.epoch?.into(), seq: self.seq?, unread: self.unread?, decision })
     }
 }
 
 /// Takes the item's rows off the front; none when it was not written.
 fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
     let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
-    let placed: Vec<Placed> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(Placed::from).collect();
+    let placed: Vec<_> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(PlacedRow::into_placed).collect();
     (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed })
 }
 
-/// Its plan reads no table, so that the writers' connections may keep it.
+/// Its plan reads no table but for look-ups of one row, so that the writers' connections may keep it.
 async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<PlacedRow>> {
     fn column<'a, T>(items: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
         items.iter().map(value).collect()
@@ -152,8 +161,21 @@ async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f6
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
         .bind::<Array<SqlUuid>, _>(recipients().map(|(id, _)| id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(recipients().map(|(_, user)| user).collect::<Vec<_>>())
-        .bind::<Double, _>(keep);
+        .bind::<Double, _>(keep)
+        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| presentation(&item.content.presentation)))
+        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()));
     Prepared(query).load(conn).await
+}
+
+/// As stored; nothing for kinds that have none.
+fn presentation(of: &Presentation) -> Option<Value> {
+    // Plain data always serialises.
+    if *of == Presentation::default() { None } else { serde_json::to_value(of).ok() }
+}
+
+/// Of what is stored; what a later version stored may say nothing here.
+pub(super) fn presentation_of(stored: Option<Value>) -> Presentation {
+    stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
 #[derive(Queryable)]

@@ -14,10 +14,14 @@ use uuid::Uuid;
 
 use super::{
     Store, Unavailable,
+    append::presentation_of,
     schema::{inbox, inbox_unread, notifications},
     streams,
 };
-use crate::notification::{Content, Cursor, InboxItem, Priority, Seq, UserKey};
+use crate::{
+    channel::Decision,
+    notification::{Content, Cursor, InboxItem, Priority, Seq, UserKey},
+};
 
 /// Most items that a list with a filter of content looks through: a rare kind in a large inbox must not cost more.
 pub const LOOKED_THROUGH: i64 = 1_000;
@@ -110,6 +114,7 @@ struct ContentRow {
     body: Option<String>,
     data: Option<Value>,
     action_url: Option<String>,
+    presentation: Option<Value>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
@@ -120,6 +125,7 @@ struct InboxRow {
     seq: Seq,
     read_at: Option<DateTime<Utc>>,
     archived_at: Option<DateTime<Utc>>,
+    decision: i32,
 }
 
 impl From<(InboxRow, ContentRow)> for InboxItem {
@@ -135,7 +141,9 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
                 message: content.body,
                 data: content.data,
                 action_url: content.action_url,
+                presentation: presentation_of(content.presentation),
             },
+            decision: Decision::from_stored(row.decision),
             created_at: content.created_at,
             expires_at: content.expires_at,
             read_at: row.read_at,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Changed, Store, Unavailable, repeat,
-    schema::{inbox, notifications},
+    schema::{inbox, notifications, withheld},
     state, streams,
 };
 use crate::notification::{Action, Malformed, Seq, UserKey};
@@ -150,5 +150,6 @@ async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<usize
     for ((tenant, user), seq) in newest {
         streams::prune(conn, &tenant, &user, seq).await?;
     }
+    diesel::delete(withheld::table.filter(withheld::notification_id.eq_any(&ids))).execute(conn).await?;
     diesel::delete(notifications::table.filter(notifications::id.eq_any(&ids))).execute(conn).await
 }

@@ -20,6 +20,7 @@ diesel::table! {
         archived_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
         reason -> Int2,
+        decision -> Int4,
     }
 }
 
@@ -41,6 +42,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    kinds (tenant, kind) {
+        tenant -> Text,
+        kind -> Text,
+        definition -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     notifications (id) {
         id -> Uuid,
         tenant -> Text,
@@ -58,6 +68,18 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         swept_at -> Nullable<Timestamptz>,
+        presentation -> Nullable<Jsonb>,
+        decision -> Int4,
+    }
+}
+
+diesel::table! {
+    preferences (tenant, user_id) {
+        tenant -> Text,
+        user_id -> Text,
+        settings -> Jsonb,
+        version -> Int8,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -102,6 +124,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    tenant_settings (tenant) {
+        tenant -> Text,
+        settings -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     topic_kinds (tenant, kind) {
         tenant -> Text,
         kind -> Text,
@@ -129,17 +159,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    withheld (notification_id, tenant, user_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        user_id -> Text,
+        decision -> Int4,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     account_changes,
     inbox,
     inbox_changes,
     inbox_unread,
+    kinds,
     notifications,
+    preferences,
     revocations,
     stream_tickets,
     streams,
     subscriptions,
+    tenant_settings,
     topic_kinds,
     topic_members,
     topics,
+    withheld,
 );

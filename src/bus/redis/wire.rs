@@ -133,6 +133,7 @@ fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
 pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
     let order = match control {
         Control::Revoked => "revoked".to_owned(),
+        Control::KindsChanged => "kinds".to_owned(),
         Control::Extend { connection, identity } => {
             // An identity is plain data: it always serialises.
             format!("extend {connection} {}", serde_json::to_string(identity).unwrap_or_default())
@@ -148,6 +149,7 @@ pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
     let mut words = message.splitn(5, ' ').skip(1);
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(origin), Some("revoked"), None, None) => Ok((origin, Control::Revoked)),
+        (Some(origin), Some("kinds"), None, None) => Ok((origin, Control::KindsChanged)),
         (Some(origin), Some("extend"), Some(connection), Some(identity)) => {
             let connection = connection.parse().map_err(|_| Foreign::Malformed)?;
             let identity = serde_json::from_str(identity).map_err(|_| Foreign::Malformed)?;
@@ -303,7 +305,9 @@ mod tests {
 
     #[test]
     fn controls_and_probes_survive_their_bytes() {
-        assert_eq!(read_control(&control("i-1", &Control::Revoked)), Ok(("i-1", Control::Revoked)));
+        for order in [Control::Revoked, Control::KindsChanged] {
+            assert_eq!(read_control(&control("i-1", &order)), Ok(("i-1", order)));
+        }
         assert_eq!(read_control(b"T1 i-1 other"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T2 i-1 other"), Err(Foreign::Newer));
         assert_eq!(read_probe(&probe(u64::MAX, 15)), Ok((u64::MAX, 15)));

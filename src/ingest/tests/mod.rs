@@ -16,7 +16,10 @@ use redis::{Value, aio::ConnectionLike, aio::MultiplexedConnection};
 use uuid::Uuid;
 
 use super::*;
-use crate::bus::redis::harness::{RedisCluster, RedisServer, until};
+use crate::{
+    bus::redis::harness::{RedisCluster, RedisServer, until},
+    kinds::Seed,
+};
 
 /// A write path that keeps what it is given, knows idempotency keys, and can be made to fail.
 #[derive(Default)]
@@ -95,6 +98,7 @@ impl Instances {
                 prefix: "tidings".to_owned(),
                 instance: (*name).to_owned(),
                 limits,
+                kinds: Kinds::new(Seed::default()),
                 publish: kept.publish(),
                 reclaim_idle,
             };
