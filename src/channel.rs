@@ -149,12 +149,13 @@ pub enum Cause {
     Muted,
     /// The user had muted the topic.
     TopicMuted,
-    /// It was not put into the inbox, so there was nothing that a page could show.
+    /// It was not put into the inbox, so there was nothing that a page could show. Never stored.
     NotInInbox,
 }
 
 impl Cause {
-    const ALL: [Self; 10] = [
+    /// As they are stored, by number.
+    const STORED: [Self; 9] = [
         Self::Default,
         Self::TenantDefault,
         Self::KindDefault,
@@ -164,7 +165,6 @@ impl Cause {
         Self::QuietHours,
         Self::Muted,
         Self::TopicMuted,
-        Self::NotInInbox,
     ];
 }
 
@@ -197,12 +197,21 @@ impl Decision {
     pub fn cause(self, channel: Channel) -> Cause {
         let number = self.0 >> Self::shift(channel) & 15;
         // What a later version stored is not known here.
-        usize::try_from(number).ok().and_then(|number| Cause::ALL.get(number)).copied().unwrap_or(Cause::Default)
+        usize::try_from(number).ok().and_then(|number| Cause::STORED.get(number)).copied().unwrap_or(Cause::Default)
     }
 
     /// The same with this said of a channel of which nothing was said yet.
     pub fn and(self, channel: Channel, on: bool, cause: Cause) -> Self {
         Self(self.0 | i32::from(on) << channel.place() | (cause as i32) << Self::shift(channel))
+    }
+
+    /// What comes of a channel, and why: without the inbox there is nothing that a page could show.
+    pub fn outcome(self, channel: Channel) -> (bool, Cause) {
+        let by_page = matches!(channel, Channel::Toast | Channel::Browser);
+        if by_page && self.takes(channel) && !self.takes(Channel::Inbox) {
+            return (false, Cause::NotInInbox);
+        }
+        (self.takes(channel), self.cause(channel))
     }
 
     /// The channels that are taken.
@@ -221,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_decision_keeps_what_was_said_of_every_channel() {
-        for cause in Cause::ALL {
+        for cause in Cause::STORED {
             let decision = Decision::NONE.and(Channel::Inbox, true, cause).and(Channel::Sms, true, cause);
             assert_eq!(decision.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Sms]);
             assert_eq!((decision.cause(Channel::Inbox), decision.cause(Channel::Sms)), (cause, cause));

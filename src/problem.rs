@@ -81,8 +81,9 @@ fn deserialize_with_path<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem
 
 /// The same of JSON that was read already.
 pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, Problems> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|error: serde_path_to_error::Error<serde_json::Error>| Problems::one(pointer(error.path()), error.inner().to_string()))
+    serde_path_to_error::deserialize(value).map_err(|error: serde_path_to_error::Error<serde_json::Error>| {
+        Problems::one(pointer(error.path()), error.inner().to_string())
+    })
 }
 
 /// A path as RFC 6901 writes it.

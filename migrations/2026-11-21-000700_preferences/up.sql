@@ -50,7 +50,7 @@ end $$;
 --
 -- A decision is one number: bit n says whether channel n is taken, and the four bits from 6 + 4n on say why. Channels: 0 inbox,
 -- 1 toast, 2 browser, 3 push, 4 email, 5 sms. Reasons: 0 default, 1 tenant's default, 2 kind's default, 3 mandatory, 4 the
--- user's choice for the category, 5 the user's choice for the kind, 6 quiet hours, 7 muted, 8 topic muted, 9 not in the inbox.
+-- user's choice for the category, 5 the user's choice for the kind, 6 quiet hours, 7 muted, 8 topic muted.
 --
 -- `base` is the decision for a user without preferences, `settings` the preferences, if any. What is mandatory in `base` stays;
 -- a critical notification of a mandatory kind, which is one whose inbox is mandatory, is never held back either.
@@ -88,10 +88,7 @@ begin
             is_on := (by_category->names[channel + 1])::boolean;
             reason := 4;
         end if;
-        if is_on and channel in (1, 2) and decision & 1 = 0 then
-            is_on := false;
-            reason := 9;
-        elsif is_on and channel > 0 and held > 0 then
+        if is_on and channel > 0 and held > 0 then
             is_on := false;
             reason := held;
         end if;

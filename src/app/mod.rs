@@ -206,12 +206,8 @@ impl Core {
         let kinds = Kinds::new(settings.kinds.clone());
         let registrar = Registrar::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
         let preferences = Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone());
-        let inbound_parts = Inbound {
-            hub: hub.clone(),
-            heads: heads.clone(),
-            registrar: registrar.clone(),
-            revoker: revoker.clone(),
-        };
+        let inbound_parts =
+            Inbound { hub: hub.clone(), heads: heads.clone(), registrar: registrar.clone(), revoker: revoker.clone() };
         let _ = inbound.set(inbound_parts);
         let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());

@@ -3,8 +3,8 @@
 use redis::Value;
 
 use crate::{
-    kinds::Kinds,
     config::PublishSettings,
+    kinds::Kinds,
     message,
     notification::{NewNotification, Source, Tenant},
 };

@@ -130,7 +130,8 @@ mod tests {
     use super::*;
 
     fn render(source: &str) -> String {
-        let data = json!({"a": {"b": "x"}, "n": 12.5, "yes": true, "none": null, "list": [{"c": "first"}], "{{kind}}": 1});
+        let data =
+            json!({"a": {"b": "x"}, "n": 12.5, "yes": true, "none": null, "list": [{"c": "first"}], "{{kind}}": 1});
         let template: Template = source.parse().unwrap();
         template.render(&Values {
             kind: "k",
@@ -158,7 +159,9 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for source in ["{{", "{{data.a", "{{}}", "{{data}}", "{{data.}}", "{{data.a..b}}", "{{user}}", "{{{data.a}}}", "\0"] {
+        for source in
+            ["{{", "{{data.a", "{{}}", "{{data}}", "{{data.}}", "{{data.a..b}}", "{{user}}", "{{{data.a}}}", "\0"]
+        {
             assert!(source.parse::<Template>().is_err(), "{source}");
         }
     }

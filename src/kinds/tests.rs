@@ -40,8 +40,7 @@ fn the_tenants_word_wins_over_the_seed_and_reaches_no_other_tenant() {
     let kinds = Kinds::new(Seed::parse("[a]\ncategory = 'seeded'\nicon = 'i'").unwrap());
     let definition = Definition { category: Some("own".to_owned()), ..Definition::default() };
     kinds.replace(HashMap::from([(tenant("t"), own(&[("a", definition)], Defaults::default()))]));
-    let (own, other, unknown) =
-        (kinds.of(&tenant("t"), "a"), kinds.of(&tenant("u"), "a"), kinds.of(&tenant("u"), "b"));
+    let (own, other, unknown) = (kinds.of(&tenant("t"), "a"), kinds.of(&tenant("u"), "a"), kinds.of(&tenant("u"), "b"));
     assert_eq!((own.origin, own.category.as_deref(), &own.icon), (Origin::Tenant, Some("own"), &None));
     assert_eq!((other.origin, other.category.as_deref()), (Origin::Seed, Some("seeded")));
     assert_eq!((unknown.origin, unknown.decision(None)), (Origin::Default, Decision::PLAIN));
@@ -69,5 +68,8 @@ fn default_channels_are_the_kinds_over_the_tenants() {
     assert_eq!((plain.cause(Channel::Sms), plain.cause(Channel::Toast)), (Cause::TenantDefault, Cause::Default));
     let mandatory = decide("m", None);
     assert_eq!(mandatory.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Toast, Channel::Sms]);
-    assert_eq!((mandatory.cause(Channel::Inbox), mandatory.cause(Channel::Email)), (Cause::Mandatory, Cause::KindDefault));
+    assert_eq!(
+        (mandatory.cause(Channel::Inbox), mandatory.cause(Channel::Email)),
+        (Cause::Mandatory, Cause::KindDefault)
+    );
 }

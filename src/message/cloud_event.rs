@@ -45,8 +45,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Message, Problems> {
             return Err(Problems::one(pointer, "must not be empty"));
         }
     }
-    let mut message: Message =
-        problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below(PLACE))?;
+    let mut message: Message = problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below(PLACE))?;
     if message.kind.is_none() {
         word(&event.r#type).map_err(|Malformed(detail)| Problems::one("/type", detail))?;
         message.kind = Some(event.r#type);

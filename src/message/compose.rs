@@ -6,6 +6,8 @@ use crate::{
     notification::Malformed,
 };
 
+const REQUIRED: &str = "a title of 1 to 500 characters is required, for the kind has no template for it";
+
 /// Title and message, written by the publisher or made by a template.
 pub(super) struct Texts {
     pub title: String,
@@ -24,7 +26,7 @@ pub(super) fn texts(message: &Message, name: &str, kind: &Kind) -> Result<Texts,
     let title = match (&message.title, &kind.title_template) {
         (Some(title), _) => title.clone(),
         (None, Some(template)) => rendered("/title", template, &values, check::title)?,
-        (None, None) => return Err(Problems::one("/title", "required, for its kind has no template for it")),
+        (None, None) => return Err(Problems::one("/title", REQUIRED)),
     };
     let text = match (&message.message, &kind.message_template) {
         (Some(text), _) => Some(text.clone()),

@@ -82,9 +82,9 @@ impl std::str::FromStr for Clock {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let below = |digits: &str, end| digits.bytes().all(|byte| byte.is_ascii_digit()) && digits < end;
         let well = text.len() == 5
-            && text.split_once(':').is_some_and(|(hour, minute)| {
-                hour.len() == 2 && below(hour, "24") && below(minute, "60")
-            });
+            && text
+                .split_once(':')
+                .is_some_and(|(hour, minute)| hour.len() == 2 && below(hour, "24") && below(minute, "60"));
         if well { Ok(Self(text.to_owned())) } else { Err(Malformed("a time of day from 00:00 to 23:59")) }
     }
 }
@@ -184,9 +184,6 @@ impl Settings {
                 (_, None, Some(on)) => (on, Cause::CategoryPreference),
                 (cause, None, None) => (base.takes(channel), cause),
             };
-            if on && matches!(channel, Channel::Toast | Channel::Browser) && !decision.takes(Channel::Inbox) {
-                return decision.and(channel, false, Cause::NotInInbox);
-            }
             decision.and(channel, on, cause)
         })
     }

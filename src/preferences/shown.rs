@@ -60,8 +60,11 @@ pub struct Standing {
 }
 
 fn standings(decision: Decision) -> BTreeMap<Channel, Standing> {
-    let standing = |channel| Standing { on: decision.takes(channel), cause: decision.cause(channel) };
-    Channel::ALL.into_iter().map(|channel| (channel, standing(channel))).collect()
+    let standing = |channel| {
+        let (on, cause) = decision.outcome(channel);
+        (channel, Standing { on, cause })
+    };
+    Channel::ALL.into_iter().map(standing).collect()
 }
 
 impl InForce {
@@ -134,9 +137,9 @@ impl Why {
     pub fn of(id: Uuid, decided: Decided) -> Self {
         let Decided { kind, category, priority, created_at, decision } = decided;
         let channels = Channel::ALL.into_iter().map(|channel| {
-            let cause = decision.cause(channel);
+            let (on, cause) = decision.outcome(channel);
             let detail = detail(cause, &kind, category.as_deref().unwrap_or_default());
-            ChannelWhy { channel, on: decision.takes(channel), cause, detail }
+            ChannelWhy { channel, on, cause, detail }
         });
         Self { id, channels: channels.collect(), kind, category, priority, created_at }
     }

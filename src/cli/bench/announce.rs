@@ -13,9 +13,9 @@ use super::{
     track::Marker,
 };
 use crate::{
-    kinds::{Kinds, Seed},
     bus::redis::{Ready, Relay},
     config::{RedisSettings, Settings},
+    kinds::{Kinds, Seed},
     message,
     notification::{NewNotification, Source},
     publish,
