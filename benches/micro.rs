@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tidings::{
+    channel::Decision,
+    kinds::{Kinds, SHIPPED, Seed},
     auth::{Authenticator, Grant, Identity, mint},
     bus::{Announcement, Bus},
     config::{AuthSettings, PublishSettings, StreamSettings},
@@ -155,7 +157,7 @@ fn join_and_leave(iterations: u64) {
 
 /// A body becomes what the write path takes: parsed, checked, with its fingerprint.
 fn publish_before_the_store(iterations: u64) {
-    let (body, limits) = (body(), limits());
+    let (body, limits, kinds) = (body(), limits(), kinds());
     for _ in 0..iterations {
         black_box(accepted(black_box(&body), &limits, &kinds));
     }
@@ -165,7 +167,7 @@ fn publish_before_the_store(iterations: u64) {
 fn publish_after_the_store_to_100(iterations: u64) {
     let mut item = accepted(&body(), &limits(), &kinds());
     item.users = (0..100).map(|user| format!("user{user}").parse().unwrap()).collect();
-    let rows = (0..100).map(|_| Placed { epoch: epoch(), seq: 1042, unread: 7 }).collect();
+    let rows = (0..100).map(|_| Some(Placed { epoch: epoch(), seq: 1042, unread: 7, decision: Decision::PLAIN })).collect();
     let written = Written { created_at: DateTime::UNIX_EPOCH, expires_at: DateTime::UNIX_EPOCH, rows };
     for _ in 0..iterations {
         let mut announcements = Vec::new();

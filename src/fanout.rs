@@ -5,8 +5,7 @@ use crate::{
     frame::Frame,
     hub::{Hub, Origin},
     notification::UserKey,
-    store::{Changed, Head, Stamped},
-    topic::Subscription,
+    store::{Changed, Head, Stamped, SubscriptionChange},
 };
 
 /// Most items of one change of state that are carried to other instances; a larger one they read from the log.
@@ -45,9 +44,8 @@ impl Fanout {
     }
 
     /// Tells users of changes of their subscriptions.
-    pub fn tell_subscriptions<'a>(&self, told: impl IntoIterator<Item = (&'a UserKey, &'a Stamped, &'a Subscription)>) {
-        let announce = |(key, stamped, subscription)| Announcement::of_subscription(key, stamped, subscription);
-        self.tell(told.into_iter().map(announce).collect());
+    pub fn tell_subscriptions(&self, changes: &[SubscriptionChange]) {
+        self.tell(changes.iter().map(Announcement::of_subscription).collect());
     }
 
     /// Tells of a change of the user's settings.
@@ -76,10 +74,10 @@ impl Announcement {
         })
     }
 
-    fn of_subscription(key: &UserKey, stamped: &Stamped, subscription: &Subscription) -> Self {
+    fn of_subscription(SubscriptionChange { key, stamped, subscription }: &SubscriptionChange) -> Self {
         let frame = Frame::subscription(&stamped.cursor, subscription, stamped.unread);
-        let news = Joined { topic: subscription.topic.clone(), subscribed: subscription.subscribed };
-        Self { subscription: Some(news), ..Self::of_account(key, stamped, frame) }
+        let joined = Joined { topic: subscription.topic.clone(), subscribed: subscription.subscribed };
+        Self { subscription: Some(joined), ..Self::of_account(key, stamped, frame) }
     }
 
     fn of_account(key: &UserKey, stamped: &Stamped, frame: Frame) -> Self {

@@ -21,8 +21,9 @@
 //!
 //! # Who knows whom
 //!
-//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, preferences, registrar, revoker → renewal,
-//! fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, channel, problem, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, preferences, registrar, revoker →
+//! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, topic, channel,
+//! problem, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
@@ -55,4 +56,5 @@ pub mod sockets;
 pub mod store;
 pub mod tasks;
 pub mod topic;
+pub mod topics;
 pub mod wire;

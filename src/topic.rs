@@ -1,9 +1,10 @@
 //! Topics: named rooms such as `team:7`, and the patterns by which a token lets its user join them.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::notification::{Malformed, as_text};
 
@@ -91,6 +92,59 @@ impl FromStr for TopicPattern {
     }
 }
 
+/// A kind of topics: the part of their names before the first colon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicKind(Topic);
+as_text!(TopicKind);
+
+impl TopicKind {
+    /// The kind's name.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for TopicKind {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        const WRONG: Malformed = Malformed("a kind of topics is the part of a topic before its first colon");
+        let name: Topic = text.parse().map_err(|_| WRONG)?;
+        if name.kind() == text { Ok(Self(name)) } else { Err(WRONG) }
+    }
+}
+
+/// Who may join topics of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Members, and those whose token covers the topic.
+    Members,
+    /// Anybody, but only publishers send signals.
+    ReadOnly,
+}
+
+/// What holds for all topics of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Who may join.
+    pub access: Access,
+    /// A reader gets signals of one key no faster than this.
+    pub signal_interval: Duration,
+    /// Whether those who are connected are told of each other.
+    pub presence: bool,
+}
+
+impl Default for Rules {
+    /// Of kinds that nobody has registered.
+    fn default() -> Self {
+        Self { access: Access::Members, signal_interval: Duration::ZERO, presence: true }
+    }
+}
+
 /// Until when nothing of a topic interrupts its subscriber; written as a time (RFC 3339) or as `forever`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -99,6 +153,18 @@ pub enum MutedUntil {
     Time(DateTime<Utc>),
     /// Until it is unmuted.
     Forever,
+}
+
+/// What a subscriber wants a topic's muting to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mute {
+    /// What it is.
+    #[default]
+    Keep,
+    /// Over.
+    Off,
+    /// Muted until then.
+    Until(MutedUntil),
 }
 
 impl From<MutedUntil> for String {
@@ -124,14 +190,16 @@ impl TryFrom<String> for MutedUntil {
 }
 
 /// Whether a user gets what is published to a topic, as the stream tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// The topic.
+    #[schema(value_type = String, example = "team:7")]
     pub topic: Topic,
     /// Whether the user is subscribed.
     pub subscribed: bool,
-    /// Until when it is muted.
+    /// Until when nothing of it interrupts: a time or `forever`.
+    #[schema(required, value_type = Option<String>, example = "forever")]
     pub muted_until: Option<MutedUntil>,
 }
 

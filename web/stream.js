@@ -3,7 +3,7 @@
 
 import { call } from "./api.js";
 
-const EVENTS = ["hello", "notification", "state", "signal", "heartbeat", "expiring", "bye"];
+const EVENTS = ["hello", "notification", "state", "subscription", "settings", "signal", "heartbeat", "expiring", "bye"];
 const BACKOFF_FLOOR_MS = 1000;
 const BACKOFF_CEILING_MS = 30000;
 const HEARTBEAT_MS = 20000;

@@ -33,6 +33,7 @@ use crate::{
     sockets::Sockets,
     store::Store,
     tasks::{heads::HeadCheck, retention, vitals::Vitals},
+    topics::Topics,
 };
 
 /// A running instance.
@@ -70,6 +71,8 @@ impl Inbound {
                     self.hub.extend(connection, &identity);
                 }
             }
+            // What is stored was told to the users' own streams, and nothing that is not stored goes to topics yet.
+            Incoming::Control(Control::Unsubscribed { .. }) => {}
             Incoming::Restored => {
                 self.heads.hurry();
                 self.registrar.note_change();
@@ -175,6 +178,7 @@ struct Core {
     fanout: Fanout,
     publisher: Publisher,
     inbox: Inbox,
+    topics: Topics,
     authenticator: Authenticator,
     heads: HeadCheck,
     kinds: Kinds,
@@ -199,6 +203,8 @@ impl Core {
         let fanout = Fanout::new(hub.clone(), bus.clone());
         let publisher = Publisher::start(store.clone(), fanout.clone(), &settings.publish, tracker);
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
+        let most = settings.subscriptions;
+        let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), tracker.clone(), most);
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
@@ -219,6 +225,7 @@ impl Core {
             fanout,
             publisher,
             inbox,
+            topics,
             authenticator,
             heads,
             kinds,
@@ -268,6 +275,7 @@ impl Core {
             store: self.store,
             publisher: self.publisher,
             inbox: self.inbox,
+            topics: self.topics,
             kinds: self.kinds,
             registrar: self.registrar,
             preferences: self.preferences,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     auth::Identity,
     frame::Frame,
-    notification::{Epoch, Seq, UserKey},
+    notification::{Epoch, Seq, Tenant, UserId, UserKey},
     topic::Topic,
 };
 
@@ -34,7 +34,7 @@ pub struct Announcement {
     pub subscription: Option<Joined>,
 }
 
-/// That a user joined or left a topic.
+/// That a user joined or left a topic. Announcements may come out of order: that of the newest head counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
     /// The topic.
@@ -56,6 +56,15 @@ pub enum Control {
         connection: Uuid,
         /// Who the token stands for.
         identity: Box<Identity>,
+    },
+    /// Users left a topic, or lost it: nothing of it may reach them any more.
+    Unsubscribed {
+        /// Whose topic.
+        tenant: Tenant,
+        /// What they left.
+        topic: Topic,
+        /// Who left.
+        users: Vec<UserId>,
     },
 }
 
@@ -120,6 +129,15 @@ impl Bus {
         match self {
             Self::Local(sink) => sink(Incoming::Control(control)),
             Self::Redis(bus) => bus.control(control),
+        }
+    }
+
+    /// Gives an order to all instances and waits, a second at most, until Redis has taken it: what any instance announces
+    /// afterwards is heard after it. Ends at once where Redis is known to be away.
+    pub async fn order(&self, control: Control) {
+        match self {
+            Self::Local(sink) => sink(Incoming::Control(control)),
+            Self::Redis(bus) => bus.order(control).await,
         }
     }
 

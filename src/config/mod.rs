@@ -55,6 +55,8 @@ pub struct Settings {
     pub publish: PublishSettings,
     /// Kinds that are known to all tenants.
     pub kinds: Seed,
+    /// Most topics that one user is subscribed to.
+    pub subscriptions: usize,
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// Origins that a browser may call from, besides the server's own.

@@ -239,6 +239,10 @@ options! {
             /// Most publishes that wait for a transaction.
             publish_queue: usize = 10_000, 1 to 1_000_000;
         }
+        "Topics" {
+            /// Most topics that one user is subscribed to.
+            max_subscriptions: usize = 1_000, 1 to 100_000;
+        }
         "Retention" {
             /// A notification leaves inboxes after this at the latest, in days.
             keep_days: f64 = 90.0, 0.00001 to 3_650.0;

@@ -39,6 +39,7 @@ impl Options {
             stream: stream(self, &numbers),
             publish: publish(&numbers),
             kinds: kinds(self, wrong),
+            subscriptions: numbers.max_subscriptions,
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),

@@ -56,6 +56,22 @@ pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, 
     Ok(problem::deserialize(&body)?)
 }
 
+/// The same for a body that may be left out: then it has no type either.
+///
+/// # Errors
+/// As [`json`].
+pub async fn json_if_any<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    bytes: usize,
+) -> Result<Option<T>, ApiError> {
+    if request.headers().contains_key(header::CONTENT_TYPE) {
+        return json(request, payload, bytes).await.map(Some);
+    }
+    let none = matches!(payload.to_bytes_limited(1).await, Ok(Ok(body)) if body.is_empty());
+    if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }
+}
+
 /// Tells what is no JSON at all (400) from JSON that is not what it should be (422).
 ///
 /// # Errors

@@ -9,7 +9,7 @@ const PREFLIGHT_AGE: usize = 7_200;
 /// The rules for the configured origins: a listed one may send cookies; `*` opens the API to all pages, without them.
 pub fn cors(origins: &[String]) -> Cors {
     let rules = Cors::default()
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .allowed_headers(["Idempotency-Key", "Last-Event-ID", "X-Request-Id"])
         .expose_headers(["X-Request-Id", "Idempotent-Replayed", "Retry-After"])

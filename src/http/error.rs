@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth, message, preferences, publish::Refused, registrar, store::Unavailable};
+use crate::{auth, message, preferences, publish::Refused, registrar, store::Unavailable, topics};
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -31,6 +31,9 @@ pub enum ApiError {
     /// A header that is malformed.
     #[error("the header {0} {1}")]
     BadHeader(&'static str, &'static str),
+    /// A part of the path that is malformed: its name and why.
+    #[error("the {0} in the path is malformed: {1}")]
+    BadPath(&'static str, &'static str),
     /// The body is not JSON.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
@@ -58,6 +61,15 @@ pub enum ApiError {
     /// The caller has no such stream.
     #[error("there is no such stream")]
     NoSuchStream,
+    /// No such topic, told to who may know.
+    #[error("there is no such topic")]
+    NoSuchTopic,
+    /// The kind of topics is not registered.
+    #[error("there is no such kind of topics")]
+    NoSuchTopicKind,
+    /// A topic that the caller may not join, whether it exists or not.
+    #[error("this topic may not be joined with this token")]
+    MayNotJoin,
     /// The path exists, the method does not.
     #[error("this path answers to {allow}")]
     WrongMethod {
@@ -166,6 +178,7 @@ impl ApiError {
         match self {
             Self::BadQuery(_) => (StatusCode::BAD_REQUEST, "bad-query", "Bad query"),
             Self::BadHeader(..) => (StatusCode::BAD_REQUEST, "bad-header", "Bad header"),
+            Self::BadPath(..) => (StatusCode::BAD_REQUEST, "bad-path", "Bad path"),
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "Not JSON"),
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
@@ -175,6 +188,9 @@ impl ApiError {
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
             Self::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "Not found"),
+            Self::NoSuchTopic => (StatusCode::NOT_FOUND, "no-such-topic", "Not found"),
+            Self::NoSuchTopicKind => (StatusCode::NOT_FOUND, "no-such-topic-kind", "Not found"),
+            Self::MayNotJoin => (StatusCode::FORBIDDEN, "may-not-join", "Not allowed"),
             Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "Wrong method"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
@@ -321,6 +337,18 @@ impl From<registrar::Refused> for ApiError {
                 Self::TooLarge { limit: "kinds", most: registrar::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
             }
             registrar::Refused::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<topics::Refused> for ApiError {
+    fn from(refused: topics::Refused) -> Self {
+        match refused {
+            topics::Refused::MayNotJoin => Self::MayNotJoin,
+            topics::Refused::Full { most, .. } => {
+                Self::TooLarge { limit: "max_subscriptions", most, unit: "subscriptions of a user" }
+            }
+            topics::Refused::Unavailable => Self::Unavailable,
         }
     }
 }

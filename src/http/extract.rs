@@ -1,9 +1,13 @@
 //! What handlers ask of a request: who calls, with which scope, and which item is meant.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    str::FromStr,
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +15,11 @@ use super::{
     credentials::{self, Credential},
     error::ApiError,
 };
-use crate::auth::{Identity, Rejected};
+use crate::{
+    auth::{Identity, Rejected},
+    notification::{Malformed, UserId},
+    topic::{Topic, TopicKind},
+};
 
 /// Any verified caller.
 pub struct Caller(pub Identity);
@@ -24,6 +32,15 @@ pub struct Admin(pub Identity);
 
 /// The notification that the path names.
 pub struct ItemId(pub Uuid);
+
+/// The topic that the path names.
+pub struct TopicName(pub Topic);
+
+/// The user that the path names.
+pub struct UserName(pub UserId);
+
+/// The kind of topics that the path names.
+pub struct KindName(pub TopicKind);
 
 impl FromRequest for Caller {
     type Error = ApiError;
@@ -78,6 +95,36 @@ impl FromRequest for ItemId {
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
         ready(id.map(Self).ok_or(ApiError::NoSuchItem))
     }
+}
+
+/// Lets a part of the path be asked for as a type.
+macro_rules! part_of_path {
+    ($($type:ident is $part:literal;)*) => {$(
+        impl FromRequest for $type {
+            type Error = ApiError;
+            type Future = Ready<Result<Self, ApiError>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(part(request, $part).map(Self))
+            }
+        }
+    )*};
+}
+
+part_of_path! {
+    TopicName is "topic";
+    UserName is "user";
+    KindName is "kind";
+}
+
+/// A part of the path, whose separators were left encoded.
+///
+/// # Errors
+/// When it is not what its type wants.
+pub fn part<T: FromStr<Err = Malformed>>(request: &HttpRequest, name: &'static str) -> Result<T, ApiError> {
+    let text = request.match_info().get(name).unwrap_or_default();
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| ApiError::BadPath(name, "it is not UTF-8"))?;
+    text.parse().map_err(|Malformed(detail)| ApiError::BadPath(name, detail))
 }
 
 fn parts(request: &HttpRequest) -> Result<Data<Parts>, ApiError> {

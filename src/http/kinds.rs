@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::{Ready, ready},
+    str::FromStr,
 };
 
 use actix_web::{
@@ -14,9 +15,9 @@ use utoipa::ToSchema;
 
 use super::{
     Parts, body,
-    error::{ApiError, FieldError},
-    extract::{Admin, Caller},
-    openapi::{BadBody, BadQuery, BadSyntax, BadType, LargeBody},
+    error::ApiError,
+    extract::{self, Admin, Caller},
+    openapi::{BadBody, BadPath, BadSyntax, BadType, LargeBody},
 };
 use crate::{
     kinds::{Defaults, Definition, Kind, Origin},
@@ -43,16 +44,22 @@ impl From<Kind> for KindShown {
 }
 
 /// The kind that the path names.
-pub struct KindName(String);
+pub struct Name(String);
 
-impl FromRequest for KindName {
+impl FromStr for Name {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(text).map(|()| Self(text.to_owned()))
+    }
+}
+
+impl FromRequest for Name {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let name = request.match_info().query("kind");
-        let refuse = |Malformed(detail)| ApiError::BadQuery(vec![FieldError::query("kind", detail)]);
-        ready(word(name).map_err(refuse).map(|()| Self(name.to_owned())))
+        ready(extract::part(request, "kind"))
     }
 }
 
@@ -70,8 +77,8 @@ pub async fn list(Caller(caller): Caller, parts: Data<Parts>) -> Json<BTreeMap<S
 /// A kind of which nobody said anything has plain defaults.
 #[utoipa::path(get, path = "/api/kinds/{kind}", tag = "preferences", operation_id = "getKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
-    responses((status = 200, body = KindShown, description = "What is in force"), BadQuery))]
-pub async fn get(Caller(caller): Caller, KindName(name): KindName, parts: Data<Parts>) -> Json<KindShown> {
+    responses((status = 200, body = KindShown, description = "What is in force"), BadPath))]
+pub async fn get(Caller(caller): Caller, Name(name): Name, parts: Data<Parts>) -> Json<KindShown> {
     Json(parts.kinds.of(&caller.key.tenant, &name).into())
 }
 
@@ -82,10 +89,10 @@ pub async fn get(Caller(caller): Caller, KindName(name): KindName, parts: Data<P
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     request_body = Definition,
     responses((status = 200, body = KindShown, description = "What is in force now"),
-        BadQuery, BadSyntax, BadType, LargeBody, BadBody))]
+        BadPath, BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn put(
     Admin(caller): Admin,
-    KindName(name): KindName,
+    Name(name): Name,
     request: HttpRequest,
     payload: Payload,
     parts: Data<Parts>,
@@ -101,10 +108,10 @@ pub async fn put(
 /// What the server knows of it is in force again.
 #[utoipa::path(delete, path = "/api/kinds/{kind}", tag = "administration", operation_id = "deleteKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
-    responses((status = 204, description = "The tenant says nothing of it"), BadQuery))]
+    responses((status = 204, description = "The tenant says nothing of it"), BadPath))]
 pub async fn delete(
     Admin(caller): Admin,
-    KindName(name): KindName,
+    Name(name): Name,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
     parts.registrar.forget(&caller.key.tenant, &name).await?;

@@ -10,6 +10,7 @@ pub mod extract;
 mod health;
 mod inbox;
 mod kinds;
+mod members;
 pub mod metrics_endpoint;
 mod observe;
 mod openapi;
@@ -22,6 +23,8 @@ pub mod sse;
 mod stream_docs;
 pub mod takeover;
 mod tickets;
+mod topic_kinds;
+mod topics;
 
 use std::{
     future::{Ready, ready},
@@ -42,7 +45,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use self::error::ApiError;
 use crate::{
     auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, kinds::Kinds, preferences::Preferences,
-    publish::Publisher, registrar::Registrar, revoker::Revoker, sockets::Sockets, store::Store,
+    publish::Publisher, registrar::Registrar, revoker::Revoker, sockets::Sockets, store::Store, topics::Topics,
 };
 
 /// What handlers work with.
@@ -61,6 +64,8 @@ pub struct Parts {
     pub registrar: Registrar,
     /// What users want.
     pub preferences: Preferences,
+    /// Who belongs to topics.
+    pub topics: Topics,
     /// Verifies tokens, and knows what was revoked.
     pub authenticator: Authenticator,
     /// The streams of this instance.
@@ -114,6 +119,15 @@ route_table! {
     "/api/tenant/settings"            => GET kinds::defaults, PUT kinds::put_defaults;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;
+    "/api/topics"                     => GET topics::mine;
+    "/api/topics/{topic}"             => GET topics::look, PUT topics::make;
+    "/api/topics/{topic}/subscription" => PUT topics::subscribe, DELETE topics::unsubscribe;
+    "/api/topics/{topic}/subscribers" => POST members::change_subscribers;
+    "/api/topics/{topic}/subscribers/{user}" => PUT members::add_subscriber, DELETE members::remove_subscriber;
+    "/api/topics/{topic}/members"     => GET members::list, POST members::change_members;
+    "/api/topics/{topic}/members/{user}" => PUT members::add_member, DELETE members::remove_member;
+    "/api/topic-kinds"                => GET topic_kinds::list;
+    "/api/topic-kinds/{kind}"         => GET topic_kinds::get, PUT topic_kinds::put, DELETE topic_kinds::remove;
     "/api/admin/revocations"          => POST revocations::create;
     "/api/openapi.json"               => GET openapi::document;
     "/health"                         => GET health::report, HEAD health::report;

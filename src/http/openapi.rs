@@ -17,7 +17,8 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    health, inbox, kinds, metrics_endpoint, publish, revocations, settings, stream_docs, tickets,
+    health, inbox, kinds, members, metrics_endpoint, publish, revocations, settings, stream_docs, tickets, topic_kinds,
+    topics,
 };
 use crate::{frame, wire};
 
@@ -37,19 +38,24 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         inbox::read_all,
         settings::get, settings::put, settings::patch, settings::why,
         stream_docs::stream, tickets::create, stream_docs::extend,
+        topics::mine, topics::look, topics::subscribe, topics::unsubscribe,
+        topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,
+        members::list, members::change_members, members::add_member, members::remove_member,
+        topic_kinds::list, topic_kinds::get, topic_kinds::put, topic_kinds::remove,
         revocations::create,
         kinds::list, kinds::get, kinds::put, kinds::delete, kinds::defaults, kinds::put_defaults,
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
     components(schemas(
         Problem, FieldError, wire::Item, frame::Hello, frame::Verdict, frame::ResetReason, frame::EndReason,
-        stream_docs::State, stream_docs::Bye,
+        stream_docs::State, stream_docs::SubscriptionChange, stream_docs::SettingsChange, stream_docs::Bye,
     )),
     tags(
         (name = "publishing", description = "For backends, with a token of scope `publish`."),
         (name = "inbox", description = "The token's own user, nobody else."),
         (name = "preferences", description = "Which channels notifications take to the token's own user, and why."),
         (name = "stream", description = "Every change of the inbox, at once and in order."),
+        (name = "topics", description = "Named rooms that users join, such as `team:7`."),
         (name = "administration", description = "With a token of scope `admin`, within its tenant."),
         (name = "operations", description = "For load balancers and monitoring, without a token."),
     ),
@@ -112,6 +118,9 @@ macro_rules! refusals {
 refusals! {
     BadQuery { "400" "A query parameter is unknown or malformed; `errors` names each" }
     BadSyntax { "400" "The body is no JSON, or a header is malformed" }
+    BadPath { "400" "A part of the path is malformed; `detail` says how" }
+    NoSuchTopic { "404" "There is no such topic" }
+    NoSuchTopicKind { "404" "The kind is not registered" }
     NoSuchItem { "404" "The caller has no such notification" }
     Changed { "412" "It has changed meanwhile: get it anew" }
     NoCondition { "428" "The header `If-Match` is missing" }
@@ -120,7 +129,7 @@ refusals! {
     BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }
     Secured {
         "401" "No token, or one that does not hold" with "WWW-Authenticate",
-        "403" "The token lacks a scope, or a cookie came from a foreign page",
+        "403" "The token lacks a scope, the topic may not be joined, or a cookie came from a foreign page",
         "500" "The server failed; `instance` finds it in the log",
         "503" "Overloaded, or a part does not answer: try again" with "Retry-After"
     }

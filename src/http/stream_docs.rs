@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::openapi::BadQuery;
-use crate::{frame::EndReason, notification::Priority};
+use crate::{frame::EndReason, notification::Priority, topic::Subscription};
 
 const EXAMPLE: &str = "retry: 2381\n\nevent: hello\ndata: {\"verdict\":\"resumed\",\"cursor\":\"k3f9.1040\",\"missed\":1,\
     \"unread\":7,\"connectionId\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829304\",\"heartbeatMs\":20000}\n\n\
@@ -33,6 +33,28 @@ pub struct State {
     unread: i64,
 }
 
+/// A change of one of the user's subscriptions.
+#[derive(ToSchema)]
+#[schema(as = SubscriptionEvent, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what the stream renders")]
+pub struct SubscriptionChange {
+    /// The subscription as it is now.
+    #[schema(inline)]
+    #[serde(flatten)]
+    subscription: Subscription,
+    /// All unread items.
+    unread: i64,
+}
+
+/// The user's settings changed: fetch them again.
+#[derive(ToSchema)]
+#[schema(as = SettingsEvent, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what the stream renders")]
+pub struct SettingsChange {
+    /// All unread items.
+    unread: i64,
+}
+
 /// The last event: why the stream ends.
 #[derive(ToSchema)]
 #[schema(as = ByeEvent, rename_all = "camelCase")]
@@ -48,7 +70,8 @@ pub struct Bye {
 /// Open the stream.
 ///
 /// Server-Sent Events. The first event is `hello` (`Hello`), with the verdict on the client's cursor. Then follow
-/// `notification` (`Item` and `unread`), `state` (`StateEvent`), `heartbeat`, `expiring` a minute before the token ends,
+/// `notification` (`Item` and `unread`), `state` (`StateEvent`), `subscription`
+/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `heartbeat`, `expiring` a minute before the token ends,
 /// and `bye` (`ByeEvent`) before the server closes. Keep the newest `id` as the cursor: `EventSource` does so by itself.
 ///
 /// `EventSource` gives up for good on any answer but 200, so a client that may come back later gets 200, a `retry:` and

@@ -119,3 +119,33 @@ pub(super) async fn forget(conn: &mut AsyncPgConnection, tenant: &str, user: &st
         account_changes::table.filter(account_changes::tenant.eq(tenant)).filter(account_changes::user_id.eq(user));
     diesel::delete(mine.filter(account_changes::changed_seq.le(until))).execute(conn).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_time_survives_being_stored(micros in -62_000_000_000_000_000_i64..253_000_000_000_000_000) {
+            let time = DateTime::<Utc>::from_timestamp_micros(micros).unwrap();
+            prop_assert_eq!(muted_of_stored(stored_of_muted(MutedUntil::Time(time))), MutedUntil::Time(time));
+        }
+    }
+
+    #[test]
+    fn forever_is_the_infinity_of_the_database() {
+        assert_eq!(stored_of_muted(MutedUntil::Forever), PgTimestamp(i64::MAX));
+        assert_eq!(muted_of_stored(PgTimestamp(i64::MAX)), MutedUntil::Forever);
+    }
+
+    #[test]
+    fn a_name_that_nobody_writes_is_no_change() {
+        assert_eq!(AccountChange::of("settings", false, None), Some(AccountChange::Settings));
+        for name in ["", "topic:", "topic", "topic:a b", "other"] {
+            assert_eq!(AccountChange::of(name, true, None), None, "{name}");
+        }
+    }
+}

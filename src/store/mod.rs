@@ -22,8 +22,10 @@ mod revocations;
 pub(crate) mod schema;
 mod state;
 mod streams;
+mod subscriptions;
 mod tickets;
 mod tls;
+mod topics;
 
 use std::{
     path::Path,
@@ -49,6 +51,8 @@ pub use preferences::{Decided, Saved};
 pub use retention::Swept;
 pub use state::Changed;
 pub use streams::Head;
+pub use subscriptions::{Joining, Roll, SubscriptionChange};
+pub use topics::{KnownTopic, Member, MyTopic};
 
 use self::failure::{Failure, Patience};
 use crate::config::{DatabaseSettings, RetentionSettings, Settings};

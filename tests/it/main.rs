@@ -27,3 +27,4 @@ mod redis_cluster;
 mod retention;
 mod stream;
 mod tls;
+mod topics;

@@ -10,14 +10,24 @@ use tokio_postgres::Client;
 use crate::harness::*;
 
 /// The tables that grow.
-const TABLES: [&str; 5] = ["inbox", "inbox_changes", "inbox_unread", "notifications", "streams"];
+const TABLES: [&str; 9] = [
+    "account_changes",
+    "inbox",
+    "inbox_changes",
+    "inbox_unread",
+    "notifications",
+    "streams",
+    "subscriptions",
+    "topic_members",
+    "topics",
+];
 /// Most rows that one node of a plan may look at: far fewer than the large inbox has, more than any statement may need.
 const MOST_ROWS: f64 = 4_000.0;
 /// Most pages that a statement may look at on behalf of one request.
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 15] = [
+const STATEMENTS: [(&str, &str); 21] = [
     ("append", "insert into notifications"),
     ("page", "max_rows"),
     ("list", r#""inbox"."seq" DESC"#),
@@ -32,6 +42,12 @@ const STATEMENTS: [(&str, &str); 15] = [
     ("heads", "as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq"),
     ("sweep", "expires_at <= now()"),
     ("purge", "swept_at is not null"),
+    ("change of the account", "insert into account_changes"),
+    ("bound of subscriptions", "offset $4"),
+    ("membership", "FOR KEY SHARE"),
+    ("end of subscriptions", r#"DELETE FROM "subscriptions""#),
+    ("my topics", r#""subscriptions"."topic" >"#),
+    ("members", r#""topic_members"."user_id" >"#),
     ("ticket", r#""stream_tickets"."hash" ="#),
 ];
 
@@ -65,6 +81,33 @@ async fn drive(cluster: &Cluster) {
     let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
     let mut by_ticket = cluster.edge().nobody().stream_with(&format!("?ticket={ticket}"), None).await;
     by_ticket.hello().await;
+}
+
+/// Joins and leaves, alone and with others, in the midst of many topics and users.
+async fn drive_topics(cluster: &Cluster) {
+    let (admin, user) = (cluster.edge().admin(), cluster.user("large"));
+    let mut stream = user.stream().await;
+    stream.hello().await;
+    admin.set("/api/topics/team:7777/members/large").await.expect(204);
+    user.set("/api/topics/team:7777/subscription").await.expect(200);
+    user.delete("/api/topics/team:7777/subscription").await.expect(200);
+    let some: Vec<_> = (5_990..6_010).map(|number| format!("user-{number}")).collect();
+    let change = json!({"add": some, "remove": ["large", "user-1", "user-2"]});
+    for path in ["/api/topics/team:0/subscribers", "/api/topics/team:0/members"] {
+        admin.post(path, &change).await.expect(200);
+    }
+    user.get("/api/topics?limit=1000").await.expect(200);
+    user.get("/api/topics/team:5").await.expect(200);
+    let page = admin.get("/api/topics/team:0/members?limit=10").await.expect(200);
+    let next = page["nextPage"].as_str().unwrap().to_owned();
+    admin.get(&format!("/api/topics/team:0/members?limit=10&page={next}")).await.expect(200);
+    let (epoch, head) = stream.next_of("subscription").await.id.unwrap().rsplit_once('.').map(pair).unwrap();
+    let missed = format!("{epoch}.{}", head - 100);
+    assert_eq!(user.resume(&missed).await.hello().await["verdict"], "resumed");
+}
+
+fn pair((epoch, head): (&str, &str)) -> (String, i64) {
+    (epoch.to_owned(), head.parse().unwrap())
 }
 
 /// Has a few notifications expire and then be forgotten.
@@ -158,6 +201,7 @@ async fn no_hot_query_reads_a_table_or_an_inbox_whole() {
     }
     let filled_at = cluster.postgres.log().len();
     drive(&cluster).await;
+    drive_topics(&cluster).await;
     let_some_expire(&database).await;
 
     let log = cluster.postgres.log();

@@ -26,4 +26,13 @@ select
     tenant, user_id, max(changed_seq), count(*) filter (where read_at is null and archived_at is null),
     count(*) filter (where archived_at is null)
 from inbox group by tenant, user_id;
+-- A topic of 6,000 users and 6,000 topics of few. One user has 500 subscriptions, all changed since.
+insert into topics (tenant, topic) select 'default', 'team:' || n from generate_series(0, 6000) as n;
+insert into subscriptions (tenant, topic, user_id)
+select 'default', 'team:0', 'user-' || n from generate_series(1, 6000) as n
+union all select 'default', 'team:' || n, 'user-' || n % 700 from generate_series(1, 6000) as n
+union all select 'default', 'team:' || n, 'large' from generate_series(1, 500) as n;
+insert into topic_members (tenant, topic, user_id) select tenant, topic, user_id from subscriptions;
+insert into account_changes (tenant, user_id, name, changed_seq)
+select tenant, user_id, 'topic:' || topic, 20000 + row_number() over (partition by user_id order by topic) from subscriptions;
 vacuum analyze;

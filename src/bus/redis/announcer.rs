@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use redis::RedisResult;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Duration, Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ const QUICK: Duration = Duration::from_millis(500);
 pub(super) enum Outgoing {
     Announcement(Announcement),
     Control(Control),
+    /// An order whose giver is told when Redis has taken it, or will not.
+    Order(Control, oneshot::Sender<()>),
     /// A round of probes.
     Probe(u64),
     /// The path was found broken: send what follows on a fresh connection.
@@ -73,16 +75,21 @@ impl Announcer {
         if batch.iter().any(|item| matches!(item, Outgoing::Reconnect)) {
             self.forget();
         }
-        let messages: Vec<_> = batch.drain(..).flat_map(|item| self.render(&item)).collect();
+        let messages: Vec<_> = batch.iter().flat_map(|item| self.render(item)).collect();
         if !messages.is_empty() && !self.send(&messages).await {
             metrics::counter!(BUS_DROPPED).increment(announcements as u64);
+        }
+        for item in batch.drain(..) {
+            if let Outgoing::Order(_, done) = item {
+                let _ = done.send(()); // who gave it may not wait any more
+            }
         }
     }
 
     fn render(&self, item: &Outgoing) -> Vec<(String, Vec<u8>)> {
         match item {
             Outgoing::Announcement(item) => vec![(self.names.user(&item.key), wire::announcement(item))],
-            Outgoing::Control(item) => {
+            Outgoing::Control(item) | Outgoing::Order(item, _) => {
                 vec![(self.names.control().to_owned(), wire::control(&self.instance, item))]
             }
             Outgoing::Probe(round) => {

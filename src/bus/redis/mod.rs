@@ -23,7 +23,10 @@ pub(crate) mod servers;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -43,6 +46,8 @@ use crate::{config::RedisSettings, metrics::BUS_DROPPED, notification::UserKey};
 
 /// Longest time that a caller waits for the confirmation of a subscription.
 const CONFIRMATION: Duration = Duration::from_secs(2);
+/// Longest time that a caller waits until an order is on its way.
+const ORDER: Duration = Duration::from_secs(1);
 
 /// The handle; cheap to clone.
 #[derive(Clone)]
@@ -124,6 +129,15 @@ impl RedisBus {
     pub(super) fn control(&self, control: Control) {
         (self.0.sink)(Incoming::Control(control.clone()));
         let _ = self.0.outgoing.try_send(Outgoing::Control(control)); // other instances look by themselves in time
+    }
+
+    pub(super) async fn order(&self, control: Control) {
+        (self.0.sink)(Incoming::Control(control.clone()));
+        let (done, taken) = oneshot::channel();
+        // A full queue or a slow Redis is no reason to wait for ever: other instances look by themselves in time.
+        if self.0.outgoing.try_send(Outgoing::Order(control, done)).is_ok() {
+            let _ = timeout(ORDER, taken).await;
+        }
     }
 
     pub(super) fn health(&self) -> Health {

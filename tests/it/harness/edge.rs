@@ -109,6 +109,15 @@ impl Caller {
         Answer::of(self.request(Method::POST, path)).await
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// A PUT without a body.
+    pub async fn set(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::PUT, path)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::DELETE, path)).await
     }

@@ -51,6 +51,35 @@ async fn an_order_reaches_every_instance_once() {
 }
 
 #[tokio::test]
+async fn what_is_announced_after_an_order_was_taken_is_heard_after_it() {
+    let server = RedisServer::start().await;
+    let mut instances = [Instance::up(&server.settings()).await, Instance::up(&server.settings()).await];
+    let listener = &mut Instance::following(&server.settings(), "u1").await;
+    for round in 0..200 {
+        // Whoever announces does so on another connection than the order's.
+        let [one, other] = &mut instances;
+        let users = vec![format!("u{round}").parse().unwrap()];
+        let order = Control::Unsubscribed { tenant: key("u1").tenant, topic: "team:7".parse().unwrap(), users };
+        one.bus.order(order.clone()).await;
+        let given = announcement("u1");
+        other.bus.announce(vec![given.clone()]);
+        assert_eq!(one.next().await, Incoming::Control(order.clone()));
+        assert_eq!(listener.next().await, Incoming::Control(order));
+        assert_eq!(listener.next().await, Incoming::Announced(given));
+    }
+}
+
+#[tokio::test]
+async fn an_order_waits_for_nothing_when_redis_is_away() {
+    let mut server = RedisServer::start().await;
+    let mut one = Instance::up(&server.settings()).await;
+    server.kill();
+    one.down().await;
+    timeout(PATIENCE, one.bus.order(Control::Revoked)).await.expect("it waits for Redis");
+    while one.next().await != Incoming::Control(Control::Revoked) {}
+}
+
+#[tokio::test]
 async fn foreign_messages_are_ignored() {
     let server = RedisServer::start().await;
     let mut one = Instance::up(&server.settings()).await;

@@ -1,0 +1,219 @@
+//! Who belongs to topics, for administrators: members, and subscriptions on behalf of users, one by one or in bulk.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json, Payload},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Parts, body,
+    error::{ApiError, FieldError},
+    extract::{Admin, TopicName, UserName},
+    openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, LargeBody},
+    topics::PageQuery,
+};
+use crate::{notification::UserId, store::Roll, topics::Refused};
+
+/// Most users in each list of a bulk change.
+const MOST_USERS: usize = 1_000;
+/// Room for two lists of the longest ids.
+const BODY_BYTES: usize = 1024 * 1024;
+
+/// Who is to be added and who removed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RollChange)]
+pub struct Change {
+    /// At most 1,000 users.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 1_000)]
+    add: Vec<UserId>,
+    /// At most 1,000 users, none of them in `add`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 1_000)]
+    remove: Vec<UserId>,
+}
+
+/// What a bulk change did: those who were already as wished do not count.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RollChanged)]
+pub struct Changed {
+    /// How many were added.
+    pub added: usize,
+    /// How many were removed.
+    pub removed: usize,
+}
+
+/// One page of a topic's members.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Members {
+    /// By user.
+    pub members: Vec<Member>,
+    /// What to give as `page` for those that follow; null when these are the last.
+    #[schema(required)]
+    pub next_page: Option<String>,
+}
+
+/// A member of a topic.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Member {
+    /// Who.
+    #[schema(example = "u1")]
+    pub user: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+impl Change {
+    /// The change as a roll, once it holds to its bounds.
+    fn roll(&self) -> Result<Roll, ApiError> {
+        let long = |(_, users): &(&str, &Vec<UserId>)| users.len() > MOST_USERS;
+        let wrong: Vec<_> = [("/add", &self.add), ("/remove", &self.remove)]
+            .into_iter()
+            .filter(long)
+            .map(|(pointer, _)| FieldError::body(pointer, format!("must hold at most {MOST_USERS} users")))
+            .collect();
+        if !wrong.is_empty() {
+            return Err(ApiError::Invalid(wrong));
+        }
+        let both = || ApiError::Invalid(vec![FieldError::body("/remove", "must hold nobody who is in add")]);
+        Roll::of(self.add.clone(), self.remove.clone()).ok_or_else(both)
+    }
+
+    /// Names the users by their places in the list, where a bound of theirs is the cause.
+    fn refused(&self, refused: Refused) -> ApiError {
+        let Refused::Full { users, most } = &refused else { return refused.into() };
+        let full = self.add.iter().enumerate().filter(|(_, user)| users.contains(user));
+        let detail = format!("has {most} subscriptions already (max_subscriptions)");
+        ApiError::Invalid(full.map(|(place, _)| FieldError::body(format!("/add/{place}"), &*detail)).collect())
+    }
+}
+
+impl From<(usize, usize)> for Changed {
+    fn from((added, removed): (usize, usize)) -> Self {
+        Self { added, removed }
+    }
+}
+
+/// Subscribe and unsubscribe users.
+///
+/// Whoever may join. All of it or nothing.
+#[utoipa::path(post, path = "/api/topics/{topic}/subscribers", tag = "administration", operation_id = "changeSubscribers",
+    params(("topic" = String, Path, description = "The topic")), request_body = Change,
+    responses((status = 200, body = Changed, description = "Done"), BadPath, BadSyntax, BadType, LargeBody, BadBody))]
+pub async fn change_subscribers(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    request: HttpRequest,
+    payload: Payload,
+    parts: Data<Parts>,
+) -> Result<Json<Changed>, ApiError> {
+    let change: Change = body::json(&request, payload, BODY_BYTES).await?;
+    let changed = parts.topics.change_subscribers(&caller.key.tenant, &topic, change.roll()?).await;
+    changed.map(|counts| Json(counts.into())).map_err(|refused| change.refused(refused))
+}
+
+/// Subscribe a user.
+///
+/// Whoever may join.
+#[utoipa::path(put, path = "/api/topics/{topic}/subscribers/{user}", tag = "administration", operation_id = "addSubscriber",
+    params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
+    responses((status = 204, description = "Subscribed now"), BadPath, LargeBody))]
+pub async fn add_subscriber(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    UserName(user): UserName,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    parts.topics.change_subscribers(&caller.key.tenant, &topic, Roll::adding(user)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Unsubscribe a user.
+///
+/// When this is answered, nothing that is sent to the topic from then on reaches the user.
+#[utoipa::path(delete, path = "/api/topics/{topic}/subscribers/{user}", tag = "administration",
+    operation_id = "removeSubscriber",
+    params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
+    responses((status = 204, description = "Not subscribed now"), BadPath))]
+pub async fn remove_subscriber(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    UserName(user): UserName,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    parts.topics.change_subscribers(&caller.key.tenant, &topic, Roll::removing(user)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List members.
+#[utoipa::path(get, path = "/api/topics/{topic}/members", tag = "administration", operation_id = "members",
+    params(("topic" = String, Path, description = "The topic"),
+        ("limit" = Option<i64>, Query, description = "Most members of this answer; 100 when absent", minimum = 1, maximum = 1_000),
+        ("page" = Option<String>, Query, description = "`nextPage` of an earlier answer")),
+    responses((status = 200, body = Members, description = "One page"), BadQuery))]
+pub async fn list(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    request: HttpRequest,
+    parts: Data<Parts>,
+) -> Result<Json<Members>, ApiError> {
+    let query = PageQuery::of(&request)?;
+    let rows = parts.store.members(&caller.key.tenant, &topic, &query.after, query.limit + 1).await?;
+    let (rows, next_page) = query.cut(rows, |row| &row.user);
+    let members = rows.into_iter().map(|row| Member { user: row.user, since: row.since }).collect();
+    Ok(Json(Members { members, next_page }))
+}
+
+/// Add and remove members.
+///
+/// Who is removed is unsubscribed too.
+#[utoipa::path(post, path = "/api/topics/{topic}/members", tag = "administration", operation_id = "changeMembers",
+    params(("topic" = String, Path, description = "The topic")), request_body = Change,
+    responses((status = 200, body = Changed, description = "Done"), BadPath, BadSyntax, BadType, LargeBody, BadBody))]
+pub async fn change_members(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    request: HttpRequest,
+    payload: Payload,
+    parts: Data<Parts>,
+) -> Result<Json<Changed>, ApiError> {
+    let change: Change = body::json(&request, payload, BODY_BYTES).await?;
+    Ok(Json(parts.topics.change_members(&caller.key.tenant, &topic, change.roll()?).await?.into()))
+}
+
+/// Make a user a member.
+///
+/// Who then may join; it does not subscribe.
+#[utoipa::path(put, path = "/api/topics/{topic}/members/{user}", tag = "administration", operation_id = "addMember",
+    params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
+    responses((status = 204, description = "A member now"), BadPath))]
+pub async fn add_member(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    UserName(user): UserName,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    parts.topics.change_members(&caller.key.tenant, &topic, Roll::adding(user)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// End a membership.
+///
+/// And the subscription with it. When this is answered, nothing that is sent to the topic from then on reaches the user.
+#[utoipa::path(delete, path = "/api/topics/{topic}/members/{user}", tag = "administration", operation_id = "removeMember",
+    params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
+    responses((status = 204, description = "No member now"), BadPath))]
+pub async fn remove_member(
+    Admin(caller): Admin,
+    TopicName(topic): TopicName,
+    UserName(user): UserName,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    parts.topics.change_members(&caller.key.tenant, &topic, Roll::removing(user)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

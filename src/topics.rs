@@ -1,0 +1,150 @@
+//! Who belongs to which topic: joining and leaving, by users and by administrators. Every change is written to the logs
+//! of the users whom it concerns and told to their streams.
+
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    auth::Identity,
+    bus::{Bus, Control},
+    fanout::Fanout,
+    notification::{Tenant, UserId, UserKey},
+    store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
+    topic::{Access, Mute, Subscription, Topic},
+};
+
+/// Changes who belongs to topics, and tells everybody concerned; cheap to clone.
+#[derive(Clone)]
+pub struct Topics {
+    store: Store,
+    fanout: Fanout,
+    bus: Bus,
+    tracker: TaskTracker,
+    /// Most subscriptions of a user.
+    most: usize,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The caller may not join the topic, or there is no such topic: the two are not told apart.
+    #[error("this topic may not be joined")]
+    MayNotJoin,
+    /// These users have as many subscriptions as one may have.
+    #[error("a user has at most {most} subscriptions")]
+    Full {
+        /// Who.
+        users: Vec<UserId>,
+        /// The bound.
+        most: usize,
+    },
+    /// The database did not answer.
+    #[error("the database did not answer")]
+    Unavailable,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Topics {
+    /// Over this store, this fan-out and this bus; work under way is tracked, so that a stop waits for it.
+    pub fn new(store: Store, fanout: Fanout, bus: Bus, tracker: TaskTracker, most: usize) -> Self {
+        Self { store, fanout, bus, tracker, most }
+    }
+
+    /// What the caller sees of a topic.
+    ///
+    /// # Errors
+    /// When the caller has nothing to do with it and may not join.
+    pub async fn look(&self, caller: &Identity, topic: &Topic) -> Result<KnownTopic, Refused> {
+        let known = self.store.topic(&caller.key, topic).await?;
+        let concerned = known.member || known.subscribed || known.rules.access != Access::Members;
+        if concerned || caller.admin || caller.may_join(topic) { Ok(known) } else { Err(Refused::MayNotJoin) }
+    }
+
+    /// Subscribes the caller, and mutes or unmutes the topic.
+    ///
+    /// # Errors
+    /// When the caller may not join, or has too many subscriptions.
+    pub async fn subscribe(&self, caller: &Identity, topic: &Topic, mute: Mute) -> Result<Subscription, Refused> {
+        let (topics, key, topic, covered) = (self.clone(), caller.key.clone(), topic.clone(), caller.may_join(topic));
+        self.see_through(async move {
+            match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {
+                Joining::Same(subscription) => Ok(subscription),
+                Joining::Changed(change) => {
+                    topics.fanout.tell_subscriptions(std::slice::from_ref(&change));
+                    Ok(change.subscription)
+                }
+                Joining::NotAllowed => Err(Refused::MayNotJoin),
+                Joining::Full => Err(Refused::Full { users: vec![key.user], most: topics.most }),
+            }
+        })
+        .await
+    }
+
+    /// Unsubscribes a user, whether there is a subscription or not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unsubscribe(&self, key: &UserKey, topic: &Topic) -> Result<Subscription, Refused> {
+        let roll = Roll::removing(key.user.clone());
+        self.change_subscribers(&key.tenant, topic, roll).await?;
+        Ok(Subscription { topic: topic.clone(), subscribed: false, muted_until: None })
+    }
+
+    /// Subscribes and unsubscribes users whoever may join; answers how many it really did. When this returns, nothing
+    /// that is sent to the topic from then on reaches those who were removed.
+    ///
+    /// # Errors
+    /// When users have too many subscriptions: nothing is changed then.
+    pub async fn change_subscribers(
+        &self,
+        tenant: &Tenant,
+        topic: &Topic,
+        roll: Roll,
+    ) -> Result<(usize, usize), Refused> {
+        let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
+        self.see_through(async move {
+            let done = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
+            let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
+            topics.tell(tenant, topic, &roll, &changes).await;
+            let added = changes.iter().filter(|change| change.subscription.subscribed).count();
+            Ok((added, changes.len() - added))
+        })
+        .await
+    }
+
+    /// Makes users members of a topic, and others not, whose subscriptions end with it; answers how many it really did.
+    /// When this returns, nothing that is sent to the topic from then on reaches those who were removed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn change_members(&self, tenant: &Tenant, topic: &Topic, roll: Roll) -> Result<(usize, usize), Refused> {
+        let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
+        self.see_through(async move {
+            let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &roll).await?;
+            topics.tell(tenant, topic, &roll, &changes).await;
+            Ok((added, removed))
+        })
+        .await
+    }
+
+    /// The order names all who were to be removed, not only who was: an earlier one may have been lost.
+    async fn tell(&self, tenant: Tenant, topic: Topic, roll: &Roll, changes: &[SubscriptionChange]) {
+        self.fanout.tell_subscriptions(changes);
+        if !roll.removed().is_empty() {
+            self.bus.order(Control::Unsubscribed { tenant, topic, users: roll.removed().to_vec() }).await;
+        }
+    }
+
+    /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
+    /// the users' streams.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.tracker.spawn(work).await.unwrap_or(Err(Refused::Unavailable))
+    }
+}

@@ -1,0 +1,37 @@
+//! Topics: who may join, joining and leaving on every instance, and what streams are told of it.
+
+mod joining;
+mod members;
+mod racing;
+mod rules;
+
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+/// Sets who may join topics of a kind.
+async fn kind(edge: &Edge, kind: &str, access: &str) {
+    edge.admin().put(&format!("/api/topic-kinds/{kind}"), &json!({"access": access})).await.expect(200);
+}
+
+fn subscription(topic: &str) -> String {
+    format!("/api/topics/{topic}/subscription")
+}
+
+/// The next event, which must be of a subscription.
+async fn told(stream: &mut Frames) -> Value {
+    let frame = stream.next().await;
+    assert!(frame.is("subscription") && frame.id.is_some(), "{frame:?}");
+    frame.json()
+}
+
+/// The names of the caller's topics.
+async fn joined(caller: &Caller) -> Vec<String> {
+    let topics = caller.get("/api/topics").await.expect(200);
+    topics["topics"].as_array().unwrap().iter().map(|each| each["topic"].as_str().unwrap().to_owned()).collect()
+}
+
+/// How many rows of a table a condition holds for.
+async fn rows(cluster: &Cluster, query: &str) -> i64 {
+    cluster.postgres.connect().await.query_one(&format!("select count(*) from {query}"), &[]).await.unwrap().get(0)
+}
