@@ -10,6 +10,7 @@ mod coalesce;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod failure;
+mod fanouts;
 mod inbox;
 mod page;
 mod pool;
@@ -38,6 +39,7 @@ use diesel_async::AsyncPgConnection;
 pub use access::TICKET_TTL;
 pub use activity::Activity;
 pub use append::{Appended, Placed, Written};
+pub use fanouts::{CHUNK, Chunk, FanoutProgress, Reached};
 pub use inbox::{InboxPage, LOOKED_THROUGH, ListQuery};
 pub use page::{Ask, Page, Position, Row};
 pub use pool::PoolUse;

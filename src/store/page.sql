@@ -5,7 +5,7 @@
 select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, change.notification_id,
-    change.read_at, change.archived_at, change.deleted_at,
+    change.read_at, change.archived_at, change.deleted_at, change.reason, n.topics[change.topic] as topic,
     n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.created_at, n.expires_at
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
@@ -15,7 +15,8 @@ cross join lateral (
 left join lateral (
     select * from (
         (
-            select seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at
+            select
+                seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at, reason, topic
             from inbox
             where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
             order by seq
@@ -23,7 +24,9 @@ left join lateral (
         )
         union all
         (
-            select noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at
+            select
+                noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at,
+                item.reason, item.topic
             from (
                 select changed_seq, seq
                 from inbox_changes as c
