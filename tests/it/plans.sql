@@ -26,4 +26,9 @@ select
     tenant, user_id, max(changed_seq), count(*) filter (where read_at is null and archived_at is null),
     count(*) filter (where archived_at is null)
 from inbox group by tenant, user_id;
+insert into topics (tenant, topic) select 'default', 'topic-' || n from generate_series(1, 1000) as n;
+insert into topics (tenant, topic) values ('default', 'large');
+insert into subscriptions (tenant, topic, user_id)
+select 'default', 'topic-' || n % 1000 + 1, 'user-' || n % 1009 from generate_series(1, 20000) as n on conflict do nothing;
+insert into subscriptions (tenant, topic, user_id) select 'default', 'large', 'user-' || n from generate_series(1, 900) as n;
 vacuum analyze;
