@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tidings::{
+    audience::Reason,
     channel::Decision,
     kinds::{Kinds, SHIPPED, Seed},
     auth::{Authenticator, Grant, Identity, mint},
@@ -312,6 +313,7 @@ fn item() -> InboxItem {
             presentation: Presentation::default(),
         },
         decision: Decision::PLAIN,
+        reason: Reason::Direct,
         created_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::UNIX_EPOCH,
         read_at: None,

@@ -265,6 +265,7 @@ fn push_event(text: &mut String, event: &str, data: &impl Serialize) {
 mod tests {
     use super::*;
     use crate::{
+        audience::Reason,
         channel::Decision,
         notification::{Content, InboxItem, Presentation},
     };
@@ -287,6 +288,7 @@ mod tests {
             seq: 7,
             content,
             decision: Decision::PLAIN,
+            reason: Reason::Direct,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,

@@ -22,12 +22,13 @@
 //! # Who knows whom
 //!
 //! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, preferences, registrar, revoker →
-//! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, topic, channel,
-//! problem, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, audience, topic,
+//! channel, problem, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
 pub mod app;
+pub mod audience;
 pub mod auth;
 pub mod bus;
 pub mod channel;

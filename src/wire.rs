@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    audience::Reason,
     channel::{Channel, Decision},
     notification::{Content, InboxItem, Priority, Seq},
+    topic::Topic,
 };
 
 /// One notification with its user's state.
@@ -41,6 +43,13 @@ pub struct Item<'a> {
     /// Where a click leads: an absolute http or https URL, or a path.
     #[schema(required, example = "/payment-history")]
     pub action_url: Option<&'a str>,
+    /// Why it is in this inbox: `direct` (the publish named the user), `topic`, `everyone` or `rule`.
+    #[schema(example = "topic")]
+    pub reason: &'static str,
+    /// With the reason `topic`, and only then: the first of the publish's topics that the user is subscribed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "team:7")]
+    pub topic: Option<&'a str>,
     /// The channels that it took to this user, of `inbox`, `toast`, `browser`, `push`, `email` and `sms`: a page shows a toast, or
     /// a notification of the browser, when they are among them.
     #[serde(serialize_with = "channels")]
@@ -80,6 +89,7 @@ impl<'a> Item<'a> {
         id: Uuid,
         seq: Seq,
         content: &'a Content,
+        reason: &'a Reason,
         decision: Decision,
         created_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
@@ -94,6 +104,8 @@ impl<'a> Item<'a> {
             message: content.message.as_deref(),
             data: content.data.as_ref(),
             action_url: content.action_url.as_deref(),
+            reason: reason.as_str(),
+            topic: reason.topic().map(Topic::as_str),
             channels: decision,
             icon: content.presentation.icon.as_deref(),
             action_label: content.presentation.action_label.as_deref(),
@@ -108,8 +120,9 @@ impl<'a> Item<'a> {
 
 impl<'a> From<&'a InboxItem> for Item<'a> {
     fn from(item: &'a InboxItem) -> Self {
-        let arrived = Self::arriving(item.id, item.seq, &item.content, item.decision, item.created_at, item.expires_at);
-        Self { read_at: item.read_at, archived_at: item.archived_at, ..arrived }
+        let InboxItem { id, seq, content, reason, decision, created_at, expires_at, read_at, archived_at } = item;
+        let arrived = Self::arriving(*id, *seq, content, reason, *decision, *created_at, *expires_at);
+        Self { read_at: *read_at, archived_at: *archived_at, ..arrived }
     }
 }
 
@@ -133,6 +146,7 @@ mod tests {
                 action_url: Some("/payments".into()),
                 presentation: Presentation { icon: Some("wallet".into()), ..Presentation::default() },
             },
+            reason: Reason::Topic("team:7".parse().unwrap()),
             decision: Decision::PLAIN,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
@@ -144,7 +158,8 @@ mod tests {
             serde_json::json!({
                 "id": "00000000-0000-0000-0000-000000000000", "seq": 7, "kind": "payment_received", "category": null,
                 "priority": "high", "title": "Paid", "message": null, "data": {"amount": 120},
-                "actionUrl": "/payments", "channels": ["inbox", "toast"], "icon": "wallet", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
+                "actionUrl": "/payments", "reason": "topic", "topic": "team:7", "channels": ["inbox", "toast"],
+                "icon": "wallet", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
                 "readAt": null, "archivedAt": null,
             })
         );

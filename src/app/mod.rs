@@ -32,7 +32,7 @@ use crate::{
     revoker::Revoker,
     sockets::Sockets,
     store::Store,
-    tasks::{heads::HeadCheck, retention, vitals::Vitals},
+    tasks::{fanouts::Carrier, heads::HeadCheck, retention, vitals::Vitals},
     topics::Topics,
 };
 
@@ -55,15 +55,19 @@ pub struct Running {
 /// What the bus hands over, once there is somebody to take it.
 struct Inbound {
     hub: Hub,
+    fanout: Fanout,
     heads: HeadCheck,
     registrar: Registrar,
     revoker: Revoker,
+    carrier: Carrier,
 }
 
 impl Inbound {
     fn take(&self, incoming: Incoming) {
         match incoming {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
+            Incoming::Arrived(arrivals) => self.fanout.hear_arrivals(&arrivals, Origin::Remote),
+            Incoming::Control(Control::ConnectedFirst(id)) => self.carrier.serve_connected(id),
             Incoming::Control(Control::Revoked) => self.revoker.note_change(),
             Incoming::Control(Control::KindsChanged) => self.registrar.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {
@@ -185,6 +189,7 @@ struct Core {
     registrar: Registrar,
     preferences: Preferences,
     revoker: Revoker,
+    carrier: Carrier,
     sockets: Option<Sockets>,
     health: Arc<Health>,
     metrics: PrometheusHandle,
@@ -212,9 +217,15 @@ impl Core {
         let kinds = Kinds::new(settings.kinds.clone());
         let registrar = Registrar::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
         let preferences = Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone());
-        let inbound_parts =
-            Inbound { hub: hub.clone(), heads: heads.clone(), registrar: registrar.clone(), revoker: revoker.clone() };
-        let _ = inbound.set(inbound_parts);
+        let carrier = Carrier::new(store.clone(), hub.clone(), bus.clone(), fanout.clone());
+        let _ = inbound.set(Inbound {
+            hub: hub.clone(),
+            fanout: fanout.clone(),
+            heads: heads.clone(),
+            registrar: registrar.clone(),
+            revoker: revoker.clone(),
+            carrier: carrier.clone(),
+        });
         let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {
@@ -232,6 +243,7 @@ impl Core {
             registrar,
             preferences,
             revoker,
+            carrier,
             sockets,
             health,
             metrics,
@@ -243,6 +255,7 @@ impl Core {
         let (hub, store, bus) = (self.hub.clone(), self.store.clone(), self.bus.clone());
         let sweep = self.settings.retention.sweep;
         tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
+        tasks.spawn("fanouts", self.carrier.clone().run(tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));

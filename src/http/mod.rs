@@ -7,6 +7,7 @@ mod cors;
 pub mod credentials;
 pub mod error;
 pub mod extract;
+mod fanouts;
 mod health;
 mod inbox;
 mod kinds;
@@ -117,6 +118,7 @@ route_table! {
     "/api/kinds"                      => GET kinds::list;
     "/api/kinds/{kind}"               => GET kinds::get, PUT kinds::put, DELETE kinds::delete;
     "/api/tenant/settings"            => GET kinds::defaults, PUT kinds::put_defaults;
+    "/api/fanouts/{notificationId}"   => GET fanouts::progress;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;
     "/api/topics"                     => GET topics::mine;

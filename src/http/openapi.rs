@@ -17,8 +17,8 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    health, inbox, kinds, members, metrics_endpoint, publish, revocations, settings, stream_docs, tickets, topic_kinds,
-    topics,
+    fanouts, health, inbox, kinds, members, metrics_endpoint, publish, revocations, settings, stream_docs, tickets,
+    topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -33,7 +33,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
 #[openapi(
     info(title = "Tidings", description = DESCRIPTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
     paths(
-        publish::one, publish::batch,
+        publish::one, publish::batch, fanouts::progress,
         inbox::list, inbox::unread_count, inbox::get, inbox::read, inbox::unread, inbox::archive, inbox::delete,
         inbox::read_all,
         settings::get, settings::put, settings::patch, settings::why,
@@ -124,6 +124,7 @@ refusals! {
     NoSuchItem { "404" "The caller has no such notification" }
     Changed { "412" "It has changed meanwhile: get it anew" }
     NoCondition { "428" "The header `If-Match` is missing" }
+    NoSuchFanout { "404" "There is no such publish, or it goes to no topic and not to everyone" }
     LargeBody { "413" "A bound was exceeded; `detail` names it" }
     BadType { "415" "The body is of another type" }
     BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }

@@ -19,8 +19,9 @@ use super::{
     streams,
 };
 use crate::{
+    audience::Reason,
     channel::Decision,
-    notification::{Content, Cursor, InboxItem, Priority, Seq, UserKey},
+    notification::{Content, Cursor, InboxItem, Priority, Published, Seq, UserKey},
 };
 
 /// Most items that a list with a filter of content looks through: a rare kind in a large inbox must not cost more.
@@ -105,7 +106,7 @@ impl Store {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications)]
-struct ContentRow {
+pub(super) struct ContentRow {
     id: Uuid,
     kind: String,
     category: Option<String>,
@@ -117,6 +118,8 @@ struct ContentRow {
     presentation: Option<Value>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    /// As the publish named them; none where it named none.
+    pub(super) topics: Option<Vec<String>>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -126,26 +129,40 @@ struct InboxRow {
     read_at: Option<DateTime<Utc>>,
     archived_at: Option<DateTime<Utc>>,
     decision: i32,
+    reason: i16,
+    /// The place of the topic that brought it, from 1.
+    topic: Option<i16>,
+}
+
+impl From<ContentRow> for Published {
+    fn from(row: ContentRow) -> Self {
+        let content = Content {
+            kind: row.kind,
+            category: row.category,
+            priority: Priority::from_rank(row.priority),
+            title: row.title,
+            message: row.body,
+            data: row.data,
+            action_url: row.action_url,
+            presentation: presentation_of(row.presentation),
+        };
+        Self { id: row.id, content, created_at: row.created_at, expires_at: row.expires_at }
+    }
 }
 
 impl From<(InboxRow, ContentRow)> for InboxItem {
-    fn from((row, content): (InboxRow, ContentRow)) -> Self {
+    fn from((row, mut content): (InboxRow, ContentRow)) -> Self {
+        let topics = content.topics.take().unwrap_or_default();
+        let topic = row.topic.and_then(|place| topics.get(usize::try_from(place - 1).ok()?));
+        let published = Published::from(content);
         Self {
-            id: content.id,
+            id: published.id,
             seq: row.seq,
-            content: Content {
-                kind: content.kind,
-                category: content.category,
-                priority: Priority::from_rank(content.priority),
-                title: content.title,
-                message: content.body,
-                data: content.data,
-                action_url: content.action_url,
-                presentation: presentation_of(content.presentation),
-            },
+            content: published.content,
+            reason: Reason::from_stored(row.reason, topic.map(String::as_str)),
             decision: Decision::from_stored(row.decision),
-            created_at: content.created_at,
-            expires_at: content.expires_at,
+            created_at: published.created_at,
+            expires_at: published.expires_at,
             read_at: row.read_at,
             archived_at: row.archived_at,
         }

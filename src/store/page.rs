@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{account::AccountChange, append::presentation_of, streams};
 use crate::{
+    audience::Reason,
     channel::Decision,
     notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey},
 };
@@ -144,6 +145,10 @@ struct PageRow {
     archived_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    reason: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    topic: Option<String>,
     #[diesel(sql_type = Nullable<Integer>)]
     decision: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -256,6 +261,7 @@ impl PageRow {
                 action_url: self.action_url,
                 presentation: presentation_of(self.presentation),
             },
+            reason: Reason::from_stored(self.reason?, self.topic.as_deref()),
             decision: Decision::from_stored(self.decision?),
             created_at: self.created_at?,
             expires_at: self.expires_at?,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    audience::Reason,
     bus::Announcement,
     channel::Decision,
     connection::{Asked, Chunk, Filter},
@@ -200,6 +201,7 @@ fn item(seq: Seq, row: &Stored) -> InboxItem {
             presentation: Presentation::default(),
         },
         decision: Decision::PLAIN,
+        reason: Reason::Direct,
         created_at: at,
         expires_at: at,
         read_at: (row.stage >= Stage::Read).then_some(at),
