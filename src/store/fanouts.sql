@@ -35,7 +35,7 @@ with cargo as (
 ), stream as (
     insert into streams as s (tenant, user_id, epoch, head_seq, unread, listed)
     select $2, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), 1, 1, 1
-    from recipient where decision & 1 = 1 order by user_id
+    from recipient where decision & 1 <> 0 order by user_id
     on conflict (tenant, user_id) do update
         set head_seq = s.head_seq + 1, unread = s.unread + 1, listed = s.listed + 1
     returning user_id, epoch, head_seq as seq, unread
