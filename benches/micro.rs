@@ -9,6 +9,9 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tidings::{
+    audience::Reason,
+    channel::Decision,
+    kinds::{Kinds, SHIPPED, Seed},
     auth::{Authenticator, Grant, Identity, mint},
     bus::{Announcement, Bus},
     config::{AuthSettings, PublishSettings, StreamSettings},
@@ -16,7 +19,9 @@ use tidings::{
     frame::{Frame, state_blocks},
     hub::{Hub, Origin, Seat},
     message,
-    notification::{Content, Cursor, Epoch, InboxItem, ItemState, NewNotification, Priority, Seq, Source, UserKey},
+    notification::{
+        Content, Cursor, Epoch, InboxItem, ItemState, NewNotification, Presentation, Priority, Seq, Source, UserKey,
+    },
     publish::announce,
     store::{Page, Placed, Position, Written},
     wire::Item,
@@ -153,17 +158,17 @@ fn join_and_leave(iterations: u64) {
 
 /// A body becomes what the write path takes: parsed, checked, with its fingerprint.
 fn publish_before_the_store(iterations: u64) {
-    let (body, limits) = (body(), limits());
+    let (body, limits, kinds) = (body(), limits(), kinds());
     for _ in 0..iterations {
-        black_box(accepted(black_box(&body), &limits));
+        black_box(accepted(black_box(&body), &limits, &kinds));
     }
 }
 
 /// What a committed publish to 100 users becomes: an announcement with a frame for each.
 fn publish_after_the_store_to_100(iterations: u64) {
-    let mut item = accepted(&body(), &limits());
+    let mut item = accepted(&body(), &limits(), &kinds());
     item.users = (0..100).map(|user| format!("user{user}").parse().unwrap()).collect();
-    let rows = (0..100).map(|_| Placed { epoch: epoch(), seq: 1042, unread: 7 }).collect();
+    let rows = (0..100).map(|_| Some(Placed { epoch: epoch(), seq: 1042, unread: 7, decision: Decision::PLAIN })).collect();
     let written = Written { created_at: DateTime::UNIX_EPOCH, expires_at: DateTime::UNIX_EPOCH, rows };
     for _ in 0..iterations {
         let mut announcements = Vec::new();
@@ -285,8 +290,12 @@ fn body() -> Vec<u8> {
     serde_json::to_vec(&body).unwrap()
 }
 
-fn accepted(body: &[u8], limits: &PublishSettings) -> NewNotification {
-    message::parse(body, limits).unwrap().into_new(key().tenant, Source::Http, None)
+fn kinds() -> Kinds {
+    Kinds::new(Seed::parse(SHIPPED).unwrap())
+}
+
+fn accepted(body: &[u8], limits: &PublishSettings, kinds: &Kinds) -> NewNotification {
+    message::parse(body, limits).unwrap().into_new(key().tenant, Source::Http, None, kinds).unwrap()
 }
 
 fn item() -> InboxItem {
@@ -301,7 +310,10 @@ fn item() -> InboxItem {
             message: Some("120.00 EUR from Example Ltd.".to_owned()),
             data: Some(json!({ "amount": 120, "currency": "EUR" })),
             action_url: Some("/payment-history".to_owned()),
+            presentation: Presentation::default(),
         },
+        decision: Decision::PLAIN,
+        reason: Reason::Direct,
         created_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::UNIX_EPOCH,
         read_at: None,

@@ -264,7 +264,11 @@ fn push_event(text: &mut String, event: &str, data: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notification::{Content, InboxItem};
+    use crate::{
+        audience::Reason,
+        channel::Decision,
+        notification::{Content, InboxItem, Presentation},
+    };
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -277,11 +281,14 @@ mod tests {
             message: Some(message.clone()),
             data: Some(serde_json::json!({ "text": message })),
             action_url: None,
+            presentation: Presentation::default(),
         };
         InboxItem {
             id: Uuid::nil(),
             seq: 7,
             content,
+            decision: Decision::PLAIN,
+            reason: Reason::Direct,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,

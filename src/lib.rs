@@ -21,14 +21,17 @@
 //!
 //! # Who knows whom
 //!
-//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, revoker → fanout → hub, bus, store, auth →
-//! frame, wire, topic, notification, config, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, preferences, registrar, revoker →
+//! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, audience, topic,
+//! channel, problem, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
 pub mod app;
+pub mod audience;
 pub mod auth;
 pub mod bus;
+pub mod channel;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -40,10 +43,15 @@ pub mod http;
 pub mod hub;
 pub mod inbox;
 pub mod ingest;
+pub mod kinds;
 pub mod message;
 pub mod metrics;
 pub mod notification;
+pub mod preferences;
+pub mod problem;
 pub mod publish;
+pub mod registrar;
+pub mod renewal;
 pub mod revoker;
 pub mod sockets;
 pub mod store;

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::{
+    audience::{Audience, Reason},
+    channel::Decision,
+};
+
 /// A position in one user's log, counted from 1 without gaps; 0 is before the first change.
 pub type Seq = i64;
 
@@ -18,11 +23,27 @@ pub const USER_ID_BYTES: usize = 256;
 pub const CURSOR_BYTES: usize = 127;
 /// Most bytes of `kind` and `category`.
 pub const KIND_BYTES: usize = 64;
+/// Most characters of a title.
+pub const TITLE_CHARS: usize = 500;
+/// Most characters of the text below the title.
+pub const MESSAGE_CHARS: usize = 10_000;
 
 /// Why a text is not what its type wants; the message is fit for an API answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
+
+/// Checks the name of a kind, a category and the like.
+///
+/// # Errors
+/// When it is not 1 to [`KIND_BYTES`] characters of `A-Z a-z 0-9 _ . : -`.
+pub fn word(text: &str) -> Result<(), Malformed> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    if text.is_empty() || text.len() > KIND_BYTES || !text.bytes().all(allowed) {
+        return Err(Malformed("1 to 64 characters of A-Z, a-z, 0-9, _, ., : and -"));
+    }
+    Ok(())
+}
 
 /// The outermost scope: `[A-Za-z0-9_-]{1,64}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -180,6 +201,16 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// As written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
     /// As stored and announced: 0 (low) to 3 (critical).
     pub fn rank(self) -> i16 {
         self as i16
@@ -211,7 +242,7 @@ impl FromStr for Priority {
 }
 
 /// What a notification says: written once per publish, the same for every recipient.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     /// What happened, e.g. `payment_received`.
     pub kind: String,
@@ -227,6 +258,37 @@ pub struct Content {
     pub data: Option<Value>,
     /// Where a click leads.
     pub action_url: Option<String>,
+    /// How its kind is shown.
+    #[serde(default)]
+    pub presentation: Presentation,
+}
+
+/// How a kind is shown: names and words for clients, which the server does not look into.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Presentation {
+    /// An icon's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// What the button says that leads where a click leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_label: Option<String>,
+    /// A sound's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<String>,
+}
+
+/// A notification as it is stored, the same for every recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Its id (`UUIDv7`).
+    pub id: Uuid,
+    /// What it says.
+    pub content: Content,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves inboxes by itself.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// One item of one inbox with that user's state.
@@ -238,6 +300,10 @@ pub struct InboxItem {
     pub seq: Seq,
     /// What it says.
     pub content: Content,
+    /// Why it is there.
+    pub reason: Reason,
+    /// The channels that it took to this user.
+    pub decision: Decision,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When it leaves the inbox by itself.
@@ -292,10 +358,14 @@ pub struct NewNotification {
     pub id: Uuid,
     /// From the token or the channel, never from the body.
     pub tenant: Tenant,
-    /// Whom it is for: at least one, none twice.
+    /// Whom it names: none twice, at least one unless it has an audience.
     pub users: Vec<UserId>,
+    /// Whom it is for besides.
+    pub audience: Audience,
     /// What it says; shared, because a way in keeps it until it is stored.
     pub content: Arc<Content>,
+    /// The channels that it takes to users without preferences.
+    pub decision: Decision,
     /// The publisher's own name for this publish, unique within the tenant.
     pub idempotency_key: Option<String>,
     /// SHA-256 of the canonical body: tells a repeated publish from a reused key.

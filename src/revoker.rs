@@ -1,12 +1,8 @@
 //! Takes tokens and users out of service: stored first, then in force here, then on all instances.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep},
-};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,11 +11,9 @@ use crate::{
     frame::EndReason,
     hub::Hub,
     notification::Tenant,
+    renewal::Renewal,
     store::{Store, Unavailable},
 };
-
-/// Between looks while the bus is down, and how often the bus is looked at.
-const HURRY: Duration = Duration::from_secs(1);
 
 /// Revokes, and keeps up with what other instances revoked; cheap to clone.
 #[derive(Clone)]
@@ -28,15 +22,13 @@ pub struct Revoker {
     hub: Hub,
     bus: Bus,
     known: Revocations,
-    changed: Arc<Notify>,
-    /// How often revocations are read without being told: what an order that the bus lost costs at most.
-    refresh: Duration,
+    renewal: Renewal,
 }
 
 impl Revoker {
     /// Keeps `known` up to date, looking every `refresh` even if nobody told of a change.
     pub fn new(store: Store, hub: Hub, bus: Bus, known: Revocations, refresh: Duration) -> Self {
-        Self { store, hub, bus, known, changed: Arc::default(), refresh }
+        Self { store, hub, renewal: Renewal::new(bus.clone(), refresh), bus, known }
     }
 
     /// Revokes a user's tokens or one token; when this returns, this instance refuses them and has told the others.
@@ -61,7 +53,7 @@ impl Revoker {
 
     /// Notes that another instance revoked something.
     pub fn note_change(&self) {
-        self.changed.notify_one();
+        self.renewal.note_change();
     }
 
     /// Reads what was revoked and ends the streams that it concerns.
@@ -76,21 +68,6 @@ impl Revoker {
 
     /// Keeps up until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let mut last = Instant::now();
-        loop {
-            let told = tokio::select! {
-                () = self.changed.notified() => true,
-                () = sleep(HURRY.min(self.refresh)) => false,
-                () = stop.cancelled() => return,
-            };
-            let due = told || !self.bus.health().up || last.elapsed() >= self.refresh;
-            if due && self.reload().await.is_ok() {
-                last = Instant::now();
-            } else if told {
-                // The database is away: what was told is looked at again with the next turn.
-                self.changed.notify_one();
-                sleep(HURRY).await;
-            }
-        }
+        self.renewal.run(stop, || self.reload()).await;
     }
 }

@@ -3,12 +3,17 @@
 //! Rendering only: nothing here is ever read back.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::notification::{Content, InboxItem, Priority, Seq};
+use crate::{
+    audience::Reason,
+    channel::{Channel, Decision},
+    notification::{Content, InboxItem, Priority, Seq},
+    topic::Topic,
+};
 
 /// One notification with its user's state.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -38,6 +43,30 @@ pub struct Item<'a> {
     /// Where a click leads: an absolute http or https URL, or a path.
     #[schema(required, example = "/payment-history")]
     pub action_url: Option<&'a str>,
+    /// Why it is in this inbox: `direct` (the publish named the user), `topic`, `everyone` or `rule`.
+    #[schema(example = "topic")]
+    pub reason: &'static str,
+    /// With the reason `topic`, and only then: the first of the publish's topics that the user is subscribed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "team:7")]
+    pub topic: Option<&'a str>,
+    /// The channels that it took to this user, of `inbox`, `toast`, `browser`, `push`, `email` and `sms`: a page shows a toast, or
+    /// a notification of the browser, when they are among them.
+    #[serde(serialize_with = "channels")]
+    #[schema(value_type = Vec<Channel>, example = json!(["inbox", "toast"]))]
+    pub channels: Decision,
+    /// Name of an icon, if the kind has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "wallet")]
+    pub icon: Option<&'a str>,
+    /// What the button says that leads to `actionUrl`, if the kind has words for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "View payment")]
+    pub action_label: Option<&'a str>,
+    /// Name of a sound, if the kind has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "coin")]
+    pub sound: Option<&'a str>,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When it leaves the inbox by itself.
@@ -50,12 +79,18 @@ pub struct Item<'a> {
     pub archived_at: Option<DateTime<Utc>>,
 }
 
+fn channels<S: Serializer>(decision: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(decision.channels())
+}
+
 impl<'a> Item<'a> {
     /// An item as it arrives: neither read nor archived.
     pub fn arriving(
         id: Uuid,
         seq: Seq,
         content: &'a Content,
+        reason: &'a Reason,
+        decision: Decision,
         created_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> Self {
@@ -69,6 +104,12 @@ impl<'a> Item<'a> {
             message: content.message.as_deref(),
             data: content.data.as_ref(),
             action_url: content.action_url.as_deref(),
+            reason: reason.as_str(),
+            topic: reason.topic().map(Topic::as_str),
+            channels: decision,
+            icon: content.presentation.icon.as_deref(),
+            action_label: content.presentation.action_label.as_deref(),
+            sound: content.presentation.sound.as_deref(),
             created_at,
             expires_at,
             read_at: None,
@@ -79,14 +120,16 @@ impl<'a> Item<'a> {
 
 impl<'a> From<&'a InboxItem> for Item<'a> {
     fn from(item: &'a InboxItem) -> Self {
-        let arrived = Self::arriving(item.id, item.seq, &item.content, item.created_at, item.expires_at);
-        Self { read_at: item.read_at, archived_at: item.archived_at, ..arrived }
+        let InboxItem { id, seq, content, reason, decision, created_at, expires_at, read_at, archived_at } = item;
+        let arrived = Self::arriving(*id, *seq, content, reason, *decision, *created_at, *expires_at);
+        Self { read_at: *read_at, archived_at: *archived_at, ..arrived }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notification::Presentation;
 
     #[test]
     fn an_item_keeps_its_nulls_and_speaks_camel_case() {
@@ -101,7 +144,10 @@ mod tests {
                 message: None,
                 data: Some(serde_json::json!({"amount": 120})),
                 action_url: Some("/payments".into()),
+                presentation: Presentation { icon: Some("wallet".into()), ..Presentation::default() },
             },
+            reason: Reason::Topic("team:7".parse().unwrap()),
+            decision: Decision::PLAIN,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,
@@ -112,7 +158,8 @@ mod tests {
             serde_json::json!({
                 "id": "00000000-0000-0000-0000-000000000000", "seq": 7, "kind": "payment_received", "category": null,
                 "priority": "high", "title": "Paid", "message": null, "data": {"amount": 120},
-                "actionUrl": "/payments", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
+                "actionUrl": "/payments", "reason": "topic", "topic": "team:7", "channels": ["inbox", "toast"],
+                "icon": "wallet", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
                 "readAt": null, "archivedAt": null,
             })
         );

@@ -25,11 +25,14 @@ use crate::{
     hub::{Hub, Origin},
     inbox::Inbox,
     ingest::{self, Ingest, RECLAIM_IDLE},
+    kinds::Kinds,
+    preferences::Preferences,
     publish::Publisher,
+    registrar::Registrar,
     revoker::Revoker,
     sockets::Sockets,
     store::Store,
-    tasks::{heads::HeadCheck, retention, vitals::Vitals},
+    tasks::{fanouts::Carrier, heads::HeadCheck, retention, vitals::Vitals},
     topics::Topics,
 };
 
@@ -52,15 +55,21 @@ pub struct Running {
 /// What the bus hands over, once there is somebody to take it.
 struct Inbound {
     hub: Hub,
+    fanout: Fanout,
     heads: HeadCheck,
+    registrar: Registrar,
     revoker: Revoker,
+    carrier: Carrier,
 }
 
 impl Inbound {
     fn take(&self, incoming: Incoming) {
         match incoming {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
+            Incoming::Arrived(arrivals) => self.fanout.hear_arrivals(&arrivals, Origin::Remote),
+            Incoming::Control(Control::ConnectedFirst(id)) => self.carrier.serve_connected(id),
             Incoming::Control(Control::Revoked) => self.revoker.note_change(),
+            Incoming::Control(Control::KindsChanged) => self.registrar.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {
                 if !self.revoker.refuses(&identity) {
                     self.hub.extend(connection, &identity);
@@ -70,6 +79,7 @@ impl Inbound {
             Incoming::Control(Control::Unsubscribed { .. }) => {}
             Incoming::Restored => {
                 self.heads.hurry();
+                self.registrar.note_change();
                 self.revoker.note_change();
             }
         }
@@ -112,6 +122,10 @@ impl Running {
         if core.revoker.reload().await.is_err() {
             log::warn!("revocations are not known yet: the database does not answer");
             core.revoker.note_change();
+        }
+        if core.registrar.reload().await.is_err() {
+            log::warn!("what tenants say of kinds is not known yet: the database does not answer");
+            core.registrar.note_change();
         }
         let failed = Arc::new(Notify::new());
         core.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
@@ -171,7 +185,11 @@ struct Core {
     topics: Topics,
     authenticator: Authenticator,
     heads: HeadCheck,
+    kinds: Kinds,
+    registrar: Registrar,
+    preferences: Preferences,
     revoker: Revoker,
+    carrier: Carrier,
     sockets: Option<Sockets>,
     health: Arc<Health>,
     metrics: PrometheusHandle,
@@ -196,7 +214,18 @@ impl Core {
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
-        let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
+        let kinds = Kinds::new(settings.kinds.clone());
+        let registrar = Registrar::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
+        let preferences = Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone());
+        let carrier = Carrier::new(store.clone(), hub.clone(), bus.clone(), fanout.clone());
+        let _ = inbound.set(Inbound {
+            hub: hub.clone(),
+            fanout: fanout.clone(),
+            heads: heads.clone(),
+            registrar: registrar.clone(),
+            revoker: revoker.clone(),
+            carrier: carrier.clone(),
+        });
         let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {
@@ -210,7 +239,11 @@ impl Core {
             topics,
             authenticator,
             heads,
+            kinds,
+            registrar,
+            preferences,
             revoker,
+            carrier,
             sockets,
             health,
             metrics,
@@ -222,10 +255,12 @@ impl Core {
         let (hub, store, bus) = (self.hub.clone(), self.store.clone(), self.bus.clone());
         let sweep = self.settings.retention.sweep;
         tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
+        tasks.spawn("fanouts", self.carrier.clone().run(tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
         }
+        tasks.spawn("kinds", self.registrar.clone().run(tasks.stop.clone()));
         tasks.spawn("revocations", self.revoker.clone().run(tasks.stop.clone()));
         tasks.spawn("retention", retention::run(store.clone(), self.fanout.clone(), sweep, tasks.stop.clone()));
         let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
@@ -240,6 +275,7 @@ impl Core {
             prefix: self.settings.prefix.clone(),
             instance: Uuid::new_v4().simple().to_string(),
             limits: self.settings.publish.clone(),
+            kinds: self.kinds.clone(),
             publish: ingest::through(self.publisher.clone()),
             reclaim_idle: RECLAIM_IDLE,
         };
@@ -247,22 +283,23 @@ impl Core {
     }
 
     fn into_parts(self) -> Parts {
-        let Self {
-            settings,
-            store,
-            bus,
-            hub,
-            publisher,
-            inbox,
-            topics,
-            authenticator,
-            sockets,
-            revoker,
-            health,
-            metrics,
-            ..
-        } = self;
-        Parts { settings, store, publisher, inbox, topics, authenticator, hub, sockets, revoker, bus, health, metrics }
+        Parts {
+            settings: self.settings,
+            store: self.store,
+            publisher: self.publisher,
+            inbox: self.inbox,
+            topics: self.topics,
+            kinds: self.kinds,
+            registrar: self.registrar,
+            preferences: self.preferences,
+            authenticator: self.authenticator,
+            hub: self.hub,
+            sockets: self.sockets,
+            revoker: self.revoker,
+            bus: self.bus,
+            health: self.health,
+            metrics: self.metrics,
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use std::{env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::kinds::Seed;
+
 /// What is wrong with the settings: one line for each of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Invalid(pub Vec<String>);
@@ -51,6 +53,8 @@ pub struct Settings {
     pub stream: StreamSettings,
     /// Publishing.
     pub publish: PublishSettings,
+    /// Kinds that are known to all tenants.
+    pub kinds: Seed,
     /// Most topics that one user is subscribed to.
     pub subscriptions: usize,
     /// How long things are kept.

@@ -173,6 +173,11 @@ options! {
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             query_token: bool = "false";
         }
+        "Publishing" {
+            /// TOML file that says what is known of kinds of notifications; without it the shipped one is in force.
+            #[arg(value_name = "PATH")]
+            kinds_file: PathBuf;
+        }
         "Streams" {
             /// Write streams over plain HTTP/1 to their sockets directly (Linux); without it the HTTP server does it, which
             /// costs several times the memory.

@@ -1,6 +1,6 @@
 //! Turns settings as written into final types; all that is wrong is said at once.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
@@ -10,6 +10,7 @@ use super::{
     StreamSettings,
     options::{DEFAULT_LISTEN, Numbers, Options, variable},
 };
+use crate::kinds::{SHIPPED, Seed};
 
 /// Fewest bytes of an HS256 secret: as many as the digest has (RFC 7518, 3.2).
 const SECRET_BYTES: usize = 32;
@@ -37,6 +38,7 @@ impl Options {
             auth: auth(self, &numbers, wrong),
             stream: stream(self, &numbers),
             publish: publish(&numbers),
+            kinds: kinds(self, wrong),
             subscriptions: numbers.max_subscriptions,
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
@@ -176,6 +178,17 @@ fn publish(numbers: &Numbers) -> PublishSettings {
         writers: numbers.writers,
         queue: numbers.publish_queue,
     }
+}
+
+fn kinds(options: &Options, wrong: &mut Vec<String>) -> Seed {
+    let text = match &options.kinds_file {
+        None => Ok(SHIPPED.to_owned()),
+        Some(path) => fs::read_to_string(path).map_err(|error| vec![format!("{}: {error}", path.display())]),
+    };
+    text.and_then(|text| Seed::parse(&text)).unwrap_or_else(|problems| {
+        problems.iter().for_each(|problem| complain(wrong, "kinds-file", problem));
+        Seed::default()
+    })
 }
 
 fn retention(numbers: &Numbers) -> RetentionSettings {

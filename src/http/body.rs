@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::error::{ApiError, FieldError};
+use crate::problem;
 
 /// Longest time for a body to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,13 +53,7 @@ pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, 
     if !check_syntax(&body)?.get().starts_with('{') {
         return Err(ApiError::Invalid(vec![FieldError::body("", "must be a JSON object")]));
     }
-    let mut json = serde_json::Deserializer::from_slice(&body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer =
-            if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
-        ApiError::Invalid(vec![FieldError::body(pointer, error.inner().to_string())])
-    })
+    Ok(problem::deserialize(&body)?)
 }
 
 /// The same for a body that may be left out: then it has no type either.

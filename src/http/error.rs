@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth, message, publish::Refused, store::Unavailable, topics};
+use crate::{auth, message, preferences, publish::Refused, registrar, store::Unavailable, topics};
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -58,6 +58,9 @@ pub enum ApiError {
     /// No such notification, or somebody else's: the two are not told apart.
     #[error("there is no such notification")]
     NoSuchItem,
+    /// The tenant has no such notification, or one that goes to no topic and not to everyone.
+    #[error("there is no such fan-out")]
+    NoSuchFanout,
     /// The caller has no such stream.
     #[error("there is no such stream")]
     NoSuchStream,
@@ -95,6 +98,12 @@ pub enum ApiError {
     /// JSON that is not what it should be.
     #[error("the body is not valid")]
     Invalid(Vec<FieldError>),
+    /// A change that must name the state that it is meant for does not.
+    #[error("the header If-Match is required: the ETag of what is to be changed, or *")]
+    NoCondition,
+    /// What is to be changed is not what it was when the caller looked.
+    #[error("it has changed meanwhile: get it anew")]
+    Changed,
     /// Header and body name different idempotency keys.
     #[error("the header and the body name different idempotency keys")]
     KeysDiffer,
@@ -181,6 +190,7 @@ impl ApiError {
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
+            Self::NoSuchFanout => (StatusCode::NOT_FOUND, "no-such-fanout", "Not found"),
             Self::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "Not found"),
             Self::NoSuchTopic => (StatusCode::NOT_FOUND, "no-such-topic", "Not found"),
             Self::NoSuchTopicKind => (StatusCode::NOT_FOUND, "no-such-topic-kind", "Not found"),
@@ -192,6 +202,8 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type")
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body"),
+            Self::NoCondition => (StatusCode::PRECONDITION_REQUIRED, "condition-required", "Condition required"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed", "Changed meanwhile"),
             Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
@@ -305,9 +317,33 @@ impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::KeyReused => Self::KeyReused,
+            Refused::UnknownTopic { topic, place } => {
+                Self::Invalid(vec![FieldError::body(format!("/topics/{place}"), format!("there is no topic {topic}"))])
+            }
             Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
             Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<preferences::Refused> for ApiError {
+    fn from(refused: preferences::Refused) -> Self {
+        match refused {
+            preferences::Refused::Invalid(problems) => problems.into(),
+            preferences::Refused::Changed => Self::Changed,
+            preferences::Refused::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<registrar::Refused> for ApiError {
+    fn from(refused: registrar::Refused) -> Self {
+        match refused {
+            registrar::Refused::TooMany => {
+                Self::TooLarge { limit: "kinds", most: registrar::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
+            }
+            registrar::Refused::Unavailable(_) => Self::Unavailable,
         }
     }
 }

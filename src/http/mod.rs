@@ -7,8 +7,10 @@ mod cors;
 pub mod credentials;
 pub mod error;
 pub mod extract;
+mod fanouts;
 mod health;
 mod inbox;
+mod kinds;
 mod members;
 pub mod metrics_endpoint;
 mod observe;
@@ -17,6 +19,7 @@ mod pages;
 mod publish;
 pub mod query;
 mod revocations;
+mod settings;
 pub mod sse;
 mod stream_docs;
 pub mod takeover;
@@ -42,8 +45,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
 use crate::{
-    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker,
-    sockets::Sockets, store::Store, topics::Topics,
+    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, kinds::Kinds, preferences::Preferences,
+    publish::Publisher, registrar::Registrar, revoker::Revoker, sockets::Sockets, store::Store, topics::Topics,
 };
 
 /// What handlers work with.
@@ -56,6 +59,12 @@ pub struct Parts {
     pub publisher: Publisher,
     /// Changes of state.
     pub inbox: Inbox,
+    /// What is known of kinds.
+    pub kinds: Kinds,
+    /// Changes of what is known of kinds.
+    pub registrar: Registrar,
+    /// What users want.
+    pub preferences: Preferences,
     /// Who belongs to topics.
     pub topics: Topics,
     /// Verifies tokens, and knows what was revoked.
@@ -100,10 +109,16 @@ route_table! {
     "/api/notifications/stream"       => GET sse::stream;
     "/api/notifications/unread-count" => GET inbox::unread_count;
     "/api/notifications/read-all"     => POST inbox::read_all;
+    "/api/notifications/settings"     => GET settings::get, PUT settings::put, PATCH settings::patch;
     "/api/notifications/{id}"         => GET inbox::get, DELETE inbox::delete;
     "/api/notifications/{id}/read"    => POST inbox::read;
     "/api/notifications/{id}/unread"  => POST inbox::unread;
     "/api/notifications/{id}/archive" => POST inbox::archive;
+    "/api/notifications/{id}/why"     => GET settings::why;
+    "/api/kinds"                      => GET kinds::list;
+    "/api/kinds/{kind}"               => GET kinds::get, PUT kinds::put, DELETE kinds::delete;
+    "/api/tenant/settings"            => GET kinds::defaults, PUT kinds::put_defaults;
+    "/api/fanouts/{notificationId}"   => GET fanouts::progress;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;
     "/api/topics"                     => GET topics::mine;

@@ -17,7 +17,8 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    health, inbox, members, metrics_endpoint, publish, revocations, stream_docs, tickets, topic_kinds, topics,
+    fanouts, health, inbox, kinds, members, metrics_endpoint, publish, revocations, settings, stream_docs, tickets,
+    topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -32,15 +33,17 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
 #[openapi(
     info(title = "Tidings", description = DESCRIPTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
     paths(
-        publish::one, publish::batch,
+        publish::one, publish::batch, fanouts::progress,
         inbox::list, inbox::unread_count, inbox::get, inbox::read, inbox::unread, inbox::archive, inbox::delete,
         inbox::read_all,
+        settings::get, settings::put, settings::patch, settings::why,
         stream_docs::stream, tickets::create, stream_docs::extend,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,
         topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,
         members::list, members::change_members, members::add_member, members::remove_member,
         topic_kinds::list, topic_kinds::get, topic_kinds::put, topic_kinds::remove,
         revocations::create,
+        kinds::list, kinds::get, kinds::put, kinds::delete, kinds::defaults, kinds::put_defaults,
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
     components(schemas(
@@ -50,6 +53,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     tags(
         (name = "publishing", description = "For backends, with a token of scope `publish`."),
         (name = "inbox", description = "The token's own user, nobody else."),
+        (name = "preferences", description = "Which channels notifications take to the token's own user, and why."),
         (name = "stream", description = "Every change of the inbox, at once and in order."),
         (name = "topics", description = "Named rooms that users join, such as `team:7`."),
         (name = "administration", description = "With a token of scope `admin`, within its tenant."),
@@ -83,7 +87,7 @@ impl Modify for Finish {
         let components = api.components.get_or_insert_with(Default::default);
         components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
         for item in api.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
             operations.into_iter().flatten().filter(|operation| operation.security.is_none()).for_each(secure);
         }
     }
@@ -118,6 +122,9 @@ refusals! {
     NoSuchTopic { "404" "There is no such topic" }
     NoSuchTopicKind { "404" "The kind is not registered" }
     NoSuchItem { "404" "The caller has no such notification" }
+    Changed { "412" "It has changed meanwhile: get it anew" }
+    NoCondition { "428" "The header `If-Match` is missing" }
+    NoSuchFanout { "404" "There is no such publish, or it goes to no topic and not to everyone" }
     LargeBody { "413" "A bound was exceeded; `detail` names it" }
     BadType { "415" "The body is of another type" }
     BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }

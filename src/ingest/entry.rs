@@ -4,6 +4,7 @@ use redis::Value;
 
 use crate::{
     config::PublishSettings,
+    kinds::Kinds,
     message,
     notification::{NewNotification, Source, Tenant},
 };
@@ -67,12 +68,14 @@ fn bytes(value: Value) -> Option<Vec<u8>> {
 impl Entry {
     /// The publish that it holds, or why it holds none. Its id is the idempotency key where the body has none: ids
     /// begin with the time, so they stay unique when Redis has lost the stream.
-    pub(super) fn parse(&self, limits: &PublishSettings) -> Result<NewNotification, String> {
+    pub(super) fn parse(&self, limits: &PublishSettings, kinds: &Kinds) -> Result<NewNotification, String> {
         let tenant = self.tenant.as_deref().ok_or("the field tenant is missing")?;
         let tenant = str::from_utf8(tenant).unwrap_or_default().parse::<Tenant>().map_err(|error| error.to_string())?;
         let message = self.message.as_deref().ok_or("the field message is missing")?;
-        let message = message::parse(message, limits).map_err(|problems| problems.to_string())?;
-        Ok(message.into_new(tenant, Source::Stream, Some(format!("ingest:{}", self.id))))
+        let key = format!("ingest:{}", self.id);
+        message::parse(message, limits)
+            .and_then(|message| message.into_new(tenant, Source::Stream, Some(key), kinds))
+            .map_err(|problems| problems.to_string())
     }
 }
 

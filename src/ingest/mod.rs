@@ -26,6 +26,7 @@ use crate::{
         servers::{RESPONSE, timed_out},
     },
     config::PublishSettings,
+    kinds::Kinds,
     notification::NewNotification,
     publish::{Accepted, Publisher, Refused},
 };
@@ -54,6 +55,8 @@ pub struct Ingest {
     pub instance: String,
     /// Bounds of messages and of transactions.
     pub limits: PublishSettings,
+    /// What is known of kinds.
+    pub kinds: Kinds,
     /// The write path.
     pub publish: Publish,
     /// How long an entry of the stream may lie unacknowledged before another instance takes it over.

@@ -158,7 +158,7 @@ impl Reader {
         let mut items = Vec::with_capacity(entries.len());
         let mut refused = Vec::new();
         for entry in entries {
-            match entry.parse(&self.ingest.limits) {
+            match entry.parse(&self.ingest.limits, &self.ingest.kinds) {
                 Ok(new) => items.push(Item { entry, new }),
                 Err(reason) => refused.push((entry, reason)),
             }

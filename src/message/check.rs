@@ -1,6 +1,6 @@
 //! The bounds of a message's fields; every broken one is reported, not only the first.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hash};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -10,10 +10,10 @@ use super::{
     Message,
     problem::{Problem, Problems, escape},
 };
-use crate::notification::{KIND_BYTES, Malformed, UserId};
+use crate::notification::{MESSAGE_CHARS, Malformed, TITLE_CHARS, word};
 
-const TITLE_CHARS: usize = 500;
-const MESSAGE_CHARS: usize = 10_000;
+/// Most topics of one publish: each is looked up.
+const TOPICS: usize = 20;
 const DATA_DEPTH: usize = 32;
 const ACTION_URL_BYTES: usize = 2_048;
 const IDEMPOTENCY_KEY_BYTES: usize = 200;
@@ -32,22 +32,44 @@ pub fn idempotency_key(text: &str) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Drops repeated recipients and bounds the rest.
-pub(super) fn recipients(users: &mut Vec<UserId>, most: usize) -> Result<(), Problems> {
-    if users.len() > 1 {
-        let mut seen = HashSet::with_capacity(users.len());
-        users.retain(|user| seen.insert(user.clone()));
+/// Drops repeated recipients and bounds the rest; `most` is of users.
+pub(super) fn recipients(message: &mut Message, most: usize) -> Result<(), Problems> {
+    let Message { users, topics, everyone, .. } = message;
+    drop_repeated(users);
+    drop_repeated(topics);
+    if topics.len() > TOPICS {
+        return Err(Problems::one("/topics", format!("at most {TOPICS} topics")));
     }
-    if users.is_empty() || users.len() > most {
-        return Err(Problems::one("/users", format!("1 to {most} recipients are required")));
+    if users.len() > most || (users.is_empty() && topics.is_empty() && !*everyone) {
+        return Err(Problems::one("/users", format!("1 to {most} users, or topics, or everyone, must be named")));
     }
     Ok(())
+}
+
+fn drop_repeated<T: Clone + Eq + Hash>(list: &mut Vec<T>) {
+    if list.len() > 1 {
+        let mut seen = HashSet::with_capacity(list.len());
+        list.retain(|each| seen.insert(each.clone()));
+    }
+}
+
+/// Refuses a body that names recipients where the channel does.
+pub(super) fn names_nobody(message: &Message) -> Result<(), Problems> {
+    let named = [
+        ("/users", !message.users.is_empty()),
+        ("/topics", !message.topics.is_empty()),
+        ("/everyone", message.everyone),
+    ];
+    match named.into_iter().find(|(_, named)| *named) {
+        Some((pointer, _)) => Err(Problems::one(pointer, "the channel names the recipient, so the body must not")),
+        None => Ok(()),
+    }
 }
 
 /// Checks all fields but the recipients.
 pub(super) fn fields(message: &Message) -> Result<(), Problems> {
     let mut found = Found(Vec::new());
-    found.note("/title", title(&message.title));
+    found.note_if("/title", message.title.as_deref(), title);
     found.note_if("/kind", message.kind.as_deref(), word);
     found.note_if("/category", message.category.as_deref(), word);
     found.note_if("/message", message.message.as_deref(), text);
@@ -116,7 +138,7 @@ fn is_scalar(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(_) | Value::Number(_))
 }
 
-fn title(text: &str) -> Result<(), Malformed> {
+pub(super) fn title(text: &str) -> Result<(), Malformed> {
     if text.trim().is_empty() || text.chars().count() > TITLE_CHARS {
         return Err(Malformed("a title of 1 to 500 characters, not all of them blank, is required"));
     }
@@ -126,21 +148,12 @@ fn title(text: &str) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn text(text: &str) -> Result<(), Malformed> {
+pub(super) fn text(text: &str) -> Result<(), Malformed> {
     if text.chars().count() > MESSAGE_CHARS {
         return Err(Malformed("at most 10,000 characters"));
     }
     if text.contains('\0') {
         return Err(Malformed(NUL));
-    }
-    Ok(())
-}
-
-/// A kind or a category.
-pub(super) fn word(text: &str) -> Result<(), Malformed> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-    if text.is_empty() || text.len() > KIND_BYTES || !text.bytes().all(allowed) {
-        return Err(Malformed("1 to 64 characters of A-Z, a-z, 0-9, _, ., : and -"));
     }
     Ok(())
 }

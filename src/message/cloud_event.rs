@@ -8,7 +8,7 @@ use super::{
     Message, check,
     problem::{self, Problems},
 };
-use crate::notification::Malformed;
+use crate::notification::{Malformed, word};
 
 /// The attributes that matter; `time`, `subject` and extensions are the publisher's own business.
 #[derive(Deserialize)]
@@ -19,6 +19,9 @@ struct Event {
     r#type: String,
     data: Box<RawValue>,
 }
+
+/// Where the message is.
+const PLACE: &str = "/data";
 
 /// Whether the body is an object that calls itself an event.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
@@ -42,14 +45,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Message, Problems> {
             return Err(Problems::one(pointer, "must not be empty"));
         }
     }
-    let mut message: Message =
-        problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below("/data"))?;
+    let mut message: Message = problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below(PLACE))?;
     if message.kind.is_none() {
-        check::word(&event.r#type).map_err(|Malformed(detail)| Problems::one("/type", detail))?;
+        word(&event.r#type).map_err(|Malformed(detail)| Problems::one("/type", detail))?;
         message.kind = Some(event.r#type);
     }
+    message.place = PLACE;
     message.idempotency_key.get_or_insert_with(|| key(&event.source, &event.id));
-    check::fields(&message).map_err(|inner| inner.below("/data"))?;
+    check::fields(&message).map_err(|inner| inner.below(PLACE))?;
     Ok(message)
 }
 

@@ -1,14 +1,22 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kinds::Seed;
 
 fn limits() -> PublishSettings {
     PublishSettings { body_bytes: 65_536, recipients: 3, batch_items: 1, commit_rows: 1, writers: 1, queue: 1 }
 }
 
+/// Knows one kind, whose texts are templates.
+fn kinds() -> Kinds {
+    let seed = "[made]\ncategory = 'c'\npriority = 'high'\nicon = 'i'\nretentionDays = 2\n\
+                titleTemplate = 'Hi {{data.name}}'\nmessageTemplate = '{{category}}{{data.text}}'";
+    Kinds::new(Seed::parse(seed).unwrap())
+}
+
 fn read_one(body: &Value) -> Result<NewNotification, Problems> {
     let tenant = "acme".parse().unwrap();
-    parse(body.to_string().as_bytes(), &limits()).map(|message| message.into_new(tenant, Source::Http, None))
+    parse(body.to_string().as_bytes(), &limits())?.into_new(tenant, Source::Http, None, &kinds())
 }
 
 fn body(field: &str, value: Value) -> Value {
@@ -56,7 +64,10 @@ fn every_broken_bound_is_named_by_its_place() {
         ("expiresAt", "2020-01-01T00:00:00Z".into(), "/expiresAt"),
         ("expiresAt", "2200-01-01T00:00:00Z".into(), "/expiresAt"),
         ("expiresAt", "tomorrow".into(), "/expiresAt"),
-        ("topics", serde_json::json!(["team:7"]), "/topics"),
+        ("topics", serde_json::json!(["team:7", "team:"]), "/topics/1"),
+        ("topics", (0..21).map(|number| format!("t{number}")).collect::<Value>(), "/topics"),
+        ("everyone", "yes".into(), "/everyone"),
+        ("actor", "".into(), "/actor"),
         ("deliverAt", "2199-01-01T00:00:00Z".into(), "/deliverAt"),
     ];
     for (field, value, pointer) in cases {
@@ -108,7 +119,7 @@ fn what_is_not_json_or_too_long_is_one_problem_of_the_whole() {
 fn the_fingerprint_sees_the_content_and_not_its_writing() {
     let print = |text: &str| {
         let message = parse(text.as_bytes(), &limits()).unwrap();
-        message.into_new("acme".parse().unwrap(), Source::Http, None).fingerprint
+        message.into_new("acme".parse().unwrap(), Source::Http, None, &kinds()).unwrap().fingerprint
     };
     let one = print(r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]}}"#);
     let same = [
@@ -119,6 +130,9 @@ fn the_fingerprint_sees_the_content_and_not_its_writing() {
         assert_eq!(print(text), one, "{text}");
     }
     for text in [
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"topics":["x"]}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"everyone":true}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"actor":"a"}"#,
         r#"{"users":["a"],"title":"t","data":{"x":1,"y":[2]}}"#,
         r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2,2]}}"#,
         r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":"[2]"}}"#,
@@ -158,11 +172,31 @@ fn a_cloud_event_is_read_as_its_data() {
 #[test]
 fn a_body_for_a_known_recipient_names_none() {
     let user: UserId = "u:1".parse().unwrap();
-    let message = parse_for(user.clone(), br#"{"title":"t"}"#, &limits()).unwrap();
-    let new = message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()));
-    assert_eq!((new.users, new.idempotency_key.as_deref()), (vec![user.clone()], Some("k")));
-    let named = parse_for(user, br#"{"title":"t","users":["x"]}"#, &limits());
-    assert_eq!(named.unwrap_err().0[0].pointer, "/users");
+    let new = |recipient: Recipient| {
+        let message = parse_for(recipient, br#"{"title":"t","actor":"a"}"#, &limits()).unwrap();
+        message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()), &kinds()).unwrap()
+    };
+    let to_user = new(Recipient::User(user.clone()));
+    assert_eq!((to_user.users, to_user.idempotency_key.as_deref()), (vec![user.clone()], Some("k")));
+    let topic: Topic = "team:7".parse().unwrap();
+    let to_topic = new(Recipient::Topic(topic.clone()));
+    assert_eq!((to_topic.users, to_topic.audience.topics), (vec![], vec![topic]));
+    for (field, value) in [("users", r#"["x"]"#), ("topics", r#"["x"]"#), ("everyone", "true")] {
+        let body = format!(r#"{{"title":"t","{field}":{value}}}"#);
+        let named = parse_for(Recipient::User(user.clone()), body.as_bytes(), &limits());
+        assert_eq!(named.unwrap_err().0[0].pointer, format!("/{field}"));
+    }
+}
+
+#[test]
+fn a_body_may_name_topics_or_everyone_instead_of_users() {
+    let audience = |body: Value| read_one(&body).unwrap().audience;
+    let by_topic = audience(serde_json::json!({"title": "t", "topics": ["b", "a", "b"], "actor": "u1"}));
+    assert_eq!(by_topic.topics.iter().map(Topic::as_str).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(by_topic.actor.as_ref().map(UserId::as_str), Some("u1"));
+    assert!(audience(serde_json::json!({"title": "t", "everyone": true})).everyone);
+    let nobody = serde_json::json!({"title": "t", "topics": [], "everyone": false, "actor": "u1"});
+    assert_eq!(pointers(read_one(&nobody)), ["/users"]);
 }
 
 proptest! {
@@ -170,4 +204,31 @@ proptest! {
     fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes, &limits());
     }
+}
+
+#[test]
+fn a_message_takes_what_it_leaves_open_from_its_kind() {
+    let new = read_one(&serde_json::json!({"users": ["u1"], "kind": "made", "data": {"name": "Ann"}})).unwrap();
+    let Content { title, message, category, priority, presentation, .. } = &*new.content;
+    assert_eq!((title.as_str(), message.as_deref(), category.as_deref()), ("Hi Ann", Some("c"), Some("c")));
+    assert_eq!((*priority, presentation.icon.as_deref()), (Priority::High, Some("i")));
+    assert!(new.expires_at.is_some());
+    let own = serde_json::json!({"users": ["u1"], "kind": "made", "title": "t", "message": "m", "category": "d",
+        "priority": "low", "expiresAt": "2100-01-01T00:00:00Z"});
+    let own = read_one(&own).unwrap();
+    let Content { title, message, category, priority, .. } = &*own.content;
+    assert_eq!((title.as_str(), message.as_deref(), category.as_deref()), ("t", Some("m"), Some("d")));
+    assert_eq!((*priority, own.expires_at.unwrap().timestamp()), (Priority::Low, 4_102_444_800));
+}
+
+#[test]
+fn the_bounds_hold_for_what_a_template_makes() {
+    let with = |data: Value| read_one(&serde_json::json!({"users": ["u1"], "kind": "made", "data": data}));
+    assert_eq!(pointers(with(serde_json::json!({"name": "x".repeat(500)}))), ["/title"]);
+    assert_eq!(pointers(with(serde_json::json!({"text": "x".repeat(10_000)}))), ["/message"]);
+    assert_eq!(pointers(read_one(&serde_json::json!({"users": ["u1"], "kind": "unknown"}))), ["/title"]);
+    let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"unknown","data":{"users":["u1"]}}"#;
+    let event = parse(event.as_bytes(), &limits()).unwrap();
+    let refused = event.into_new("acme".parse().unwrap(), Source::Http, None, &kinds());
+    assert_eq!(pointers(refused), ["/data/title"]);
 }

@@ -1,6 +1,7 @@
 //! The write of publishes: one statement, one transaction, whatever their number.
 
 use std::{
+    collections::HashMap,
     iter::{Peekable, from_fn},
     vec::IntoIter,
 };
@@ -15,11 +16,21 @@ use diesel::{
         Array, BigInt, Binary, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
     },
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Store, Unavailable, prepared::Prepared, repeat, schema::notifications};
-use crate::notification::{Epoch, NewNotification, Seq};
+use super::{
+    Store, Unavailable,
+    fanouts::{self, Begun},
+    prepared::Prepared,
+    repeat,
+    schema::notifications,
+};
+use crate::{
+    channel::Decision,
+    notification::{Epoch, NewNotification, Presentation, Seq},
+};
 
 /// One inbox row as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +41,8 @@ pub struct Placed {
     pub seq: Seq,
     /// The user's unread count with it.
     pub unread: i64,
+    /// The channels that it takes to this user.
+    pub decision: Decision,
 }
 
 /// A publish that is now stored.
@@ -39,8 +52,8 @@ pub struct Written {
     pub created_at: DateTime<Utc>,
     /// When it leaves inboxes.
     pub expires_at: DateTime<Utc>,
-    /// One per recipient, in the order of `NewNotification::users`.
-    pub rows: Vec<Placed>,
+    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox.
+    pub rows: Vec<Option<Placed>>,
 }
 
 /// What became of one publish.
@@ -58,6 +71,8 @@ pub enum Appended {
     },
     /// Its idempotency key had been used with another body.
     KeyReused,
+    /// Its tenant does not know the topic at this place of its list.
+    UnknownTopic(usize),
     /// The database does not take its values.
     Unstorable,
 }
@@ -70,8 +85,14 @@ impl Store {
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
     pub async fn append(&self, items: &[NewNotification]) -> Result<Vec<Appended>, Unavailable> {
         let keep = self.shared.retention.keep.as_secs_f64();
-        match repeat!(self.shared, writer, conn => write(conn, items, keep)) {
-            Ok(rows) => self.answers(items, rows).await,
+        let narrow = items.iter().all(|item| item.audience.is_empty());
+        let outcome = if narrow {
+            repeat!(self.shared, writer, conn => write_direct(conn, items, keep))
+        } else {
+            repeat!(self.shared, writer, conn => conn.transaction(async |conn| write_all(conn, items, keep).await))
+        };
+        match outcome {
+            Ok(outcome) => self.answers(items, outcome).await,
             Err(failure) if !failure.is_unstorable() => Err(Unavailable),
             Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
             Err(_) => {
@@ -83,10 +104,12 @@ impl Store {
         }
     }
 
-    /// What became of each item: written now where it has rows, else known from before.
-    async fn answers(&self, items: &[NewNotification], rows: Vec<PlacedRow>) -> Result<Vec<Appended>, Unavailable> {
-        let mut rows = rows.into_iter().peekable();
-        let written: Vec<_> = items.iter().map(|item| take_written(item, &mut rows)).collect();
+    /// What became of each item: written now where it has rows or begins a fan-out, else known from before.
+    async fn answers(&self, items: &[NewNotification], outcome: Outcome) -> Result<Vec<Appended>, Unavailable> {
+        let mut rows = outcome.rows.into_iter().peekable();
+        let begun: HashMap<Uuid, Begun> = outcome.begun.into_iter().map(|begun| (begun.id, begun)).collect();
+        let written = |item: &_| take_written(item, &mut rows).or_else(|| begun.get(&item.id).map(Written::from));
+        let written: Vec<Option<Written>> = items.iter().map(written).collect();
         let known: Vec<_> = items.iter().zip(&written).filter(|(_, now)| now.is_none()).map(|(item, _)| item).collect();
         let first_ones = match known.as_slice() {
             [] => Vec::new(),
@@ -94,7 +117,7 @@ impl Store {
         };
         let answer = |(item, now): (&_, Option<Written>)| match now {
             Some(written) => Appended::Written(written),
-            None => verdict(item, &first_ones),
+            None => verdict(item, &first_ones, &outcome.unknown_topics),
         };
         Ok(items.iter().zip(written).map(answer).collect())
     }
@@ -104,32 +127,64 @@ impl Store {
 struct PlacedRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = Text)]
-    epoch: String,
-    #[diesel(sql_type = BigInt)]
-    seq: i64,
-    #[diesel(sql_type = BigInt)]
-    unread: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    epoch: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    seq: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    unread: Option<i64>,
+    #[diesel(sql_type = Integer)]
+    decision: i32,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     expires_at: DateTime<Utc>,
 }
 
-impl From<PlacedRow> for Placed {
-    fn from(row: PlacedRow) -> Self {
-        Self { epoch: row.epoch.into(), seq: row.seq, unread: row.unread }
+impl PlacedRow {
+    fn into_placed(self) -> Option<Placed> {
+        let decision = Decision::from_stored(self.decision);
+        Some(Placed { epoch: self.epoch?.into(), seq: self.seq?, unread: self.unread?, decision })
+    }
+}
+
+/// What one transaction did.
+#[derive(Default)]
+struct Outcome {
+    rows: Vec<PlacedRow>,
+    begun: Vec<Begun>,
+    /// Items that were not written, each with the place of a topic that does not exist.
+    unknown_topics: HashMap<Uuid, usize>,
+}
+
+impl From<&Begun> for Written {
+    /// A publish that names no user.
+    fn from(begun: &Begun) -> Self {
+        Self { created_at: begun.created_at, expires_at: begun.expires_at, rows: Vec::new() }
     }
 }
 
 /// Takes the item's rows off the front; none when it was not written.
 fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
     let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
-    let placed: Vec<Placed> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(Placed::from).collect();
+    let placed: Vec<_> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(PlacedRow::into_placed).collect();
     (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed })
 }
 
-/// Its plan reads no table, so that the writers' connections may keep it.
+async fn write_direct(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
+    Ok(Outcome { rows: write(conn, items, keep).await?, ..Outcome::default() })
+}
+
+/// Writes items of which some begin a fan-out, but for those whose topics do not exist.
+async fn write_all(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
+    let unknown_topics = fanouts::unknown_topics(conn, items).await?;
+    let known: Vec<_> = items.iter().filter(|item| !unknown_topics.contains_key(&item.id)).cloned().collect();
+    let rows = write(conn, &known, keep).await?;
+    let begun = fanouts::begin(conn, &known).await?;
+    Ok(Outcome { rows, begun, unknown_topics })
+}
+
+/// Its plan reads no table but for look-ups of one row, so that the writers' connections may keep it.
 async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<PlacedRow>> {
     fn column<'a, T>(items: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
         items.iter().map(value).collect()
@@ -152,8 +207,21 @@ async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f6
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
         .bind::<Array<SqlUuid>, _>(recipients().map(|(id, _)| id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(recipients().map(|(_, user)| user).collect::<Vec<_>>())
-        .bind::<Double, _>(keep);
+        .bind::<Double, _>(keep)
+        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| presentation(&item.content.presentation)))
+        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()));
     Prepared(query).load(conn).await
+}
+
+/// As stored; nothing for kinds that have none.
+fn presentation(of: &Presentation) -> Option<Value> {
+    // Plain data always serialises.
+    if *of == Presentation::default() { None } else { serde_json::to_value(of).ok() }
+}
+
+/// Of what is stored; what a later version stored may say nothing here.
+pub(super) fn presentation_of(stored: Option<Value>) -> Presentation {
+    stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
 #[derive(Queryable)]
@@ -187,7 +255,7 @@ async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) ->
         .await
 }
 
-fn verdict(item: &NewNotification, first_ones: &[FirstOne]) -> Appended {
+fn verdict(item: &NewNotification, first_ones: &[FirstOne], unknown_topics: &HashMap<Uuid, usize>) -> Appended {
     let first = first_ones.iter().find(|first| {
         first.id == item.id
             || (item.idempotency_key.is_some()
@@ -199,6 +267,6 @@ fn verdict(item: &NewNotification, first_ones: &[FirstOne]) -> Appended {
             Appended::Repeated { id: first.id, recipients: usize::try_from(first.recipients).unwrap_or(0) }
         }
         Some(_) => Appended::KeyReused,
-        None => Appended::Unstorable,
+        None => unknown_topics.get(&item.id).map_or(Appended::Unstorable, |&place| Appended::UnknownTopic(place)),
     }
 }

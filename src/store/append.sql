@@ -3,49 +3,67 @@
 with item as (
     select * from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::jsonb[],
-        $9::text[], $10::text[], $11::text[], $12::bytea[], $13::integer[], $14::timestamptz[]
+        $9::text[], $10::text[], $11::text[], $12::bytea[], $13::integer[], $14::timestamptz[], $18::jsonb[], $19::integer[]
     ) as item (
         id, tenant, kind, category, priority, title, body, data,
-        action_url, source, idempotency_key, fingerprint, recipients, expires_at
+        action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision
     )
 ), written as (
     insert into notifications (
         id, tenant, kind, category, priority, title, body, data,
-        action_url, source, idempotency_key, fingerprint, recipients, expires_at
+        action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision
     )
     select
         id, tenant, kind, category, priority, title, body, data,
         action_url, source, idempotency_key, fingerprint, recipients,
-        least(expires_at, now() + make_interval(secs => $17))
+        least(expires_at, now() + make_interval(secs => $17)), presentation, decision
     from item
     order by tenant, idempotency_key, id
     on conflict do nothing
-    returning id, tenant, created_at, expires_at
+    returning id, tenant, kind, category, priority, decision, created_at, expires_at
 ), recipient as (
-    select written.id, written.tenant, written.created_at, written.expires_at, asked.user_id collate "C" as user_id, asked.place
+    -- Only users with preferences cost more than the look whether they have any. Below, who wants it is written `<> 0`: the
+    -- planner takes `= 1` for rare, and would join row by row.
+    select
+        written.id, written.tenant, written.created_at, written.expires_at, asked.user_id collate "C" as user_id, asked.place,
+        coalesce(preference.decision, written.decision) as decision
     from unnest($15::uuid[], $16::text[]) with ordinality as asked (id, user_id, place)
     join written on written.id = asked.id
+    left join lateral (
+        select decide(
+            written.decision, written.priority, written.kind, written.category, p.settings, null, written.created_at
+        ) as decision
+        from preferences as p where p.tenant = written.tenant and p.user_id = asked.user_id collate "C" limit 1
+    ) as preference on true
 ), stream as (
     -- An epoch is proposed for old streams too, so it is one that costs little; the column's default is ten times as dear.
     insert into streams as s (tenant, user_id, epoch, head_seq, unread, listed)
     select
         tenant, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), count(*), count(*), count(*)
-    from recipient group by tenant, user_id order by tenant, user_id
+    from recipient where decision & 1 <> 0 group by tenant, user_id order by tenant, user_id
     on conflict (tenant, user_id) do update
         set head_seq = s.head_seq + excluded.head_seq, unread = s.unread + excluded.unread,
             listed = s.listed + excluded.listed
     returning tenant, user_id, epoch, head_seq, unread
 ), placed as (
     select
-        recipient.id, tenant, user_id, recipient.created_at, recipient.expires_at, recipient.place, stream.epoch,
+        recipient.id, tenant, user_id, recipient.created_at, recipient.expires_at, recipient.place,
+        recipient.decision, stream.epoch,
         stream.head_seq + 1 - row_number() over newest_first as seq,
         stream.unread + 1 - row_number() over newest_first as unread
     from recipient join stream using (tenant, user_id)
+    where recipient.decision & 1 <> 0
     window newest_first as (partition by tenant, user_id order by recipient.place desc)
 ), arrived as (
-    insert into inbox (tenant, user_id, seq, changed_seq, notification_id)
-    select tenant, user_id, seq, seq, id from placed
+    insert into inbox (tenant, user_id, seq, changed_seq, notification_id, decision)
+    select tenant, user_id, seq, seq, id, decision from placed
 ), unread as (
     insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from placed
+), withheld as (
+    insert into withheld (notification_id, tenant, user_id, decision)
+    select id, tenant, user_id, decision from recipient where decision & 1 = 0
 )
-select id, epoch, seq, unread, created_at, expires_at from placed order by place
+select id, epoch, seq, unread, decision, created_at, expires_at, place from placed
+union all
+select id, null, null, null, decision, created_at, expires_at, place from recipient where decision & 1 = 0
+order by place

@@ -8,14 +8,18 @@ use diesel::{
     data_types::PgTimestamp,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{account::AccountChange, streams};
-use crate::notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey};
+use super::{account::AccountChange, append::presentation_of, streams};
+use crate::{
+    audience::Reason,
+    channel::Decision,
+    notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey},
+};
 
 /// A place in a stream: after a change, or within the rows that share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +145,12 @@ struct PageRow {
     archived_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    reason: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    topic: Option<String>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    decision: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
     account: Option<String>,
     #[diesel(sql_type = Nullable<Bool>)]
@@ -161,6 +171,8 @@ struct PageRow {
     data: Option<Value>,
     #[diesel(sql_type = Nullable<Text>)]
     action_url: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    presentation: Option<Value>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     created_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -247,7 +259,10 @@ impl PageRow {
                 message: self.body,
                 data: self.data,
                 action_url: self.action_url,
+                presentation: presentation_of(self.presentation),
             },
+            reason: Reason::from_stored(self.reason?, self.topic.as_deref()),
+            decision: Decision::from_stored(self.decision?),
             created_at: self.created_at?,
             expires_at: self.expires_at?,
             read_at: self.read_at,

@@ -45,7 +45,8 @@ enum Plans {
     /// Anew at each call: the planner must see the arrays' lengths, for a generic plan guesses ten rows and joins
     /// tables to them by nested loops.
     Custom,
-    /// Once: the append reads no table, so its plan is the same for any length.
+    /// Once: the append reads no table but for look-ups of one row, so its plan is the same for any length. It is made when
+    /// tables may still be small, so it must not rest on their being so.
     Kept,
 }
 
@@ -107,12 +108,12 @@ fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Resul
 
 async fn establish(target: Target, statement_timeout: Duration, plans: Plans) -> ConnectionResult<AsyncPgConnection> {
     let mut connection = tls::connect(&target).await?;
-    let plan_cache_mode = match plans {
-        Plans::Custom => "force_custom_plan",
-        Plans::Kept => "force_generic_plan",
+    let planning = match plans {
+        Plans::Custom => "set plan_cache_mode = 'force_custom_plan'",
+        Plans::Kept => "set plan_cache_mode = 'force_generic_plan'; set enable_seqscan = off",
     };
     let session = format!(
-        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; set plan_cache_mode = '{plan_cache_mode}'",
+        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; {planning}",
         statement_timeout.as_millis()
     );
     connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;

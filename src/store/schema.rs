@@ -10,6 +10,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    fanouts (notification_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        everyone -> Bool,
+        actor -> Nullable<Text>,
+        stage -> Int2,
+        after_user -> Text,
+        delivered -> Int8,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        worked_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+        swept_user -> Text,
+    }
+}
+
+diesel::table! {
     inbox (tenant, user_id, seq) {
         tenant -> Text,
         user_id -> Text,
@@ -20,6 +37,8 @@ diesel::table! {
         archived_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
         reason -> Int2,
+        topic -> Nullable<Int2>,
+        decision -> Int4,
     }
 }
 
@@ -41,6 +60,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    kinds (tenant, kind) {
+        tenant -> Text,
+        kind -> Text,
+        definition -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     notifications (id) {
         id -> Uuid,
         tenant -> Text,
@@ -58,6 +86,19 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         swept_at -> Nullable<Timestamptz>,
+        topics -> Nullable<Array<Text>>,
+        presentation -> Nullable<Jsonb>,
+        decision -> Int4,
+    }
+}
+
+diesel::table! {
+    preferences (tenant, user_id) {
+        tenant -> Text,
+        user_id -> Text,
+        settings -> Jsonb,
+        version -> Int8,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -102,6 +143,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    tenant_settings (tenant) {
+        tenant -> Text,
+        settings -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     topic_kinds (tenant, kind) {
         tenant -> Text,
         kind -> Text,
@@ -129,17 +178,31 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    withheld (notification_id, tenant, user_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        user_id -> Text,
+        decision -> Int4,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     account_changes,
+    fanouts,
     inbox,
     inbox_changes,
     inbox_unread,
+    kinds,
     notifications,
+    preferences,
     revocations,
     stream_tickets,
     streams,
     subscriptions,
+    tenant_settings,
     topic_kinds,
     topic_members,
     topics,
+    withheld,
 );

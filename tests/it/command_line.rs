@@ -34,6 +34,21 @@ async fn mistakes_in_settings_are_told_with_their_names() {
 }
 
 #[tokio::test]
+async fn mistakes_in_a_file_of_kinds_are_told_with_their_keys() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let check = async || run(&[("TIDINGS_KINDS_FILE", path)], &["check-config"]).await;
+    std::fs::write(path, "[order]\npriority = 'urgent'\n['a b']\n").unwrap();
+    let wrong = check().await;
+    is_a_mistake(&wrong, r#"kinds-file (TIDINGS_KINDS_FILE): "order".priority: "#);
+    is_a_mistake(&wrong, r#""a b": "#);
+    is_a_mistake(&run(&[("TIDINGS_KINDS_FILE", "/nowhere")], &["check-config"]).await, "/nowhere");
+    std::fs::write(path, "[order]\npriority = 'high'\n").unwrap();
+    let (code, output) = check().await;
+    assert_eq!(code, 0, "{output}");
+}
+
+#[tokio::test]
 async fn settings_in_force_are_shown_without_their_secrets() {
     let database = "postgres://user:hunter2@db.example/tidings";
     let (code, output) = run(&[(setting::DATABASE, database)], &["check-config"]).await;

@@ -12,14 +12,17 @@ mod command_line;
 mod docs;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod fanouts;
 mod faults;
 mod harness;
 mod health;
 mod inbox;
 mod ingest;
 mod input;
+mod kinds;
 mod page;
 mod plans;
+mod preferences;
 mod publishing;
 mod redis_cluster;
 mod retention;

@@ -10,16 +10,18 @@ use tokio_postgres::Client;
 use crate::harness::*;
 
 /// The tables that grow.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "account_changes",
     "inbox",
     "inbox_changes",
     "inbox_unread",
     "notifications",
+    "preferences",
     "streams",
     "subscriptions",
     "topic_members",
     "topics",
+    "withheld",
 ];
 /// Most rows that one node of a plan may look at: far fewer than the large inbox has, more than any statement may need.
 const MOST_ROWS: f64 = 4_000.0;
@@ -27,8 +29,15 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 21] = [
+const STATEMENTS: [(&str, &str); 32] = [
     ("append", "insert into notifications"),
+    ("unknown topics", "known.is_there is null"),
+    ("beginning of a fan-out", "insert into fanouts"),
+    ("subscribers", r#""subscriptions"."user_id" > $3"#),
+    ("everyone", r#""streams"."user_id" > $2"#),
+    ("chunk of a fan-out", "Puts a notification into the inboxes"),
+    ("connected first", "from subscriptions as s where s.tenant = $3"),
+    ("what a fan-out has left", "How many users a fan-out"),
     ("page", "max_rows"),
     ("list", r#""inbox"."seq" DESC"#),
     ("list of unread", r#""inbox_unread"."seq" DESC"#),
@@ -49,6 +58,10 @@ const STATEMENTS: [(&str, &str); 21] = [
     ("my topics", r#""subscriptions"."topic" >"#),
     ("members", r#""topic_members"."user_id" >"#),
     ("ticket", r#""stream_tickets"."hash" ="#),
+    ("settings", r#"SELECT "preferences"."settings""#),
+    ("new settings", r#"INSERT INTO "preferences""#),
+    ("changed settings", r#"UPDATE "preferences""#),
+    ("why", "select decision from withheld"),
 ];
 
 async fn drive(cluster: &Cluster) {
@@ -56,6 +69,16 @@ async fn drive(cluster: &Cluster) {
     let everyone: Vec<_> = (0..100).map(|number| format!("user-{number}")).collect();
     publisher.publish(&json!({"users": everyone, "title": "many", "idempotencyKey": "k"})).await.expect(201);
     publisher.notify("large", "one").await;
+    // Somebody who is connected gets it first, so that step is seen as well.
+    let mut connected = cluster.user("user-700").stream().await;
+    connected.hello().await;
+    let broad = publisher.notify_with(json!({"topics": ["large"], "everyone": true, "title": "broad"})).await;
+    connected.next_of("notification").await;
+    eventually("it is finished", async || {
+        let progress = publisher.get(&format!("/api/fanouts/{broad}")).await.expect(200);
+        (progress["state"] == "finished").then_some(())
+    })
+    .await;
     let user = cluster.user("large");
     user.list("?offset=50").await;
     for query in ["", "unreadOnly=true", "category=rare", "kind=rare", "priority=critical", "unreadOnly=true&kind=rare"]
@@ -78,6 +101,12 @@ async fn drive(cluster: &Cluster) {
     user.delete(&format!("/api/notifications/{id}")).await.expect(200);
     assert_eq!(user.resume(&missed).await.hello().await["verdict"], "resumed");
     assert_eq!(user.touch("/api/notifications/read-all").await.expect(200)["unread"], 0);
+    for (condition, until) in [("\"0\"", "forever"), ("*", "2020-01-01T00:00:00Z")] {
+        let put = user.request(reqwest::Method::PUT, "/api/notifications/settings").header("If-Match", condition);
+        Answer::of(put.json(&json!({"muteUntil": until}))).await.expect(200);
+    }
+    let withheld = "/api/notifications/00000000-0000-7000-8000-000000000007/why";
+    cluster.user("withholder").get(withheld).await.expect(200);
     let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
     let mut by_ticket = cluster.edge().nobody().stream_with(&format!("?ticket={ticket}"), None).await;
     by_ticket.hello().await;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     bus::redis::{Ready, Relay},
     config::{RedisSettings, Settings},
+    kinds::{Kinds, Seed},
     message,
     notification::{NewNotification, Source},
     publish,
@@ -67,7 +68,7 @@ pub async fn store(plan: Plan, users: &Users, settings: &Settings) -> anyhow::Re
 fn item(plan: Plan, users: &Users, settings: &Settings, n: u64) -> anyhow::Result<NewNotification> {
     let body = plan.body(&users.name(users.of(n)), Marker { n, t: micros(plan.due(n)) });
     let message = message::parse(body.as_bytes(), &settings.publish)?;
-    Ok(message.into_new(users.tenant().parse()?, Source::Http, None))
+    Ok(message.into_new(users.tenant().parse()?, Source::Http, None, &Kinds::new(Seed::default()))?)
 }
 
 impl Announcements {

@@ -10,10 +10,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    audience::Reason,
     bus::Announcement,
+    channel::Decision,
     connection::{Asked, Chunk, Filter},
     frame::Frame,
-    notification::{Content, Cursor, Epoch, InboxItem, ItemState, Priority, Seq, UserKey},
+    notification::{Content, Cursor, Epoch, InboxItem, ItemState, Presentation, Priority, Seq, UserKey},
     store::{AccountChange, Ask, Page, Position, Row},
     topic::Subscription,
     wire::Item,
@@ -188,7 +190,18 @@ fn item(seq: Seq, row: &Stored) -> InboxItem {
     InboxItem {
         id: id(seq),
         seq,
-        content: Content { kind, category: None, priority, title, message: None, data: None, action_url: None },
+        content: Content {
+            kind,
+            category: None,
+            priority,
+            title,
+            message: None,
+            data: None,
+            action_url: None,
+            presentation: Presentation::default(),
+        },
+        decision: Decision::PLAIN,
+        reason: Reason::Direct,
         created_at: at,
         expires_at: at,
         read_at: (row.stage >= Stage::Read).then_some(at),

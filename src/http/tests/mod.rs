@@ -48,10 +48,14 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let fanout = Fanout::new(hub.clone(), bus.clone());
     let tracker = TaskTracker::new();
     let authenticator = Authenticator::new(&settings.auth, None).unwrap();
+    let kinds = Kinds::new(settings.kinds.clone());
     let known = authenticator.revocations().clone();
     Data::new(Parts {
         publisher: Publisher::start(store.clone(), fanout.clone(), &settings.publish, &tracker),
         inbox: Inbox::new(store.clone(), fanout.clone(), tracker.clone()),
+        registrar: Registrar::new(store.clone(), bus.clone(), kinds.clone(), std::time::Duration::MAX),
+        preferences: Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone()),
+        kinds,
         topics: Topics::new(store.clone(), fanout, bus.clone(), tracker, settings.subscriptions),
         revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
         store,

@@ -16,7 +16,10 @@ use redis::{Value, aio::ConnectionLike, aio::MultiplexedConnection};
 use uuid::Uuid;
 
 use super::*;
-use crate::bus::redis::harness::{RedisCluster, RedisServer, until};
+use crate::{
+    bus::redis::harness::{RedisCluster, RedisServer, until},
+    kinds::Seed,
+};
 
 /// A write path that keeps what it is given, knows idempotency keys, and can be made to fail.
 #[derive(Default)]
@@ -44,7 +47,7 @@ impl Kept {
     }
 
     fn keep(&self, item: NewNotification) -> Result<Accepted, Refused> {
-        let accepted = Accepted { id: Uuid::nil(), recipients: item.users.len(), repeated: false };
+        let accepted = Accepted { id: Uuid::nil(), recipients: item.users.len(), fanout: false, repeated: false };
         if let Some(key) = &item.idempotency_key {
             let known = self.keys.lock().unwrap().insert(key.clone(), item.fingerprint);
             match known {
@@ -95,6 +98,7 @@ impl Instances {
                 prefix: "tidings".to_owned(),
                 instance: (*name).to_owned(),
                 limits,
+                kinds: Kinds::new(Seed::default()),
                 publish: kept.publish(),
                 reclaim_idle,
             };

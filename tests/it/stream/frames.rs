@@ -66,8 +66,9 @@ async fn what_was_not_said_has_its_default() {
     stream.hello().await;
     cluster.publisher().notify("u1", "only a title").await;
     let data = stream.next().await.json();
-    assert_eq!((&data["kind"], &data["priority"]), (&json!("system_alert"), &json!("medium")));
-    for absent in ["category", "message", "data", "actionUrl"] {
+    assert_eq!((&data["kind"], &data["category"]), (&json!("system_alert"), &json!("system")));
+    assert_eq!((&data["priority"], &data["channels"]), (&json!("medium"), &json!(["inbox", "toast"])));
+    for absent in ["message", "data", "actionUrl"] {
         assert!(data[absent].is_null(), "{absent}");
     }
 }

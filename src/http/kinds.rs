@@ -1,0 +1,145 @@
+//! What is known of kinds, and a tenant's default channels: read by any caller, changed by administrators.
+
+use std::{
+    collections::BTreeMap,
+    future::{Ready, ready},
+    str::FromStr,
+};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, dev,
+    web::{Data, Json, Payload},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Parts, body,
+    error::ApiError,
+    extract::{self, Admin, Caller},
+    openapi::{BadBody, BadPath, BadSyntax, BadType, LargeBody},
+};
+use crate::{
+    kinds::{Defaults, Definition, Kind, Origin},
+    notification::{Malformed, word},
+};
+
+/// Room for the largest templates, escaped.
+const BODY_BYTES: usize = 128 * 1024;
+
+/// A kind as it is in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KindShown {
+    /// What is known of it.
+    #[serde(flatten)]
+    definition: Definition,
+    /// Who says so: the tenant, the server's seed, or nobody.
+    origin: Origin,
+}
+
+impl From<Kind> for KindShown {
+    fn from(kind: Kind) -> Self {
+        Self { origin: kind.origin, definition: Definition::clone(&kind) }
+    }
+}
+
+/// The kind that the path names.
+pub struct Name(String);
+
+impl FromStr for Name {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(text).map(|()| Self(text.to_owned()))
+    }
+}
+
+impl FromRequest for Name {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(extract::part(request, "kind"))
+    }
+}
+
+/// List kinds.
+///
+/// All that the tenant or the server knows, by name. A tenant's word on a kind takes the place of the server's.
+#[utoipa::path(get, path = "/api/kinds", tag = "preferences", operation_id = "listKinds",
+    responses((status = 200, body = BTreeMap<String, KindShown>, description = "What is in force")))]
+pub async fn list(Caller(caller): Caller, parts: Data<Parts>) -> Json<BTreeMap<String, KindShown>> {
+    Json(parts.kinds.all(&caller.key.tenant).into_iter().map(|(name, kind)| (name, kind.into())).collect())
+}
+
+/// Look at a kind.
+///
+/// A kind of which nobody said anything has plain defaults.
+#[utoipa::path(get, path = "/api/kinds/{kind}", tag = "preferences", operation_id = "getKind",
+    params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
+    responses((status = 200, body = KindShown, description = "What is in force"), BadPath))]
+pub async fn get(Caller(caller): Caller, Name(name): Name, parts: Data<Parts>) -> Json<KindShown> {
+    Json(parts.kinds.of(&caller.key.tenant, &name).into())
+}
+
+/// Define a kind.
+///
+/// In force for everything that is published after this answer through this instance, and within moments on the others.
+#[utoipa::path(put, path = "/api/kinds/{kind}", tag = "administration", operation_id = "putKind",
+    params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
+    request_body = Definition,
+    responses((status = 200, body = KindShown, description = "What is in force now"),
+        BadPath, BadSyntax, BadType, LargeBody, BadBody))]
+pub async fn put(
+    Admin(caller): Admin,
+    Name(name): Name,
+    request: HttpRequest,
+    payload: Payload,
+    parts: Data<Parts>,
+) -> Result<Json<KindShown>, ApiError> {
+    let definition: Definition = body::json(&request, payload, BODY_BYTES).await?;
+    definition.check()?;
+    parts.registrar.define(&caller.key.tenant, &name, &definition).await?;
+    Ok(Json(parts.kinds.of(&caller.key.tenant, &name).into()))
+}
+
+/// Forget a kind.
+///
+/// What the server knows of it is in force again.
+#[utoipa::path(delete, path = "/api/kinds/{kind}", tag = "administration", operation_id = "deleteKind",
+    params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
+    responses((status = 204, description = "The tenant says nothing of it"), BadPath))]
+pub async fn delete(
+    Admin(caller): Admin,
+    Name(name): Name,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    parts.registrar.forget(&caller.key.tenant, &name).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Look at the tenant's default channels.
+#[utoipa::path(get, path = "/api/tenant/settings", tag = "administration", operation_id = "getTenantSettings",
+    responses((status = 200, body = Defaults, description = "What the tenant says")))]
+pub async fn defaults(Admin(caller): Admin, parts: Data<Parts>) -> Json<Defaults> {
+    Json(Defaults::clone(&parts.kinds.defaults(&caller.key.tenant)))
+}
+
+/// Set the tenant's default channels.
+///
+/// They hold where neither the kind nor the user says anything.
+#[utoipa::path(put, path = "/api/tenant/settings", tag = "administration", operation_id = "putTenantSettings",
+    request_body = Defaults,
+    responses((status = 200, body = Defaults, description = "What the tenant says now"),
+        BadSyntax, BadType, LargeBody, BadBody))]
+pub async fn put_defaults(
+    Admin(caller): Admin,
+    request: HttpRequest,
+    payload: Payload,
+    parts: Data<Parts>,
+) -> Result<Json<Defaults>, ApiError> {
+    let defaults: Defaults = body::json(&request, payload, BODY_BYTES).await?;
+    defaults.check()?;
+    parts.registrar.set_defaults(&caller.key.tenant, &defaults).await?;
+    Ok(Json(defaults))
+}

@@ -1,0 +1,96 @@
+//! Changes the registry of kinds: stored first, then in force here, then on all instances.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bus::{Bus, Control},
+    kinds::{Defaults, Definition, Kinds},
+    notification::Tenant,
+    renewal::Renewal,
+    store::{Store, Unavailable},
+};
+
+/// Most kinds of a tenant's own.
+pub const MOST_KINDS: i64 = 500;
+
+/// Why a kind was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The tenant has too many.
+    #[error("the tenant has {MOST_KINDS} kinds of its own already")]
+    TooMany,
+    /// The database did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Changes kinds and default channels, and keeps up with other instances; cheap to clone.
+#[derive(Clone)]
+pub struct Registrar {
+    store: Store,
+    bus: Bus,
+    kinds: Kinds,
+    renewal: Renewal,
+}
+
+impl Registrar {
+    /// Keeps `kinds` as the store has them, looking every `interval` even if nobody told of a change.
+    pub fn new(store: Store, bus: Bus, kinds: Kinds, interval: Duration) -> Self {
+        Self { store, renewal: Renewal::new(bus.clone(), interval), bus, kinds }
+    }
+
+    /// Takes a tenant's word on a kind in the place of what was known of it.
+    ///
+    /// # Errors
+    /// When it is one too many, or the database does not answer.
+    pub async fn define(&self, tenant: &Tenant, kind: &str, definition: &Definition) -> Result<(), Refused> {
+        if !self.store.put_kind(tenant, kind, definition, MOST_KINDS).await? {
+            return Err(Refused::TooMany);
+        }
+        Ok(self.tell().await?)
+    }
+
+    /// Forgets a tenant's word on a kind, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget(&self, tenant: &Tenant, kind: &str) -> Result<(), Unavailable> {
+        self.store.delete_kind(tenant, kind).await?;
+        self.tell().await
+    }
+
+    /// Takes a tenant's default channels.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn set_defaults(&self, tenant: &Tenant, defaults: &Defaults) -> Result<(), Unavailable> {
+        self.store.put_defaults(tenant, defaults).await?;
+        self.tell().await
+    }
+
+    async fn tell(&self) -> Result<(), Unavailable> {
+        self.bus.control(Control::KindsChanged);
+        self.reload().await
+    }
+
+    /// Notes that another instance changed something.
+    pub fn note_change(&self) {
+        self.renewal.note_change();
+    }
+
+    /// Reads the registry.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reload(&self) -> Result<(), Unavailable> {
+        self.kinds.replace(self.store.kinds().await?);
+        Ok(())
+    }
+
+    /// Keeps up until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        self.renewal.run(stop, || self.reload()).await;
+    }
+}

@@ -1,0 +1,192 @@
+//! Kinds: what a publish leaves open is filled in from what the tenant or the server knows of its kind.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+async fn put(caller: &Caller, path: &str, body: &Value) -> Answer {
+    Answer::of(caller.request(Method::PUT, path).json(body)).await
+}
+
+/// Publishes and returns the item as the recipient `u1` has it.
+async fn item(edge: &Edge, body: Value) -> Value {
+    let mut body = body;
+    body["users"] = json!(["u1"]);
+    let id = edge.publisher().notify_with(body).await;
+    edge.user("u1").get(&format!("/api/notifications/{id}")).await.expect(200)
+}
+
+#[tokio::test]
+async fn a_publish_takes_what_it_leaves_open_from_its_kind() {
+    let cluster = cluster().start().await;
+    let mut stream = cluster.user("u1").stream().await;
+    stream.hello().await;
+    let seeded = item(&cluster.edge(), json!({"kind": "payment_received", "title": "Paid"})).await;
+    assert_eq!((&seeded["category"], &seeded["priority"]), (&json!("payments"), &json!("high")));
+    assert_eq!((&seeded["icon"], &seeded["sound"]), (&json!("wallet"), &json!("coin")));
+    assert_eq!(seeded["actionLabel"], "View payment");
+    assert_eq!(seeded["channels"], json!(["inbox", "toast", "browser", "push"]));
+    let mut live = stream.next_of("notification").await.json();
+    live.as_object_mut().unwrap().remove("unread");
+    assert_eq!(live, seeded, "live and stored are the same");
+    let replayed = cluster.user("u1").stream_with("?replay=1", None).await.next_of("notification").await.json();
+    assert_eq!(replayed["channels"], seeded["channels"]);
+    assert_eq!(replayed["icon"], "wallet");
+
+    let unknown = item(&cluster.edge(), json!({"kind": "never_heard_of", "title": "t"})).await;
+    assert_eq!((&unknown["category"], &unknown["priority"]), (&json!(null), &json!("medium")));
+    assert_eq!((unknown.get("icon"), &unknown["channels"]), (None, &json!(["inbox", "toast"])));
+    let own = json!({"kind": "payment_received", "title": "t", "category": "mine", "priority": "low"});
+    let own = item(&cluster.edge(), own).await;
+    assert_eq!((&own["category"], &own["priority"]), (&json!("mine"), &json!("low")));
+}
+
+#[tokio::test]
+async fn a_tenants_own_word_is_in_force_on_every_instance_and_for_no_other_tenant() {
+    let mut cluster = cluster().instances(2).start().await;
+    let (one, other) = (cluster.instances[0].edge(), cluster.instances[1].edge());
+    let definition = json!({"category": "orders", "priority": "critical", "titleTemplate": "Order {{data.id}} of {{data.by.name}}",
+        "messageTemplate": "{{data.gone}}{{kind}} {{priority}}", "icon": "box", "retentionDays": 1, "channels": {"toast": false, "sms": true}});
+    let answer = put(&one.admin(), "/api/kinds/order", &definition).await.expect(200);
+    assert_eq!((&answer["origin"], &answer["icon"]), (&json!("tenant"), &json!("box")));
+    eventually("the other instance knows it", async || {
+        let known = other.user("u1").get("/api/kinds/order").await.expect(200);
+        (known["origin"] == "tenant").then_some(())
+    })
+    .await;
+    for edge in [&one, &other] {
+        let made = item(edge, json!({"kind": "order", "data": {"id": 7, "by": {"name": "Ann"}}})).await;
+        assert_eq!((&made["title"], &made["message"]), (&json!("Order 7 of Ann"), &json!("order critical")));
+        assert_eq!((&made["category"], &made["channels"]), (&json!("orders"), &json!(["inbox", "sms"])));
+        let day = |field: &str| made[field].as_str().unwrap()[..10].parse::<chrono::NaiveDate>().unwrap();
+        assert_eq!((day("expiresAt") - day("createdAt")).num_days(), 1);
+    }
+    let foreign = one.caller(&Token::publisher().tenant("other"));
+    assert_eq!(foreign.get("/api/kinds/order").await.expect(200)["origin"], "default");
+    foreign.publish(&json!({"users": ["u1"], "kind": "order"})).await.problem(422);
+
+    // Through Redis the same holds, and what cannot be stored is a dead letter.
+    let body = |kind: &str| json!({"users": ["u2"], "kind": kind, "data": {"id": 8}}).to_string();
+    let mut redis = cluster.redis().connect().await;
+    for kind in ["order", "nameless"] {
+        let mut add = redis::cmd("XADD");
+        add.arg(&["tidings:ingest", "*", "tenant", "default", "message", &body(kind)]);
+        add.query_async::<String>(&mut redis).await.unwrap();
+    }
+    eventually("the entry is stored", async || {
+        (one.user("u2").list("").await["notifications"][0]["title"] == "Order 8 of ").then_some(())
+    })
+    .await;
+    eventually("the other is a dead letter", async || {
+        let dead: redis::Value =
+            redis::cmd("XRANGE").arg(&["tidings:ingest:dead", "-", "+"]).query_async(&mut redis).await.unwrap();
+        format!("{dead:?}").contains("/title").then_some(())
+    })
+    .await;
+
+    assert_eq!(one.admin().delete("/api/kinds/order").await.status, 204);
+    assert_eq!(one.user("u1").get("/api/kinds/order").await.expect(200)["origin"], "default");
+    one.publisher().publish(&json!({"users": ["u1"], "kind": "order"})).await.problem(422);
+}
+
+#[tokio::test]
+async fn the_list_of_kinds_says_where_each_comes_from() {
+    let cluster = cluster().start().await;
+    let admin = cluster.edge().admin();
+    put(&admin, "/api/kinds/missed_call", &json!({"category": "own"})).await.expect(200);
+    put(&admin, "/api/kinds/new.kind", &json!({})).await.expect(200);
+    let kinds = cluster.user("u1").get("/api/kinds").await.expect(200);
+    assert_eq!(kinds.as_object().unwrap().len(), 16);
+    assert_eq!(kinds["missed_call"], json!({"category": "own", "mandatory": false, "origin": "tenant"}));
+    assert_eq!((&kinds["call_escalation"]["origin"], &kinds["new.kind"]["origin"]), (&json!("seed"), &json!("tenant")));
+    assert_eq!(admin.delete("/api/kinds/missed_call").await.status, 204);
+    assert_eq!(admin.delete("/api/kinds/missed_call").await.status, 204);
+    assert_eq!(cluster.user("u1").get("/api/kinds/missed_call").await.expect(200)["origin"], "seed");
+}
+
+#[tokio::test]
+async fn bad_definitions_are_refused_by_place_and_only_administrators_give_any() {
+    let cluster = cluster().start().await;
+    let admin = cluster.edge().admin();
+    for (body, pointer) in [
+        (json!({"titleTemplate": "{{user.name}}"}), "/titleTemplate"),
+        (json!({"titleTemplate": "x".repeat(501)}), "/titleTemplate"),
+        (json!({"priority": "urgent"}), "/priority"),
+        (json!({"category": "a b"}), "/category"),
+        (json!({"icon": "<img>"}), "/icon"),
+        (json!({"actionLabel": " "}), "/actionLabel"),
+        (json!({"retentionDays": 0}), "/retentionDays"),
+        (json!({"retentionDays": 70_000}), "/retentionDays"),
+        (json!({"channels": {"fax": true}}), "/channels/fax"),
+        (json!({"mandatory": true, "channels": {"inbox": false}}), "/channels/inbox"),
+        (json!({"colour": "red"}), "/colour"),
+        (json!([]), ""),
+    ] {
+        let problem = put(&admin, "/api/kinds/k", &body).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body} {problem}");
+    }
+    put(&admin, "/api/kinds/a%20b", &json!({})).await.problem(400);
+    let categories = json!({"categories": {"a b": {"toast": true}}});
+    let problem = put(&admin, "/api/tenant/settings", &categories).await.problem(422);
+    assert_eq!(problem["errors"][0]["pointer"], "/categories/a b");
+    for path in ["/api/kinds/k", "/api/tenant/settings"] {
+        put(&cluster.publisher(), path, &json!({})).await.problem(403);
+    }
+    cluster.publisher().delete("/api/kinds/k").await.problem(403);
+    cluster.user("u1").get("/api/tenant/settings").await.problem(403);
+    cluster.edge().nobody().get("/api/kinds").await.problem(401);
+}
+
+#[tokio::test]
+async fn a_tenant_has_no_more_kinds_than_the_bound() {
+    let cluster = cluster().start().await;
+    let database = cluster.postgres.connect().await;
+    let fill = "insert into kinds (tenant, kind, definition) select 'default', 'k' || n, '{}' from generate_series(1, 500) as n";
+    database.batch_execute(fill).await.unwrap();
+    let admin = cluster.edge().admin();
+    put(&admin, "/api/kinds/k7", &json!({"icon": "i"})).await.expect(200);
+    let problem = put(&admin, "/api/kinds/one-more", &json!({})).await.problem(413);
+    assert!(problem["detail"].as_str().unwrap().contains("500 kinds"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_repeat_is_the_same_publish_whatever_became_of_its_kind() {
+    let cluster = cluster().start().await;
+    let admin = cluster.edge().admin();
+    put(&admin, "/api/kinds/k", &json!({"titleTemplate": "one", "priority": "low"})).await.expect(200);
+    let body = json!({"users": ["u1"], "kind": "k", "idempotencyKey": "x"});
+    let first = cluster.publisher().publish(&body).await.expect(201);
+    put(&admin, "/api/kinds/k", &json!({"titleTemplate": "two", "priority": "high"})).await.expect(200);
+    let again = cluster.publisher().publish(&body).await;
+    assert_eq!((again.header("idempotent-replayed"), again.expect(201)), ("true", first));
+    assert_eq!(cluster.user("u1").list("").await["notifications"][0]["title"], "one");
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_told_of_is_found() {
+    let cluster = cluster().set("TIDINGS_HEAD_CHECK_SECONDS", "0.1").start().await;
+    let database = cluster.postgres.connect().await;
+    let change = r#"insert into kinds (tenant, kind, definition) values ('default', 'k', '{"icon":"new"}')"#;
+    database.batch_execute(change).await.unwrap();
+    eventually("it is in force", async || {
+        (cluster.user("u1").get("/api/kinds/k").await.expect(200)["icon"] == "new").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_tenants_default_channels_hold_where_the_kind_says_nothing() {
+    let cluster = cluster().start().await;
+    let admin = cluster.edge().admin();
+    let defaults = json!({"channels": {"toast": false, "email": true}, "categories": {"calls": {"email": false}}});
+    assert_eq!(put(&admin, "/api/tenant/settings", &defaults).await.expect(200), defaults);
+    assert_eq!(admin.get("/api/tenant/settings").await.expect(200), defaults);
+    for (kind, channels) in [
+        ("unknown", json!(["inbox", "email"])),
+        ("missed_call", json!(["inbox", "browser", "push"])),
+        ("call_escalation", json!(["inbox", "toast", "browser", "push"])),
+    ] {
+        assert_eq!(item(&cluster.edge(), json!({"kind": kind, "title": "t"})).await["channels"], channels, "{kind}");
+    }
+}
