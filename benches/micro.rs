@@ -254,6 +254,7 @@ fn hub() -> Hub {
         page_rows: 100,
         ring_frames: 64,
         ring_bytes: 1_000_000,
+        signal_ring: 32,
         write_stall: Duration::from_mins(1),
         retry: Duration::from_secs(2),
         head_check: Duration::from_secs(10),

@@ -45,6 +45,8 @@ pub mod metrics;
 pub mod notification;
 pub mod publish;
 pub mod revoker;
+pub mod signal;
+pub mod signals;
 pub mod sockets;
 pub mod store;
 pub mod tasks;

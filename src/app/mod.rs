@@ -27,9 +27,10 @@ use crate::{
     ingest::{self, Ingest, RECLAIM_IDLE},
     publish::Publisher,
     revoker::Revoker,
+    signals::Signals,
     sockets::Sockets,
     store::Store,
-    tasks::{heads::HeadCheck, retention, vitals::Vitals},
+    tasks::{heads::HeadCheck, retention, rooms::RoomKeeper, vitals::Vitals},
     topics::Topics,
 };
 
@@ -66,9 +67,11 @@ impl Inbound {
                     self.hub.extend(connection, &identity);
                 }
             }
-            // What is stored was told to the users' own streams, and nothing that is not stored goes to topics yet.
-            Incoming::Control(Control::Unsubscribed { .. }) => {}
+            Incoming::Signal(signal) => self.hub.signal(signal),
+            Incoming::Left(left) => self.hub.leave_room(&left),
+            Incoming::Broken => self.hub.rooms().close(),
             Incoming::Restored => {
+                self.hub.reopen_rooms();
                 self.heads.hurry();
                 self.revoker.note_change();
             }
@@ -169,6 +172,7 @@ struct Core {
     publisher: Publisher,
     inbox: Inbox,
     topics: Topics,
+    signals: Signals,
     authenticator: Authenticator,
     heads: HeadCheck,
     revoker: Revoker,
@@ -192,6 +196,7 @@ impl Core {
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
         let most = settings.subscriptions;
         let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), tracker.clone(), most);
+        let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
@@ -208,6 +213,7 @@ impl Core {
             publisher,
             inbox,
             topics,
+            signals,
             authenticator,
             heads,
             revoker,
@@ -222,6 +228,10 @@ impl Core {
         let (hub, store, bus) = (self.hub.clone(), self.store.clone(), self.bus.clone());
         let sweep = self.settings.retention.sweep;
         tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
+        tasks.spawn("throttle", hub.clone().run_throttle(tasks.stop.clone()));
+        let refresh = self.settings.stream.head_check;
+        let rooms = RoomKeeper::new(hub.clone(), store.clone(), bus.clone(), refresh);
+        tasks.spawn("rooms", rooms.run(tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
@@ -243,6 +253,7 @@ impl Core {
             publish: ingest::through(self.publisher.clone()),
             reclaim_idle: RECLAIM_IDLE,
         };
+        ingest.start_signals(self.signals.clone(), intake, tracker);
         ingest.start(intake, tracker);
     }
 
@@ -255,6 +266,7 @@ impl Core {
             publisher,
             inbox,
             topics,
+            signals,
             authenticator,
             sockets,
             revoker,
@@ -262,7 +274,21 @@ impl Core {
             metrics,
             ..
         } = self;
-        Parts { settings, store, publisher, inbox, topics, authenticator, hub, sockets, revoker, bus, health, metrics }
+        Parts {
+            settings,
+            store,
+            publisher,
+            inbox,
+            topics,
+            signals,
+            authenticator,
+            hub,
+            sockets,
+            revoker,
+            bus,
+            health,
+            metrics,
+        }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Settings {
     pub publish: PublishSettings,
     /// Most topics that one user is subscribed to.
     pub subscriptions: usize,
+    /// Signals.
+    pub signals: SignalSettings,
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// Origins that a browser may call from, besides the server's own.
@@ -134,6 +136,8 @@ pub struct StreamSettings {
     pub ring_frames: usize,
     /// Bytes of frames kept per user in memory.
     pub ring_bytes: usize,
+    /// Signals kept per user in memory until all of the user's connections have got them.
+    pub signal_ring: usize,
     /// How long a client may accept no bytes before its connection is dropped.
     pub write_stall: Duration,
     /// Lower bound of the reconnect delay told to clients; each is told up to twice this.
@@ -157,6 +161,17 @@ pub struct PublishSettings {
     pub writers: usize,
     /// Most publishes that wait for a transaction.
     pub queue: usize,
+}
+
+/// Bounds of signals.
+#[derive(Debug, Clone)]
+pub struct SignalSettings {
+    /// Most bytes of a signal's data (JSON).
+    pub data_bytes: usize,
+    /// Most signals a second of one user, at each instance.
+    pub per_user: u32,
+    /// Most signals a second of a tenant's publishers, at each instance.
+    pub per_tenant: u32,
 }
 
 /// How long things are kept.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     AuthSettings, DatabaseSettings, Invalid, PublishSettings, RedisSettings, RetentionSettings, Settings,
-    StreamSettings,
+    SignalSettings, StreamSettings,
     options::{DEFAULT_LISTEN, Numbers, Options, variable},
 };
 
@@ -38,6 +38,7 @@ impl Options {
             stream: stream(self, &numbers),
             publish: publish(&numbers),
             subscriptions: numbers.max_subscriptions,
+            signals: signals(&numbers),
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),
@@ -161,6 +162,7 @@ fn stream(options: &Options, numbers: &Numbers) -> StreamSettings {
         page_rows: numbers.page_rows,
         ring_frames: numbers.ring_frames,
         ring_bytes: numbers.ring_bytes,
+        signal_ring: numbers.signal_ring,
         write_stall: seconds(numbers.write_stall_seconds),
         retry: Duration::from_millis(numbers.retry_ms),
         head_check: seconds(numbers.head_check_seconds),
@@ -175,6 +177,14 @@ fn publish(numbers: &Numbers) -> PublishSettings {
         commit_rows: numbers.commit_rows,
         writers: numbers.writers,
         queue: numbers.publish_queue,
+    }
+}
+
+fn signals(numbers: &Numbers) -> SignalSettings {
+    SignalSettings {
+        data_bytes: numbers.signal_bytes,
+        per_user: numbers.signals_per_user,
+        per_tenant: numbers.signals_per_tenant,
     }
 }
 

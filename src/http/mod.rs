@@ -17,6 +17,7 @@ mod pages;
 mod publish;
 pub mod query;
 mod revocations;
+mod signals;
 pub mod sse;
 mod stream_docs;
 pub mod takeover;
@@ -43,7 +44,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use self::error::ApiError;
 use crate::{
     auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker,
-    sockets::Sockets, store::Store, topics::Topics,
+    signals::Signals, sockets::Sockets, store::Store, topics::Topics,
 };
 
 /// What handlers work with.
@@ -64,6 +65,8 @@ pub struct Parts {
     pub hub: Hub,
     /// The sockets that streams own; none where every stream is a body of the HTTP server.
     pub sockets: Option<Sockets>,
+    /// The way of signals.
+    pub signals: Signals,
     /// Takes tokens out of service.
     pub revoker: Revoker,
     /// The way to the other instances.
@@ -104,6 +107,7 @@ route_table! {
     "/api/notifications/{id}/read"    => POST inbox::read;
     "/api/notifications/{id}/unread"  => POST inbox::unread;
     "/api/notifications/{id}/archive" => POST inbox::archive;
+    "/api/signals"                    => POST signals::create;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;
     "/api/topics"                     => GET topics::mine;

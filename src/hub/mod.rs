@@ -5,6 +5,9 @@
 mod feed;
 mod member;
 mod meters;
+mod rooms;
+mod signals;
+mod throttle;
 mod wheel;
 
 use std::{
@@ -18,27 +21,32 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::Shared};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use feed::{Delivery, Feed, GATHERED, Origin, Read};
 pub use member::Member;
 pub use meters::Meters;
+pub use rooms::Rooms;
+pub use signals::Unread;
 
 use crate::{
     auth::Identity,
-    bus::{Announcement, Bus},
+    bus::{Announcement, Bus, Left},
     config::StreamSettings,
     frame::EndReason,
     metrics,
-    notification::{Epoch, Seq, UserKey},
+    notification::{Epoch, Seq, UserId, UserKey},
+    signal::{Address, Signal, TopicKey},
 };
 
 const SHARDS: usize = 64;
 /// Connections that a drain ends in one step, and the time from one step to the next.
 const DRAIN_PACE: usize = 100;
 const DRAIN_STEP: Duration = Duration::from_millis(100);
+/// Feeds of a room that one task rings: a larger room's are rung by several tasks side by side.
+const RUNG_TOGETHER: usize = 128;
 
 /// A future that ends when a user's announcements come in.
 type Subscribed = Shared<futures_util::future::BoxFuture<'static, ()>>;
@@ -57,6 +65,7 @@ struct Inner {
     connections: AtomicUsize,
     wheel: wheel::Wheel,
     meters: Meters,
+    rooms: Rooms,
 }
 
 /// Why there is no seat.
@@ -77,7 +86,9 @@ impl Hub {
         let connections = AtomicUsize::new(0);
         let wheel = wheel::Wheel::new();
         let (hasher, meters) = (RandomState::new(), Meters::new());
-        Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters }) }
+        // A shared bus says by itself when it is whole.
+        let rooms = Rooms::new(!bus.is_shared());
+        Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters, rooms }) }
     }
 
     /// Takes a seat for a connection; what is announced from now on reaches it.
@@ -112,6 +123,7 @@ impl Hub {
                 let feed = Arc::new(Feed::new(key.clone(), subscribed, settings.ring_frames, settings.ring_bytes));
                 feed.add(member, self.inner.settings.per_user);
                 place.insert(feed.clone());
+                self.inner.rooms.touch(key);
                 Some(feed)
             }
         }
@@ -122,6 +134,7 @@ impl Hub {
         if feed.remove(member.id()) {
             shard.remove(feed.key());
             self.inner.bus.unsubscribe(feed.key());
+            self.inner.rooms.touch(feed.key());
         }
         drop(shard);
         self.inner.connections.fetch_sub(1, Ordering::Relaxed);
@@ -132,7 +145,66 @@ impl Hub {
     pub fn deliver(&self, announcement: Announcement, origin: Origin) {
         let feed = self.shard(&announcement.key).get(&announcement.key).cloned();
         if let Some(feed) = feed {
+            if announcement.subscription.is_some() {
+                self.inner.rooms.touch(feed.key());
+            }
             feed.deliver(announcement, origin);
+        }
+    }
+
+    /// The topics that users of this instance are subscribed to.
+    pub fn rooms(&self) -> &Rooms {
+        &self.inner.rooms
+    }
+
+    /// Seats a user in the rooms of these topics, as they were read after [`Rooms::take`].
+    pub fn seat(&self, key: &UserKey, topics: &[TopicKey]) {
+        let feed = self.shard(key).get(key).cloned();
+        self.inner.rooms.seat(key, feed, topics);
+    }
+
+    /// Lets signals pass again after [`Rooms::close`], when everybody's subscriptions have been read anew.
+    pub fn reopen_rooms(&self) {
+        self.inner.rooms.reopen(self.users());
+    }
+
+    /// Takes users out of a room: no signal that comes later is for them.
+    pub fn leave_room(&self, left: &Left) {
+        let key = |user: &UserId| UserKey { tenant: left.topic.tenant.clone(), user: user.clone() };
+        let here: Vec<_> = left.users.iter().map(key).filter(|key| self.has(key)).collect();
+        self.inner.rooms.remove(&left.topic, here.iter());
+    }
+
+    /// Hands a signal to the connections that it is for, now or at the end of its subject's interval.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(signal) = self.inner.rooms.admit(signal) {
+            self.hand_out(signal);
+        }
+    }
+
+    /// Hands out held signals when their intervals end, until told to stop.
+    pub async fn run_throttle(self, stop: CancellationToken) {
+        while let Some(held) = stop.run_until_cancelled(self.inner.rooms.held()).await {
+            held.into_iter().for_each(|signal| self.hand_out(signal));
+        }
+    }
+
+    fn hand_out(&self, signal: Signal) {
+        let most = self.inner.settings.signal_ring;
+        match &signal.subject.to {
+            Address::User(key) => {
+                let feed = self.shard(key).get(key).cloned();
+                if let Some(feed) = feed {
+                    feed.take_signal(&Arc::new(signal), most);
+                    feed.ring_for_signals();
+                }
+            }
+            Address::Topic(topic) => {
+                let Some(room) = self.inner.rooms.members(topic) else { return };
+                let signal = Arc::new(signal);
+                room.iter().for_each(|feed| feed.take_signal(&signal, most));
+                ring_room(room);
+            }
         }
     }
 
@@ -210,6 +282,19 @@ impl Hub {
     }
 }
 
+/// Rings a room whose feeds have taken a signal, and must be called without any lock: a ring may write to a socket. Only
+/// this is spread over the runtime's threads: what is taken in keeps its order.
+fn ring_room(room: rooms::Room) {
+    let runtime = Handle::try_current().ok().filter(|_| room.len() > RUNG_TOGETHER);
+    let Some(runtime) = runtime else { return room.iter().for_each(|feed| feed.ring_for_signals()) };
+    for first in (0..room.len()).step_by(RUNG_TOGETHER) {
+        let room = room.clone();
+        runtime.spawn(async move {
+            room.iter().skip(first).take(RUNG_TOGETHER).for_each(|feed| feed.ring_for_signals());
+        });
+    }
+}
+
 /// No code under these locks can panic half-way, so a poisoned one still guards whole data.
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -241,6 +326,23 @@ impl Seat {
     /// The connection's own handle.
     pub fn member(&self) -> &Member {
         &self.member
+    }
+
+    /// The next signals that the connection has not got, if any, about `most_bytes` of them; it has got them then.
+    pub fn take_signals(&self, most_bytes: usize) -> Option<Unread> {
+        self.feed.take_signals(&self.member, most_bytes)
+    }
+
+    /// The connection wants no signals.
+    pub fn refuse_signals(&self) {
+        self.member.move_signals(signals::NEVER);
+    }
+
+    /// The user's topics, once they are known.
+    pub async fn topics(&self) -> Vec<TopicKey> {
+        let rooms = &self.hub.inner.rooms;
+        rooms.settled(self.feed.key()).await;
+        rooms.topics_of(self.feed.key())
     }
 
     /// Waits until the user's announcements come in, or the bus is known to be down.

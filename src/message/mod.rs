@@ -6,6 +6,7 @@ mod check;
 mod cloud_event;
 mod fingerprint;
 mod problem;
+mod signal;
 
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use uuid::Uuid;
 pub use self::{
     check::idempotency_key,
     problem::{Problem, Problems},
+    signal::{
+        FRAMING_BYTES, NewSignal, Recipient, SignalMessage, parse as parse_signal, parse_for as parse_signal_for,
+    },
 };
 use crate::{
     config::PublishSettings,

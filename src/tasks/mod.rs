@@ -2,4 +2,5 @@
 
 pub mod heads;
 pub mod retention;
+pub mod rooms;
 pub mod vitals;

@@ -23,6 +23,7 @@ mod plans;
 mod publishing;
 mod redis_cluster;
 mod retention;
+mod signals;
 mod stream;
 mod tls;
 mod topics;

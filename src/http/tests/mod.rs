@@ -54,6 +54,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
         inbox: Inbox::new(store.clone(), fanout.clone(), tracker.clone()),
         topics: Topics::new(store.clone(), fanout, bus.clone(), tracker, settings.subscriptions),
         revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
+        signals: Signals::new(store.clone(), bus.clone(), settings.signals.clone()),
         store,
         hub,
         sockets: None,
