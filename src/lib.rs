@@ -43,6 +43,7 @@ pub mod ingest;
 pub mod message;
 pub mod metrics;
 pub mod notification;
+pub mod presence;
 pub mod publish;
 pub mod revoker;
 pub mod signal;

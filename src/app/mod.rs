@@ -25,12 +25,13 @@ use crate::{
     hub::{Hub, Origin},
     inbox::Inbox,
     ingest::{self, Ingest, RECLAIM_IDLE},
+    presence::Presence,
     publish::Publisher,
     revoker::Revoker,
     signals::Signals,
     sockets::Sockets,
     store::Store,
-    tasks::{heads::HeadCheck, retention, rooms::RoomKeeper, vitals::Vitals},
+    tasks::{heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
     topics::Topics,
 };
 
@@ -173,6 +174,7 @@ struct Core {
     inbox: Inbox,
     topics: Topics,
     signals: Signals,
+    presence: Presence,
     authenticator: Authenticator,
     heads: HeadCheck,
     revoker: Revoker,
@@ -197,6 +199,7 @@ impl Core {
         let most = settings.subscriptions;
         let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), tracker.clone(), most);
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
+        let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
@@ -214,6 +217,7 @@ impl Core {
             inbox,
             topics,
             signals,
+            presence,
             authenticator,
             heads,
             revoker,
@@ -232,6 +236,7 @@ impl Core {
         let refresh = self.settings.stream.head_check;
         let rooms = RoomKeeper::new(hub.clone(), store.clone(), bus.clone(), refresh);
         tasks.spawn("rooms", rooms.run(tasks.stop.clone()));
+        tasks.spawn("presence", presence::run(self.presence.clone(), tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
@@ -267,6 +272,7 @@ impl Core {
             inbox,
             topics,
             signals,
+            presence,
             authenticator,
             sockets,
             revoker,
@@ -281,6 +287,7 @@ impl Core {
             inbox,
             topics,
             signals,
+            presence,
             authenticator,
             hub,
             sockets,

@@ -53,6 +53,8 @@ pub struct Settings {
     pub publish: PublishSettings,
     /// Most topics that one user is subscribed to.
     pub subscriptions: usize,
+    /// How long somebody whose last stream has ended counts as present.
+    pub presence_grace: Duration,
     /// Signals.
     pub signals: SignalSettings,
     /// How long things are kept.

@@ -247,6 +247,9 @@ options! {
             signals_per_tenant: u32 = 1_000, 1 to 1_000_000;
             /// Signals kept in memory per connected user until all of the user's streams have got them.
             signal_ring: usize = 32, 1 to 10_000;
+            /// How long somebody whose last stream has ended counts as present, for clients come back; the same on all
+            /// instances, in seconds.
+            presence_grace_seconds: f64 = 6.0, 4.0 to 600.0;
         }
         "Retention" {
             /// A notification leaves inboxes after this at the latest, in days.

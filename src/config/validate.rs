@@ -39,6 +39,7 @@ impl Options {
             publish: publish(&numbers),
             subscriptions: numbers.max_subscriptions,
             signals: signals(&numbers),
+            presence_grace: seconds(numbers.presence_grace_seconds),
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),

@@ -14,6 +14,7 @@ pub mod metrics_endpoint;
 mod observe;
 mod openapi;
 mod pages;
+mod presence;
 mod publish;
 pub mod query;
 mod revocations;
@@ -43,8 +44,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
 use crate::{
-    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, publish::Publisher, revoker::Revoker,
-    signals::Signals, sockets::Sockets, store::Store, topics::Topics,
+    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, presence::Presence, publish::Publisher,
+    revoker::Revoker, signals::Signals, sockets::Sockets, store::Store, topics::Topics,
 };
 
 /// What handlers work with.
@@ -67,6 +68,8 @@ pub struct Parts {
     pub sockets: Option<Sockets>,
     /// The way of signals.
     pub signals: Signals,
+    /// Who is connected.
+    pub presence: Presence,
     /// Takes tokens out of service.
     pub revoker: Revoker,
     /// The way to the other instances.
@@ -107,6 +110,7 @@ route_table! {
     "/api/notifications/{id}/read"    => POST inbox::read;
     "/api/notifications/{id}/unread"  => POST inbox::unread;
     "/api/notifications/{id}/archive" => POST inbox::archive;
+    "/api/presence"                   => GET presence::list;
     "/api/signals"                    => POST signals::create;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;

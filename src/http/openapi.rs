@@ -17,7 +17,8 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    health, inbox, members, metrics_endpoint, publish, revocations, signals, stream_docs, tickets, topic_kinds, topics,
+    health, inbox, members, metrics_endpoint, presence, publish, revocations, signals, stream_docs, tickets,
+    topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -40,7 +41,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,
         members::list, members::change_members, members::add_member, members::remove_member,
         topic_kinds::list, topic_kinds::get, topic_kinds::put, topic_kinds::remove,
-        signals::create,
+        signals::create, presence::list,
         revocations::create,
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
@@ -54,7 +55,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         (name = "inbox", description = "The token's own user, nobody else."),
         (name = "stream", description = "Every change of the inbox, at once and in order."),
         (name = "topics", description = "Named rooms that users join, such as `team:7`."),
-        (name = "signals", description = "Ephemeral events on topics and users."),
+        (name = "signals", description = "Ephemeral events on topics and users, and who is connected."),
         (name = "administration", description = "With a token of scope `admin`, within its tenant."),
         (name = "operations", description = "For load balancers and monitoring, without a token."),
     ),

@@ -6,6 +6,7 @@ mod feed;
 mod member;
 mod meters;
 mod rooms;
+mod signalling;
 mod signals;
 mod throttle;
 mod wheel;
@@ -21,7 +22,7 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::Shared};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -33,20 +34,18 @@ pub use signals::Unread;
 
 use crate::{
     auth::Identity,
-    bus::{Announcement, Bus, Left},
+    bus::{Announcement, Bus},
     config::StreamSettings,
     frame::EndReason,
     metrics,
-    notification::{Epoch, Seq, UserId, UserKey},
-    signal::{Address, Signal, TopicKey},
+    notification::{Epoch, Seq, UserKey},
+    signal::TopicKey,
 };
 
 const SHARDS: usize = 64;
 /// Connections that a drain ends in one step, and the time from one step to the next.
 const DRAIN_PACE: usize = 100;
 const DRAIN_STEP: Duration = Duration::from_millis(100);
-/// Feeds of a room that one task rings: a larger room's are rung by several tasks side by side.
-const RUNG_TOGETHER: usize = 128;
 
 /// A future that ends when a user's announcements come in.
 type Subscribed = Shared<futures_util::future::BoxFuture<'static, ()>>;
@@ -116,14 +115,18 @@ impl Hub {
         let key = member.key();
         let mut shard = self.shard(key);
         match shard.entry(key.clone()) {
-            Entry::Occupied(feed) => feed.get().add(member, self.inner.settings.per_user).then(|| feed.get().clone()),
+            Entry::Occupied(feed) => {
+                let added = feed.get().add(member, self.inner.settings.per_user);
+                added.then(|| self.inner.rooms.note(key, false));
+                added.then(|| feed.get().clone())
+            }
             Entry::Vacant(place) => {
                 let subscribed = self.inner.bus.subscribe(key).shared();
                 let settings = &self.inner.settings;
                 let feed = Arc::new(Feed::new(key.clone(), subscribed, settings.ring_frames, settings.ring_bytes));
                 feed.add(member, self.inner.settings.per_user);
                 place.insert(feed.clone());
-                self.inner.rooms.touch(key);
+                self.inner.rooms.note(key, true);
                 Some(feed)
             }
         }
@@ -131,11 +134,12 @@ impl Hub {
 
     fn leave(&self, feed: &Feed, member: &Member) {
         let mut shard = self.shard(feed.key());
-        if feed.remove(member.id()) {
+        let last = feed.remove(member.id());
+        if last {
             shard.remove(feed.key());
             self.inner.bus.unsubscribe(feed.key());
-            self.inner.rooms.touch(feed.key());
         }
+        self.inner.rooms.note(feed.key(), last);
         drop(shard);
         self.inner.connections.fetch_sub(1, Ordering::Relaxed);
         ::metrics::gauge!(metrics::CONNECTIONS, "transport" => "sse").decrement(1.0);
@@ -155,57 +159,6 @@ impl Hub {
     /// The topics that users of this instance are subscribed to.
     pub fn rooms(&self) -> &Rooms {
         &self.inner.rooms
-    }
-
-    /// Seats a user in the rooms of these topics, as they were read after [`Rooms::take`].
-    pub fn seat(&self, key: &UserKey, topics: &[TopicKey]) {
-        let feed = self.shard(key).get(key).cloned();
-        self.inner.rooms.seat(key, feed, topics);
-    }
-
-    /// Lets signals pass again after [`Rooms::close`], when everybody's subscriptions have been read anew.
-    pub fn reopen_rooms(&self) {
-        self.inner.rooms.reopen(self.users());
-    }
-
-    /// Takes users out of a room: no signal that comes later is for them.
-    pub fn leave_room(&self, left: &Left) {
-        let key = |user: &UserId| UserKey { tenant: left.topic.tenant.clone(), user: user.clone() };
-        let here: Vec<_> = left.users.iter().map(key).filter(|key| self.has(key)).collect();
-        self.inner.rooms.remove(&left.topic, here.iter());
-    }
-
-    /// Hands a signal to the connections that it is for, now or at the end of its subject's interval.
-    pub fn signal(&self, signal: Signal) {
-        if let Some(signal) = self.inner.rooms.admit(signal) {
-            self.hand_out(signal);
-        }
-    }
-
-    /// Hands out held signals when their intervals end, until told to stop.
-    pub async fn run_throttle(self, stop: CancellationToken) {
-        while let Some(held) = stop.run_until_cancelled(self.inner.rooms.held()).await {
-            held.into_iter().for_each(|signal| self.hand_out(signal));
-        }
-    }
-
-    fn hand_out(&self, signal: Signal) {
-        let most = self.inner.settings.signal_ring;
-        match &signal.subject.to {
-            Address::User(key) => {
-                let feed = self.shard(key).get(key).cloned();
-                if let Some(feed) = feed {
-                    feed.take_signal(&Arc::new(signal), most);
-                    feed.ring_for_signals();
-                }
-            }
-            Address::Topic(topic) => {
-                let Some(room) = self.inner.rooms.members(topic) else { return };
-                let signal = Arc::new(signal);
-                room.iter().for_each(|feed| feed.take_signal(&signal, most));
-                ring_room(room);
-            }
-        }
     }
 
     /// Notes that a stream stands at `seq`, whoever moved it; true when that is news.
@@ -228,6 +181,12 @@ impl Hub {
     /// Whether the instance has an open connection of this user.
     pub fn has(&self, key: &UserKey) -> bool {
         self.shard(key).contains_key(key)
+    }
+
+    /// How many connections the user has here.
+    pub fn connections_of(&self, key: &UserKey) -> usize {
+        let feed = self.shard(key).get(key).cloned();
+        feed.map_or(0, |feed| feed.members().len())
     }
 
     /// How many connections are open.
@@ -279,19 +238,6 @@ impl Hub {
     fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<Feed>>> {
         let place = self.inner.hasher.hash_one(key) as usize % SHARDS;
         guard(&self.inner.shards[place])
-    }
-}
-
-/// Rings a room whose feeds have taken a signal, and must be called without any lock: a ring may write to a socket. Only
-/// this is spread over the runtime's threads: what is taken in keeps its order.
-fn ring_room(room: rooms::Room) {
-    let runtime = Handle::try_current().ok().filter(|_| room.len() > RUNG_TOGETHER);
-    let Some(runtime) = runtime else { return room.iter().for_each(|feed| feed.ring_for_signals()) };
-    for first in (0..room.len()).step_by(RUNG_TOGETHER) {
-        let room = room.clone();
-        runtime.spawn(async move {
-            room.iter().skip(first).take(RUNG_TOGETHER).for_each(|feed| feed.ring_for_signals());
-        });
     }
 }
 

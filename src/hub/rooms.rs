@@ -1,12 +1,14 @@
-//! Which topics the users of this instance are subscribed to, as far as that is known for sure.
+//! Who comes and goes, and which topics the users of this instance are subscribed to, as far as that is known for sure.
 //!
 //! Nothing here asks anybody: users whose subscriptions are to be read wait in a set until the task that reads them takes
 //! them. A user who comes and goes while they are read is read again, so a stale answer is never taken in. While the bus
 //! is broken the rooms are closed: a member may have been removed without this instance having heard of it.
 
+mod state;
+
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::{
@@ -14,11 +16,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    feed::Feed,
-    guard,
-    throttle::{Passage, Throttle},
-};
+use self::state::State;
+use super::{feed::Feed, guard, throttle::Passage};
 use crate::{
     metrics,
     notification::UserKey,
@@ -30,6 +29,9 @@ pub(super) type Room = Arc<Vec<Arc<Feed>>>;
 
 /// The rooms of this instance.
 pub struct Rooms {
+    /// Noted by connects at the price of a push, and sorted into the state by whoever looks at it next. Somebody does every
+    /// second, so it stays short.
+    moves: Mutex<Vec<Move>>,
     state: Mutex<State>,
     touched: Notify,
     /// Rung when subscriptions were taken in.
@@ -38,33 +40,59 @@ pub struct Rooms {
     held: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    open: bool,
-    /// Whose subscriptions are to be read.
-    waiting: HashSet<UserKey>,
-    /// Whose subscriptions are being read.
-    reading: HashSet<UserKey>,
-    /// Only those with subscriptions: most users have none.
-    users: HashMap<UserKey, Seated>,
-    rooms: HashMap<TopicKey, Room>,
-    throttle: Throttle,
-}
-
-struct Seated {
-    feed: Arc<Feed>,
-    topics: Vec<TopicKey>,
+/// A connection began or ended.
+struct Move {
+    key: UserKey,
+    /// It was the user's first or last.
+    edge: bool,
 }
 
 impl Rooms {
     pub(super) fn new(open: bool) -> Self {
         let state = State { open, ..State::default() };
-        Self { state: Mutex::new(state), touched: Notify::new(), turns: watch::channel(()).0, held: Notify::new() }
+        let (moves, touched, held) = Default::default();
+        Self { moves, state: Mutex::new(state), touched, turns: watch::channel(()).0, held }
     }
 
-    /// Has a user's subscriptions read (again): the user came, went, joined or left a topic.
+    /// Notes that a connection of the user began or ended, the first or the last where it is an `edge`.
+    pub(super) fn note(&self, key: &UserKey, edge: bool) {
+        guard(&self.moves).push(Move { key: key.clone(), edge });
+        if edge {
+            self.touched.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = guard(&self.state);
+        let moves = std::mem::take(&mut *guard(&self.moves));
+        for Move { key, edge } in moves {
+            if edge {
+                state.waiting.insert(key.clone());
+            }
+            state.changed.insert(key);
+        }
+        state
+    }
+
+    /// Takes up to `most` of the users whose number of connections has changed.
+    pub fn take_changed(&self, most: usize) -> Vec<UserKey> {
+        let mut room = most;
+        let fits = |_: &UserKey| {
+            let fits = room > 0;
+            room -= usize::from(fits);
+            fits
+        };
+        self.state().changed.extract_if(fits).collect()
+    }
+
+    /// Puts users back for [`Self::take_changed`].
+    pub fn note_changed(&self, users: Vec<UserKey>) {
+        self.state().changed.extend(users);
+    }
+
+    /// Has a user's subscriptions read again: the user joined or left a topic.
     pub fn touch(&self, key: &UserKey) {
-        guard(&self.state).waiting.insert(key.clone());
+        self.state().waiting.insert(key.clone());
         self.touched.notify_one();
     }
 
@@ -75,7 +103,7 @@ impl Rooms {
 
     /// Takes users whose subscriptions are to be read; each must be given to `seat` or `give_back`.
     pub fn take(&self, most: usize) -> Vec<UserKey> {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         let taken: Vec<_> = state.waiting.iter().take(most).cloned().collect();
         for key in &taken {
             state.waiting.remove(key);
@@ -86,7 +114,7 @@ impl Rooms {
 
     /// Puts users back whose subscriptions could not be read.
     pub fn give_back(&self, keys: Vec<UserKey>) {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         for key in keys {
             state.reading.remove(&key);
             state.waiting.insert(key);
@@ -96,7 +124,7 @@ impl Rooms {
     /// Waits until the user's subscriptions are in force here.
     pub async fn settled(&self, key: &UserKey) {
         let mut turns = self.turns.subscribe();
-        while guard(&self.state).is_unsettled(key) {
+        while self.state().is_unsettled(key) {
             if turns.changed().await.is_err() {
                 return;
             }
@@ -105,19 +133,19 @@ impl Rooms {
 
     /// The user's topics, as far as they are in force here.
     pub fn topics_of(&self, key: &UserKey) -> Vec<TopicKey> {
-        guard(&self.state).users.get(key).map(|seated| seated.topics.clone()).unwrap_or_default()
+        self.state().users.get(key).map(|seated| seated.topics.clone()).unwrap_or_default()
     }
 
     /// Those of the topics that have no room yet, each once.
     pub fn unknown<'a>(&self, topics: impl Iterator<Item = &'a TopicKey>) -> Vec<TopicKey> {
-        let state = guard(&self.state);
+        let state = self.state();
         let unknown: HashSet<_> = topics.filter(|topic| !state.rooms.contains_key(*topic)).collect();
         unknown.into_iter().cloned().collect()
     }
 
     /// Makes a room: everything that is sent to the topic is heard from now on.
     pub fn furnish(&self, topic: TopicKey) {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         state.rooms.entry(topic).or_default();
         state.measure();
     }
@@ -125,7 +153,7 @@ impl Rooms {
     /// Seats a user by what was read since it was taken; with no feed the user has left. Somebody who was touched since,
     /// or has a topic without a room, is read again.
     pub(super) fn seat(&self, key: &UserKey, feed: Option<Arc<Feed>>, topics: &[TopicKey]) {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         state.reading.remove(key);
         if state.waiting.contains(key) {
             return;
@@ -150,7 +178,7 @@ impl Rooms {
 
     /// Takes down the rooms where nobody is, once all that was touched is seated.
     pub fn deserted(&self) -> Vec<TopicKey> {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         if !state.waiting.is_empty() || !state.reading.is_empty() {
             return Vec::new();
         }
@@ -161,7 +189,7 @@ impl Rooms {
 
     /// Takes users out of a room at once; they are read again all the same, for they may have come back.
     pub fn remove<'a>(&self, topic: &TopicKey, users: impl Iterator<Item = &'a UserKey>) {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         for key in users {
             state.unseat_from(key, topic);
             state.waiting.insert(key.clone());
@@ -171,19 +199,19 @@ impl Rooms {
 
     /// Whether signals pass.
     pub fn is_open(&self) -> bool {
-        guard(&self.state).open
+        self.state().open
     }
 
     /// Nothing passes until the rooms are opened again: removals may be missed.
     pub fn close(&self) {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         state.open = false;
         state.throttle.clear();
     }
 
     /// Signals pass again, to those whose subscriptions are read from now on.
     pub(super) fn reopen(&self, users: Vec<UserKey>) {
-        let mut state = guard(&self.state);
+        let mut state = self.state();
         state.open = true;
         state.users.clear();
         state.rooms.values_mut().for_each(|room| *room = Room::default());
@@ -193,7 +221,7 @@ impl Rooms {
 
     /// Whoever is in a room; none while it is not known for sure who is.
     pub(super) fn members(&self, topic: &TopicKey) -> Option<Room> {
-        let state = guard(&self.state);
+        let state = self.state();
         if !state.open {
             ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "doubt").increment(1);
             return None;
@@ -206,7 +234,7 @@ impl Rooms {
         if signal.interval.is_zero() {
             return Some(signal);
         }
-        match guard(&self.state).throttle.offer(signal, Instant::now()) {
+        match self.state().throttle.offer(signal, Instant::now()) {
             Passage::Now(signal) => {
                 self.held.notify_one();
                 Some(signal)
@@ -222,9 +250,9 @@ impl Rooms {
     /// Waits for the end of an interval and answers what was held until then.
     pub(super) async fn held(&self) -> Vec<Signal> {
         loop {
-            let next = guard(&self.state).throttle.next_end();
+            let next = self.state().throttle.next_end();
             match next {
-                Some(end) if end <= Instant::now() => return guard(&self.state).throttle.due(Instant::now()),
+                Some(end) if end <= Instant::now() => return self.state().throttle.due(Instant::now()),
                 Some(end) => tokio::select! {
                     () = tokio::time::sleep_until(end) => {}
                     () = self.held.notified() => {}
@@ -232,53 +260,5 @@ impl Rooms {
                 None => self.held.notified().await,
             }
         }
-    }
-}
-
-impl State {
-    fn is_unsettled(&self, key: &UserKey) -> bool {
-        self.waiting.contains(key) || self.reading.contains(key)
-    }
-
-    /// Whether the user sits already where it is to sit.
-    fn sits(&self, key: &UserKey, feed: Option<&Arc<Feed>>, topics: &[TopicKey]) -> bool {
-        let seated = self.users.get(key);
-        seated.is_some_and(|seated| seated.topics == topics && feed.is_some_and(|feed| Arc::ptr_eq(feed, &seated.feed)))
-    }
-
-    fn seat(&mut self, key: &UserKey, feed: Arc<Feed>, topics: &[TopicKey]) {
-        let mut taken = Vec::with_capacity(topics.len());
-        for topic in topics {
-            if let Some(room) = self.rooms.get_mut(topic) {
-                Arc::make_mut(room).push(feed.clone());
-                taken.push(topic.clone());
-            }
-        }
-        self.users.insert(key.clone(), Seated { feed, topics: taken });
-    }
-
-    fn unseat(&mut self, key: &UserKey) {
-        let Some(Seated { feed, topics }) = self.users.remove(key) else { return };
-        for topic in topics {
-            take_out(self.rooms.get_mut(&topic), &feed);
-        }
-    }
-
-    fn unseat_from(&mut self, key: &UserKey, topic: &TopicKey) {
-        let Some(Seated { feed, topics }) = self.users.get_mut(key) else { return };
-        topics.retain(|known| known != topic);
-        take_out(self.rooms.get_mut(topic), feed);
-    }
-
-    fn measure(&self) {
-        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        ::metrics::gauge!(metrics::ROOMS).set(self.rooms.len() as f64);
-    }
-}
-
-fn take_out(room: Option<&mut Room>, feed: &Arc<Feed>) {
-    let Some(room) = room else { return };
-    if let Some(place) = room.iter().position(|member| Arc::ptr_eq(member, feed)) {
-        Arc::make_mut(room).swap_remove(place);
     }
 }

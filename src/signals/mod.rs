@@ -23,7 +23,7 @@ use crate::{
     notification::{Tenant, UserKey},
     signal::{Address, Signal, Subject, TopicKey},
     store::{Facts, Store, Unavailable},
-    topic::Topic,
+    topic::{Access, Rules, Topic},
 };
 
 /// How long what is known of a topic may be used for publishers' signals.
@@ -125,13 +125,27 @@ impl Signals {
             (Sender::User(_), Recipient::User(_)) => Err(Refused::OnlyPublishers("users")),
             (Sender::Publisher(tenant), Recipient::User(user)) => {
                 let to = Address::User(UserKey { tenant: tenant.clone(), user });
-                self.dispatch(Subject { to, kind, key }, Duration::ZERO, &data)
+                self.dispatch(Subject { to, kind, key }, Duration::ZERO, &data, false)
             }
             (sender, Recipient::Topic(topic)) => {
                 let topic = TopicKey { tenant: sender.tenant().clone(), topic };
                 let facts = self.facts_for(sender, &topic).await?;
-                self.dispatch(Subject { to: Address::Topic(topic), kind, key }, facts.interval, &data)
+                self.dispatch(
+                    Subject { to: Address::Topic(topic), kind, key },
+                    facts.rules.signal_interval,
+                    &data,
+                    true,
+                )
             }
+        }
+    }
+
+    /// Tells a topic something of this server's own, which nobody keeps; lost when it cannot go now. `data` is one line of
+    /// JSON.
+    pub fn tell(&self, topic: TopicKey, kind: &str, data: &str) {
+        let subject = Subject { to: Address::Topic(topic), kind: kind.into(), key: Box::default() };
+        if self.dispatch(subject, Duration::ZERO, data, false).is_err() {
+            ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "bus").increment(1);
         }
     }
 
@@ -146,7 +160,9 @@ impl Signals {
                 let facts = self.0.store.topic_facts(topic, Some(&key.user)).await?;
                 match facts {
                     Facts { subscribed: false, .. } => Err(Refused::MayNotJoin),
-                    Facts { read_only: true, .. } => Err(Refused::OnlyPublishers("this topic")),
+                    Facts { rules: Rules { access: Access::ReadOnly, .. }, .. } => {
+                        Err(Refused::OnlyPublishers("this topic"))
+                    }
                     _ => Ok(facts),
                 }
             }
@@ -156,7 +172,8 @@ impl Signals {
     /// What is known of a topic, some seconds old at most; that a topic is unknown is always news.
     async fn facts(&self, topic: &TopicKey) -> Result<Facts, Unavailable> {
         let now = Instant::now();
-        let known = locked(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| *facts);
+        let known =
+            locked(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| facts.clone());
         if let Some(facts) = known {
             return Ok(facts);
         }
@@ -167,19 +184,18 @@ impl Signals {
                 all.retain(|_, (at, _)| now < *at + FRESH);
             }
             if all.len() < TOPICS {
-                all.insert(topic.clone(), (now, facts));
+                all.insert(topic.clone(), (now, facts.clone()));
             }
         }
         Ok(facts)
     }
 
-    /// Sends what is settled.
-    fn dispatch(&self, subject: Subject, interval: Duration, data: &str) -> Result<(), Refused> {
+    /// Sends what is settled; what is `kept` is the last value of its subject.
+    fn dispatch(&self, subject: Subject, interval: Duration, data: &str, kept: bool) -> Result<(), Refused> {
         let topic = match &subject.to {
             Address::Topic(key) => Some(&key.topic),
             Address::User(_) => None,
         };
-        let kept = topic.is_some();
         let bytes = frame::signal(topic, &subject.kind, &subject.key, data).into();
         let signal = Signal { subject, interval, sent_at: micros_now(), bytes };
         if !self.0.bus.health().up {

@@ -1,6 +1,6 @@
 //! What signals ask of topics: who is subscribed to which, and what is known of one.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use diesel::{
     QueryableByName,
@@ -10,28 +10,25 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{Store, Unavailable};
+use super::{Store, Unavailable, topic_kinds};
 use crate::{
     notification::{UserId, UserKey},
     signal::TopicKey,
+    topic::Rules,
 };
 
 /// Most topics of one user whose signals are heard.
 const TOPICS: i64 = 1_000;
 
 /// What is known of a topic, and of a user's part in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// Somebody has made or joined it.
     pub known: bool,
     /// The user is subscribed to it.
     pub subscribed: bool,
-    /// Only publishers signal it.
-    pub read_only: bool,
-    /// The least time between two signals of one subject.
-    pub interval: Duration,
-    /// Those who are connected are told of each other.
-    pub presence: bool,
+    /// What holds for its kind.
+    pub rules: Rules,
 }
 
 #[derive(QueryableByName)]
@@ -103,12 +100,9 @@ async fn topic_facts(conn: &mut AsyncPgConnection, topic: &TopicKey, user: Optio
     .bind::<Nullable<Text>, _>(user.map(UserId::as_str))
     .get_result(conn)
     .await?;
-    let interval = u64::try_from(row.signal_interval_ms.unwrap_or_default()).unwrap_or_default();
-    Ok(Facts {
-        known: row.known,
-        subscribed: row.subscribed,
-        read_only: row.access.as_deref() == Some("readOnly"),
-        interval: Duration::from_millis(interval),
-        presence: row.presence.unwrap_or(true),
-    })
+    let rules = match (row.access, row.signal_interval_ms, row.presence) {
+        (Some(access), Some(interval), Some(presence)) => topic_kinds::of_row((access, interval, presence)),
+        _ => Rules::default(),
+    };
+    Ok(Facts { known: row.known, subscribed: row.subscribed, rules })
 }

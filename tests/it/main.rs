@@ -20,6 +20,7 @@ mod ingest;
 mod input;
 mod page;
 mod plans;
+mod presence;
 mod publishing;
 mod redis_cluster;
 mod retention;
