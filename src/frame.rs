@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     notification::{Cursor, Epoch, ItemState, Priority, Seq},
-    topic::Subscription,
+    topic::{Subscription, Topic},
     wire::Item,
 };
 
@@ -241,6 +241,13 @@ pub fn bye(reason: EndReason, retry: Duration) -> String {
     let mut text = format!("retry: {retry_ms}\n");
     push_event(&mut text, "bye", &Bye { reason, retry_ms });
     text
+}
+
+/// Renders a signal; `data` is one line of JSON. One to a topic names it.
+pub fn signal(topic: Option<&Topic>, kind: &str, key: &str, data: &str) -> String {
+    let text = |text: &str| serde_json::to_string(text).unwrap_or_default(); // text always serialises
+    let topic = topic.map(|topic| format!("\"topic\":{},", text(topic.as_str()))).unwrap_or_default();
+    format!("event: signal\ndata: {{{topic}\"kind\":{},\"key\":{},\"data\":{data}}}\n\n", text(kind), text(key))
 }
 
 /// Tells that the token ends soon.

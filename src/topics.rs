@@ -5,9 +5,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::Identity,
-    bus::{Bus, Control},
+    bus::{Bus, Left},
     fanout::Fanout,
     notification::{Tenant, UserId, UserKey},
+    signal::TopicKey,
     store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
     topic::{Access, Mute, Subscription, Topic},
 };
@@ -109,7 +110,7 @@ impl Topics {
         self.see_through(async move {
             let done = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
             let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
-            topics.tell(tenant, topic, &roll, &changes).await;
+            topics.tell(tenant, topic, &roll, &changes).await?;
             let added = changes.iter().filter(|change| change.subscription.subscribed).count();
             Ok((added, changes.len() - added))
         })
@@ -125,18 +126,29 @@ impl Topics {
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         self.see_through(async move {
             let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &roll).await?;
-            topics.tell(tenant, topic, &roll, &changes).await;
+            topics.tell(tenant, topic, &roll, &changes).await?;
             Ok((added, removed))
         })
         .await
     }
 
-    /// The order names all who were to be removed, not only who was: an earlier one may have been lost.
-    async fn tell(&self, tenant: Tenant, topic: Topic, roll: &Roll, changes: &[SubscriptionChange]) {
+    /// Tells of all who were to be removed, not only of who was: an earlier message may have been lost. While the bus is
+    /// down no instance lets signals pass before it has read all subscriptions anew; where it is up and does not take the
+    /// message, the caller must come again.
+    async fn tell(
+        &self,
+        tenant: Tenant,
+        topic: Topic,
+        roll: &Roll,
+        changes: &[SubscriptionChange],
+    ) -> Result<(), Refused> {
         self.fanout.tell_subscriptions(changes);
-        if !roll.removed().is_empty() {
-            self.bus.order(Control::Unsubscribed { tenant, topic, users: roll.removed().to_vec() }).await;
+        if roll.removed().is_empty() {
+            return Ok(());
         }
+        let left = Left { topic: TopicKey { tenant, topic }, users: roll.removed().to_vec() };
+        let told = self.bus.tell_left(left).await;
+        if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Unavailable) }
     }
 
     /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from

@@ -27,12 +27,14 @@ use crate::{
     ingest::{self, Ingest, RECLAIM_IDLE},
     kinds::Kinds,
     preferences::Preferences,
+    presence::Presence,
     publish::Publisher,
     registrar::Registrar,
     revoker::Revoker,
+    signals::Signals,
     sockets::Sockets,
     store::Store,
-    tasks::{fanouts::Carrier, heads::HeadCheck, retention, vitals::Vitals},
+    tasks::{fanouts::Carrier, heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
     topics::Topics,
 };
 
@@ -75,9 +77,11 @@ impl Inbound {
                     self.hub.extend(connection, &identity);
                 }
             }
-            // What is stored was told to the users' own streams, and nothing that is not stored goes to topics yet.
-            Incoming::Control(Control::Unsubscribed { .. }) => {}
+            Incoming::Signal(signal) => self.hub.signal(signal),
+            Incoming::Left(left) => self.hub.leave_room(&left),
+            Incoming::Broken => self.hub.rooms().close(),
             Incoming::Restored => {
+                self.hub.reopen_rooms();
                 self.heads.hurry();
                 self.registrar.note_change();
                 self.revoker.note_change();
@@ -183,6 +187,8 @@ struct Core {
     publisher: Publisher,
     inbox: Inbox,
     topics: Topics,
+    signals: Signals,
+    presence: Presence,
     authenticator: Authenticator,
     heads: HeadCheck,
     kinds: Kinds,
@@ -210,6 +216,8 @@ impl Core {
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
         let most = settings.subscriptions;
         let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), tracker.clone(), most);
+        let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
+        let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
@@ -237,6 +245,8 @@ impl Core {
             publisher,
             inbox,
             topics,
+            signals,
+            presence,
             authenticator,
             heads,
             kinds,
@@ -256,6 +266,11 @@ impl Core {
         let sweep = self.settings.retention.sweep;
         tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
         tasks.spawn("fanouts", self.carrier.clone().run(tasks.stop.clone()));
+        tasks.spawn("throttle", hub.clone().run_throttle(tasks.stop.clone()));
+        let refresh = self.settings.stream.head_check;
+        let rooms = RoomKeeper::new(hub.clone(), store.clone(), bus.clone(), refresh);
+        tasks.spawn("rooms", rooms.run(tasks.stop.clone()));
+        tasks.spawn("presence", presence::run(self.presence.clone(), tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
@@ -279,6 +294,7 @@ impl Core {
             publish: ingest::through(self.publisher.clone()),
             reclaim_idle: RECLAIM_IDLE,
         };
+        ingest.start_signals(self.signals.clone(), intake, tracker);
         ingest.start(intake, tracker);
     }
 
@@ -289,6 +305,8 @@ impl Core {
             publisher: self.publisher,
             inbox: self.inbox,
             topics: self.topics,
+            signals: self.signals,
+            presence: self.presence,
             kinds: self.kinds,
             registrar: self.registrar,
             preferences: self.preferences,

@@ -15,8 +15,14 @@ use crate::{
     channel::Decision,
     frame::Frame,
     notification::{Epoch, Published, Seq, Tenant, UserId, UserKey},
+    signal::{Signal, TopicKey},
     topic::Topic,
 };
+
+/// How long the last value of a topic's subject is kept for those who come late.
+pub const KEPT_FOR: Duration = Duration::from_hours(1);
+/// Most subjects of one topic whose last value is kept.
+pub const KEPT_SUBJECTS: usize = 100;
 
 /// A user's stream moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,17 +92,17 @@ pub enum Control {
         /// Who the token stands for.
         identity: Box<Identity>,
     },
-    /// Users left a topic, or lost it: nothing of it may reach them any more.
-    Unsubscribed {
-        /// Whose topic.
-        tenant: Tenant,
-        /// What they left.
-        topic: Topic,
-        /// Who left.
-        users: Vec<UserId>,
-    },
     /// A large fan-out began: carry it to the users who are connected before the others.
     ConnectedFirst(Uuid),
+}
+
+/// That users left a topic, or lost it: nothing of it may reach them any more. It travels between the topic's signals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The topic.
+    pub topic: TopicKey,
+    /// Who lost it.
+    pub users: Vec<UserId>,
 }
 
 /// What the bus hands to this instance.
@@ -106,8 +112,14 @@ pub enum Incoming {
     Announced(Announcement),
     /// A notification arrived in many inboxes, by the doing of another instance.
     Arrived(Arrivals),
+    /// A signal to a subscribed user or topic, from any instance, this one too.
+    Signal(Signal),
+    /// These are no longer subscribed to the topic: no later signal of it is for them.
+    Left(Left),
     /// An order to all instances, this one too.
     Control(Control),
+    /// The path is broken: what comes before it is whole again may follow something that was missed.
+    Broken,
     /// The path was broken and is whole again: anything may have been missed.
     Restored,
 }
@@ -150,6 +162,64 @@ impl Bus {
         }
     }
 
+    /// Asks for what is sent to a topic, as [`Self::subscribe`] does for a user.
+    pub fn follow(&self, topic: &TopicKey) -> BoxFuture<'static, ()> {
+        match self {
+            Self::Local(_) => ready(()).boxed(),
+            Self::Redis(bus) => bus.follow(topic).boxed(),
+        }
+    }
+
+    /// Whether everything that is sent to the topic from now on is heard here.
+    pub fn follows(&self, topic: &TopicKey) -> bool {
+        match self {
+            Self::Local(_) => true,
+            Self::Redis(bus) => bus.follows(topic),
+        }
+    }
+
+    /// Ends [`Self::follow`].
+    pub fn unfollow(&self, topic: &TopicKey) {
+        if let Self::Redis(bus) = self {
+            bus.unfollow(topic);
+        }
+    }
+
+    /// Sends a signal to every instance that follows its address, this one too: so that all hear it between the same
+    /// other messages. One that is `kept` is the last value of its subject. False when too many wait.
+    pub fn signal(&self, signal: Signal, kept: bool) -> bool {
+        match self {
+            Self::Local(sink) => {
+                sink(Incoming::Signal(signal));
+                true
+            }
+            Self::Redis(bus) => bus.signal(signal, kept),
+        }
+    }
+
+    /// The values that are kept of these topics; none where the bus keeps none or does not answer.
+    pub async fn last(&self, topics: &[TopicKey]) -> Vec<Signal> {
+        match self {
+            Self::Local(_) => Vec::new(),
+            Self::Redis(bus) => bus.last(topics).await.unwrap_or_else(|error| {
+                log::debug!("the last values of signals cannot be read: {error}");
+                Vec::new()
+            }),
+        }
+    }
+
+    /// Tells every instance that users lost a topic, and waits, a second at most, until Redis has taken it. When this answers
+    /// true, every signal to the topic that is sent from now on comes after it; false when the bus did not take it.
+    pub async fn tell_left(&self, left: Left) -> bool {
+        match self {
+            Self::Local(sink) => {
+                sink(Incoming::Left(left));
+                true
+            }
+            Self::Redis(bus) => bus.tell_left(left).await,
+        }
+    }
+
     /// Tells the other instances; neither waits nor fails.
     pub fn announce(&self, announcements: Vec<Announcement>) {
         if let Self::Redis(bus) = self {
@@ -169,15 +239,6 @@ impl Bus {
         match self {
             Self::Local(sink) => sink(Incoming::Control(control)),
             Self::Redis(bus) => bus.control(control),
-        }
-    }
-
-    /// Gives an order to all instances and waits, a second at most, until Redis has taken it: what any instance announces
-    /// afterwards is heard after it. Ends at once where Redis is known to be away.
-    pub async fn order(&self, control: Control) {
-        match self {
-            Self::Local(sink) => sink(Incoming::Control(control)),
-            Self::Redis(bus) => bus.order(control).await,
         }
     }
 

@@ -57,6 +57,10 @@ pub struct Settings {
     pub kinds: Seed,
     /// Most topics that one user is subscribed to.
     pub subscriptions: usize,
+    /// How long somebody whose last stream has ended counts as present.
+    pub presence_grace: Duration,
+    /// Signals.
+    pub signals: SignalSettings,
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// Origins that a browser may call from, besides the server's own.
@@ -138,6 +142,8 @@ pub struct StreamSettings {
     pub ring_frames: usize,
     /// Bytes of frames kept per user in memory.
     pub ring_bytes: usize,
+    /// Signals kept per user in memory until all of the user's connections have got them.
+    pub signal_ring: usize,
     /// How long a client may accept no bytes before its connection is dropped.
     pub write_stall: Duration,
     /// Lower bound of the reconnect delay told to clients; each is told up to twice this.
@@ -163,6 +169,17 @@ pub struct PublishSettings {
     pub writers: usize,
     /// Most publishes that wait for a transaction.
     pub queue: usize,
+}
+
+/// Bounds of signals.
+#[derive(Debug, Clone)]
+pub struct SignalSettings {
+    /// Most bytes of a signal's data (JSON).
+    pub data_bytes: usize,
+    /// Most signals a second of one user, at each instance.
+    pub per_user: u32,
+    /// Most signals a second of a tenant's publishers, at each instance.
+    pub per_tenant: u32,
 }
 
 /// How long things are kept.

@@ -245,6 +245,19 @@ options! {
             /// Most topics that one user is subscribed to.
             max_subscriptions: usize = 1_000, 1 to 100_000;
         }
+        "Signals" {
+            /// Most bytes of a signal's data.
+            signal_bytes: usize = 4_096, 64 to 65_536;
+            /// Most signals a second of one user, at each instance.
+            signals_per_user: u32 = 20, 1 to 100_000;
+            /// Most signals a second of a tenant's publishers, at each instance.
+            signals_per_tenant: u32 = 1_000, 1 to 1_000_000;
+            /// Signals kept in memory per connected user until all of the user's streams have got them.
+            signal_ring: usize = 32, 1 to 10_000;
+            /// How long somebody whose last stream has ended counts as present, for clients come back; the same on all
+            /// instances, in seconds.
+            presence_grace_seconds: f64 = 6.0, 4.0 to 600.0;
+        }
         "Retention" {
             /// A notification leaves inboxes after this at the latest, in days.
             keep_days: f64 = 90.0, 0.00001 to 3_650.0;

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     AuthSettings, DatabaseSettings, Invalid, PublishSettings, RedisSettings, RetentionSettings, Settings,
-    StreamSettings,
+    SignalSettings, StreamSettings,
     options::{DEFAULT_LISTEN, Numbers, Options, variable},
 };
 use crate::kinds::{SHIPPED, Seed};
@@ -40,6 +40,8 @@ impl Options {
             publish: publish(&numbers),
             kinds: kinds(self, wrong),
             subscriptions: numbers.max_subscriptions,
+            signals: signals(&numbers),
+            presence_grace: seconds(numbers.presence_grace_seconds),
             retention: retention(&numbers),
             cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),
@@ -163,6 +165,7 @@ fn stream(options: &Options, numbers: &Numbers) -> StreamSettings {
         page_rows: numbers.page_rows,
         ring_frames: numbers.ring_frames,
         ring_bytes: numbers.ring_bytes,
+        signal_ring: numbers.signal_ring,
         write_stall: seconds(numbers.write_stall_seconds),
         retry: Duration::from_millis(numbers.retry_ms),
         head_check: seconds(numbers.head_check_seconds),
@@ -190,6 +193,14 @@ fn kinds(options: &Options, wrong: &mut Vec<String>) -> Seed {
         problems.iter().for_each(|problem| complain(wrong, "kinds-file", problem));
         Seed::default()
     })
+}
+
+fn signals(numbers: &Numbers) -> SignalSettings {
+    SignalSettings {
+        data_bytes: numbers.signal_bytes,
+        per_user: numbers.signals_per_user,
+        per_tenant: numbers.signals_per_tenant,
+    }
 }
 
 fn retention(numbers: &Numbers) -> RetentionSettings {

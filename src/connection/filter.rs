@@ -20,6 +20,11 @@ impl Filter {
         }
     }
 
+    /// Whether a signal of this kind is to be sent.
+    pub fn passes_signal(&self, kind: &str) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind))
+    }
+
     /// Whether a notification of this kind and priority is to be sent.
     pub fn wants(&self, kind: &str, priority: Priority) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind))

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use self::replay::Telling;
 pub use self::{
     filter::Filter,
-    open::{NotNow, Request},
+    open::{NotNow, Request, Signals},
     verdict::Asked,
 };
 use crate::{
@@ -73,6 +73,8 @@ pub struct Connection {
     /// The end of the token that the client was warned of.
     warned_of: Option<DateTime<Utc>>,
     ended: Option<EndReason>,
+    /// Values that were signalled before it began, to be sent after the hello.
+    earlier: Option<Box<Chunk>>,
     /// When the transport last took something.
     handed_at: Instant,
 }
@@ -163,8 +165,30 @@ impl Connection {
                 self.next_heartbeat = now.at + self.seat.settings().heartbeat;
                 Step::Send(smallvec![Bytes::from_static(frame::HEARTBEAT)])
             }
+            // Signals come last of all: they may be late or lost.
+            Step::Wait => self.signals(),
             step => step,
         }
+    }
+
+    /// The next signals that pass the filter.
+    fn signals(&mut self) -> Step {
+        if let Some(earlier) = self.earlier.take() {
+            return Step::Send(*earlier);
+        }
+        while let Some(signals) = self.seat.take_signals(CHUNK_BYTES) {
+            let passes = |kind| self.filter.as_ref().is_none_or(|filter| filter.passes_signal(kind));
+            let chunk: Chunk = signals
+                .iter()
+                .filter(|signal| passes(&signal.subject.kind))
+                .map(|signal| signal.bytes.clone())
+                .collect();
+            if !chunk.is_empty() {
+                self.seat.meters().note_signals(chunk.len());
+                return Step::Send(chunk);
+            }
+        }
+        Step::Wait
     }
 
     fn end(&mut self, reason: EndReason) -> Step {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    Connection, Filter, Telling,
+    Chunk, Connection, Filter, Telling,
     verdict::{Asked, Start, snapshot},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     hub::{Full, Hub, Seat},
     metrics,
     notification::Cursor,
+    signal::{Signal, TopicKey},
     store::{Page, Position, Store, Unavailable},
 };
 
@@ -26,6 +27,20 @@ pub struct Request {
     pub replay: Option<i64>,
     /// What to leave out.
     pub filter: Filter,
+    /// Which signals to send.
+    pub signals: Signals,
+}
+
+/// Which signals a client wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Signals {
+    /// Those to come.
+    #[default]
+    All,
+    /// First the last value of each subject of the user's topics.
+    Last,
+    /// None.
+    None,
 }
 
 /// Why a stream cannot be opened now; the client is to come back.
@@ -59,8 +74,24 @@ impl Connection {
         let key = identity.key.clone();
         let seat = hub.join(identity)?;
         seat.subscribed().await;
+        if request.signals == Signals::None {
+            seat.refuse_signals();
+        }
         let (asked, page) = snapshot(store, seat.settings(), &key, &request).await?;
         Ok(Self::at(seat, &asked, page, request.filter))
+    }
+
+    /// The user's topics, once signals to them reach the connection.
+    pub async fn topics(&self) -> Vec<TopicKey> {
+        self.seat.topics().await
+    }
+
+    /// Has values that were signalled before sent after the hello, but for those that the client does not want.
+    pub fn recall(&mut self, signals: Vec<Signal>) {
+        let passes = |kind: &str| self.filter.as_ref().is_none_or(|filter| filter.passes_signal(kind));
+        let wanted = signals.into_iter().filter(|signal| passes(&signal.subject.kind)).map(|signal| signal.bytes);
+        let earlier: Chunk = wanted.collect();
+        self.earlier = (!earlier.is_empty()).then(|| Box::new(earlier));
     }
 
     /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
@@ -92,6 +123,7 @@ impl Connection {
             backfill_from: now,
             warned_of: None,
             ended: None,
+            earlier: None,
             handed_at: now,
             seat,
         }

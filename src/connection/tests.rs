@@ -101,6 +101,7 @@ fn hub(ring_frames: usize, page_rows: usize) -> Hub {
         page_rows,
         ring_frames,
         ring_bytes: 100_000,
+        signal_ring: 8,
         write_stall: Duration::from_mins(1),
         retry: Duration::from_secs(2),
         head_check: Duration::from_secs(10),

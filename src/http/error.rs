@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth, message, preferences, publish::Refused, registrar, store::Unavailable, topics};
+use crate::{auth, message, preferences, publish::Refused, registrar, signals, store::Unavailable, topics};
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -116,6 +116,19 @@ pub enum ApiError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The sender sends more than it may.
+    #[error("at most {most} signals a second are accepted ({limit})")]
+    TooManySignals {
+        /// The setting that bounds it.
+        limit: &'static str,
+        /// The bound.
+        most: u32,
+        /// When the next one is accepted.
+        retry_after: Duration,
+    },
+    /// Something that only publishers may signal.
+    #[error("only publishers signal {0}")]
+    OnlyPublishers(&'static str),
     /// A part that is needed does not answer; that part has logged why.
     #[error("the server cannot do this at the moment")]
     Unavailable,
@@ -188,6 +201,8 @@ impl ApiError {
             Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "bad-token", "Token refused"),
             Self::MissingScope(_) => (StatusCode::FORBIDDEN, "missing-scope", "Not allowed"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
+            Self::OnlyPublishers(_) => (StatusCode::FORBIDDEN, "only-publishers", "Not allowed"),
+            Self::TooManySignals { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-signals", "Too many signals"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
             Self::NoSuchFanout => (StatusCode::NOT_FOUND, "no-such-fanout", "Not found"),
@@ -266,7 +281,9 @@ impl ApiError {
                 (header::WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
             }
             Self::WrongMethod { allow } => (header::ALLOW, (*allow).to_owned()),
-            Self::Overloaded { retry_after } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
+            Self::Overloaded { retry_after } | Self::TooManySignals { retry_after, .. } => {
+                (header::RETRY_AFTER, whole_seconds(*retry_after))
+            }
             Self::Unavailable => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
             _ => return None,
         };
@@ -356,6 +373,18 @@ impl From<topics::Refused> for ApiError {
                 Self::TooLarge { limit: "max_subscriptions", most, unit: "subscriptions of a user" }
             }
             topics::Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<signals::Refused> for ApiError {
+    fn from(refused: signals::Refused) -> Self {
+        match refused {
+            signals::Refused::UnknownTopic(_) => Self::Invalid(vec![FieldError::body("/topic", refused.to_string())]),
+            signals::Refused::MayNotJoin => Self::MayNotJoin,
+            signals::Refused::OnlyPublishers(what) => Self::OnlyPublishers(what),
+            signals::Refused::TooMany { limit, most, retry_after } => Self::TooManySignals { limit, most, retry_after },
+            signals::Refused::Unavailable => Self::Unavailable,
         }
     }
 }

@@ -16,10 +16,12 @@ pub mod metrics_endpoint;
 mod observe;
 mod openapi;
 mod pages;
+mod presence;
 mod publish;
 pub mod query;
 mod revocations;
 mod settings;
+mod signals;
 pub mod sse;
 mod stream_docs;
 pub mod takeover;
@@ -46,7 +48,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use self::error::ApiError;
 use crate::{
     auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, kinds::Kinds, preferences::Preferences,
-    publish::Publisher, registrar::Registrar, revoker::Revoker, sockets::Sockets, store::Store, topics::Topics,
+    presence::Presence, publish::Publisher, registrar::Registrar, revoker::Revoker, signals::Signals, sockets::Sockets,
+    store::Store, topics::Topics,
 };
 
 /// What handlers work with.
@@ -73,6 +76,10 @@ pub struct Parts {
     pub hub: Hub,
     /// The sockets that streams own; none where every stream is a body of the HTTP server.
     pub sockets: Option<Sockets>,
+    /// The way of signals.
+    pub signals: Signals,
+    /// Who is connected.
+    pub presence: Presence,
     /// Takes tokens out of service.
     pub revoker: Revoker,
     /// The way to the other instances.
@@ -119,6 +126,8 @@ route_table! {
     "/api/kinds/{kind}"               => GET kinds::get, PUT kinds::put, DELETE kinds::delete;
     "/api/tenant/settings"            => GET kinds::defaults, PUT kinds::put_defaults;
     "/api/fanouts/{notificationId}"   => GET fanouts::progress;
+    "/api/presence"                   => GET presence::list;
+    "/api/signals"                    => POST signals::create;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;
     "/api/topics"                     => GET topics::mine;

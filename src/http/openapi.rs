@@ -17,8 +17,8 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    fanouts, health, inbox, kinds, members, metrics_endpoint, publish, revocations, settings, stream_docs, tickets,
-    topic_kinds, topics,
+    fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, settings, signals,
+    stream_docs, tickets, topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -42,13 +42,15 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,
         members::list, members::change_members, members::add_member, members::remove_member,
         topic_kinds::list, topic_kinds::get, topic_kinds::put, topic_kinds::remove,
+        signals::create, presence::list,
         revocations::create,
         kinds::list, kinds::get, kinds::put, kinds::delete, kinds::defaults, kinds::put_defaults,
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
     components(schemas(
         Problem, FieldError, wire::Item, frame::Hello, frame::Verdict, frame::ResetReason, frame::EndReason,
-        stream_docs::State, stream_docs::SubscriptionChange, stream_docs::SettingsChange, stream_docs::Bye,
+        stream_docs::State, stream_docs::SubscriptionChange, stream_docs::SettingsChange, stream_docs::Signal,
+        stream_docs::Bye,
     )),
     tags(
         (name = "publishing", description = "For backends, with a token of scope `publish`."),
@@ -56,6 +58,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         (name = "preferences", description = "Which channels notifications take to the token's own user, and why."),
         (name = "stream", description = "Every change of the inbox, at once and in order."),
         (name = "topics", description = "Named rooms that users join, such as `team:7`."),
+        (name = "signals", description = "Ephemeral events on topics and users, and who is connected."),
         (name = "administration", description = "With a token of scope `admin`, within its tenant."),
         (name = "operations", description = "For load balancers and monitoring, without a token."),
     ),
@@ -128,6 +131,7 @@ refusals! {
     LargeBody { "413" "A bound was exceeded; `detail` names it" }
     BadType { "415" "The body is of another type" }
     BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }
+    TooMany { "429" "More than the sender may send; `detail` names the bound" with "Retry-After" }
     Secured {
         "401" "No token, or one that does not hold" with "WWW-Authenticate",
         "403" "The token lacks a scope, the topic may not be joined, or a cookie came from a foreign page",

@@ -1,5 +1,7 @@
 //! The stream as an HTTP answer: a connection's bytes as the body of a response that does not end by itself.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::header::{self, HeaderName, HeaderValue},
@@ -11,12 +13,13 @@ use actix_web_lab::{
 };
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use tokio::time::timeout;
 
 use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params, takeover::Claim};
 use crate::{
     auth::Identity,
     bus::Control,
-    connection::{Connection, Filter, Request, jittered},
+    connection::{Connection, Filter, Request, Signals, jittered},
     frame::{EndReason, bye},
     health::Phase,
     metrics,
@@ -28,6 +31,8 @@ use crate::{
 const KINDS: usize = 50;
 /// Most items that `?replay=` sends.
 const REPLAY: i64 = 1_000;
+/// How long a stream that asks for last values waits for the user's subscriptions.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Opens the stream. What may pass is answered with 200, a delay and an end, for `EventSource` gives up for good on
 /// anything else; 400, 401 and 403 are final.
@@ -52,6 +57,7 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
 
 /// Opens the connection, behind the answer's head; else what to say instead.
 async fn open(parts: Data<Parts>, identity: Identity, asked: Request) -> Result<Connection, Bytes> {
+    let recalls = asked.signals == Signals::Last;
     let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
     // From here on orders reach the connection; what was ordered while it opened is looked at once more.
     if parts.authenticator.revocations().refuses(&identity) {
@@ -60,7 +66,19 @@ async fn open(parts: Data<Parts>, identity: Identity, asked: Request) -> Result<
     if parts.health.phase() == Phase::Draining {
         return Err(farewell(&parts, EndReason::Draining, "draining"));
     }
-    opened.map_err(|reason| farewell(&parts, EndReason::Overloaded, reason.as_str()))
+    let mut connection = opened.map_err(|reason| farewell(&parts, EndReason::Overloaded, reason.as_str()))?;
+    if recalls {
+        Box::pin(recall(&parts, &mut connection)).await;
+    }
+    Ok(connection)
+}
+
+/// Has the last values of the user's topics sent first. Signals to them reach the connection before the values are read, so
+/// nothing falls between; without the database or the bus there are none.
+async fn recall(parts: &Parts, connection: &mut Connection) {
+    let Ok(topics) = timeout(SETTLING, connection.topics()).await else { return };
+    let key = connection.member().key().clone();
+    connection.recall(parts.signals.last(&key, &topics).await);
 }
 
 /// The stream on the request's own socket where that can be had, else as a body of the server.
@@ -107,7 +125,13 @@ fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
     let min_priority = params.parsed("minPriority", "must be one of low, medium, high, critical");
     let replay = params.number("replay", 0, REPLAY).filter(|count| *count > 0);
     let cursor = header.filter(|text| !text.is_empty()).or(query);
-    Request { cursor, replay, filter: Filter { kinds, min_priority } }
+    let signals = params.checked("signals", "must be one of all, last, none", |text| match text {
+        "all" => Some(Signals::All),
+        "last" => Some(Signals::Last),
+        "none" => Some(Signals::None),
+        _ => None,
+    });
+    Request { cursor, replay, filter: Filter { kinds, min_priority }, signals: signals.unwrap_or_default() }
 }
 
 fn head() -> HttpResponseBuilder {

@@ -55,6 +55,23 @@ pub struct SettingsChange {
     unread: i64,
 }
 
+/// An ephemeral event on a topic, or to the user where it names none.
+#[derive(ToSchema)]
+#[schema(as = SignalEvent, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what the stream renders")]
+pub struct Signal {
+    /// The topic.
+    #[schema(example = "queue:7")]
+    topic: Option<String>,
+    /// What happened.
+    #[schema(example = "metrics_updated")]
+    kind: String,
+    /// Which thing it is about; a newer signal of the same topic, kind and key may have taken the place of older ones.
+    key: String,
+    /// Whatever the sender sent.
+    data: serde_json::Value,
+}
+
 /// The last event: why the stream ends.
 #[derive(ToSchema)]
 #[schema(as = ByeEvent, rename_all = "camelCase")]
@@ -71,7 +88,8 @@ pub struct Bye {
 ///
 /// Server-Sent Events. The first event is `hello` (`Hello`), with the verdict on the client's cursor. Then follow
 /// `notification` (`Item` and `unread`), `state` (`StateEvent`), `subscription`
-/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `heartbeat`, `expiring` a minute before the token ends,
+/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `signal` (`SignalEvent`, without an `id`: it may be dropped),
+/// `heartbeat`, `expiring` a minute before the token ends,
 /// and `bye` (`ByeEvent`) before the server closes. Keep the newest `id` as the cursor: `EventSource` does so by itself.
 ///
 /// `EventSource` gives up for good on any answer but 200, so a client that may come back later gets 200, a `retry:` and
@@ -83,6 +101,8 @@ pub struct Bye {
         ("replay" = Option<i64>, Query, description = "Without a cursor: send the newest so many items first", minimum = 0, maximum = 1_000),
         ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
         ("minPriority" = Option<Priority>, Query, description = "Only notifications of this priority or above"),
+        ("signals" = Option<String>, Query, description = "`none`: send no signals; `last`: first send the last value of each kind \
+            and key of the user's topics; `all` when absent. `kinds` holds for signals too"),
         ("ticket" = Option<String>, Query, description = "A one-time ticket in the place of a token"),
         ("token" = Option<String>, Query, description = "A token, where the server is configured to take it here")),
     responses((status = 200, body = String, content_type = "text/event-stream", description = "The stream", example = json!(EXAMPLE)),

@@ -11,13 +11,18 @@ use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Subscribed, guard, member::Member};
+use super::{
+    Subscribed, guard,
+    member::Member,
+    signals::{NEVER, Signals, Unread},
+};
 use crate::{
     auth::Identity,
     bus::Announcement,
     frame::Frame,
     metrics,
     notification::{Epoch, Seq, UserKey},
+    signal::Signal,
 };
 
 /// Where an announcement was made.
@@ -67,6 +72,7 @@ pub struct Feed {
     subscribed: Mutex<Option<Subscribed>>,
     most_frames: usize,
     most_bytes: usize,
+    signals: Signals,
     state: Mutex<State>,
 }
 
@@ -82,7 +88,8 @@ struct State {
 
 impl Feed {
     pub(super) fn new(key: UserKey, subscribed: Subscribed, most_frames: usize, most_bytes: usize) -> Self {
-        Self { key, subscribed: Mutex::new(Some(subscribed)), most_frames, most_bytes, state: Mutex::default() }
+        let (signals, state) = Default::default();
+        Self { key, subscribed: Mutex::new(Some(subscribed)), most_frames, most_bytes, signals, state }
     }
 
     pub(super) fn key(&self) -> &UserKey {
@@ -103,6 +110,7 @@ impl Feed {
         if state.members.len() >= most {
             return false;
         }
+        member.move_signals(self.signals.newest());
         Arc::make_mut(&mut state.members).push(member.clone());
         true
     }
@@ -144,6 +152,36 @@ impl Feed {
             state.members.clone()
         };
         ring(members);
+    }
+
+    /// Takes in a signal, if a member wants any; [`Self::ring_for_signals`] must follow.
+    pub(super) fn take_signal(&self, signal: &Arc<Signal>, most: usize) {
+        let members = self.members();
+        let least = members.iter().map(|member| member.signal_position()).min().unwrap_or(NEVER);
+        if least == NEVER {
+            return;
+        }
+        let dropped = self.signals.push(signal.clone(), least, most, self.most_bytes);
+        if dropped > 0 {
+            ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "slow").increment(dropped as u64);
+        }
+    }
+
+    /// Wakes the members who have not got all signals.
+    pub(super) fn ring_for_signals(&self) {
+        let newest = self.signals.newest();
+        self.members().iter().filter(|member| member.signal_position() < newest).for_each(|member| member.ring());
+    }
+
+    /// The next signals that a member has not got, if any; it has got them then.
+    pub(super) fn take_signals(&self, member: &Member, most_bytes: usize) -> Option<Unread> {
+        let position = member.signal_position();
+        if position >= self.signals.newest() {
+            return None;
+        }
+        let (unread, end) = self.signals.after(position, most_bytes);
+        member.move_signals(end);
+        Some(unread)
     }
 
     pub(super) fn is_behind(&self, epoch: &Epoch, seq: Seq) -> bool {

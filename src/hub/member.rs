@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Poll, Waker},
 };
@@ -21,6 +21,8 @@ pub struct Member {
     key: UserKey,
     waker: AtomicWaker,
     rung: AtomicBool,
+    /// The number of the newest signal that it has got.
+    signals: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -36,6 +38,7 @@ impl Member {
             key: identity.key.clone(),
             waker: AtomicWaker::new(),
             rung: AtomicBool::new(false),
+            signals: AtomicU64::new(0),
             state: Mutex::new(State { identity, end: None }),
         }
     }
@@ -83,6 +86,15 @@ impl Member {
     /// Whether a ring still waits to be heard: the transport takes nothing.
     pub fn is_unheard(&self) -> bool {
         self.rung.load(Ordering::Acquire)
+    }
+
+    /// How far it has got among its user's signals.
+    pub(super) fn signal_position(&self) -> u64 {
+        self.signals.load(Ordering::Acquire)
+    }
+
+    pub(super) fn move_signals(&self, position: u64) {
+        self.signals.store(position, Ordering::Release);
     }
 
     pub(super) fn end(&self, reason: EndReason) {

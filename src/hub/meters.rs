@@ -5,11 +5,12 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, counter, histogram};
 
 use super::{Delivery, Origin};
-use crate::metrics::{FRAMES, LAG_SECONDS};
+use crate::metrics::{FRAMES, LAG_SECONDS, SIGNALS_SENT};
 
 /// Counts frames that connections take from the ring.
 pub struct Meters {
     frames: Counter,
+    signals: Counter,
     local: Histogram,
     remote: Histogram,
 }
@@ -19,9 +20,15 @@ impl Meters {
     pub(super) fn new() -> Self {
         Self {
             frames: counter!(FRAMES, "from" => "ring"),
+            signals: counter!(SIGNALS_SENT),
             local: histogram!(LAG_SECONDS, "path" => "local"),
             remote: histogram!(LAG_SECONDS, "path" => "remote"),
         }
+    }
+
+    /// Records signals that are handed over.
+    pub fn note_signals(&self, count: usize) {
+        self.signals.increment(count as u64);
     }
 
     /// Records a frame that is handed over at `now` (microseconds since 1970), and how long its publish took to get here;

@@ -5,6 +5,10 @@
 mod feed;
 mod member;
 mod meters;
+mod rooms;
+mod signalling;
+mod signals;
+mod throttle;
 mod wheel;
 
 use std::{
@@ -25,6 +29,8 @@ use uuid::Uuid;
 pub use feed::{Delivery, Feed, GATHERED, Origin, Read};
 pub use member::Member;
 pub use meters::Meters;
+pub use rooms::Rooms;
+pub use signals::Unread;
 
 use crate::{
     auth::Identity,
@@ -33,6 +39,7 @@ use crate::{
     frame::EndReason,
     metrics,
     notification::{Epoch, Seq, UserKey},
+    signal::TopicKey,
 };
 
 const SHARDS: usize = 64;
@@ -57,6 +64,7 @@ struct Inner {
     connections: AtomicUsize,
     wheel: wheel::Wheel,
     meters: Meters,
+    rooms: Rooms,
 }
 
 /// Why there is no seat.
@@ -77,7 +85,9 @@ impl Hub {
         let connections = AtomicUsize::new(0);
         let wheel = wheel::Wheel::new();
         let (hasher, meters) = (RandomState::new(), Meters::new());
-        Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters }) }
+        // A shared bus says by itself when it is whole.
+        let rooms = Rooms::new(!bus.is_shared());
+        Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters, rooms }) }
     }
 
     /// Takes a seat for a connection; what is announced from now on reaches it.
@@ -105,13 +115,18 @@ impl Hub {
         let key = member.key();
         let mut shard = self.shard(key);
         match shard.entry(key.clone()) {
-            Entry::Occupied(feed) => feed.get().add(member, self.inner.settings.per_user).then(|| feed.get().clone()),
+            Entry::Occupied(feed) => {
+                let added = feed.get().add(member, self.inner.settings.per_user);
+                added.then(|| self.inner.rooms.note(key, false));
+                added.then(|| feed.get().clone())
+            }
             Entry::Vacant(place) => {
                 let subscribed = self.inner.bus.subscribe(key).shared();
                 let settings = &self.inner.settings;
                 let feed = Arc::new(Feed::new(key.clone(), subscribed, settings.ring_frames, settings.ring_bytes));
                 feed.add(member, self.inner.settings.per_user);
                 place.insert(feed.clone());
+                self.inner.rooms.note(key, true);
                 Some(feed)
             }
         }
@@ -119,10 +134,12 @@ impl Hub {
 
     fn leave(&self, feed: &Feed, member: &Member) {
         let mut shard = self.shard(feed.key());
-        if feed.remove(member.id()) {
+        let last = feed.remove(member.id());
+        if last {
             shard.remove(feed.key());
             self.inner.bus.unsubscribe(feed.key());
         }
+        self.inner.rooms.note(feed.key(), last);
         drop(shard);
         self.inner.connections.fetch_sub(1, Ordering::Relaxed);
         ::metrics::gauge!(metrics::CONNECTIONS, "transport" => "sse").decrement(1.0);
@@ -132,8 +149,16 @@ impl Hub {
     pub fn deliver(&self, announcement: Announcement, origin: Origin) {
         let feed = self.shard(&announcement.key).get(&announcement.key).cloned();
         if let Some(feed) = feed {
+            if announcement.subscription.is_some() {
+                self.inner.rooms.touch(feed.key());
+            }
             feed.deliver(announcement, origin);
         }
+    }
+
+    /// The topics that users of this instance are subscribed to.
+    pub fn rooms(&self) -> &Rooms {
+        &self.inner.rooms
     }
 
     /// Notes that a stream stands at `seq`, whoever moved it; true when that is news.
@@ -156,6 +181,12 @@ impl Hub {
     /// Whether the instance has an open connection of this user.
     pub fn has(&self, key: &UserKey) -> bool {
         self.shard(key).contains_key(key)
+    }
+
+    /// How many connections the user has here.
+    pub fn connections_of(&self, key: &UserKey) -> usize {
+        let feed = self.shard(key).get(key).cloned();
+        feed.map_or(0, |feed| feed.members().len())
     }
 
     /// How many connections are open.
@@ -241,6 +272,23 @@ impl Seat {
     /// The connection's own handle.
     pub fn member(&self) -> &Member {
         &self.member
+    }
+
+    /// The next signals that the connection has not got, if any, about `most_bytes` of them; it has got them then.
+    pub fn take_signals(&self, most_bytes: usize) -> Option<Unread> {
+        self.feed.take_signals(&self.member, most_bytes)
+    }
+
+    /// The connection wants no signals.
+    pub fn refuse_signals(&self) {
+        self.member.move_signals(signals::NEVER);
+    }
+
+    /// The user's topics, once they are known.
+    pub async fn topics(&self) -> Vec<TopicKey> {
+        let rooms = &self.hub.inner.rooms;
+        rooms.settled(self.feed.key()).await;
+        rooms.topics_of(self.feed.key())
     }
 
     /// Waits until the user's announcements come in, or the bus is known to be down.

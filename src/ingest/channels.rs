@@ -3,24 +3,24 @@
 //!
 //! Fire and forget, as pub/sub is: what is published while no instance listens is gone.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use redis::{PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::{
     sync::{Semaphore, mpsc},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Ingest, attempt::Outcome, claim::Claim, dead::Letter};
+use super::{
+    Ingest,
+    attempt::Outcome,
+    claim::Claim,
+    dead::Letter,
+    listen::{Heard, Listening},
+};
 use crate::{
-    bus::redis::{
-        backoff::Backoff,
-        connection::Listener,
-        servers::{RESPONSE, timed_out},
-    },
+    bus::redis::backoff::Backoff,
     message::{self, Recipient},
-    metrics::LIMIT_HITS,
     notification::{Malformed, NewNotification, Source, Tenant},
 };
 
@@ -32,15 +32,6 @@ const BATCH: usize = 256;
 const IN_FLIGHT: usize = 4;
 /// Attempts to claim or to store a batch.
 const ATTEMPTS: u32 = 6;
-/// Time between signs of life that the connection must give.
-const PING: Duration = Duration::from_secs(5);
-
-/// A message as it was heard.
-#[derive(Debug)]
-struct Heard {
-    channel: Vec<u8>,
-    payload: Vec<u8>,
-}
 
 /// A message of which this instance is in charge.
 struct Mine {
@@ -53,7 +44,13 @@ struct Mine {
 pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     let (tasks, in_flight) = (TaskTracker::new(), Arc::new(Semaphore::new(IN_FLIGHT)));
-    let listening = tokio::spawn(listen(ingest.clone(), sender, stop.clone()));
+    let listening = Listening {
+        servers: ingest.servers.clone(),
+        pattern: format!("{}:publish:*", ingest.prefix),
+        most_bytes: ingest.limits.body_bytes,
+        limit: "ingest_channel_queue",
+    };
+    let listening = tokio::spawn(listening.run(sender, stop));
     let mut batch = Vec::with_capacity(BATCH);
     // The queue ends when the listener has dropped its sender.
     while queue.recv_many(&mut batch, BATCH).await > 0 {
@@ -67,72 +64,6 @@ pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let _ = listening.await; // it has ended: the queue is closed
     tasks.close();
     tasks.wait().await;
-}
-
-/// Keeps a connection that hears the channels.
-async fn listen(ingest: Arc<Ingest>, sender: mpsc::Sender<Heard>, stop: CancellationToken) {
-    let mut backoff = Backoff::default();
-    let mut told = false;
-    loop {
-        let error = tokio::select! {
-            Err(error) = listen_on_one_connection(&ingest, &sender, &mut backoff, &mut told) => error,
-            () = stop.cancelled() => return,
-        };
-        if !told {
-            log::warn!("the publish channels cannot be heard, trying again: {error}");
-            told = true;
-        }
-        tokio::select! {
-            () = sleep(backoff.next()) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-}
-
-async fn listen_on_one_connection(
-    ingest: &Ingest,
-    sender: &mpsc::Sender<Heard>,
-    backoff: &mut Backoff,
-    told: &mut bool,
-) -> RedisResult<Infallible> {
-    let lost = CancellationToken::new();
-    let listener = listener(sender.clone(), lost.clone(), ingest.limits.body_bytes + 1);
-    let mut connection = ingest.servers.dedicated(RESPONSE, Some(listener)).await?;
-    connection.subscribe_pattern(&format!("{}:publish:*", ingest.prefix)).await?;
-    backoff.reset();
-    *told = false;
-    loop {
-        tokio::select! {
-            () = sleep(PING) => {}
-            () = lost.cancelled() => return Err(closed()),
-        }
-        let ping = redis::cmd("PING");
-        timeout(RESPONSE, ping.query_async::<Value>(&mut connection)).await.unwrap_or_else(|_| Err(timed_out()))?;
-    }
-}
-
-fn closed() -> RedisError {
-    RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
-}
-
-/// Queues messages, cut to `most` bytes: one more than allowed, so that what was too long still is.
-fn listener(sender: mpsc::Sender<Heard>, lost: CancellationToken, most: usize) -> Listener {
-    Arc::new(move |push: PushInfo| match push.kind {
-        PushKind::Disconnection => lost.cancel(),
-        PushKind::PMessage => {
-            let mut data = push.data.into_iter().skip(1);
-            let (Some(Value::BulkString(channel)), Some(Value::BulkString(mut payload))) = (data.next(), data.next())
-            else {
-                return;
-            };
-            payload.truncate(most);
-            payload.shrink_to_fit();
-            if sender.try_send(Heard { channel, payload }).is_err() {
-                metrics::counter!(LIMIT_HITS, "limit" => "ingest_channel_queue").increment(1);
-            }
-        }
-        _ => {}
-    })
 }
 
 impl Ingest {

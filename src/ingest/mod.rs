@@ -7,6 +7,8 @@ mod channels;
 mod claim;
 mod dead;
 mod entry;
+mod listen;
+mod signals;
 mod stream;
 
 #[cfg(test)]
@@ -29,6 +31,7 @@ use crate::{
     kinds::Kinds,
     notification::NewNotification,
     publish::{Accepted, Publisher, Refused},
+    signals::Signals,
 };
 
 /// The write path as ingest sees it: [`Publisher::publish`].
@@ -73,6 +76,11 @@ impl Ingest {
         let shared = Arc::new(self);
         tracker.spawn(channels::run(shared.clone(), stop.clone()));
         tracker.spawn(stream::run(shared, stop.clone()));
+    }
+
+    /// Starts listening to signals too.
+    pub fn start_signals(&self, signals: Signals, stop: &CancellationToken, tracker: &TaskTracker) {
+        tracker.spawn(signals::run(Arc::new(self.clone()), signals, stop.clone()));
     }
 
     /// Does something on a pooled connection within the time of an ordinary command.

@@ -82,6 +82,14 @@ pub(super) fn fields(message: &Message) -> Result<(), Problems> {
     if found.0.is_empty() { Ok(()) } else { Err(Problems(found.0)) }
 }
 
+/// Checks a kind and data that stand alone, as a signal's do.
+pub(super) fn word_and_data(kind: &str, data: &Value) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    found.note("/kind", word(kind));
+    found.data(data, "/data", 0);
+    found.0
+}
+
 /// Collects what is wrong.
 struct Found(Vec<Problem>);
 

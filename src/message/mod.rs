@@ -7,6 +7,7 @@ mod cloud_event;
 mod compose;
 mod fingerprint;
 mod problem;
+mod signal;
 
 use std::sync::Arc;
 
@@ -15,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::check::idempotency_key;
+pub use self::{
+    check::idempotency_key,
+    signal::{FRAMING_BYTES, NewSignal, SignalMessage, parse as parse_signal, parse_for as parse_signal_for},
+};
 pub use crate::problem::{Problem, Problems};
 use crate::{
     audience::Audience,
@@ -82,7 +86,7 @@ pub fn parse(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems
     Ok(message)
 }
 
-/// Whom a channel is for.
+/// Whom a channel, or a signal, is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
     /// One user.

@@ -103,6 +103,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    instances (id) {
+        id -> Uuid,
+        beat_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    presence_rows (tenant, user_id, instance) {
+        tenant -> Text,
+        user_id -> Text,
+        instance -> Uuid,
+        connections -> Int4,
+        left_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    presence_turn (id) {
+        id -> Int2,
+        taken_at -> Timestamptz,
+        held_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    present_users (tenant, user_id) {
+        tenant -> Text,
+        user_id -> Text,
+        since -> Timestamptz,
+        told -> Bool,
+    }
+}
+
+diesel::table! {
     revocations (tenant, kind, subject) {
         tenant -> Text,
         kind -> Text,
@@ -193,9 +227,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     inbox,
     inbox_changes,
     inbox_unread,
+    instances,
     kinds,
     notifications,
     preferences,
+    presence_rows,
+    presence_turn,
+    present_users,
     revocations,
     stream_tickets,
     streams,

@@ -52,9 +52,9 @@ impl Store {
     }
 }
 
-type RulesRow = (String, i32, bool);
+pub(super) type RulesRow = (String, i32, bool);
 
-fn of_row((access, interval, presence): RulesRow) -> Rules {
+pub(super) fn of_row((access, interval, presence): RulesRow) -> Rules {
     let access = match access.as_str() {
         "open" => Access::Open,
         "readOnly" => Access::ReadOnly,

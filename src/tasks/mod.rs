@@ -2,5 +2,7 @@
 
 pub mod fanouts;
 pub mod heads;
+pub mod presence;
 pub mod retention;
+pub mod rooms;
 pub mod vitals;

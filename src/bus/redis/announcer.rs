@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use redis::RedisResult;
+use redis::{Cmd, RedisResult};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, Instant, timeout},
@@ -15,19 +15,25 @@ use super::{
     arrivals,
     backoff::Backoff,
     connection::Connection,
+    ephemeral, last,
     names::Names,
     servers::{RESPONSE, Servers, timed_out},
     wire,
 };
 use crate::{
-    bus::{Announcement, Arrivals, Control},
-    metrics::BUS_DROPPED,
+    bus::{Announcement, Arrivals, Control, Left},
+    metrics::{BUS_DROPPED, SIGNALS_DROPPED},
+    signal::Signal,
 };
 
 /// Most messages that wait.
 pub(super) const QUEUE: usize = 8_192;
+/// Most signals that wait; they go when nothing else does.
+pub(super) const SIGNAL_QUEUE: usize = 1_024;
 /// Most messages of one round trip.
 const BATCH: usize = 512;
+/// Most signals of one round trip: so long may an announcement wait for them.
+const SIGNAL_BATCH: usize = 64;
 /// A failure as quick as this is a connection that was lost unnoticed, and worth a second attempt at once.
 const QUICK: Duration = Duration::from_millis(500);
 
@@ -37,12 +43,21 @@ pub(super) enum Outgoing {
     Announcement(Announcement),
     Arrivals(Arrivals),
     Control(Control),
-    /// An order whose giver is told when Redis has taken it, or will not.
-    Order(Control, oneshot::Sender<()>),
+    /// Who lost a topic; the sender is let go when Redis has taken it.
+    Left(Left, oneshot::Sender<()>),
     /// A round of probes.
     Probe(u64),
     /// The path was found broken: send what follows on a fresh connection.
     Reconnect,
+}
+
+/// What goes in one round trip.
+#[derive(Default)]
+struct Batch {
+    /// Values to keep, before anybody is told.
+    kept: Vec<Cmd>,
+    /// Channels and messages.
+    messages: Vec<(String, Vec<u8>)>,
 }
 
 /// The sending task.
@@ -61,14 +76,42 @@ impl Announcer {
     }
 
     /// Sends until told to stop, then what still waits.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Outgoing>, stop: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Outgoing>,
+        mut signal_queue: mpsc::Receiver<(Signal, bool)>,
+        stop: CancellationToken,
+    ) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut signals = Vec::with_capacity(SIGNAL_BATCH);
         loop {
             tokio::select! {
-                count = queue.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                biased;
                 () = stop.cancelled(), if !queue.is_closed() => queue.close(),
+                count = queue.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                _ = signal_queue.recv_many(&mut signals, SIGNAL_BATCH) => {}
             }
-            self.deliver(&mut batch).await;
+            if !batch.is_empty() {
+                self.deliver(&mut batch).await;
+            }
+            if !signals.is_empty() {
+                self.deliver_signals(&mut signals).await;
+            }
+        }
+    }
+
+    async fn deliver_signals(&mut self, signals: &mut Vec<(Signal, bool)>) {
+        let count = signals.len();
+        let mut batch = Batch::default();
+        for (signal, kept) in signals.drain(..) {
+            let (channel, message) = (self.names.address(&signal.subject.to), ephemeral::signal(&signal));
+            if kept {
+                batch.kept.push(last::keep(&channel, &signal, &message));
+            }
+            batch.messages.push((channel, message));
+        }
+        if !self.send(&batch).await {
+            metrics::counter!(SIGNALS_DROPPED, "reason" => "bus").increment(count as u64);
         }
     }
 
@@ -79,12 +122,15 @@ impl Announcer {
             self.forget();
         }
         let messages: Vec<_> = batch.iter().flat_map(|item| self.render(item)).collect();
-        if !messages.is_empty() && !self.send(&messages).await {
+        let taken = messages.is_empty() || self.send(&Batch { kept: Vec::new(), messages }).await;
+        if !taken {
             metrics::counter!(BUS_DROPPED).increment(announcements as u64);
         }
         for item in batch.drain(..) {
-            if let Outgoing::Order(_, done) = item {
-                let _ = done.send(()); // who gave it may not wait any more
+            if let Outgoing::Left(_, told) = item
+                && taken
+            {
+                let _ = told.send(()); // who waited may have gone
             }
         }
     }
@@ -95,9 +141,10 @@ impl Announcer {
             Outgoing::Arrivals(item) => {
                 vec![(self.names.arrivals().to_owned(), arrivals::write(&self.instance, item))]
             }
-            Outgoing::Control(item) | Outgoing::Order(item, _) => {
+            Outgoing::Control(item) => {
                 vec![(self.names.control().to_owned(), wire::control(&self.instance, item))]
             }
+            Outgoing::Left(item, _) => vec![(self.names.topic(&item.topic), ephemeral::left(item))],
             Outgoing::Probe(round) => {
                 let probe = |(index, name): (usize, &String)| (name.clone(), wire::probe(*round, index));
                 self.names.probes().iter().enumerate().map(probe).collect()
@@ -107,14 +154,14 @@ impl Announcer {
     }
 
     /// Whether Redis took the messages.
-    async fn send(&mut self, messages: &[(String, Vec<u8>)]) -> bool {
+    async fn send(&mut self, batch: &Batch) -> bool {
         if self.closed_until.is_some_and(|until| Instant::now() < until) {
             return false;
         }
         let started = Instant::now();
-        let mut result = self.attempt(messages).await;
+        let mut result = self.attempt(batch).await;
         if result.is_err() && started.elapsed() < QUICK {
-            result = self.attempt(messages).await;
+            result = self.attempt(batch).await;
         }
         // What Redis refuses shows in the probe, which is logged; a line per batch would drown it.
         match &result {
@@ -127,12 +174,13 @@ impl Announcer {
         result.is_ok()
     }
 
-    async fn attempt(&mut self, messages: &[(String, Vec<u8>)]) -> RedisResult<()> {
+    async fn attempt(&mut self, batch: &Batch) -> RedisResult<()> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.servers.pooled().await?,
         };
-        let result = timeout(RESPONSE, connection.publish(messages)).await.unwrap_or_else(|_| Err(timed_out()));
+        let sending = connection.run_and_publish(batch.kept.clone(), &batch.messages);
+        let result = timeout(RESPONSE, sending).await.unwrap_or_else(|_| Err(timed_out()));
         match &result {
             Ok(()) => self.connection = Some(connection),
             Err(_) => connection.discard(),

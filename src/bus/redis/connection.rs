@@ -77,13 +77,23 @@ impl Connection {
 
     /// Sends messages to channels, in a cluster to sharded ones.
     pub(crate) async fn publish(&mut self, messages: &[(String, Vec<u8>)]) -> RedisResult<()> {
+        self.run_and_publish(Vec::new(), messages).await
+    }
+
+    /// Runs commands of one key each, then sends messages, as [`Self::run_all`] does.
+    pub(crate) async fn run_and_publish(
+        &mut self,
+        mut commands: Vec<Cmd>,
+        messages: &[(String, Vec<u8>)],
+    ) -> RedisResult<()> {
         let sharded = matches!(self, Self::Cluster(_) | Self::PooledCluster(_));
         let publish = |(channel, message): &(String, Vec<u8>)| {
             let mut command = redis::cmd(if sharded { "SPUBLISH" } else { "PUBLISH" });
             command.arg(channel).arg(message);
             command
         };
-        self.run_all::<Value>(messages.iter().map(publish).collect()).await.map(drop)
+        commands.extend(messages.iter().map(publish));
+        self.run_all::<Value>(commands).await.map(drop)
     }
 
     /// Runs commands of one key each and answers in their order: on one server in one round trip, in a cluster side

@@ -5,6 +5,8 @@
 
 mod announcer;
 mod arrivals;
+mod ephemeral;
+mod last;
 mod names;
 mod probe;
 mod relay;
@@ -42,13 +44,18 @@ pub use self::{
     relay::{Ready, Relay},
     servers::Servers,
 };
-use super::{Announcement, Arrivals, Control, Health, Incoming, Sink};
-use crate::{config::RedisSettings, metrics::BUS_DROPPED, notification::UserKey};
+use super::{Announcement, Arrivals, Control, Health, Incoming, Left, Sink};
+use crate::{
+    config::RedisSettings,
+    metrics::BUS_DROPPED,
+    notification::UserKey,
+    signal::{Signal, TopicKey},
+};
 
 /// Longest time that a caller waits for the confirmation of a subscription.
 const CONFIRMATION: Duration = Duration::from_secs(2);
-/// Longest time that a caller waits until an order is on its way.
-const ORDER: Duration = Duration::from_secs(1);
+/// Longest time that a caller waits until Redis has taken who lost a topic.
+const TAKEN: Duration = Duration::from_secs(1);
 
 /// The handle; cheap to clone.
 #[derive(Clone)]
@@ -60,6 +67,7 @@ struct Shared {
     wanted: Arc<Wanted>,
     probe: Arc<Probe>,
     outgoing: mpsc::Sender<Outgoing>,
+    signals: mpsc::Sender<(Signal, bool)>,
     sink: Sink,
 }
 
@@ -86,6 +94,7 @@ impl RedisBus {
         let wanted = Arc::new(Wanted::default());
         let probe = Arc::new(Probe::new(names.probes().len()));
         let (outgoing, queue) = mpsc::channel(announcer::QUEUE);
+        let (signals, signal_queue) = mpsc::channel(announcer::SIGNAL_QUEUE);
         let subscriber = Subscriber {
             servers: servers.clone(),
             names: names.clone(),
@@ -97,8 +106,8 @@ impl RedisBus {
             sink: sink.clone(),
         };
         tracker.spawn(subscriber.run(stop.clone()));
-        tracker.spawn(Announcer::new(servers.clone(), names.clone(), instance).run(queue, stop));
-        Ok(Self(Arc::new(Shared { servers, names, wanted, probe, outgoing, sink })))
+        tracker.spawn(Announcer::new(servers.clone(), names.clone(), instance).run(queue, signal_queue, stop));
+        Ok(Self(Arc::new(Shared { servers, names, wanted, probe, outgoing, signals, sink })))
     }
 
     /// The server or cluster that this bus uses, for whoever else needs it.
@@ -107,12 +116,28 @@ impl RedisBus {
     }
 
     pub(super) fn subscribe(&self, key: &UserKey) -> impl Future<Output = ()> + Send + 'static + use<> {
-        let confirmation = self.0.wanted.join(self.0.names.user(key).into());
+        self.join(self.0.names.user(key))
+    }
+
+    pub(super) fn follow(&self, topic: &TopicKey) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.join(self.0.names.topic(topic))
+    }
+
+    fn join(&self, channel: String) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let confirmation = self.0.wanted.join(channel.into());
         async move {
             if let Some(confirmation) = confirmation {
                 let _ = timeout(CONFIRMATION, confirmation).await; // late or never, the head check stands in
             }
         }
+    }
+
+    pub(super) fn follows(&self, topic: &TopicKey) -> bool {
+        self.0.wanted.is_confirmed(&self.0.names.topic(topic))
+    }
+
+    pub(super) fn unfollow(&self, topic: &TopicKey) {
+        self.0.wanted.leave(&self.0.names.topic(topic).into());
     }
 
     pub(super) fn unsubscribe(&self, key: &UserKey) {
@@ -133,18 +158,19 @@ impl RedisBus {
         }
     }
 
+    pub(super) fn signal(&self, signal: Signal, kept: bool) -> bool {
+        self.0.signals.try_send((signal, kept)).is_ok()
+    }
+
+    pub(super) async fn tell_left(&self, left: Left) -> bool {
+        let (taken, answer) = oneshot::channel();
+        let sent = self.0.outgoing.try_send(Outgoing::Left(left, taken)).is_ok();
+        sent && matches!(timeout(TAKEN, answer).await, Ok(Ok(())))
+    }
+
     pub(super) fn control(&self, control: Control) {
         (self.0.sink)(Incoming::Control(control.clone()));
         let _ = self.0.outgoing.try_send(Outgoing::Control(control)); // other instances look by themselves in time
-    }
-
-    pub(super) async fn order(&self, control: Control) {
-        (self.0.sink)(Incoming::Control(control.clone()));
-        let (done, taken) = oneshot::channel();
-        // A full queue or a slow Redis is no reason to wait for ever: other instances look by themselves in time.
-        if self.0.outgoing.try_send(Outgoing::Order(control, done)).is_ok() {
-            let _ = timeout(ORDER, taken).await;
-        }
     }
 
     pub(super) fn health(&self) -> Health {

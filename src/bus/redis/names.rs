@@ -1,20 +1,27 @@
-//! The names of the bus' channels and back: no user's id can leave its own channel.
+//! The names of the bus' channels and back: no user's id and no topic can leave its own channel.
 
 use super::slot;
-use crate::notification::{Tenant, UserId, UserKey};
+use crate::{
+    notification::{Tenant, UserId, UserKey},
+    signal::{Address, TopicKey},
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Everything that separates, groups or globs is encoded; what stays is harmless in a channel and in a log.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
+pub(super) const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Probe channels of a cluster: one in each of as many equal ranges of slots, so that every node of a cluster
 /// with the usual layout carries one.
 const CLUSTER_PROBES: u16 = 16;
 
+/// What stands before a topic in its channel: a user's id is encoded and so holds no colon.
+const TOPIC: &str = "topic:";
+
 /// Channel names of one instance.
 #[derive(Debug)]
 pub(super) struct Names {
-    user_prefix: String,
+    prefix: String,
     control: String,
     arrivals: String,
     probes: Vec<String>,
@@ -23,7 +30,7 @@ pub(super) struct Names {
 /// What a channel carries.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    User(UserKey),
+    Address(Address),
     Control,
     Arrivals,
     Probe,
@@ -33,7 +40,7 @@ impl Names {
     pub(super) fn new(prefix: &str, instance: &str, cluster: bool) -> Self {
         let count = if cluster { CLUSTER_PROBES } else { 1 };
         Self {
-            user_prefix: format!("{prefix}:{{"),
+            prefix: format!("{prefix}:{{"),
             control: format!("{prefix}:control"),
             arrivals: format!("{prefix}:arrivals"),
             probes: (0..count).map(|index| probe(prefix, instance, index, count)).collect(),
@@ -43,7 +50,19 @@ impl Names {
     /// A user's channel. The braces are a hash tag: they make tenant and user decide the slot.
     pub(super) fn user(&self, key: &UserKey) -> String {
         let user = utf8_percent_encode(key.user.as_str(), ENCODED);
-        format!("{}{}:{user}}}", self.user_prefix, key.tenant)
+        format!("{}{}:{user}}}", self.prefix, key.tenant)
+    }
+
+    /// A topic's channel.
+    pub(super) fn topic(&self, key: &TopicKey) -> String {
+        format!("{}{}:{TOPIC}{}}}", self.prefix, key.tenant, key.topic)
+    }
+
+    pub(super) fn address(&self, to: &Address) -> String {
+        match to {
+            Address::User(key) => self.user(key),
+            Address::Topic(key) => self.topic(key),
+        }
     }
 
     pub(super) fn control(&self) -> &str {
@@ -62,8 +81,8 @@ impl Names {
 
     /// The way back; none for a channel that is none of ours.
     pub(super) fn purpose(&self, channel: &str) -> Option<Purpose> {
-        if let Some(rest) = channel.strip_prefix(&self.user_prefix) {
-            return user_key(rest.strip_suffix('}')?).map(Purpose::User);
+        if let Some(rest) = channel.strip_prefix(&self.prefix) {
+            return address(rest.strip_suffix('}')?).map(Purpose::Address);
         }
         if channel == self.control {
             return Some(Purpose::Control);
@@ -75,11 +94,18 @@ impl Names {
     }
 }
 
-fn user_key(text: &str) -> Option<UserKey> {
-    let (tenant, user) = text.split_once(':')?;
+fn address(text: &str) -> Option<Address> {
+    let (tenant, rest) = text.split_once(':')?;
     let tenant: Tenant = tenant.parse().ok()?;
-    let user: UserId = percent_decode_str(user).decode_utf8().ok()?.parse().ok()?;
-    Some(UserKey { tenant, user })
+    if let Some(topic) = rest.strip_prefix(TOPIC) {
+        return Some(Address::Topic(TopicKey { tenant, topic: topic.parse().ok()? }));
+    }
+    Some(Address::User(UserKey { tenant, user: user(rest)? }))
+}
+
+/// A user's id as it stands in a channel's name.
+pub(super) fn user(text: &str) -> Option<UserId> {
+    percent_decode_str(text).decode_utf8().ok()?.parse().ok()
 }
 
 /// A probe channel whose slot lies in the `index`th of `count` equal ranges.
@@ -110,7 +136,15 @@ mod tests {
             let inner = channel.strip_prefix("tidings:{acme:").unwrap().strip_suffix('}').unwrap();
             let special = inner.contains(|c: char| "{}:*?[]^\\ \"'".contains(c) || !c.is_ascii());
             prop_assert!(!special, "{}", channel);
-            prop_assert_eq!(names.purpose(&channel), Some(Purpose::User(key(&user))));
+            prop_assert_eq!(names.purpose(&channel), Some(Purpose::Address(Address::User(key(&user)))));
+        }
+
+        #[test]
+        fn a_topics_channel_leads_back_to_it(topic in "[a-z0-9]{1,9}(:[A-Za-z0-9_.:-]{0,9}[a-z])?") {
+            let names = Names::new("tidings", "i", false);
+            let topic = TopicKey { tenant: "acme".parse().unwrap(), topic: topic.parse().unwrap() };
+            let purpose = names.purpose(&names.topic(&topic));
+            prop_assert_eq!(purpose, Some(Purpose::Address(Address::Topic(topic))));
         }
 
         #[test]
@@ -125,6 +159,15 @@ mod tests {
         let users = ["a", "a}", "{a}", "a:b", "a%3Ab", "a*", "a?", "[a]", "a b", "a+b", "A", "%61", "ä"];
         let channels: HashSet<_> = users.iter().map(|user| names.user(&key(user))).collect();
         assert_eq!(channels.len(), users.len());
+    }
+
+    #[test]
+    fn no_user_has_a_topics_channel() {
+        let names = Names::new("tidings", "i", false);
+        let topic = TopicKey { tenant: "acme".parse().unwrap(), topic: "team:7".parse().unwrap() };
+        for user in ["topic:team:7", "topic", "topic%3Ateam:7"] {
+            assert_ne!(names.user(&key(user)), names.topic(&topic));
+        }
     }
 
     #[test]

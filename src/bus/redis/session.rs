@@ -19,6 +19,7 @@ use super::{
     arrivals,
     backoff::Backoff,
     connection::{Connection, Listener},
+    ephemeral,
     names::{Names, Purpose},
     probe::Probe,
     servers::{RESPONSE, Servers},
@@ -28,6 +29,7 @@ use super::{
 use crate::{
     bus::{Incoming, Sink},
     metrics::{BUS_FOREIGN, BUS_PROBE_AGE_SECONDS, BUS_RECONNECTS, BUS_UP},
+    signal::Address,
 };
 
 /// Most channels of one command.
@@ -84,6 +86,7 @@ impl Subscriber {
             }
             if was_up {
                 backoff.reset();
+                (self.sink)(Incoming::Broken);
             }
             self.measure();
             self.servers.drop_idle();
@@ -212,7 +215,11 @@ impl Subscriber {
         };
         let channel = str::from_utf8(&channel).map_err(|_| Foreign::Malformed)?;
         match self.names.purpose(channel).ok_or(Foreign::Malformed)? {
-            Purpose::User(key) => {
+            Purpose::Address(to) if ephemeral::is_one(&message) => {
+                (self.sink)(ephemeral::read(to, &Bytes::from(message))?);
+            }
+            Purpose::Address(Address::Topic(_)) => return Err(Foreign::Malformed),
+            Purpose::Address(Address::User(key)) => {
                 let announcement = wire::read_announcement(key, &Bytes::from(message))?;
                 (self.sink)(Incoming::Announced(announcement));
             }

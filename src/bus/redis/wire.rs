@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     bus::{Announcement, Control, Joined},
     frame::{Frame, Subject},
-    notification::{Epoch, KIND_BYTES, Priority, Seq, USER_ID_BYTES, UserKey},
+    notification::{Epoch, KIND_BYTES, Priority, Seq, UserKey},
     topic::TOPIC_BYTES,
 };
 
@@ -19,8 +19,6 @@ pub(super) const FRAME_BYTES: usize = 16 * 1024;
 const FRAMES: usize = 64;
 /// Most bytes of a header: [`FRAMES`] frames of the longest kind, and the fixed part.
 const HEADER_BYTES: usize = FRAMES * (KIND_BYTES + 32) + TOPIC_BYTES + 256;
-/// Most bytes of an order: a thousand users of the longest name, each quoted.
-const CONTROL_BYTES: usize = 1_000 * (2 * USER_ID_BYTES + 3) + 1_024;
 /// Most bytes of an epoch.
 const EPOCH_BYTES: usize = 64;
 
@@ -67,7 +65,7 @@ fn portable(frames: &[Frame]) -> bool {
     frames.len() <= FRAMES && size <= FRAME_BYTES && frames.iter().all(plain)
 }
 
-fn is_kind(text: &str) -> bool {
+pub(super) fn is_kind(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
     (1..=KIND_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }
@@ -141,17 +139,13 @@ pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
             // An identity is plain data: it always serialises.
             format!("extend {connection} {}", serde_json::to_string(identity).unwrap_or_default())
         }
-        Control::Unsubscribed { tenant, topic, users } => {
-            // Texts, which always serialise.
-            format!("unsubscribed {tenant} {}", serde_json::to_string(&(topic, users)).unwrap_or_default())
-        }
     };
     format!("{VERSION} {origin} {order}").into_bytes()
 }
 
 /// Reads an order and who gave it.
 pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
-    let message = text(&message[..message.len().min(CONTROL_BYTES)])?;
+    let message = short(message)?;
     drop(words(message)?);
     let mut words = message.splitn(5, ' ').skip(1);
     match (words.next(), words.next(), words.next(), words.next()) {
@@ -165,11 +159,6 @@ pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
             let connection = connection.parse().map_err(|_| Foreign::Malformed)?;
             let identity = serde_json::from_str(identity).map_err(|_| Foreign::Malformed)?;
             Ok((origin, Control::Extend { connection, identity }))
-        }
-        (Some(origin), Some("unsubscribed"), Some(tenant), Some(rest)) => {
-            let tenant = tenant.parse().map_err(|_| Foreign::Malformed)?;
-            let (topic, users) = serde_json::from_str(rest).map_err(|_| Foreign::Malformed)?;
-            Ok((origin, Control::Unsubscribed { tenant, topic, users }))
         }
         _ => Err(Foreign::Malformed),
     }
@@ -201,7 +190,7 @@ pub(super) fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign>
     Err(if number.is_some_and(|number| number > 1) { Foreign::Newer } else { Foreign::Malformed })
 }
 
-/// A small message without frames.
+/// A message without frames.
 fn short(message: &[u8]) -> Result<&str, Foreign> {
     text(&message[..message.len().min(HEADER_BYTES)])
 }
@@ -324,11 +313,6 @@ mod tests {
         for order in [Control::Revoked, Control::KindsChanged] {
             assert_eq!(read_control(&control("i-1", &order)), Ok(("i-1", order)));
         }
-        let long = |number| format!("{number:0>4} {}", "\"".repeat(USER_ID_BYTES - 5)).parse().unwrap();
-        let users = (0..1_000).map(long).collect();
-        let many = Control::Unsubscribed { tenant: key().tenant, topic: "team:7".parse().unwrap(), users };
-        assert_eq!(read_control(&control("i-1", &many)), Ok(("i-1", many)));
-        assert_eq!(read_control(b"T1 i-1 unsubscribed acme [\"team:7\"]"), Err(Foreign::Malformed));
         let first = Control::ConnectedFirst(uuid::Uuid::from_u128(7));
         assert_eq!(read_control(&control("i-1", &first)), Ok(("i-1", first)));
         assert_eq!(read_control(b"T1 i-1 connected-first x"), Err(Foreign::Malformed));

@@ -47,6 +47,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let hub = Hub::new(bus.clone(), settings.stream.clone());
     let fanout = Fanout::new(hub.clone(), bus.clone());
     let tracker = TaskTracker::new();
+    let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
     let authenticator = Authenticator::new(&settings.auth, None).unwrap();
     let kinds = Kinds::new(settings.kinds.clone());
     let known = authenticator.revocations().clone();
@@ -58,6 +59,8 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
         kinds,
         topics: Topics::new(store.clone(), fanout, bus.clone(), tracker, settings.subscriptions),
         revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
+        presence: Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace),
+        signals,
         store,
         hub,
         sockets: None,

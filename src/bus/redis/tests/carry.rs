@@ -51,32 +51,22 @@ async fn an_order_reaches_every_instance_once() {
 }
 
 #[tokio::test]
-async fn what_is_announced_after_an_order_was_taken_is_heard_after_it() {
+async fn what_is_signalled_after_a_removal_was_taken_is_heard_after_it() {
     let server = RedisServer::start().await;
-    // Who gives the order is farther from Redis than who announces.
-    let mut one = Instance::up(&Network::to(&server).await.settings()).await;
-    let (two, mut three) =
-        (Instance::up(&server.settings()).await, Instance::following(&server.settings(), "u1").await);
-    for round in 0..50 {
-        let users = vec![format!("u{round}").parse().unwrap()];
-        let order = Control::Unsubscribed { tenant: key("u1").tenant, topic: "team:7".parse().unwrap(), users };
-        one.bus.order(order.clone()).await;
-        let given = announcement("u1");
-        two.bus.announce(vec![given.clone()]);
-        assert_eq!(one.next().await, Incoming::Control(order.clone()));
-        assert_eq!(three.next().await, Incoming::Control(order));
-        assert_eq!(three.next().await, Incoming::Announced(given));
-    }
+    // Who removes is farther from Redis than who signals.
+    let far = Network::to(&server).await.settings();
+    let (one, two) = (Instance::up(&far).await, Instance::up(&server.settings()).await);
+    removals_come_before_later_signals(one, two, Instance::up(&server.settings()).await).await;
 }
 
 #[tokio::test]
-async fn an_order_waits_for_nothing_when_redis_is_away() {
+async fn a_removal_waits_for_nothing_when_redis_is_away() {
     let mut server = RedisServer::start().await;
-    let mut one = Instance::up(&server.settings()).await;
+    let one = Instance::up(&server.settings()).await;
     server.kill();
     one.down().await;
-    timeout(PATIENCE, one.bus.order(Control::Revoked)).await.expect("it waits for Redis");
-    while one.next().await != Incoming::Control(Control::Revoked) {}
+    let left = Left { topic: topic(), users: Vec::new() };
+    assert!(!timeout(PATIENCE, one.bus.tell_left(left)).await.expect("it waits for Redis"));
 }
 
 #[tokio::test]

@@ -37,6 +37,13 @@ async fn a_cluster_carries_everything_over_sharded_channels() {
 }
 
 #[tokio::test]
+async fn in_a_cluster_too_removals_come_before_later_signals() {
+    let cluster = RedisCluster::start().await;
+    let (one, two) = (Instance::up(&cluster.settings()).await, Instance::up(&cluster.settings()).await);
+    removals_come_before_later_signals(one, two, Instance::up(&cluster.settings()).await).await;
+}
+
+#[tokio::test]
 async fn a_slot_that_moves_to_another_shard_takes_its_users_along() {
     let cluster = RedisCluster::start().await;
     let (one, mut two) = (Instance::up(&cluster.settings()).await, Instance::up(&cluster.settings()).await);

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     bus::Bus,
-    frame::{Frame, Subject},
+    frame::{self, Frame},
     notification::{Epoch, Priority},
+    signal::{Address, Subject},
 };
 
 /// An instance's bus and what it hears.
@@ -63,6 +64,25 @@ impl Instance {
     }
 }
 
+fn topic() -> TopicKey {
+    TopicKey { tenant: "acme".parse().unwrap(), topic: "team:7".parse().unwrap() }
+}
+
+/// Users are removed by one instance, and another, on another connection, signals at once.
+async fn removals_come_before_later_signals(remover: Instance, sender: Instance, mut listener: Instance) {
+    listener.bus.follow(&topic()).await;
+    for round in 0..200 {
+        let left = Left { topic: topic(), users: vec![format!("u {round}").parse().unwrap()] };
+        assert!(remover.bus.tell_left(left.clone()).await);
+        let subject = Subject { to: Address::Topic(topic()), kind: "k".into(), key: "a key".into() };
+        let bytes = Bytes::from(format!("data: {round}\n\n"));
+        let signal = Signal { subject, interval: Duration::ZERO, sent_at: 1, bytes };
+        assert!(sender.bus.signal(signal.clone(), round % 2 == 0));
+        assert_eq!(listener.next().await, Incoming::Left(left));
+        assert_eq!(listener.next().await, Incoming::Signal(signal));
+    }
+}
+
 fn key(user: &str) -> UserKey {
     UserKey { tenant: "acme".parse().unwrap(), user: user.parse().unwrap() }
 }
@@ -71,7 +91,7 @@ fn key(user: &str) -> UserKey {
 fn announcement(user: &str) -> Announcement {
     static NEXT: AtomicI64 = AtomicI64::new(1);
     let head = NEXT.fetch_add(1, Ordering::Relaxed);
-    let subject = Subject::Notification { kind: "payment_received".to_owned(), priority: Priority::High };
+    let subject = frame::Subject::Notification { kind: "payment_received".to_owned(), priority: Priority::High };
     let frames = vec![Frame { seq: head, subject, bytes: Bytes::from(format!("id: {user}.{head}\n\n")) }];
     Announcement {
         key: key(user),

@@ -1,0 +1,1 @@
+drop table presence_turn, present_users, presence_rows, instances;

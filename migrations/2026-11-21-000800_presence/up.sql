@@ -1,0 +1,39 @@
+-- Instances that are at work: each says so every second, by the database's clock. Lost with a crash of the database, and
+-- made anew by the next sign of life.
+create unlogged table instances (
+    id uuid primary key,
+    beat_at timestamptz not null
+) with (fillfactor = 50);
+
+-- Who is connected where.
+create unlogged table presence_rows (
+    tenant text collate "C" not null,
+    user_id text collate "C" not null,
+    instance uuid not null,
+    -- Open streams there.
+    connections integer not null,
+    -- When the last of them ended; none while there are any.
+    left_at timestamptz,
+    primary key (tenant, user_id, instance)
+) with (fillfactor = 70);
+create index presence_rows_left on presence_rows (left_at) where left_at is not null;
+create index presence_rows_instance on presence_rows (instance);
+
+-- Who is present: joined and not yet found to have left.
+create unlogged table present_users (
+    tenant text collate "C" not null,
+    user_id text collate "C" not null,
+    since timestamptz not null,
+    -- Whether the topics have been told.
+    told boolean not null default false,
+    primary key (tenant, user_id)
+) with (fillfactor = 70);
+create index present_users_news on present_users (tenant, user_id) where not told;
+
+-- One row: whose turn it was last to look for who has left, and until when nobody is found to have.
+create table presence_turn (
+    id smallint primary key default 1 check (id = 1),
+    taken_at timestamptz not null,
+    held_until timestamptz not null
+);
+insert into presence_turn (taken_at, held_until) values (now(), now());

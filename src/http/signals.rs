@@ -1,0 +1,46 @@
+//! Signals: sent by backends and by users, not stored.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Payload},
+};
+
+use super::{
+    Parts,
+    body::{self, Wanted},
+    error::ApiError,
+    extract::Caller,
+    openapi::{BadBody, BadSyntax, BadType, LargeBody, TooMany},
+};
+use crate::{
+    message::{self, FRAMING_BYTES, SignalMessage},
+    signals::Sender,
+};
+
+/// Send a signal.
+///
+/// To whoever has a stream open and is subscribed to the topic, or to one user's open streams. It is not stored and may be
+/// dropped; of the same topic, kind and key the newest counts. With the scope `publish` to any topic or user of the
+/// tenant; any other user to the topics that it is subscribed to, unless they are read only, and at a bounded rate.
+#[utoipa::path(post, path = "/api/signals", tag = "signals", operation_id = "signal",
+    request_body(content = SignalMessage,
+        example = json!({"topic": "queue:7", "kind": "metrics_updated", "key": "waiting", "data": {"waiting": 3}})),
+    responses((status = 202, description = "On its way"), BadSyntax, BadType, LargeBody, BadBody, TooMany))]
+pub async fn create(
+    Caller(caller): Caller,
+    request: HttpRequest,
+    payload: Payload,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    let most_data = parts.signals.settings().data_bytes;
+    let types = &["application/json"];
+    let bytes = most_data + FRAMING_BYTES;
+    let body =
+        body::read(&request, payload, Wanted { types, types_text: types[0], limit: "signal-bytes", bytes }).await?;
+    body::check_syntax(&body)?;
+    let new = message::parse_signal(&body, most_data)?;
+    let publishes = caller.publish || caller.admin;
+    let sender = if publishes { Sender::Publisher(&caller.key.tenant) } else { Sender::User(&caller.key) };
+    parts.signals.send(sender, new, "http").await?;
+    Ok(HttpResponse::Accepted().finish())
+}

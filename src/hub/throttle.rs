@@ -1,0 +1,153 @@
+//! Lets a subject through at most once per interval; the newest that came meanwhile follows at the interval's end.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, hash_map::Entry},
+};
+
+use tokio::time::Instant;
+
+use crate::signal::{Signal, Subject};
+
+/// Most subjects that are under way; signals of further ones are dropped until an interval ends.
+const SUBJECTS: usize = 10_000;
+
+/// The subjects whose interval has not ended.
+#[derive(Default)]
+pub(super) struct Throttle {
+    /// None is held until something comes within the interval.
+    held: HashMap<Subject, Option<Signal>>,
+    /// When each subject's interval ends: one for each in `held`.
+    ends: BinaryHeap<Reverse<(Instant, Subject)>>,
+}
+
+/// What becomes of a signal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// It goes now.
+    Now(Signal),
+    /// It, or one that replaces it, goes when the interval ends.
+    Later,
+    /// There are too many subjects.
+    Dropped,
+}
+
+impl Throttle {
+    pub(super) fn offer(&mut self, signal: Signal, now: Instant) -> Passage {
+        if signal.interval.is_zero() {
+            return Passage::Now(signal);
+        }
+        let full = self.held.len() >= SUBJECTS;
+        match self.held.entry(signal.subject.clone()) {
+            Entry::Occupied(mut held) => {
+                held.insert(Some(signal));
+                Passage::Later
+            }
+            Entry::Vacant(_) if full => Passage::Dropped,
+            Entry::Vacant(place) => {
+                self.ends.push(Reverse((now + signal.interval, place.key().clone())));
+                place.insert(None);
+                Passage::Now(signal)
+            }
+        }
+    }
+
+    /// When the next interval ends.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.ends.peek().map(|Reverse((end, _))| *end)
+    }
+
+    /// What was held and may go now; each begins another interval.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Signal> {
+        let mut due = Vec::new();
+        while self.next_end().is_some_and(|end| end <= now) {
+            let Some(Reverse((_, subject))) = self.ends.pop() else { break };
+            if let Some(signal) = self.held.get_mut(&subject).and_then(Option::take) {
+                self.ends.push(Reverse((now + signal.interval, subject)));
+                due.push(signal);
+            } else {
+                self.held.remove(&subject);
+            }
+        }
+        due
+    }
+
+    /// Forgets what is held.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::signal::{Address, TopicKey};
+
+    fn signal(key: u8, interval: u64, value: u64) -> Signal {
+        let topic = TopicKey { tenant: "t".parse().unwrap(), topic: "team:7".parse().unwrap() };
+        let subject = Subject { to: Address::Topic(topic), kind: "k".into(), key: key.to_string().into() };
+        Signal { subject, interval: Duration::from_millis(interval), sent_at: value, bytes: "x".into() }
+    }
+
+    proptest! {
+        /// Whatever comes when: two signals of a key are never closer than the interval, they keep their order, and the
+        /// newest always gets through in the end.
+        #[test]
+        fn a_key_is_let_through_once_per_interval_and_its_newest_last(
+            steps in prop::collection::vec((0_u8..3, 0_u64..40), 1..100), interval in 1_u64..100,
+        ) {
+            let mut throttle = Throttle::default();
+            let mut now = Instant::now();
+            let mut passed: HashMap<Subject, Vec<(Instant, u64)>> = HashMap::new();
+            let mut newest = HashMap::new();
+            for (value, (key, pause)) in (1..).zip(steps) {
+                now += Duration::from_millis(pause);
+                let mut through = throttle.due(now);
+                let offered = signal(key, interval, value);
+                newest.insert(offered.subject.clone(), value);
+                if let Passage::Now(signal) = throttle.offer(offered, now) {
+                    through.push(signal);
+                }
+                for signal in through {
+                    passed.entry(signal.subject).or_default().push((now, signal.sent_at));
+                }
+            }
+            while let Some(end) = throttle.next_end() {
+                for signal in throttle.due(end) {
+                    passed.entry(signal.subject).or_default().push((end, signal.sent_at));
+                }
+            }
+            prop_assert!(throttle.held.is_empty());
+            for (subject, passed) in passed {
+                for pair in passed.windows(2) {
+                    prop_assert!(pair[1].0 - pair[0].0 >= Duration::from_millis(interval));
+                    prop_assert!(pair[1].1 > pair[0].1);
+                }
+                prop_assert_eq!(passed.last().unwrap().1, newest[&subject]);
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_interval_everything_passes() {
+        let mut throttle = Throttle::default();
+        for value in 0..3 {
+            assert!(matches!(throttle.offer(signal(1, 0, value), Instant::now()), Passage::Now(_)));
+        }
+    }
+
+    #[test]
+    fn too_many_subjects_are_dropped_rather_than_kept() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        for number in 0..=SUBJECTS {
+            let mut signal = signal(0, 1_000, 0);
+            signal.subject.key = number.to_string().into();
+            let passage = throttle.offer(signal, now);
+            assert_eq!(passage == Passage::Dropped, number == SUBJECTS);
+        }
+    }
+}

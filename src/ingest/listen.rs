@@ -1,0 +1,111 @@
+//! A connection that hears the channels of a pattern, made anew whenever it fails.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use redis::{PushInfo, PushKind, RedisError, RedisResult, Value};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bus::redis::{
+        Servers,
+        backoff::Backoff,
+        connection::Listener,
+        servers::{RESPONSE, timed_out},
+    },
+    metrics::LIMIT_HITS,
+};
+
+/// Time between signs of life that the connection must give.
+const PING: Duration = Duration::from_secs(5);
+
+/// A message as it was heard.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) channel: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+}
+
+/// What to listen to.
+pub(super) struct Listening {
+    pub(super) servers: Servers,
+    /// Channels, in Redis' own pattern language.
+    pub(super) pattern: String,
+    /// Payloads are cut to one byte more than this, so that what was too long still is.
+    pub(super) most_bytes: usize,
+    /// The name of the queue's bound, for the metric.
+    pub(super) limit: &'static str,
+}
+
+impl Listening {
+    /// Queues what is heard until told to stop; what the queue does not take is dropped and counted.
+    pub(super) async fn run(self, sender: mpsc::Sender<Heard>, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut told = false;
+        loop {
+            let error = tokio::select! {
+                Err(error) = self.listen(&sender, &mut backoff, &mut told) => error,
+                () = stop.cancelled() => return,
+            };
+            if !told {
+                log::warn!("the channels {} cannot be heard, trying again: {error}", self.pattern);
+                told = true;
+            }
+            tokio::select! {
+                () = sleep(backoff.next()) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Listens on one connection until it fails.
+    async fn listen(
+        &self,
+        sender: &mpsc::Sender<Heard>,
+        backoff: &mut Backoff,
+        told: &mut bool,
+    ) -> RedisResult<Infallible> {
+        let lost = CancellationToken::new();
+        let listener = self.listener(sender.clone(), lost.clone());
+        let mut connection = self.servers.dedicated(RESPONSE, Some(listener)).await?;
+        connection.subscribe_pattern(&self.pattern).await?;
+        backoff.reset();
+        *told = false;
+        loop {
+            tokio::select! {
+                () = sleep(PING) => {}
+                () = lost.cancelled() => return Err(closed()),
+            }
+            let ping = redis::cmd("PING");
+            timeout(RESPONSE, ping.query_async::<Value>(&mut connection)).await.unwrap_or_else(|_| Err(timed_out()))?;
+        }
+    }
+
+    fn listener(&self, sender: mpsc::Sender<Heard>, lost: CancellationToken) -> Listener {
+        let (most, limit) = (self.most_bytes + 1, self.limit);
+        Arc::new(move |push: PushInfo| match push.kind {
+            PushKind::Disconnection => lost.cancel(),
+            PushKind::PMessage => {
+                let mut data = push.data.into_iter().skip(1);
+                let (Some(Value::BulkString(channel)), Some(Value::BulkString(mut payload))) =
+                    (data.next(), data.next())
+                else {
+                    return;
+                };
+                payload.truncate(most);
+                payload.shrink_to_fit();
+                if sender.try_send(Heard { channel, payload }).is_err() {
+                    metrics::counter!(LIMIT_HITS, "limit" => limit).increment(1);
+                }
+            }
+            _ => {}
+        })
+    }
+}
+
+fn closed() -> RedisError {
+    RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+}

@@ -1,0 +1,141 @@
+//! The body of a signal, the same by HTTP and by Redis channel.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Recipient, check,
+    problem::{self, Problems},
+};
+use crate::{notification::UserId, signal::KEY_BYTES, topic::Topic};
+
+/// Bytes of a body beside its data.
+pub const FRAMING_BYTES: usize = 2 * 1024;
+
+/// A signal as its sender writes it: `topic` or `user`, one of them.
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignalMessage {
+    /// The topic whose subscribers get it.
+    #[schema(value_type = Option<String>, example = "queue:7")]
+    topic: Option<Topic>,
+    /// The user who gets it; for publishers only.
+    #[schema(value_type = Option<String>)]
+    user: Option<UserId>,
+    /// What happened: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`.
+    #[schema(example = "metrics_updated")]
+    kind: String,
+    /// Which thing it is about, at most 200 bytes: a newer signal of the same topic, kind and key takes the place of one
+    /// that a reader has not got yet.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    key: String,
+    /// Any JSON of at most 32 levels; its bytes are bounded by the setting `signal-bytes`.
+    #[serde(default)]
+    data: Value,
+}
+
+/// A signal that keeps every bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSignal {
+    /// Who gets it.
+    pub to: Recipient,
+    /// What happened.
+    pub kind: Box<str>,
+    /// Which thing it is about.
+    pub key: Box<str>,
+    /// The rest, as one line of JSON.
+    pub data: String,
+}
+
+/// Parses a body that names its recipient.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(bytes: &[u8], most_data: usize) -> Result<NewSignal, Problems> {
+    let mut message = read(bytes, most_data)?;
+    let to = match (message.topic.take(), message.user.take()) {
+        (Some(topic), None) => Recipient::Topic(topic),
+        (None, Some(user)) => Recipient::User(user),
+        _ => return Err(Problems::one("", "must have either topic or user")),
+    };
+    message.checked(to, most_data)
+}
+
+/// Parses a body whose recipient is known from elsewhere and which therefore must name none.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_for(to: Recipient, bytes: &[u8], most_data: usize) -> Result<NewSignal, Problems> {
+    let message = read(bytes, most_data)?;
+    for (pointer, named) in [("/topic", message.topic.is_some()), ("/user", message.user.is_some())] {
+        if named {
+            return Err(Problems::one(pointer, "the channel names the recipient, so the body must not"));
+        }
+    }
+    message.checked(to, most_data)
+}
+
+fn read(bytes: &[u8], most_data: usize) -> Result<SignalMessage, Problems> {
+    if bytes.len() > most_data + FRAMING_BYTES {
+        return Err(Problems::one("", format!("the body has more than {} bytes", most_data + FRAMING_BYTES)));
+    }
+    // An array would be read as a signal, field by field.
+    if bytes.trim_ascii_start().first().is_some_and(|&first| first == b'[') {
+        return Err(Problems::one("", "must be a JSON object"));
+    }
+    problem::deserialize(bytes)
+}
+
+impl SignalMessage {
+    fn checked(self, to: Recipient, most_data: usize) -> Result<NewSignal, Problems> {
+        let mut problems = check::word_and_data(&self.kind, &self.data);
+        if self.key.len() > KEY_BYTES || self.key.chars().any(char::is_control) {
+            problems.push(problem::Problem {
+                pointer: "/key".to_owned(),
+                detail: format!("at most {KEY_BYTES} bytes without control characters"),
+            });
+        }
+        // A JSON value always serialises.
+        let data = serde_json::to_string(&self.data).unwrap_or_default();
+        if data.len() > most_data {
+            let detail = format!("at most {most_data} bytes of JSON (signal-bytes)");
+            problems.push(problem::Problem { pointer: "/data".to_owned(), detail });
+        }
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        Ok(NewSignal { to, kind: self.kind.into(), key: self.key.into(), data })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(body: &str) -> Vec<String> {
+        let problems = parse(body.as_bytes(), 100).unwrap_err();
+        problems.0.into_iter().map(|problem| problem.pointer).collect()
+    }
+
+    #[test]
+    fn a_signal_has_one_recipient_and_keeps_its_bounds() {
+        let signal = parse(br#"{"topic":"queue:7","kind":"typing","data":{ "a": [1] }}"#, 100).unwrap();
+        assert_eq!(signal.to, Recipient::Topic("queue:7".parse().unwrap()));
+        assert_eq!((&*signal.key, signal.data.as_str()), ("", r#"{"a":[1]}"#));
+        assert_eq!(parse(br#"{"user":"u","kind":"k"}"#, 100).unwrap().data, "null");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named() {
+        assert_eq!(wrong(r#"{"kind":"k"}"#), [""]);
+        assert_eq!(wrong(r#"{"kind":"k","topic":"a","user":"u"}"#), [""]);
+        assert_eq!(wrong(r#"{"topic":"a b","kind":"k"}"#), ["/topic"]);
+        assert_eq!(wrong(r#"{"topic":"a","kind":"k","more":1}"#), ["/more"]);
+        let long = "x".repeat(201);
+        let body = format!(r#"{{"topic":"a","kind":"a b","key":"{long}","data":"{long}"}}"#);
+        assert_eq!(wrong(&body), ["/kind", "/key", "/data"]);
+        let named = parse_for(Recipient::Topic("a".parse().unwrap()), br#"{"kind":"k","user":"u"}"#, 100);
+        assert_eq!(named.unwrap_err().0[0].pointer, "/user");
+    }
+}

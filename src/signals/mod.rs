@@ -1,0 +1,259 @@
+//! The way of a signal from its sender to the bus: who may send what, how often, and what is kept for those who come late.
+//!
+//! Nothing is stored and nothing waits: a signal that cannot go now is refused.
+
+mod kept;
+mod pace;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::time::Instant;
+
+use self::{kept::Kept, pace::Pace};
+use crate::{
+    bus::{Bus, KEPT_FOR},
+    config::SignalSettings,
+    frame,
+    message::{NewSignal, Recipient},
+    metrics,
+    notification::{Tenant, UserKey},
+    signal::{Address, Signal, Subject, TopicKey},
+    store::{Facts, Store, Unavailable},
+    topic::{Access, Rules, Topic},
+};
+
+/// How long what is known of a topic may be used for publishers' signals.
+const FRESH: Duration = Duration::from_secs(2);
+/// Most topics of which something is known.
+const TOPICS: usize = 10_000;
+
+/// Sends signals; cheap to clone.
+#[derive(Clone)]
+pub struct Signals(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    bus: Bus,
+    settings: SignalSettings,
+    facts: Mutex<HashMap<TopicKey, (Instant, Facts)>>,
+    users: Mutex<Pace<UserKey>>,
+    tenants: Mutex<Pace<Tenant>>,
+    /// The last values where no bus keeps them.
+    kept: Mutex<Kept>,
+}
+
+/// Who sends.
+#[derive(Debug, Clone, Copy)]
+pub enum Sender<'a> {
+    /// A backend of the tenant.
+    Publisher(&'a Tenant),
+    /// A user, to the topics that it is subscribed to.
+    User(&'a UserKey),
+}
+
+/// Why a signal was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nobody has made or joined the topic.
+    #[error("there is no topic {0}")]
+    UnknownTopic(Topic),
+    /// The user is not subscribed to the topic, which may not exist either.
+    #[error("may not join")]
+    MayNotJoin,
+    /// The topic, or a user, is for publishers to signal.
+    #[error("only publishers signal {0}")]
+    OnlyPublishers(&'static str),
+    /// The sender sends more than it may.
+    #[error("at most {most} signals a second are accepted ({limit})")]
+    TooMany {
+        /// The setting that bounds it.
+        limit: &'static str,
+        /// The bound.
+        most: u32,
+        /// When the next one is accepted.
+        retry_after: Duration,
+    },
+    /// The bus or the database does not answer.
+    #[error("signals cannot be sent at the moment")]
+    Unavailable,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Signals {
+    /// Over this store and this bus.
+    pub fn new(store: Store, bus: Bus, settings: SignalSettings) -> Self {
+        let users = Mutex::new(Pace::new(settings.per_user));
+        let tenants = Mutex::new(Pace::new(settings.per_tenant));
+        let (facts, kept) = Default::default();
+        Self(Arc::new(Inner { store, bus, settings, facts, users, tenants, kept }))
+    }
+
+    /// The bounds of signals.
+    pub fn settings(&self) -> &SignalSettings {
+        &self.0.settings
+    }
+
+    /// Sends a signal; `source` is the way in, for the metric.
+    ///
+    /// # Errors
+    /// Why it was not sent.
+    pub async fn send(&self, sender: Sender<'_>, new: NewSignal, source: &'static str) -> Result<(), Refused> {
+        let sent = self.admit(sender, new).await;
+        let result = match &sent {
+            Ok(()) => "accepted",
+            Err(Refused::TooMany { .. }) => "limited",
+            Err(Refused::Unavailable) => "failed",
+            Err(_) => "refused",
+        };
+        ::metrics::counter!(metrics::SIGNALS, "source" => source, "result" => result).increment(1);
+        sent
+    }
+
+    async fn admit(&self, sender: Sender<'_>, new: NewSignal) -> Result<(), Refused> {
+        self.pace(sender)?;
+        let NewSignal { to, kind, key, data } = new;
+        match (sender, to) {
+            (Sender::User(_), Recipient::User(_)) => Err(Refused::OnlyPublishers("users")),
+            (Sender::Publisher(tenant), Recipient::User(user)) => {
+                let to = Address::User(UserKey { tenant: tenant.clone(), user });
+                self.dispatch(Subject { to, kind, key }, Duration::ZERO, &data, false)
+            }
+            (sender, Recipient::Topic(topic)) => {
+                let topic = TopicKey { tenant: sender.tenant().clone(), topic };
+                let facts = self.facts_for(sender, &topic).await?;
+                self.dispatch(
+                    Subject { to: Address::Topic(topic), kind, key },
+                    facts.rules.signal_interval,
+                    &data,
+                    true,
+                )
+            }
+        }
+    }
+
+    /// Tells a topic something of this server's own, which nobody keeps; lost when it cannot go now. `data` is one line of
+    /// JSON.
+    pub fn tell(&self, topic: TopicKey, kind: &str, data: &str) {
+        let subject = Subject { to: Address::Topic(topic), kind: kind.into(), key: Box::default() };
+        if self.dispatch(subject, Duration::ZERO, data, false).is_err() {
+            ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "bus").increment(1);
+        }
+    }
+
+    /// What is known of a topic that the sender may signal.
+    async fn facts_for(&self, sender: Sender<'_>, topic: &TopicKey) -> Result<Facts, Refused> {
+        match sender {
+            Sender::Publisher(_) => {
+                let facts = self.facts(topic).await?;
+                if facts.known { Ok(facts) } else { Err(Refused::UnknownTopic(topic.topic.clone())) }
+            }
+            Sender::User(key) => {
+                let facts = self.0.store.topic_facts(topic, Some(&key.user)).await?;
+                match facts {
+                    Facts { subscribed: false, .. } => Err(Refused::MayNotJoin),
+                    Facts { rules: Rules { access: Access::ReadOnly, .. }, .. } => {
+                        Err(Refused::OnlyPublishers("this topic"))
+                    }
+                    _ => Ok(facts),
+                }
+            }
+        }
+    }
+
+    /// What is known of a topic, some seconds old at most; that a topic is unknown is always news.
+    async fn facts(&self, topic: &TopicKey) -> Result<Facts, Unavailable> {
+        let now = Instant::now();
+        let known =
+            locked(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| facts.clone());
+        if let Some(facts) = known {
+            return Ok(facts);
+        }
+        let facts = self.0.store.topic_facts(topic, None).await?;
+        if facts.known {
+            let mut all = locked(&self.0.facts);
+            if all.len() >= TOPICS {
+                all.retain(|_, (at, _)| now < *at + FRESH);
+            }
+            if all.len() < TOPICS {
+                all.insert(topic.clone(), (now, facts.clone()));
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Sends what is settled; what is `kept` is the last value of its subject.
+    fn dispatch(&self, subject: Subject, interval: Duration, data: &str, kept: bool) -> Result<(), Refused> {
+        let topic = match &subject.to {
+            Address::Topic(key) => Some(&key.topic),
+            Address::User(_) => None,
+        };
+        let bytes = frame::signal(topic, &subject.kind, &subject.key, data).into();
+        let signal = Signal { subject, interval, sent_at: micros_now(), bytes };
+        if !self.0.bus.health().up {
+            return Err(Refused::Unavailable);
+        }
+        if kept && !self.0.bus.is_shared() {
+            locked(&self.0.kept).keep(signal.clone());
+        }
+        if self.0.bus.signal(signal, kept) { Ok(()) } else { Err(Refused::Unavailable) }
+    }
+
+    fn pace(&self, sender: Sender<'_>) -> Result<(), Refused> {
+        let settings = &self.0.settings;
+        let (limit, most, paced) = match sender {
+            Sender::User(key) => ("signals-per-user", settings.per_user, locked(&self.0.users).admit(key)),
+            Sender::Publisher(tenant) => {
+                ("signals-per-tenant", settings.per_tenant, locked(&self.0.tenants).admit(tenant))
+            }
+        };
+        paced.map_err(|retry_after| {
+            ::metrics::counter!(metrics::LIMIT_HITS, "limit" => limit).increment(1);
+            Refused::TooMany { limit, most, retry_after }
+        })
+    }
+
+    /// The last values of the user's topics, the older ones first. Of topics that the user has lost meanwhile there are
+    /// none: what the user is subscribed to is read after the values.
+    pub async fn last(&self, key: &UserKey, topics: &[TopicKey]) -> Vec<Signal> {
+        let mut signals =
+            if self.0.bus.is_shared() { self.0.bus.last(topics).await } else { locked(&self.0.kept).of(topics) };
+        let oldest = micros_now().saturating_sub(u64::try_from(KEPT_FOR.as_micros()).unwrap_or(u64::MAX));
+        signals.retain(|signal| signal.sent_at >= oldest);
+        if signals.is_empty() {
+            return signals;
+        }
+        let Ok(mut subscribed) = self.0.store.topics_of(std::slice::from_ref(key)).await else { return Vec::new() };
+        let subscribed = subscribed.remove(key).unwrap_or_default();
+        signals.retain(|signal| matches!(&signal.subject.to, Address::Topic(topic) if subscribed.contains(topic)));
+        signals.sort_by_key(|signal| signal.sent_at);
+        signals
+    }
+}
+
+impl Sender<'_> {
+    fn tenant(&self) -> &Tenant {
+        match self {
+            Self::Publisher(tenant) => tenant,
+            Self::User(key) => &key.tenant,
+        }
+    }
+}
+
+fn micros_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// No code under these locks can panic half-way, so a poisoned one still guards whole data.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

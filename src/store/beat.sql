@@ -1,0 +1,30 @@
+-- A sign of life of an instance ($1), with the users whose connections there have changed, and a second's turn of looking
+-- for who has left, for the instance that comes first. If nobody took a turn for half the grace ($5), which is
+-- two seconds at least, the database was away, and the others must have time to say that they live.
+with beat as (
+    insert into instances (id, beat_at) values ($1, statement_timestamp())
+    on conflict (id) do update set beat_at = excluded.beat_at
+    returning xmax = 0 as fresh
+), changed as (
+    select * from unnest($2::text[], $3::text[], $4::integer[]) as changed (tenant, user_id, connections)
+), written as (
+    insert into presence_rows (tenant, user_id, instance, connections, left_at)
+    select tenant, user_id, $1, connections, case when connections = 0 then statement_timestamp() end from changed
+    on conflict (tenant, user_id, instance)
+        do update set connections = excluded.connections, left_at = excluded.left_at
+), joined as (
+    insert into present_users (tenant, user_id, since)
+    select tenant, user_id, statement_timestamp() from changed
+    on conflict do nothing
+), turn as (
+    update presence_turn set
+        taken_at = statement_timestamp(),
+        held_until = case
+            when taken_at < statement_timestamp() - make_interval(secs => $5 / 2) and exists (select from instances)
+                then statement_timestamp() + make_interval(secs => $5 * 2)
+            else held_until
+        end
+    where taken_at < statement_timestamp() - interval '0.9 seconds'
+    returning held_until <= statement_timestamp() as free
+)
+select beat.fresh, turn.free from beat left join turn on true
