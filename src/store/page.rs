@@ -153,8 +153,8 @@ struct PageRow {
     decision: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
     account: Option<String>,
-    #[diesel(sql_type = Bool)]
-    subscribed: bool,
+    #[diesel(sql_type = Nullable<Bool>)]
+    subscribed: Option<bool>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     muted_until: Option<PgTimestamp>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -229,7 +229,7 @@ impl PageRow {
     fn into_row(self) -> Option<Row> {
         let at = Position { seq: self.at_seq?, row: self.row_seq? };
         if let Some(name) = self.account {
-            let change = AccountChange::of(&name, self.subscribed, self.muted_until)?;
+            let change = AccountChange::of(&name, self.subscribed?, self.muted_until)?;
             return Some(Row::Account { change, at: Position::after(at.seq) });
         }
         let id = self.notification_id?;

@@ -7,7 +7,7 @@ select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, change.notification_id,
     change.read_at, change.archived_at, change.deleted_at, change.reason, n.topics[change.topic] as topic, change.decision,
-    change.account, subscription.topic is not null as subscribed, subscription.muted_until,
+    change.account, change.subscribed, change.muted_until,
     n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.presentation, n.created_at, n.expires_at
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
@@ -19,7 +19,7 @@ left join lateral (
         (
             select
                 seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at,
-                reason, topic, decision, null as account
+                reason, topic, decision, null as account, null::boolean as subscribed, null::timestamptz as muted_until
             from inbox
             where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
             order by seq
@@ -29,7 +29,7 @@ left join lateral (
         (
             select
                 noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at,
-                null, null, null, null
+                null, null, null, null, null, null
             from (
                 select changed_seq, seq
                 from inbox_changes as c
@@ -46,11 +46,22 @@ left join lateral (
         )
         union all
         (
-            select changed_seq, changed_seq, false, null, null, null, null, null, null, null, name
-            from account_changes as a
-            where a.tenant = asked.tenant and a.user_id = asked.user_id and a.changed_seq > asked.after_seq
-            order by changed_seq
-            limit asked.max_rows
+            select
+                noted.changed_seq, noted.changed_seq, false, null, null, null, null, null, null, null,
+                noted.name, subscription.topic is not null, subscription.muted_until
+            from (
+                select changed_seq, name
+                from account_changes as a
+                where a.tenant = asked.tenant and a.user_id = asked.user_id and changed_seq > asked.after_seq
+                order by changed_seq
+                limit asked.max_rows
+            ) as noted
+            left join lateral (
+                select * from subscriptions as s
+                where s.tenant = asked.tenant and s.user_id = asked.user_id
+                    and starts_with(noted.name, 'topic:') and s.topic = substr(noted.name, 7)
+                limit 1
+            ) as subscription on true
         )
     ) as all_kinds
     order by at_seq, row_seq
@@ -59,10 +70,4 @@ left join lateral (
 left join lateral (
     select * from notifications where change.arrival and notifications.id = change.notification_id limit 1
 ) as n on true
-left join lateral (
-    select s.topic, s.muted_until from subscriptions as s
-    where starts_with(change.account, 'topic:') and s.tenant = asked.tenant and s.user_id = asked.user_id
-        and s.topic = substr(change.account, 7)
-    limit 1
-) as subscription on true
 order by asked.place, change.at_seq, change.row_seq

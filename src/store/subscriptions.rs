@@ -12,25 +12,16 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::{
-    Stamped, Store, Unavailable,
+    Roll, Stamped, Store, Unavailable,
     account::{self, muted_of_stored, stored_of_muted},
-    repeat,
-    schema::{subscriptions, topic_members},
-    streams, topics,
+    members, repeat,
+    schema::subscriptions,
+    streams, topic_kinds, topics,
 };
 use crate::{
     notification::{Tenant, UserId, UserKey},
     topic::{Access, Mute, Subscription, Topic},
 };
-
-/// Who is to be added to a topic and who to be removed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Roll {
-    /// In order, none twice.
-    add: Vec<UserId>,
-    /// In order, none twice, none of them in `add`.
-    remove: Vec<UserId>,
-}
 
 /// A subscription that has changed, for its user to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,40 +45,6 @@ pub enum Joining {
     NotAllowed,
     /// The user has as many subscriptions as one may have.
     Full,
-}
-
-impl Roll {
-    /// Of users in whatever order; none when somebody is to be both added and removed.
-    pub fn of(mut add: Vec<UserId>, mut remove: Vec<UserId>) -> Option<Self> {
-        for users in [&mut add, &mut remove] {
-            users.sort_unstable();
-            users.dedup();
-        }
-        let apart = add.iter().all(|user| remove.binary_search(user).is_err());
-        apart.then_some(Self { add, remove })
-    }
-
-    /// Of one user to be added.
-    pub fn adding(user: UserId) -> Self {
-        Self { add: vec![user], remove: Vec::new() }
-    }
-
-    /// Of one user to be removed.
-    pub fn removing(user: UserId) -> Self {
-        Self { add: Vec::new(), remove: vec![user] }
-    }
-
-    /// Who is to be removed.
-    pub fn removed(&self) -> &[UserId] {
-        &self.remove
-    }
-
-    /// Everybody, in the order in which streams are locked.
-    fn everybody(&self) -> Vec<&UserId> {
-        let mut users: Vec<_> = self.add.iter().chain(&self.remove).collect();
-        users.sort_unstable();
-        users
-    }
 }
 
 impl Store {
@@ -126,21 +83,6 @@ impl Store {
             change_subscribers(conn, tenant, topic, roll, most).await
         }))
         .map_err(|_| Unavailable)
-    }
-
-    /// Makes users members of a topic, and others not: these lose their subscriptions too. Answers how many were added
-    /// and removed, and which subscriptions that ended.
-    ///
-    /// # Errors
-    /// When the database does not answer. A repeat is safe.
-    pub async fn change_members(
-        &self,
-        tenant: &Tenant,
-        topic: &Topic,
-        roll: &Roll,
-    ) -> Result<(usize, usize, Vec<SubscriptionChange>), Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| change_members(conn, tenant, topic, roll).await))
-            .map_err(|_| Unavailable)
     }
 }
 
@@ -209,17 +151,11 @@ async fn write(
 
 /// Whether the topic's kind or a membership lets the user join.
 async fn is_let_in(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> QueryResult<bool> {
-    let rules = topics::rules(conn, &key.tenant, topic.kind()).await?.unwrap_or_default();
+    let rules = topic_kinds::rules(conn, &key.tenant, topic.kind()).await?.unwrap_or_default();
     if rules.access != Access::Members {
         return Ok(true);
     }
-    // Who removes the membership waits for the subscription, and then removes it too.
-    let membership = topic_members::table
-        .find((key.tenant.as_str(), topic.as_str(), key.user.as_str()))
-        .select(topic_members::user_id)
-        .for_key_share();
-    let member: Option<String> = membership.first(conn).await.optional()?;
-    Ok(member.is_some())
+    members::holds(conn, key, topic).await
 }
 
 /// Which of these users would have more subscriptions than one may have if they joined the topic.
@@ -298,7 +234,7 @@ async fn join(
 }
 
 /// Unsubscribes users whose streams are locked.
-async fn leave(
+pub(super) async fn leave(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
     topic: &Topic,
@@ -312,34 +248,6 @@ async fn leave(
         .get_results(conn)
         .await?;
     stamped(conn, tenant, topic, left, false).await
-}
-
-async fn change_members(
-    conn: &mut AsyncPgConnection,
-    tenant: &Tenant,
-    topic: &Topic,
-    roll: &Roll,
-) -> QueryResult<(usize, usize, Vec<SubscriptionChange>)> {
-    streams::lock_all(conn, tenant, &roll.remove.iter().collect::<Vec<_>>()).await?;
-    let row = |user: &UserId| {
-        (
-            topic_members::tenant.eq(tenant.as_str().to_owned()),
-            topic_members::topic.eq(topic.as_str().to_owned()),
-            topic_members::user_id.eq(user.as_str().to_owned()),
-        )
-    };
-    let mut added = 0;
-    if !roll.add.is_empty() {
-        topics::ensure(conn, tenant, topic).await?;
-        let rows: Vec<_> = roll.add.iter().map(row).collect();
-        added = diesel::insert_into(topic_members::table).values(rows).on_conflict_do_nothing().execute(conn).await?;
-    }
-    let all = topic_members::table
-        .filter(topic_members::tenant.eq(tenant.as_str()))
-        .filter(topic_members::topic.eq(topic.as_str()));
-    let gone = all.filter(topic_members::user_id.eq_any(texts(&roll.remove)));
-    let removed = diesel::delete(gone).execute(conn).await?;
-    Ok((added, removed, leave(conn, tenant, topic, &roll.remove).await?))
 }
 
 /// Stamps a change of the subscriptions of users, in whatever order they come.
@@ -366,6 +274,6 @@ async fn stamped(
     Ok(users.into_iter().zip(stamped).map(change).collect())
 }
 
-fn texts(users: &[UserId]) -> Vec<&str> {
+pub(super) fn texts(users: &[UserId]) -> Vec<&str> {
     users.iter().map(UserId::as_str).collect()
 }

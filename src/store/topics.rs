@@ -1,25 +1,19 @@
-//! What is known of topics and their kinds, who their members are, and which a user has joined.
-
-use std::time::Duration;
+//! What is known of topics, and which a user has joined.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    data_types::PgTimestamp,
-    dsl::{exists, now, select},
-    prelude::*,
-    result::QueryResult,
-};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel::{data_types::PgTimestamp, prelude::*, result::QueryResult};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
     Store, Unavailable,
     account::muted_of_stored,
-    repeat,
-    schema::{subscriptions, topic_kinds, topic_members, topics},
+    members, repeat,
+    schema::{subscriptions, topic_members, topics},
+    topic_kinds,
 };
 use crate::{
     notification::{Tenant, UserKey},
-    topic::{Access, MutedUntil, Rules, Topic, TopicKind},
+    topic::{MutedUntil, Rules, Topic},
 };
 
 /// What a user sees of a topic.
@@ -50,15 +44,6 @@ pub struct MyTopic {
     pub member: bool,
 }
 
-/// A member of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
-pub struct Member {
-    /// Who.
-    pub user: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
-
 impl Store {
     /// What is known of a topic, from the user's point of view.
     ///
@@ -83,93 +68,6 @@ impl Store {
     pub async fn my_topics(&self, key: &UserKey, after: &str, limit: i64) -> Result<Vec<MyTopic>, Unavailable> {
         self.shared.once(async |conn| mine(conn, key, after, limit).await).await
     }
-
-    /// A topic's members by id, from after a user.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn members(
-        &self,
-        tenant: &Tenant,
-        topic: &Topic,
-        after: &str,
-        limit: i64,
-    ) -> Result<Vec<Member>, Unavailable> {
-        self.shared.once(async |conn| members(conn, tenant, topic, after, limit).await).await
-    }
-
-    /// The registered kinds of topics, by name.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn topic_kinds(&self, tenant: &Tenant) -> Result<Vec<(String, Rules)>, Unavailable> {
-        self.shared.once(async |conn| kinds(conn, tenant).await).await
-    }
-
-    /// What holds for a kind of topics; none when it is not registered.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn topic_rules(&self, tenant: &Tenant, kind: &str) -> Result<Option<Rules>, Unavailable> {
-        self.shared.once(async |conn| rules(conn, tenant, kind).await).await
-    }
-
-    /// Registers a kind of topics; false when the tenant has `most` others already.
-    ///
-    /// # Errors
-    /// When the database does not answer. A repeat is safe.
-    pub async fn put_topic_kind(
-        &self,
-        tenant: &Tenant,
-        kind: &TopicKind,
-        rules: &Rules,
-        most: i64,
-    ) -> Result<bool, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| put_kind(conn, tenant, kind, rules, most).await))
-            .map_err(|_| Unavailable)
-    }
-
-    /// Forgets a kind of topics: the defaults hold for it again.
-    ///
-    /// # Errors
-    /// When the database does not answer. A repeat is safe.
-    pub async fn remove_topic_kind(&self, tenant: &Tenant, kind: &TopicKind) -> Result<(), Unavailable> {
-        repeat!(self.shared, conn => remove_kind(conn, tenant, kind)).map_err(|_| Unavailable)
-    }
-}
-
-type RulesRow = (String, i32, bool);
-
-fn of_row((access, interval, presence): RulesRow) -> Rules {
-    let access = match access.as_str() {
-        "open" => Access::Open,
-        "readOnly" => Access::ReadOnly,
-        _ => Access::Members,
-    };
-    Rules { access, signal_interval: Duration::from_millis(u64::try_from(interval).unwrap_or(0)), presence }
-}
-
-fn word(access: Access) -> &'static str {
-    match access {
-        Access::Open => "open",
-        Access::Members => "members",
-        Access::ReadOnly => "readOnly",
-    }
-}
-
-pub(super) async fn rules(conn: &mut AsyncPgConnection, tenant: &Tenant, kind: &str) -> QueryResult<Option<Rules>> {
-    let row = topic_kinds::table
-        .find((tenant.as_str(), kind))
-        .select((topic_kinds::access, topic_kinds::signal_interval_ms, topic_kinds::presence))
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(row.map(of_row))
-}
-
-async fn is_member(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> QueryResult<bool> {
-    let row = topic_members::table.find((key.tenant.as_str(), topic.as_str(), key.user.as_str()));
-    select(exists(row)).get_result(conn).await
 }
 
 /// Makes a topic known, if it is not.
@@ -190,8 +88,8 @@ async fn known(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> Qu
     let subscription: Option<Option<PgTimestamp>> = muted.first(conn).await.optional()?;
     Ok(KnownTopic {
         created_at,
-        rules: rules(conn, &key.tenant, topic.kind()).await?.unwrap_or_default(),
-        member: is_member(conn, key, topic).await?,
+        rules: topic_kinds::rules(conn, &key.tenant, topic.kind()).await?.unwrap_or_default(),
+        member: members::is_member(conn, key, topic).await?,
         subscribed: subscription.is_some(),
         muted_until: subscription.flatten().map(muted_of_stored),
     })
@@ -237,66 +135,4 @@ async fn mine(conn: &mut AsyncPgConnection, key: &UserKey, after: &str, limit: i
         .load(conn)
         .await?;
     Ok(rows.into_iter().map(MyTopic::from).collect())
-}
-
-async fn members(
-    conn: &mut AsyncPgConnection,
-    tenant: &Tenant,
-    topic: &Topic,
-    after: &str,
-    limit: i64,
-) -> QueryResult<Vec<Member>> {
-    topic_members::table
-        .filter(topic_members::tenant.eq(tenant.as_str()))
-        .filter(topic_members::topic.eq(topic.as_str()))
-        .filter(topic_members::user_id.gt(after))
-        .select((topic_members::user_id, topic_members::added_at))
-        .order(topic_members::user_id)
-        .limit(limit)
-        .load(conn)
-        .await
-}
-
-async fn kinds(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Vec<(String, Rules)>> {
-    let columns = (topic_kinds::access, topic_kinds::signal_interval_ms, topic_kinds::presence);
-    let rows: Vec<(String, RulesRow)> = topic_kinds::table
-        .filter(topic_kinds::tenant.eq(tenant.as_str()))
-        .select((topic_kinds::kind, columns))
-        .order(topic_kinds::kind)
-        .load(conn)
-        .await?;
-    Ok(rows.into_iter().map(|(kind, rules)| (kind, of_row(rules))).collect())
-}
-
-async fn put_kind(
-    conn: &mut AsyncPgConnection,
-    tenant: &Tenant,
-    kind: &TopicKind,
-    rules: &Rules,
-    most: i64,
-) -> QueryResult<bool> {
-    let others = topic_kinds::table.filter(topic_kinds::tenant.eq(tenant.as_str()));
-    let others: i64 = others.filter(topic_kinds::kind.ne(kind.as_str())).count().get_result(conn).await?;
-    if others >= most {
-        return Ok(false);
-    }
-    let interval = i32::try_from(rules.signal_interval.as_millis()).unwrap_or(i32::MAX);
-    let values = (
-        topic_kinds::access.eq(word(rules.access)),
-        topic_kinds::signal_interval_ms.eq(interval),
-        topic_kinds::presence.eq(rules.presence),
-        topic_kinds::updated_at.eq(now),
-    );
-    diesel::insert_into(topic_kinds::table)
-        .values((topic_kinds::tenant.eq(tenant.as_str()), topic_kinds::kind.eq(kind.as_str()), values))
-        .on_conflict((topic_kinds::tenant, topic_kinds::kind))
-        .do_update()
-        .set(values)
-        .execute(conn)
-        .await?;
-    Ok(true)
-}
-
-async fn remove_kind(conn: &mut AsyncPgConnection, tenant: &Tenant, kind: &TopicKind) -> QueryResult<()> {
-    diesel::delete(topic_kinds::table.find((tenant.as_str(), kind.as_str()))).execute(conn).await.map(drop)
 }

@@ -108,3 +108,24 @@ async fn a_change_while_redis_is_away_reaches_other_instances() {
     cluster.user("u1").delete(&subscription("team:7")).await.expect(200);
     assert_eq!(told(&mut stream).await["subscribed"], false);
 }
+
+#[tokio::test]
+async fn changes_that_no_cursor_can_ask_for_are_forgotten_and_later_ones_are_told() {
+    let cluster = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").start().await;
+    kind(&cluster.edge(), "team", "open").await;
+    let user = cluster.user("u1");
+    user.set(&subscription("team:1")).await.expect(200);
+    cluster.publisher().notify("u1", "old").await;
+    let database = cluster.postgres.connect().await;
+    database.execute("update notifications set expires_at = now()", &[]).await.unwrap();
+    eventually("it is swept", async || (user.list("").await["total"] == 0).then_some(())).await;
+    let swept = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    user.set(&subscription("team:2")).await.expect(200);
+    database.execute("update notifications set swept_at = now() - interval '30 days'", &[]).await.unwrap();
+    eventually("it is forgotten", async || (rows(&cluster, "notifications").await == 0).then_some(())).await;
+    assert_eq!(rows(&cluster, "account_changes").await, 1);
+    assert_eq!(joined(&user).await, ["team:1", "team:2"]);
+    let mut stream = user.resume(&swept).await;
+    assert_eq!(stream.hello().await["verdict"], "resumed");
+    assert_eq!(told(&mut stream).await["topic"], "team:2");
+}

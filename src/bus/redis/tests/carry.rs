@@ -53,19 +53,19 @@ async fn an_order_reaches_every_instance_once() {
 #[tokio::test]
 async fn what_is_announced_after_an_order_was_taken_is_heard_after_it() {
     let server = RedisServer::start().await;
-    let mut instances = [Instance::up(&server.settings()).await, Instance::up(&server.settings()).await];
-    let listener = &mut Instance::following(&server.settings(), "u1").await;
-    for round in 0..200 {
-        // Whoever announces does so on another connection than the order's.
-        let [one, other] = &mut instances;
+    // Who gives the order is farther from Redis than who announces.
+    let mut one = Instance::up(&Network::to(&server).await.settings()).await;
+    let (two, mut three) =
+        (Instance::up(&server.settings()).await, Instance::following(&server.settings(), "u1").await);
+    for round in 0..50 {
         let users = vec![format!("u{round}").parse().unwrap()];
         let order = Control::Unsubscribed { tenant: key("u1").tenant, topic: "team:7".parse().unwrap(), users };
         one.bus.order(order.clone()).await;
         let given = announcement("u1");
-        other.bus.announce(vec![given.clone()]);
+        two.bus.announce(vec![given.clone()]);
         assert_eq!(one.next().await, Incoming::Control(order.clone()));
-        assert_eq!(listener.next().await, Incoming::Control(order));
-        assert_eq!(listener.next().await, Incoming::Announced(given));
+        assert_eq!(three.next().await, Incoming::Control(order));
+        assert_eq!(three.next().await, Incoming::Announced(given));
     }
 }
 
