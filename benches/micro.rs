@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tidings::{
+    audience::Reason,
     auth::{Authenticator, Grant, Identity, mint},
     bus::{Announcement, Bus},
     config::{AuthSettings, PublishSettings, StreamSettings},
@@ -302,6 +303,7 @@ fn item() -> InboxItem {
             data: Some(json!({ "amount": 120, "currency": "EUR" })),
             action_url: Some("/payment-history".to_owned()),
         },
+        reason: Reason::Direct,
         created_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::UNIX_EPOCH,
         read_at: None,

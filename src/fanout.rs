@@ -1,11 +1,17 @@
 //! Tells of changes: first the connections of this instance, then the other instances.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
 use crate::{
-    bus::{Announcement, Bus, Joined},
+    audience::Reason,
+    bus::{Announcement, Arrival, Arrivals, Bus, Joined},
     frame::Frame,
     hub::{Hub, Origin},
     notification::UserKey,
-    store::{Changed, Head, Stamped, SubscriptionChange},
+    store::{Changed, Chunk, Head, Reached, Stamped, SubscriptionChange},
+    wire::Item,
 };
 
 /// Most items of one change of state that are carried to other instances; a larger one they read from the log.
@@ -16,12 +22,13 @@ const CARRIED: usize = 1_000;
 pub struct Fanout {
     hub: Hub,
     bus: Bus,
+    begun: Arc<Notify>,
 }
 
 impl Fanout {
     /// Over this hub and this bus.
     pub fn new(hub: Hub, bus: Bus) -> Self {
-        Self { hub, bus }
+        Self { hub, bus, begun: Arc::default() }
     }
 
     /// Tells of committed changes; neither waits nor fails, for the head check finds what is lost.
@@ -36,6 +43,35 @@ impl Fanout {
             }
         }
         self.bus.announce(announcements);
+    }
+
+    /// Tells of what one chunk of a fan-out carried: one message for all other instances.
+    pub fn tell_chunk(&self, chunk: Chunk) {
+        let arrivals = Arrivals::from(chunk);
+        if !arrivals.rows.is_empty() {
+            self.hear_arrivals(&arrivals, Origin::Local);
+            self.bus.tell_arrivals(arrivals);
+        }
+    }
+
+    /// Hands arrivals to those of their users who have connections here; frames are rendered for no others.
+    pub fn hear_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
+        for row in &arrivals.rows {
+            let key = UserKey { tenant: arrivals.tenant.clone(), user: row.user.clone() };
+            if self.hub.has(&key) {
+                self.hub.deliver(Announcement::of_arrival(key, arrivals, row), origin);
+            }
+        }
+    }
+
+    /// Notes that a fan-out began here: whoever carries them need not wait for its next look.
+    pub fn note_begun(&self) {
+        self.begun.notify_one();
+    }
+
+    /// Ends when a fan-out has begun since the last call.
+    pub async fn begun(&self) {
+        self.begun.notified().await;
     }
 
     /// Tells of a change of state.
@@ -56,6 +92,25 @@ impl Fanout {
 }
 
 impl Announcement {
+    /// Of one of many arrivals; without a frame when the notification was too large to carry.
+    fn of_arrival(key: UserKey, arrivals: &Arrivals, row: &Arrival) -> Self {
+        let Arrival { epoch, seq, unread, topic, .. } = row;
+        let reason = topic.clone().map_or(Reason::Everyone, Reason::Topic);
+        let frame = arrivals.notification.as_ref().map(|published| {
+            let item = Item::arriving(
+                published.id,
+                *seq,
+                &published.content,
+                &reason,
+                published.created_at,
+                published.expires_at,
+            );
+            Frame::notification(epoch, &item, *unread)
+        });
+        // A fan-out takes its time, so it does not count among the times of publishes.
+        Self { key, epoch: epoch.clone(), head: *seq, frames: frame.into_iter().collect(), published_at: 0, subscription: None }
+    }
+
     /// Of a change of state; none when it changed nothing.
     pub fn of_change(key: &UserKey, changed: &Changed) -> Option<Self> {
         if changed.rows.is_empty() {
@@ -88,6 +143,24 @@ impl Announcement {
             frames: vec![frame],
             published_at: 0,
             subscription: None,
+        }
+    }
+}
+
+impl From<Chunk> for Arrivals {
+    fn from(chunk: Chunk) -> Self {
+        let topics: Vec<_> = chunk.topics.iter().map(|topic| topic.parse().ok()).collect();
+        let arrival = |reached: Reached| Arrival {
+            user: reached.user,
+            epoch: reached.placed.epoch,
+            seq: reached.placed.seq,
+            unread: reached.placed.unread,
+            topic: reached.topic.and_then(|place| topics.get(place).cloned().flatten()),
+        };
+        Self {
+            tenant: chunk.tenant,
+            rows: chunk.reached.into_iter().map(arrival).collect(),
+            notification: Some(Arc::new(chunk.notification)),
         }
     }
 }

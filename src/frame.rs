@@ -264,7 +264,10 @@ fn push_event(text: &mut String, event: &str, data: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notification::{Content, InboxItem};
+    use crate::{
+        audience::Reason,
+        notification::{Content, InboxItem},
+    };
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -282,6 +285,7 @@ mod tests {
             id: Uuid::nil(),
             seq: 7,
             content,
+            reason: Reason::Direct,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,

@@ -22,11 +22,12 @@
 //! # Who knows whom
 //!
 //! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, revoker → fanout → hub, bus, store, auth →
-//! frame, wire, topic, notification, config, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! frame, wire, audience, topic, notification, config, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
 pub mod app;
+pub mod audience;
 pub mod auth;
 pub mod bus;
 pub mod cli;

@@ -58,6 +58,9 @@ metrics! {
     POOL_SIZE = Gauge "tidings_pool_connections" [""] "Postgres connections open.";
     POOL_IDLE = Gauge "tidings_pool_idle_connections" [""] "Postgres connections not in use.";
     POOL_WAITING = Gauge "tidings_pool_waiting" [""] "Tasks that wait for a Postgres connection.";
+    FANOUTS = Counter "tidings_fanouts_total" [""] "Publishes to topics or to everyone that this instance carried to their end.";
+    FANOUT_ROWS = Counter "tidings_fanout_rows_total" [""] "Inboxes that fan-outs reached through this instance.";
+    FANOUT_CHUNK_SECONDS = Histogram "tidings_fanout_chunk_seconds" [""] "Time of one chunk of a fan-out, its transaction included.";
     SWEPT = Counter "tidings_retention_swept_total" [""] "Notifications taken out of inboxes by expiry or retention.";
     PURGED = Counter "tidings_retention_purged_total" [""] "Notifications forgotten for good.";
     UNREAD_DRIFT = Gauge "tidings_unread_drift" [""] "Users of a sample whose counts (unread, listed) differ from a recount: anything but 0 is a defect.";

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::audience::{Audience, Reason};
+
 /// A position in one user's log, counted from 1 without gaps; 0 is before the first change.
 pub type Seq = i64;
 
@@ -211,7 +213,7 @@ impl FromStr for Priority {
 }
 
 /// What a notification says: written once per publish, the same for every recipient.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     /// What happened, e.g. `payment_received`.
     pub kind: String,
@@ -229,6 +231,19 @@ pub struct Content {
     pub action_url: Option<String>,
 }
 
+/// A notification as it is stored, the same for every recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Its id (`UUIDv7`).
+    pub id: Uuid,
+    /// What it says.
+    pub content: Content,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves inboxes by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// One item of one inbox with that user's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxItem {
@@ -238,6 +253,8 @@ pub struct InboxItem {
     pub seq: Seq,
     /// What it says.
     pub content: Content,
+    /// Why it is there.
+    pub reason: Reason,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When it leaves the inbox by itself.
@@ -292,8 +309,10 @@ pub struct NewNotification {
     pub id: Uuid,
     /// From the token or the channel, never from the body.
     pub tenant: Tenant,
-    /// Whom it is for: at least one, none twice.
+    /// Whom it names: none twice, at least one unless it has an audience.
     pub users: Vec<UserId>,
+    /// Whom it is for besides.
+    pub audience: Audience,
     /// What it says; shared, because a way in keeps it until it is stored.
     pub content: Arc<Content>,
     /// The publisher's own name for this publish, unique within the tenant.

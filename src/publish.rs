@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
+    audience::Reason,
     bus::Announcement,
     config::PublishSettings,
     fanout::Fanout,
@@ -21,6 +22,7 @@ use crate::{
     metrics,
     notification::{NewNotification, UserKey},
     store::{Appended, Placed, Store, Unavailable, Written},
+    topic::Topic,
     wire::Item,
 };
 
@@ -29,8 +31,10 @@ use crate::{
 pub struct Accepted {
     /// The notification's id; of the first publish when this one repeated it.
     pub id: Uuid,
-    /// How many inboxes it went to.
+    /// How many inboxes of users that it names it went to.
     pub recipients: usize,
+    /// Whether it goes to topics or to everyone besides, behind this answer.
+    pub fanout: bool,
     /// True when the idempotency key and the body were known already: nothing new was written.
     pub repeated: bool,
 }
@@ -41,6 +45,14 @@ pub enum Refused {
     /// The idempotency key was used with another body.
     #[error("the idempotency key was used before with another body")]
     KeyReused,
+    /// Its tenant does not know one of its topics.
+    #[error("/topics/{place}: there is no topic {topic}")]
+    UnknownTopic {
+        /// Which one.
+        topic: Topic,
+        /// Its place in the publish's list.
+        place: usize,
+    },
     /// The database does not take its values.
     #[error("the notification holds values that cannot be stored")]
     Unstorable,
@@ -70,7 +82,7 @@ struct Request {
 
 impl Request {
     fn rows(&self) -> usize {
-        self.items.iter().map(|item| item.users.len()).sum()
+        self.items.iter().map(|item| item.users.len().max(1)).sum()
     }
 }
 
@@ -188,6 +200,7 @@ impl Writer {
             places.into_iter().for_each(|(_, _, answer)| drop(answer.send(Err(Refused::Unavailable))));
             return;
         };
+        let begins = items.iter().any(|item| !item.audience.is_empty());
         let mut written = items.into_iter().zip(appended);
         let mut announcements = Vec::new();
         let mut unheard = Vec::new();
@@ -209,6 +222,9 @@ impl Writer {
             let _ = answer.send(Ok(answers));
         }
         self.fanout.tell(announcements);
+        if begins {
+            self.fanout.note_begun();
+        }
         self.tell_heads(unheard).await;
     }
 
@@ -224,18 +240,25 @@ impl Writer {
 }
 
 fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refused> {
+    let fanout = !item.audience.is_empty();
     let (label, answer) = match appended {
         Appended::Written(written) => {
-            ("accepted", Ok(Accepted { id: item.id, recipients: written.rows.len(), repeated: false }))
+            ("accepted", Ok(Accepted { id: item.id, recipients: written.rows.len(), fanout, repeated: false }))
         }
         Appended::Repeated { id, recipients } => {
-            ("repeated", Ok(Accepted { id: *id, recipients: *recipients, repeated: *id != item.id }))
+            ("repeated", Ok(Accepted { id: *id, recipients: *recipients, fanout, repeated: *id != item.id }))
         }
+        Appended::UnknownTopic(place) => ("refused", Err(unknown_topic(item, *place))),
         Appended::KeyReused => ("refused", Err(Refused::KeyReused)),
         Appended::Unstorable => ("refused", Err(Refused::Unstorable)),
     };
     count(std::slice::from_ref(item), label);
     answer
+}
+
+fn unknown_topic(item: &NewNotification, place: usize) -> Refused {
+    let topic = item.audience.topics.get(place).cloned();
+    topic.map_or(Refused::Unstorable, |topic| Refused::UnknownTopic { topic, place })
 }
 
 fn count(items: &[NewNotification], result: &'static str) {
@@ -252,7 +275,8 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
     for (key, row) in keys(item).zip(&written.rows) {
         let Placed { epoch, seq, unread } = row;
-        let wire = Item::arriving(item.id, *seq, &item.content, written.created_at, written.expires_at);
+        let wire =
+            Item::arriving(item.id, *seq, &item.content, &Reason::Direct, written.created_at, written.expires_at);
         let frames = vec![Frame::notification(epoch, &wire, *unread)];
         announcements.push(Announcement {
             key,

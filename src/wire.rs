@@ -8,7 +8,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::notification::{Content, InboxItem, Priority, Seq};
+use crate::{
+    audience::Reason,
+    notification::{Content, InboxItem, Priority, Seq},
+    topic::Topic,
+};
 
 /// One notification with its user's state.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -38,6 +42,13 @@ pub struct Item<'a> {
     /// Where a click leads: an absolute http or https URL, or a path.
     #[schema(required, example = "/payment-history")]
     pub action_url: Option<&'a str>,
+    /// Why it is in this inbox: `direct` (the publish named the user), `topic`, `everyone` or `rule`.
+    #[schema(example = "topic")]
+    pub reason: &'static str,
+    /// With the reason `topic`, and only then: the first of the publish's topics that the user is subscribed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "team:7")]
+    pub topic: Option<&'a str>,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When it leaves the inbox by itself.
@@ -56,6 +67,7 @@ impl<'a> Item<'a> {
         id: Uuid,
         seq: Seq,
         content: &'a Content,
+        reason: &'a Reason,
         created_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> Self {
@@ -69,6 +81,8 @@ impl<'a> Item<'a> {
             message: content.message.as_deref(),
             data: content.data.as_ref(),
             action_url: content.action_url.as_deref(),
+            reason: reason.as_str(),
+            topic: reason.topic().map(Topic::as_str),
             created_at,
             expires_at,
             read_at: None,
@@ -79,7 +93,7 @@ impl<'a> Item<'a> {
 
 impl<'a> From<&'a InboxItem> for Item<'a> {
     fn from(item: &'a InboxItem) -> Self {
-        let arrived = Self::arriving(item.id, item.seq, &item.content, item.created_at, item.expires_at);
+        let arrived = Self::arriving(item.id, item.seq, &item.content, &item.reason, item.created_at, item.expires_at);
         Self { read_at: item.read_at, archived_at: item.archived_at, ..arrived }
     }
 }
@@ -102,6 +116,7 @@ mod tests {
                 data: Some(serde_json::json!({"amount": 120})),
                 action_url: Some("/payments".into()),
             },
+            reason: Reason::Topic("team:7".parse().unwrap()),
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,
@@ -112,7 +127,7 @@ mod tests {
             serde_json::json!({
                 "id": "00000000-0000-0000-0000-000000000000", "seq": 7, "kind": "payment_received", "category": null,
                 "priority": "high", "title": "Paid", "message": null, "data": {"amount": 120},
-                "actionUrl": "/payments", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
+                "actionUrl": "/payments", "reason": "topic", "topic": "team:7", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
                 "readAt": null, "archivedAt": null,
             })
         );

@@ -29,7 +29,7 @@ use crate::{
     revoker::Revoker,
     sockets::Sockets,
     store::Store,
-    tasks::{heads::HeadCheck, retention, vitals::Vitals},
+    tasks::{fanouts::Carrier, heads::HeadCheck, retention, vitals::Vitals},
     topics::Topics,
 };
 
@@ -52,14 +52,18 @@ pub struct Running {
 /// What the bus hands over, once there is somebody to take it.
 struct Inbound {
     hub: Hub,
+    fanout: Fanout,
     heads: HeadCheck,
     revoker: Revoker,
+    carrier: Carrier,
 }
 
 impl Inbound {
     fn take(&self, incoming: Incoming) {
         match incoming {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
+            Incoming::Arrived(arrivals) => self.fanout.hear_arrivals(&arrivals, Origin::Remote),
+            Incoming::Control(Control::ConnectedFirst(id)) => self.carrier.serve_connected(id),
             Incoming::Control(Control::Revoked) => self.revoker.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {
                 if !self.revoker.refuses(&identity) {
@@ -172,6 +176,7 @@ struct Core {
     authenticator: Authenticator,
     heads: HeadCheck,
     revoker: Revoker,
+    carrier: Carrier,
     sockets: Option<Sockets>,
     health: Arc<Health>,
     metrics: PrometheusHandle,
@@ -196,7 +201,14 @@ impl Core {
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
         let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
-        let _ = inbound.set(Inbound { hub: hub.clone(), heads: heads.clone(), revoker: revoker.clone() });
+        let carrier = Carrier::new(store.clone(), hub.clone(), bus.clone(), fanout.clone());
+        let _ = inbound.set(Inbound {
+            hub: hub.clone(),
+            fanout: fanout.clone(),
+            heads: heads.clone(),
+            revoker: revoker.clone(),
+            carrier: carrier.clone(),
+        });
         let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {
@@ -211,6 +223,7 @@ impl Core {
             authenticator,
             heads,
             revoker,
+            carrier,
             sockets,
             health,
             metrics,
@@ -222,6 +235,7 @@ impl Core {
         let (hub, store, bus) = (self.hub.clone(), self.store.clone(), self.bus.clone());
         let sweep = self.settings.retention.sweep;
         tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
+        tasks.spawn("fanouts", self.carrier.clone().run(tasks.stop.clone()));
         tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));

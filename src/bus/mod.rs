@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     auth::Identity,
     frame::Frame,
-    notification::{Epoch, Seq, Tenant, UserId, UserKey},
+    notification::{Epoch, Published, Seq, Tenant, UserId, UserKey},
     topic::Topic,
 };
 
@@ -43,6 +43,32 @@ pub struct Joined {
     pub subscribed: bool,
 }
 
+/// One notification that arrived in many inboxes at once: what every instance hears.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrivals {
+    /// Whose tenant.
+    pub tenant: Tenant,
+    /// What arrived; none when it is too large to carry.
+    pub notification: Option<Arc<Published>>,
+    /// Where it arrived.
+    pub rows: Vec<Arrival>,
+}
+
+/// Where a notification arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// In whose inbox.
+    pub user: UserId,
+    /// The stream's epoch.
+    pub epoch: Epoch,
+    /// Its place in the user's log, the newest.
+    pub seq: Seq,
+    /// The user's unread count with it.
+    pub unread: i64,
+    /// The topic that brought it; none when it went to everyone.
+    pub topic: Option<Topic>,
+}
+
 /// Something every instance must do at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
@@ -64,13 +90,17 @@ pub enum Control {
         /// Who left.
         users: Vec<UserId>,
     },
+    /// A large fan-out began: carry it to the users who are connected before the others.
+    ConnectedFirst(Uuid),
 }
 
 /// What the bus hands to this instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
     /// A subscribed user's stream moved.
     Announced(Announcement),
+    /// A notification arrived in many inboxes, by the doing of another instance.
+    Arrived(Arrivals),
     /// An order to all instances, this one too.
     Control(Control),
     /// The path was broken and is whole again: anything may have been missed.
@@ -119,6 +149,13 @@ impl Bus {
     pub fn announce(&self, announcements: Vec<Announcement>) {
         if let Self::Redis(bus) = self {
             bus.announce(announcements);
+        }
+    }
+
+    /// Tells the other instances of arrivals; neither waits nor fails.
+    pub fn tell_arrivals(&self, arrivals: Arrivals) {
+        if let Self::Redis(bus) = self {
+            bus.tell_arrivals(arrivals);
         }
     }
 

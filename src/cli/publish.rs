@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Mistake, access::Access};
 use crate::client::{follow::root_cause, wire::Problem};
-use crate::notification::Priority;
+use crate::{notification::Priority, topic::Topic};
 
 /// Items of one batch request; the server's own bound is not below this.
 const BATCH: usize = 500;
@@ -22,8 +22,14 @@ pub struct Args {
     #[command(flatten)]
     access: Access,
     /// For whom; may be given several times.
-    #[arg(long = "user", value_name = "ID", required_unless_present = "stdin")]
+    #[arg(long = "user", value_name = "ID", required_unless_present_any = ["topics", "everyone", "stdin"])]
     users: Vec<String>,
+    /// For the subscribers of a topic; may be given several times.
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<Topic>,
+    /// For every user of the tenant.
+    #[arg(long)]
+    everyone: bool,
     /// One line.
     #[arg(long, value_name = "TEXT", required_unless_present = "stdin")]
     title: Option<String>,
@@ -46,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Read notifications as lines of JSON and publish them in batches.
-    #[arg(long, conflicts_with_all = ["users", "title", "message", "kind", "priority", "data", "action_url", "idempotency_key"])]
+    #[arg(long, conflicts_with_all = ["users", "topics", "everyone", "title", "message", "kind", "priority", "data", "action_url", "idempotency_key"])]
     stdin: bool,
 }
 
@@ -69,6 +75,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 fn body(args: Args) -> anyhow::Result<Value> {
     let mut body = Map::new();
     body.insert("users".into(), args.users.into());
+    body.insert("topics".into(), args.topics.iter().map(Topic::as_str).collect());
+    body.insert("everyone".into(), args.everyone.into());
     let texts = [
         ("title", args.title),
         ("message", args.message),

@@ -58,6 +58,9 @@ pub enum ApiError {
     /// No such notification, or somebody else's: the two are not told apart.
     #[error("there is no such notification")]
     NoSuchItem,
+    /// The tenant has no such notification, or one that goes to no topic and not to everyone.
+    #[error("there is no such fan-out")]
+    NoSuchFanout,
     /// The caller has no such stream.
     #[error("there is no such stream")]
     NoSuchStream,
@@ -181,6 +184,7 @@ impl ApiError {
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
+            Self::NoSuchFanout => (StatusCode::NOT_FOUND, "no-such-fanout", "Not found"),
             Self::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "Not found"),
             Self::NoSuchTopic => (StatusCode::NOT_FOUND, "no-such-topic", "Not found"),
             Self::NoSuchTopicKind => (StatusCode::NOT_FOUND, "no-such-topic-kind", "Not found"),
@@ -305,6 +309,9 @@ impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::KeyReused => Self::KeyReused,
+            Refused::UnknownTopic { topic, place } => {
+                Self::Invalid(vec![FieldError::body(format!("/topics/{place}"), format!("there is no topic {topic}"))])
+            }
             Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
             Refused::Unavailable => Self::Unavailable,

@@ -7,6 +7,7 @@ mod cors;
 pub mod credentials;
 pub mod error;
 pub mod extract;
+mod fanouts;
 mod health;
 mod inbox;
 mod members;
@@ -104,6 +105,7 @@ route_table! {
     "/api/notifications/{id}/read"    => POST inbox::read;
     "/api/notifications/{id}/unread"  => POST inbox::unread;
     "/api/notifications/{id}/archive" => POST inbox::archive;
+    "/api/fanouts/{notificationId}"   => GET fanouts::progress;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;
     "/api/topics"                     => GET topics::mine;

@@ -17,7 +17,7 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    health, inbox, members, metrics_endpoint, publish, revocations, stream_docs, tickets, topic_kinds, topics,
+    fanouts, health, inbox, members, metrics_endpoint, publish, revocations, stream_docs, tickets, topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -32,7 +32,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
 #[openapi(
     info(title = "Tidings", description = DESCRIPTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
     paths(
-        publish::one, publish::batch,
+        publish::one, publish::batch, fanouts::progress,
         inbox::list, inbox::unread_count, inbox::get, inbox::read, inbox::unread, inbox::archive, inbox::delete,
         inbox::read_all,
         stream_docs::stream, tickets::create, stream_docs::extend,
@@ -118,6 +118,7 @@ refusals! {
     NoSuchTopic { "404" "There is no such topic" }
     NoSuchTopicKind { "404" "The kind is not registered" }
     NoSuchItem { "404" "The caller has no such notification" }
+    NoSuchFanout { "404" "There is no such publish, or it goes to no topic and not to everyone" }
     LargeBody { "413" "A bound was exceeded; `detail` names it" }
     BadType { "415" "The body is of another type" }
     BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }

@@ -38,9 +38,14 @@ const KEY_ON_BATCH: ApiError =
 pub struct Receipt {
     /// The notification's id.
     pub id: Uuid,
-    /// How many inboxes it went to.
+    /// How many inboxes of `users` it went to.
     #[schema(example = 1)]
     pub recipients: usize,
+    /// `true` when it goes to topics or to everyone besides, behind this answer: `GET /api/fanouts/{id}` tells how far it
+    /// came. Absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub fanout: bool,
 }
 
 /// What became of one item of a batch.
@@ -65,7 +70,7 @@ pub struct Outcomes {
 
 impl From<&Accepted> for Receipt {
     fn from(accepted: &Accepted) -> Self {
-        Self { id: accepted.id, recipients: accepted.recipients }
+        Self { id: accepted.id, recipients: accepted.recipients, fanout: accepted.fanout }
     }
 }
 

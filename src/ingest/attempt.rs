@@ -47,7 +47,7 @@ impl Ingest {
 
 fn refused(reason: &Refused) -> Outcome {
     match reason {
-        Refused::KeyReused | Refused::Unstorable => Outcome::Refused(reason.to_string()),
+        Refused::KeyReused | Refused::UnknownTopic { .. } | Refused::Unstorable => Outcome::Refused(reason.to_string()),
         Refused::Overloaded { .. } | Refused::Unavailable => Outcome::Unavailable,
     }
 }
@@ -57,7 +57,7 @@ fn chunks(mut items: &[NewNotification], rows: usize) -> impl Iterator<Item = &[
     std::iter::from_fn(move || {
         let mut sum = 0;
         let fitting = items.iter().take_while(|item| {
-            sum += item.users.len();
+            sum += item.users.len().max(1);
             sum <= rows
         });
         let count = fitting.count().max(1);

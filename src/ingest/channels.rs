@@ -1,4 +1,5 @@
-//! The quick way in: `PUBLISH <prefix>:publish:<tenant>:user:<id> <body>`. All instances hear it, one stores it.
+//! The quick way in: `PUBLISH <prefix>:publish:<tenant>:user:<id> <body>`, or `...:topic:<name>`. All instances hear it,
+//! one stores it.
 //!
 //! Fire and forget, as pub/sub is: what is published while no instance listens is gone.
 
@@ -18,9 +19,9 @@ use crate::{
         connection::Listener,
         servers::{RESPONSE, timed_out},
     },
-    message,
+    message::{self, Recipient},
     metrics::LIMIT_HITS,
-    notification::{NewNotification, Source, Tenant, UserId},
+    notification::{Malformed, NewNotification, Source, Tenant},
 };
 
 /// Most messages that wait to be claimed; what comes beyond is dropped and counted.
@@ -201,22 +202,24 @@ impl Ingest {
 
     /// The publish that a message holds, or why it holds none.
     fn parse(&self, heard: &Heard) -> Result<NewNotification, String> {
-        let (tenant, user) = self.recipient(&heard.channel)?;
+        let (tenant, recipient) = self.recipient(&heard.channel)?;
         let message =
-            message::parse_for(user, &heard.payload, &self.limits).map_err(|problems| problems.to_string())?;
+            message::parse_for(recipient, &heard.payload, &self.limits).map_err(|problems| problems.to_string())?;
         Ok(message.into_new(tenant, Source::Channel, None))
     }
 
-    /// The recipient in a channel's name: the id is everything after `user:`, whatever it holds.
-    fn recipient(&self, channel: &[u8]) -> Result<(Tenant, UserId), String> {
-        const FORM: &str = "the channel is not <prefix>:publish:<tenant>:user:<id>";
+    /// The recipient in a channel's name: the id is everything after `user:`, the topic everything after `topic:`.
+    fn recipient(&self, channel: &[u8]) -> Result<(Tenant, Recipient), String> {
+        const FORM: &str = "the channel is neither <prefix>:publish:<tenant>:user:<id> nor ...:topic:<name>";
         let (tenant, target) = self.target(channel).ok_or(FORM)?;
         let tenant: Tenant = tenant.parse().map_err(|_| FORM)?;
         match target.split_once(':') {
-            Some(("user", user)) => Ok((tenant, user.parse().map_err(|error| format!("{error}"))?)),
-            Some(("topic", _)) => Err("topics cannot be published to by channel".to_owned()),
-            _ => Err(FORM.to_owned()),
+            Some(("user", user)) => user.parse().map(Recipient::User),
+            Some(("topic", topic)) => topic.parse().map(Recipient::Topic),
+            _ => return Err(FORM.to_owned()),
         }
+        .map(|recipient| (tenant, recipient))
+        .map_err(|Malformed(why)| why.to_owned())
     }
 
     fn target<'a>(&self, channel: &'a [u8]) -> Option<(&'a str, &'a str)> {

@@ -1,6 +1,6 @@
 //! The bounds of a message's fields; every broken one is reported, not only the first.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hash};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -10,8 +10,10 @@ use super::{
     Message,
     problem::{Problem, Problems, escape},
 };
-use crate::notification::{KIND_BYTES, Malformed, UserId};
+use crate::notification::{KIND_BYTES, Malformed};
 
+/// Most topics of one publish: each is looked up.
+const TOPICS: usize = 20;
 const TITLE_CHARS: usize = 500;
 const MESSAGE_CHARS: usize = 10_000;
 const DATA_DEPTH: usize = 32;
@@ -32,16 +34,38 @@ pub fn idempotency_key(text: &str) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Drops repeated recipients and bounds the rest.
-pub(super) fn recipients(users: &mut Vec<UserId>, most: usize) -> Result<(), Problems> {
-    if users.len() > 1 {
-        let mut seen = HashSet::with_capacity(users.len());
-        users.retain(|user| seen.insert(user.clone()));
+/// Drops repeated recipients and bounds the rest; `most` is of users.
+pub(super) fn recipients(message: &mut Message, most: usize) -> Result<(), Problems> {
+    let Message { users, topics, everyone, .. } = message;
+    drop_repeated(users);
+    drop_repeated(topics);
+    if topics.len() > TOPICS {
+        return Err(Problems::one("/topics", format!("at most {TOPICS} topics")));
     }
-    if users.is_empty() || users.len() > most {
-        return Err(Problems::one("/users", format!("1 to {most} recipients are required")));
+    if users.len() > most || (users.is_empty() && topics.is_empty() && !*everyone) {
+        return Err(Problems::one("/users", format!("1 to {most} recipients, or topics, or everyone, are required")));
     }
     Ok(())
+}
+
+fn drop_repeated<T: Clone + Eq + Hash>(list: &mut Vec<T>) {
+    if list.len() > 1 {
+        let mut seen = HashSet::with_capacity(list.len());
+        list.retain(|each| seen.insert(each.clone()));
+    }
+}
+
+/// Refuses a body that names recipients where the channel does.
+pub(super) fn names_nobody(message: &Message) -> Result<(), Problems> {
+    let named = [
+        ("/users", !message.users.is_empty()),
+        ("/topics", !message.topics.is_empty()),
+        ("/everyone", message.everyone),
+    ];
+    match named.into_iter().find(|(_, named)| *named) {
+        Some((pointer, _)) => Err(Problems::one(pointer, "the channel names the recipient, so the body must not")),
+        None => Ok(()),
+    }
 }
 
 /// Checks all fields but the recipients.

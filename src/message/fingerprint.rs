@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{DEFAULT_KIND, Message};
-use crate::notification::UserId;
+use crate::{notification::UserId, topic::Topic};
 
 /// Sorted keys, sorted recipients, nothing absent, no idempotency key, a comma after everything.
 pub(super) fn of(message: &Message) -> [u8; 32] {
@@ -17,14 +17,26 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
     users.sort_unstable();
     let mut text = Vec::with_capacity(512);
     text.push(b'{');
+    // What came with a later version is only written where it is used: the form of all other bodies stays as it was.
+    if let Some(actor) = &message.actor {
+        field(&mut text, "actor", |text| plain(text, actor));
+    }
     field(&mut text, "actionUrl", |text| plain(text, &message.action_url));
     field(&mut text, "category", |text| plain(text, &message.category));
     field(&mut text, "data", |text| value(text, message.data.as_ref().unwrap_or(&Value::Null)));
+    if message.everyone {
+        field(&mut text, "everyone", |text| plain(text, &true));
+    }
     field(&mut text, "expiresAt", |text| plain(text, &message.expires_at));
     field(&mut text, "kind", |text| plain(text, message.kind.as_deref().unwrap_or(DEFAULT_KIND)));
     field(&mut text, "message", |text| plain(text, &message.message));
     field(&mut text, "priority", |text| plain(text, &message.priority.unwrap_or_default()));
     field(&mut text, "title", |text| plain(text, &message.title));
+    if !message.topics.is_empty() {
+        let mut topics: Vec<&str> = message.topics.iter().map(Topic::as_str).collect();
+        topics.sort_unstable();
+        field(&mut text, "topics", |text| list(text, &topics, plain));
+    }
     field(&mut text, "users", |text| list(text, &users, plain));
     text.push(b'}');
     Sha256::digest(text).into()

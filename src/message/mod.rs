@@ -19,8 +19,10 @@ pub use self::{
     problem::{Problem, Problems},
 };
 use crate::{
+    audience::Audience,
     config::PublishSettings,
     notification::{Content, NewNotification, Priority, Source, Tenant, UserId},
+    topic::Topic,
 };
 
 /// What a publisher writes. Only [`parse`] and [`parse_for`] make one, so every bound holds.
@@ -31,6 +33,16 @@ pub struct Message {
     #[serde(default, deserialize_with = "problem::user_ids", serialize_with = "problem::user_texts")]
     #[schema(value_type = Vec<String>, example = json!(["u1"]))]
     users: Vec<UserId>,
+    /// Topics whose subscribers get it, at most 20; each must be known.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 20, example = json!(["team:7"]))]
+    topics: Vec<Topic>,
+    /// Whether every user of the tenant gets it.
+    #[serde(default)]
+    everyone: bool,
+    /// Who caused it: a user's id that is no recipient by topic or by `everyone`. Named in `users`, it is one.
+    #[schema(value_type = Option<String>, example = "u7")]
+    actor: Option<UserId>,
     /// What happened: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`; `system_alert` when absent.
     kind: Option<String>,
     /// The group of kinds that a user sets preferences for; same characters as `kind`.
@@ -64,20 +76,30 @@ const DEFAULT_KIND: &str = "system_alert";
 /// Everything that is wrong with it.
 pub fn parse(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
     let mut message = read(bytes, limits)?;
-    check::recipients(&mut message.users, limits.recipients)?;
+    check::recipients(&mut message, limits.recipients)?;
     Ok(message)
+}
+
+/// Whom a channel is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// One user.
+    User(UserId),
+    /// The subscribers of a topic.
+    Topic(Topic),
 }
 
 /// Parses a body whose recipient is known from elsewhere and which therefore must name none.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse_for(user: UserId, bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
+pub fn parse_for(recipient: Recipient, bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
     let mut message = read(bytes, limits)?;
-    if !message.users.is_empty() {
-        return Err(Problems::one("/users", "the channel names the recipient, so the body must not"));
+    check::names_nobody(&message)?;
+    match recipient {
+        Recipient::User(user) => message.users.push(user),
+        Recipient::Topic(topic) => message.topics.push(topic),
     }
-    message.users = vec![user];
     Ok(message)
 }
 
@@ -121,6 +143,7 @@ impl Message {
             id: Uuid::now_v7(),
             tenant,
             users: self.users,
+            audience: Audience { topics: self.topics, everyone: self.everyone, actor: self.actor },
             content,
             idempotency_key: self.idempotency_key.or(default_key),
             fingerprint,

@@ -56,7 +56,10 @@ fn every_broken_bound_is_named_by_its_place() {
         ("expiresAt", "2020-01-01T00:00:00Z".into(), "/expiresAt"),
         ("expiresAt", "2200-01-01T00:00:00Z".into(), "/expiresAt"),
         ("expiresAt", "tomorrow".into(), "/expiresAt"),
-        ("topics", serde_json::json!(["team:7"]), "/topics"),
+        ("topics", serde_json::json!(["team:7", "team:"]), "/topics/1"),
+        ("topics", (0..21).map(|number| format!("t{number}")).collect::<Value>(), "/topics"),
+        ("everyone", "yes".into(), "/everyone"),
+        ("actor", "".into(), "/actor"),
         ("deliverAt", "2199-01-01T00:00:00Z".into(), "/deliverAt"),
     ];
     for (field, value, pointer) in cases {
@@ -119,6 +122,9 @@ fn the_fingerprint_sees_the_content_and_not_its_writing() {
         assert_eq!(print(text), one, "{text}");
     }
     for text in [
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"topics":["x"]}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"everyone":true}"#,
+        r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2]},"actor":"a"}"#,
         r#"{"users":["a"],"title":"t","data":{"x":1,"y":[2]}}"#,
         r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":[2,2]}}"#,
         r#"{"users":["a","b"],"title":"t","data":{"x":1,"y":"[2]"}}"#,
@@ -158,11 +164,31 @@ fn a_cloud_event_is_read_as_its_data() {
 #[test]
 fn a_body_for_a_known_recipient_names_none() {
     let user: UserId = "u:1".parse().unwrap();
-    let message = parse_for(user.clone(), br#"{"title":"t"}"#, &limits()).unwrap();
-    let new = message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()));
-    assert_eq!((new.users, new.idempotency_key.as_deref()), (vec![user.clone()], Some("k")));
-    let named = parse_for(user, br#"{"title":"t","users":["x"]}"#, &limits());
-    assert_eq!(named.unwrap_err().0[0].pointer, "/users");
+    let new = |recipient: Recipient| {
+        let message = parse_for(recipient, br#"{"title":"t","actor":"a"}"#, &limits()).unwrap();
+        message.into_new("acme".parse().unwrap(), Source::Channel, Some("k".into()))
+    };
+    let to_user = new(Recipient::User(user.clone()));
+    assert_eq!((to_user.users, to_user.idempotency_key.as_deref()), (vec![user.clone()], Some("k")));
+    let topic: Topic = "team:7".parse().unwrap();
+    let to_topic = new(Recipient::Topic(topic.clone()));
+    assert_eq!((to_topic.users, to_topic.audience.topics), (vec![], vec![topic]));
+    for (field, value) in [("users", r#"["x"]"#), ("topics", r#"["x"]"#), ("everyone", "true")] {
+        let body = format!(r#"{{"title":"t","{field}":{value}}}"#);
+        let named = parse_for(Recipient::User(user.clone()), body.as_bytes(), &limits());
+        assert_eq!(named.unwrap_err().0[0].pointer, format!("/{field}"));
+    }
+}
+
+#[test]
+fn a_body_may_name_topics_or_everyone_instead_of_users() {
+    let audience = |body: Value| read_one(&body).unwrap().audience;
+    let by_topic = audience(serde_json::json!({"title": "t", "topics": ["b", "a", "b"], "actor": "u1"}));
+    assert_eq!(by_topic.topics.iter().map(Topic::as_str).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(by_topic.actor.as_ref().map(UserId::as_str), Some("u1"));
+    assert!(audience(serde_json::json!({"title": "t", "everyone": true})).everyone);
+    let nobody = serde_json::json!({"title": "t", "topics": [], "everyone": false, "actor": "u1"});
+    assert_eq!(pointers(read_one(&nobody)), ["/users"]);
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The write of publishes: one statement, one transaction, whatever their number.
 
 use std::{
+    collections::HashMap,
     iter::{Peekable, from_fn},
     vec::IntoIter,
 };
@@ -15,10 +16,16 @@ use diesel::{
         Array, BigInt, Binary, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
     },
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Store, Unavailable, prepared::Prepared, repeat, schema::notifications};
+use super::{
+    Store, Unavailable,
+    fanouts::{self, Begun},
+    prepared::Prepared,
+    repeat,
+    schema::notifications,
+};
 use crate::notification::{Epoch, NewNotification, Seq};
 
 /// One inbox row as it was written.
@@ -58,6 +65,8 @@ pub enum Appended {
     },
     /// Its idempotency key had been used with another body.
     KeyReused,
+    /// Its tenant does not know the topic at this place of its list.
+    UnknownTopic(usize),
     /// The database does not take its values.
     Unstorable,
 }
@@ -70,8 +79,14 @@ impl Store {
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
     pub async fn append(&self, items: &[NewNotification]) -> Result<Vec<Appended>, Unavailable> {
         let keep = self.shared.retention.keep.as_secs_f64();
-        match repeat!(self.shared, writer, conn => write(conn, items, keep)) {
-            Ok(rows) => self.answers(items, rows).await,
+        let narrow = items.iter().all(|item| item.audience.is_empty());
+        let outcome = if narrow {
+            repeat!(self.shared, writer, conn => write_direct(conn, items, keep))
+        } else {
+            repeat!(self.shared, writer, conn => conn.transaction(async |conn| write_all(conn, items, keep).await))
+        };
+        match outcome {
+            Ok(outcome) => self.answers(items, outcome).await,
             Err(failure) if !failure.is_unstorable() => Err(Unavailable),
             Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
             Err(_) => {
@@ -83,10 +98,12 @@ impl Store {
         }
     }
 
-    /// What became of each item: written now where it has rows, else known from before.
-    async fn answers(&self, items: &[NewNotification], rows: Vec<PlacedRow>) -> Result<Vec<Appended>, Unavailable> {
-        let mut rows = rows.into_iter().peekable();
-        let written: Vec<_> = items.iter().map(|item| take_written(item, &mut rows)).collect();
+    /// What became of each item: written now where it has rows or begins a fan-out, else known from before.
+    async fn answers(&self, items: &[NewNotification], outcome: Outcome) -> Result<Vec<Appended>, Unavailable> {
+        let mut rows = outcome.rows.into_iter().peekable();
+        let begun: HashMap<Uuid, Begun> = outcome.begun.into_iter().map(|begun| (begun.id, begun)).collect();
+        let written = |item: &_| take_written(item, &mut rows).or_else(|| begun.get(&item.id).map(Written::from));
+        let written: Vec<Option<Written>> = items.iter().map(written).collect();
         let known: Vec<_> = items.iter().zip(&written).filter(|(_, now)| now.is_none()).map(|(item, _)| item).collect();
         let first_ones = match known.as_slice() {
             [] => Vec::new(),
@@ -94,7 +111,7 @@ impl Store {
         };
         let answer = |(item, now): (&_, Option<Written>)| match now {
             Some(written) => Appended::Written(written),
-            None => verdict(item, &first_ones),
+            None => verdict(item, &first_ones, &outcome.unknown_topics),
         };
         Ok(items.iter().zip(written).map(answer).collect())
     }
@@ -122,11 +139,40 @@ impl From<PlacedRow> for Placed {
     }
 }
 
+/// What one transaction did.
+#[derive(Default)]
+struct Outcome {
+    rows: Vec<PlacedRow>,
+    begun: Vec<Begun>,
+    /// Items that were not written, each with the place of a topic that does not exist.
+    unknown_topics: HashMap<Uuid, usize>,
+}
+
+impl From<&Begun> for Written {
+    /// A publish that names no user.
+    fn from(begun: &Begun) -> Self {
+        Self { created_at: begun.created_at, expires_at: begun.expires_at, rows: Vec::new() }
+    }
+}
+
 /// Takes the item's rows off the front; none when it was not written.
 fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
     let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
     let placed: Vec<Placed> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(Placed::from).collect();
     (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed })
+}
+
+async fn write_direct(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
+    Ok(Outcome { rows: write(conn, items, keep).await?, ..Outcome::default() })
+}
+
+/// Writes items of which some begin a fan-out, but for those whose topics do not exist.
+async fn write_all(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
+    let unknown_topics = fanouts::unknown_topics(conn, items).await?;
+    let known: Vec<_> = items.iter().filter(|item| !unknown_topics.contains_key(&item.id)).cloned().collect();
+    let rows = write(conn, &known, keep).await?;
+    let begun = fanouts::begin(conn, &known).await?;
+    Ok(Outcome { rows, begun, unknown_topics })
 }
 
 /// Its plan reads no table, so that the writers' connections may keep it.
@@ -187,7 +233,7 @@ async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) ->
         .await
 }
 
-fn verdict(item: &NewNotification, first_ones: &[FirstOne]) -> Appended {
+fn verdict(item: &NewNotification, first_ones: &[FirstOne], unknown_topics: &HashMap<Uuid, usize>) -> Appended {
     let first = first_ones.iter().find(|first| {
         first.id == item.id
             || (item.idempotency_key.is_some()
@@ -199,6 +245,6 @@ fn verdict(item: &NewNotification, first_ones: &[FirstOne]) -> Appended {
             Appended::Repeated { id: first.id, recipients: usize::try_from(first.recipients).unwrap_or(0) }
         }
         Some(_) => Appended::KeyReused,
-        None => Appended::Unstorable,
+        None => unknown_topics.get(&item.id).map_or(Appended::Unstorable, |&place| Appended::UnknownTopic(place)),
     }
 }

@@ -17,7 +17,10 @@ use super::{
     schema::{inbox, inbox_unread, notifications},
     streams,
 };
-use crate::notification::{Content, Cursor, InboxItem, Priority, Seq, UserKey};
+use crate::{
+    audience::Reason,
+    notification::{Content, Cursor, InboxItem, Priority, Published, Seq, UserKey},
+};
 
 /// Most items that a list with a filter of content looks through: a rare kind in a large inbox must not cost more.
 pub const LOOKED_THROUGH: i64 = 1_000;
@@ -101,7 +104,7 @@ impl Store {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications)]
-struct ContentRow {
+pub(super) struct ContentRow {
     id: Uuid,
     kind: String,
     category: Option<String>,
@@ -112,6 +115,8 @@ struct ContentRow {
     action_url: Option<String>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    /// As the publish named them; none where it named none.
+    pub(super) topics: Option<Vec<String>>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -120,24 +125,38 @@ struct InboxRow {
     seq: Seq,
     read_at: Option<DateTime<Utc>>,
     archived_at: Option<DateTime<Utc>>,
+    reason: i16,
+    /// The place of the topic that brought it, from 1.
+    topic: Option<i16>,
+}
+
+impl From<ContentRow> for Published {
+    fn from(row: ContentRow) -> Self {
+        let content = Content {
+            kind: row.kind,
+            category: row.category,
+            priority: Priority::from_rank(row.priority),
+            title: row.title,
+            message: row.body,
+            data: row.data,
+            action_url: row.action_url,
+        };
+        Self { id: row.id, content, created_at: row.created_at, expires_at: row.expires_at }
+    }
 }
 
 impl From<(InboxRow, ContentRow)> for InboxItem {
-    fn from((row, content): (InboxRow, ContentRow)) -> Self {
+    fn from((row, mut content): (InboxRow, ContentRow)) -> Self {
+        let topics = content.topics.take().unwrap_or_default();
+        let topic = row.topic.and_then(|place| topics.get(usize::try_from(place - 1).ok()?));
+        let published = Published::from(content);
         Self {
-            id: content.id,
+            id: published.id,
             seq: row.seq,
-            content: Content {
-                kind: content.kind,
-                category: content.category,
-                priority: Priority::from_rank(content.priority),
-                title: content.title,
-                message: content.body,
-                data: content.data,
-                action_url: content.action_url,
-            },
-            created_at: content.created_at,
-            expires_at: content.expires_at,
+            content: published.content,
+            reason: Reason::from_stored(row.reason, topic.map(String::as_str)),
+            created_at: published.created_at,
+            expires_at: published.expires_at,
             read_at: row.read_at,
             archived_at: row.archived_at,
         }

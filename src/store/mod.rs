@@ -11,6 +11,7 @@ mod coalesce;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod failure;
+mod fanouts;
 mod inbox;
 mod members;
 mod page;
@@ -45,6 +46,7 @@ pub use access::TICKET_TTL;
 pub use account::{AccountChange, Stamped};
 pub use activity::Activity;
 pub use append::{Appended, Placed, Written};
+pub use fanouts::{CHUNK, Chunk, FanoutProgress, Reached};
 pub use inbox::{InboxPage, LOOKED_THROUGH, ListQuery};
 pub use members::Member;
 pub use page::{Ask, Page, Position, Row};

@@ -15,7 +15,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{account::AccountChange, streams};
-use crate::notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey};
+use crate::{
+    audience::Reason,
+    notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey},
+};
 
 /// A place in a stream: after a change, or within the rows that share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +144,10 @@ struct PageRow {
     archived_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    reason: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    topic: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     account: Option<String>,
     #[diesel(sql_type = Bool)]
@@ -248,6 +255,7 @@ impl PageRow {
                 data: self.data,
                 action_url: self.action_url,
             },
+            reason: Reason::from_stored(self.reason?, self.topic.as_deref()),
             created_at: self.created_at?,
             expires_at: self.expires_at?,
             read_at: self.read_at,

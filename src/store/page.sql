@@ -6,7 +6,7 @@
 select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, change.notification_id,
-    change.read_at, change.archived_at, change.deleted_at,
+    change.read_at, change.archived_at, change.deleted_at, change.reason, n.topics[change.topic] as topic,
     change.account, subscription.topic is not null as subscribed, subscription.muted_until,
     n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.created_at, n.expires_at
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
@@ -19,7 +19,7 @@ left join lateral (
         (
             select
                 seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at,
-                null as account
+                reason, topic, null as account
             from inbox
             where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
             order by seq
@@ -29,7 +29,7 @@ left join lateral (
         (
             select
                 noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at,
-                null
+                item.reason, item.topic, null
             from (
                 select changed_seq, seq
                 from inbox_changes as c
@@ -46,7 +46,7 @@ left join lateral (
         )
         union all
         (
-            select changed_seq, changed_seq, false, null, null, null, null, name
+            select changed_seq, changed_seq, false, null, null, null, null, null, null, name
             from account_changes as a
             where a.tenant = asked.tenant and a.user_id = asked.user_id and a.changed_seq > asked.after_seq
             order by changed_seq

@@ -10,6 +10,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    fanouts (notification_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        everyone -> Bool,
+        actor -> Nullable<Text>,
+        stage -> Int2,
+        after_user -> Text,
+        delivered -> Int8,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        worked_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+        swept_user -> Text,
+    }
+}
+
+diesel::table! {
     inbox (tenant, user_id, seq) {
         tenant -> Text,
         user_id -> Text,
@@ -20,6 +37,7 @@ diesel::table! {
         archived_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
         reason -> Int2,
+        topic -> Nullable<Int2>,
     }
 }
 
@@ -58,6 +76,7 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         swept_at -> Nullable<Timestamptz>,
+        topics -> Nullable<Array<Text>>,
     }
 }
 
@@ -131,6 +150,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     account_changes,
+    fanouts,
     inbox,
     inbox_changes,
     inbox_unread,

@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    arrivals,
     backoff::Backoff,
     connection::Connection,
     names::Names,
@@ -19,7 +20,7 @@ use super::{
     wire,
 };
 use crate::{
-    bus::{Announcement, Control},
+    bus::{Announcement, Arrivals, Control},
     metrics::BUS_DROPPED,
 };
 
@@ -34,6 +35,7 @@ const QUICK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Announcement(Announcement),
+    Arrivals(Arrivals),
     Control(Control),
     /// An order whose giver is told when Redis has taken it, or will not.
     Order(Control, oneshot::Sender<()>),
@@ -71,7 +73,8 @@ impl Announcer {
     }
 
     async fn deliver(&mut self, batch: &mut Vec<Outgoing>) {
-        let announcements = batch.iter().filter(|item| matches!(item, Outgoing::Announcement(_))).count();
+        let announcements =
+            batch.iter().filter(|item| matches!(item, Outgoing::Announcement(_) | Outgoing::Arrivals(_))).count();
         if batch.iter().any(|item| matches!(item, Outgoing::Reconnect)) {
             self.forget();
         }
@@ -89,6 +92,9 @@ impl Announcer {
     fn render(&self, item: &Outgoing) -> Vec<(String, Vec<u8>)> {
         match item {
             Outgoing::Announcement(item) => vec![(self.names.user(&item.key), wire::announcement(item))],
+            Outgoing::Arrivals(item) => {
+                vec![(self.names.arrivals().to_owned(), arrivals::write(&self.instance, item))]
+            }
             Outgoing::Control(item) | Outgoing::Order(item, _) => {
                 vec![(self.names.control().to_owned(), wire::control(&self.instance, item))]
             }

@@ -4,6 +4,7 @@
 //! what was missed. Nothing here stores anything.
 
 mod announcer;
+mod arrivals;
 mod names;
 mod probe;
 mod relay;
@@ -41,7 +42,7 @@ pub use self::{
     relay::{Ready, Relay},
     servers::Servers,
 };
-use super::{Announcement, Control, Health, Incoming, Sink};
+use super::{Announcement, Arrivals, Control, Health, Incoming, Sink};
 use crate::{config::RedisSettings, metrics::BUS_DROPPED, notification::UserKey};
 
 /// Longest time that a caller waits for the confirmation of a subscription.
@@ -123,6 +124,12 @@ impl RedisBus {
             if self.0.outgoing.try_send(Outgoing::Announcement(announcement)).is_err() {
                 metrics::counter!(BUS_DROPPED).increment(1);
             }
+        }
+    }
+
+    pub(super) fn tell_arrivals(&self, arrivals: Arrivals) {
+        if self.0.outgoing.try_send(Outgoing::Arrivals(arrivals)).is_err() {
+            metrics::counter!(BUS_DROPPED).increment(1);
         }
     }
 

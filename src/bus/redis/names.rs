@@ -16,6 +16,7 @@ const CLUSTER_PROBES: u16 = 16;
 pub(super) struct Names {
     user_prefix: String,
     control: String,
+    arrivals: String,
     probes: Vec<String>,
 }
 
@@ -24,6 +25,7 @@ pub(super) struct Names {
 pub(super) enum Purpose {
     User(UserKey),
     Control,
+    Arrivals,
     Probe,
 }
 
@@ -33,6 +35,7 @@ impl Names {
         Self {
             user_prefix: format!("{prefix}:{{"),
             control: format!("{prefix}:control"),
+            arrivals: format!("{prefix}:arrivals"),
             probes: (0..count).map(|index| probe(prefix, instance, index, count)).collect(),
         }
     }
@@ -47,6 +50,11 @@ impl Names {
         &self.control
     }
 
+    /// The channel of what arrives in many inboxes at once, which all instances hear.
+    pub(super) fn arrivals(&self) -> &str {
+        &self.arrivals
+    }
+
     /// Never empty.
     pub(super) fn probes(&self) -> &[String] {
         &self.probes
@@ -59,6 +67,9 @@ impl Names {
         }
         if channel == self.control {
             return Some(Purpose::Control);
+        }
+        if channel == self.arrivals {
+            return Some(Purpose::Arrivals);
         }
         self.probes.iter().any(|probe| probe == channel).then_some(Purpose::Probe)
     }

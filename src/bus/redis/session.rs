@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     announcer::Outgoing,
+    arrivals,
     backoff::Backoff,
     connection::{Connection, Listener},
     names::{Names, Purpose},
@@ -106,7 +107,7 @@ impl Subscriber {
         self.wanted.restart();
         self.probe.restart();
         connection.subscribe(self.names.probes()).await?;
-        connection.subscribe(&[self.names.control()]).await?;
+        connection.subscribe(&[self.names.control(), self.names.arrivals()]).await?;
         self.catch_up(connection).await?;
         self.send_probe();
         timeout(FIRST_ECHO, self.probe.whole()).await.map_err(|_| Broken::Silent)?;
@@ -219,6 +220,12 @@ impl Subscriber {
                 let (origin, control) = wire::read_control(&message)?;
                 if origin != &*self.instance {
                     (self.sink)(Incoming::Control(control));
+                }
+            }
+            Purpose::Arrivals => {
+                let (origin, arrivals) = arrivals::read(&message)?;
+                if origin != &*self.instance {
+                    (self.sink)(Incoming::Arrived(arrivals));
                 }
             }
             Purpose::Probe => {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// First word of every message; a change of the form takes another number.
-const VERSION: &str = "T1";
+pub(super) const VERSION: &str = "T1";
 /// Most bytes of all frames of an announcement; what is larger is announced without them and read from the store.
 pub(super) const FRAME_BYTES: usize = 16 * 1024;
 /// Most frames of an announcement.
@@ -135,6 +135,7 @@ fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
 pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
     let order = match control {
         Control::Revoked => "revoked".to_owned(),
+        Control::ConnectedFirst(notification) => format!("connected-first {notification}"),
         Control::Extend { connection, identity } => {
             // An identity is plain data: it always serialises.
             format!("extend {connection} {}", serde_json::to_string(identity).unwrap_or_default())
@@ -154,6 +155,10 @@ pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
     let mut words = message.splitn(5, ' ').skip(1);
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(origin), Some("revoked"), None, None) => Ok((origin, Control::Revoked)),
+        (Some(origin), Some("connected-first"), Some(notification), None) => {
+            let notification = notification.parse().map_err(|_| Foreign::Malformed)?;
+            Ok((origin, Control::ConnectedFirst(notification)))
+        }
         (Some(origin), Some("extend"), Some(connection), Some(identity)) => {
             let connection = connection.parse().map_err(|_| Foreign::Malformed)?;
             let identity = serde_json::from_str(identity).map_err(|_| Foreign::Malformed)?;
@@ -184,7 +189,7 @@ pub(super) fn read_probe(message: &[u8]) -> Result<(u64, usize), Foreign> {
 }
 
 /// The words after the version.
-fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign> {
+pub(super) fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign> {
     let mut words = header.split(' ');
     let version = words.next().unwrap_or_default();
     if version == VERSION {
@@ -199,7 +204,7 @@ fn short(message: &[u8]) -> Result<&str, Foreign> {
     text(&message[..message.len().min(HEADER_BYTES)])
 }
 
-fn text(bytes: &[u8]) -> Result<&str, Foreign> {
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Foreign> {
     // A newer version may hold anything after its first word.
     let newer = |_| match bytes.split(|&byte| byte == b' ').next().map(str::from_utf8) {
         Some(Ok(version)) => words(version).err().unwrap_or(Foreign::Malformed),
@@ -208,12 +213,12 @@ fn text(bytes: &[u8]) -> Result<&str, Foreign> {
     str::from_utf8(bytes).map_err(newer)
 }
 
-fn is_epoch(text: &str) -> bool {
+pub(super) fn is_epoch(text: &str) -> bool {
     (1..=EPOCH_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A number of plain digits: no sign, no overflow.
-fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+pub(super) fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
 }
@@ -320,6 +325,9 @@ mod tests {
         let many = Control::Unsubscribed { tenant: key().tenant, topic: "team:7".parse().unwrap(), users };
         assert_eq!(read_control(&control("i-1", &many)), Ok(("i-1", many)));
         assert_eq!(read_control(b"T1 i-1 unsubscribed acme [\"team:7\"]"), Err(Foreign::Malformed));
+        let first = Control::ConnectedFirst(uuid::Uuid::from_u128(7));
+        assert_eq!(read_control(&control("i-1", &first)), Ok(("i-1", first)));
+        assert_eq!(read_control(b"T1 i-1 connected-first x"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T1 i-1 other"), Err(Foreign::Malformed));
         assert_eq!(read_control(b"T2 i-1 other"), Err(Foreign::Newer));
         assert_eq!(read_probe(&probe(u64::MAX, 15)), Ok((u64::MAX, 15)));

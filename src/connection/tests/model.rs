@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    audience::Reason,
     bus::Announcement,
     connection::{Asked, Chunk, Filter},
     frame::Frame,
@@ -189,6 +190,7 @@ fn item(seq: Seq, row: &Stored) -> InboxItem {
         id: id(seq),
         seq,
         content: Content { kind, category: None, priority, title, message: None, data: None, action_url: None },
+        reason: Reason::Direct,
         created_at: at,
         expires_at: at,
         read_at: (row.stage >= Stage::Read).then_some(at),

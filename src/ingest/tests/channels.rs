@@ -41,7 +41,7 @@ async fn a_refused_channel_message_leaves_one_dead_letter() {
         ("tidings:publish:acme:user:u", &long, "65536 bytes"),
         ("tidings:publish:acme:user:", r#"{"title":"t"}"#, "user's id"),
         ("tidings:publish:a b:user:u", r#"{"title":"t"}"#, "channel"),
-        ("tidings:publish:acme:topic:x", r#"{"title":"t"}"#, "topics"),
+        ("tidings:publish:acme:topic:x y", r#"{"title":"t"}"#, "a topic is"),
         ("tidings:publish:x", r#"{"title":"t"}"#, "channel"),
     ];
     for (channel, message, _) in refused {

@@ -44,7 +44,7 @@ impl Kept {
     }
 
     fn keep(&self, item: NewNotification) -> Result<Accepted, Refused> {
-        let accepted = Accepted { id: Uuid::nil(), recipients: item.users.len(), repeated: false };
+        let accepted = Accepted { id: Uuid::nil(), recipients: item.users.len(), fanout: false, repeated: false };
         if let Some(key) = &item.idempotency_key {
             let known = self.keys.lock().unwrap().insert(key.clone(), item.fingerprint);
             match known {

@@ -1,0 +1,147 @@
+//! Arrivals as bytes: a header line, a line with the notification as JSON, and a line for each inbox. Decoding is strict
+//! and trusts nothing.
+
+use std::{io::Write as _, sync::Arc};
+
+use super::wire::{FRAME_BYTES, Foreign, VERSION, digits, is_epoch, text, words};
+use crate::{
+    bus::{Arrival, Arrivals},
+    notification::{Published, Tenant},
+};
+
+/// Most inboxes of one message.
+const ROWS: usize = 1_000;
+/// Stands for a notification that is too large to carry, and for everyone where a topic would stand.
+const NONE: &str = "-";
+
+/// Writes arrivals; `origin` is the instance that made them.
+pub(super) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
+    let mut message = Vec::with_capacity(1_024 + arrivals.rows.len() * 64);
+    // Writing to memory cannot fail, and a notification is plain data that always serialises, in one line.
+    let _ = writeln!(message, "{VERSION} {origin} {}", arrivals.tenant);
+    let body = arrivals.notification.as_ref().and_then(|notification| serde_json::to_string(&**notification).ok());
+    let body = body.filter(|body| body.len() <= FRAME_BYTES);
+    let _ = writeln!(message, "{}", body.as_deref().unwrap_or(NONE));
+    for Arrival { user, epoch, seq, unread, topic } in &arrivals.rows {
+        let topic = topic.as_ref().map_or(NONE, |topic| topic.as_str());
+        // The user comes last, for an id may hold spaces; it holds no line breaks.
+        let _ = writeln!(message, "{} {seq} {unread} {topic} {}", epoch.as_str(), user.as_str());
+    }
+    message
+}
+
+/// Reads arrivals and who made them.
+pub(super) fn read(message: &[u8]) -> Result<(&str, Arrivals), Foreign> {
+    let text = text(message)?;
+    let (header, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let mut words = words(header)?;
+    let origin = words.next().ok_or(Foreign::Malformed)?;
+    let tenant: Tenant = words.next().and_then(|tenant| tenant.parse().ok()).ok_or(Foreign::Malformed)?;
+    let (body, rows) = rest.split_once('\n').ok_or(Foreign::Malformed)?;
+    let notification = match body {
+        NONE => None,
+        body => Some(serde_json::from_str::<Published>(body).map_err(|_| Foreign::Malformed)?),
+    };
+    let rows = rows.lines().take(ROWS + 1).map(row).collect::<Option<Vec<_>>>();
+    let rows = rows.filter(|rows| rows.len() <= ROWS && words.next().is_none()).ok_or(Foreign::Malformed)?;
+    Ok((origin, Arrivals { tenant, notification: notification.map(Arc::new), rows }))
+}
+
+fn row(line: &str) -> Option<Arrival> {
+    let mut words = line.splitn(5, ' ');
+    let epoch = words.next().filter(|epoch| is_epoch(epoch))?.to_owned().into();
+    let (seq, unread) = (digits(words.next()?)?, digits(words.next()?)?);
+    let topic = match words.next()? {
+        NONE => None,
+        topic => Some(topic.parse().ok()?),
+    };
+    Some(Arrival { user: words.next()?.parse().ok()?, epoch, seq, unread, topic })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::{collection::vec, prelude::*};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::notification::{Content, Priority};
+
+    fn notification(message: String) -> Arc<Published> {
+        let content = Content {
+            kind: "k".to_owned(),
+            category: None,
+            priority: Priority::High,
+            title: "t\n".to_owned(),
+            data: Some(serde_json::json!({ "text": message })),
+            message: Some(message),
+            action_url: None,
+        };
+        let at = DateTime::UNIX_EPOCH;
+        Arc::new(Published { id: Uuid::from_u128(7), content, created_at: at, expires_at: at })
+    }
+
+    prop_compose! {
+        fn rows()(
+            user in "[^\\p{C}]{1,40}", epoch in "[a-z0-9]{1,20}", seq in 1_i64.., unread in 0_i64..,
+            topic in proptest::option::of("[a-z]{1,5}:[a-z0-9]{1,5}"),
+        ) -> Arrival {
+            let topic = topic.map(|topic| topic.parse().unwrap());
+            Arrival { user: user.parse().unwrap(), epoch: epoch.into(), seq, unread, topic }
+        }
+    }
+
+    prop_compose! {
+        fn arrivals()(rows in vec(rows(), 0..20), message in proptest::option::of(".{0,200}")) -> Arrivals {
+            Arrivals { tenant: "acme".parse().unwrap(), notification: message.map(notification), rows }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arrivals_survive_their_bytes(given in arrivals()) {
+            let bytes = write("i-1", &given);
+            prop_assert_eq!(read(&bytes), Ok(("i-1", given)));
+        }
+
+        #[test]
+        fn damaged_messages_never_panic(given in arrivals(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+            let mut bytes = write("i-1", &given);
+            let place = at.index(bytes.len());
+            bytes[place] = byte;
+            bytes.truncate(cut.index(bytes.len()) + 1);
+            let _ = read(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_left_out() {
+        let rows = vec![Arrival {
+            user: "a b".parse().unwrap(),
+            epoch: "e".to_owned().into(),
+            seq: 1,
+            unread: 1,
+            topic: None,
+        }];
+        let notification = Some(notification("x".repeat(FRAME_BYTES)));
+        let given = Arrivals { tenant: "acme".parse().unwrap(), notification, rows };
+        assert_eq!(read(&write("i", &given)), Ok(("i", Arrivals { notification: None, ..given })));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_apart() {
+        assert_eq!(read(b"T2 anything\xff\n"), Err(Foreign::Newer));
+        let malformed: [&[u8]; 7] = [
+            b"",
+            b"T1 i acme\n",
+            b"T1 i\n-\n",
+            b"T1 i a b\n-\n",
+            b"T1 i acme\n{}\n",
+            b"T1 i acme\n-\ne 1 1 -\n",
+            b"T1 i acme\n-\ne -1 1 - u\n",
+        ];
+        for text in malformed {
+            assert_eq!(read(text), Err(Foreign::Malformed), "{text:?}");
+        }
+    }
+}

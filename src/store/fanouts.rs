@@ -1,0 +1,308 @@
+//! Publishes to topics and to everyone, carried out behind their acknowledgement: one transaction a chunk, under the lock
+//! of the row of `fanouts`, which says how far it came. So whoever dies in the middle leaves nobody out and nobody twice.
+
+mod begin;
+mod progress;
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryableByName,
+    dsl::now,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+pub(super) use self::begin::{Begun, begin, unknown_topics};
+pub use self::progress::FanoutProgress;
+use super::{
+    Placed, Store, Unavailable,
+    inbox::ContentRow,
+    repeat,
+    schema::{fanouts, notifications, streams, subscriptions},
+};
+use crate::notification::{Malformed, Published, Tenant, UserId};
+
+/// Most users that one chunk looks at: their streams are locked until its transaction ends.
+pub const CHUNK: usize = 500;
+
+/// One inbox that a chunk put the notification into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Whose.
+    pub user: UserId,
+    /// Where in the user's log.
+    pub placed: Placed,
+    /// Which of the fan-out's topics brought it, from 0; none when it went to everyone.
+    pub topic: Option<usize>,
+}
+
+/// What one transaction carried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chunk {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// What was carried.
+    pub notification: Published,
+    /// The topics of the publish, as it named them.
+    pub topics: Vec<String>,
+    /// Who has it now, by this chunk.
+    pub reached: Vec<Reached>,
+    /// Whether it is the fan-out's first.
+    pub is_first: bool,
+    /// Whether it is the fan-out's last.
+    pub is_last: bool,
+}
+
+impl Store {
+    /// Carries the next chunk of an open fan-out that nobody works on, of the tenant that follows `after` if any of those
+    /// has one: so tenants take turns, and so do the fan-outs of each. None when there is nothing to do.
+    ///
+    /// # Errors
+    /// When the database does not answer; a chunk is written whole or not at all.
+    pub async fn carry_next(&self, after: Option<&Tenant>) -> Result<Option<Chunk>, Unavailable> {
+        if let Some(after) = after {
+            let chunk = self.carry_after(after.as_str()).await?;
+            if chunk.is_some() {
+                return Ok(chunk);
+            }
+        }
+        self.carry_after("").await
+    }
+
+    async fn carry_after(&self, tenant: &str) -> Result<Option<Chunk>, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| carry_after(conn, tenant).await))
+            .map_err(|_| Unavailable)
+    }
+
+    /// Carries a fan-out to these users before their turn, as far as it is for them; [`CHUNK`] of them at most. None when
+    /// it is done or unknown.
+    ///
+    /// # Errors
+    /// When the database does not answer; a chunk is written whole or not at all.
+    pub async fn carry_to(&self, id: Uuid, users: &[UserId]) -> Result<Option<Chunk>, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| carry_to(conn, id, users).await))
+            .map_err(|_| Unavailable)
+    }
+
+    /// Whose fan-out this is, while it is not done.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open_fanout(&self, id: Uuid) -> Result<Option<Tenant>, Unavailable> {
+        let run = async |conn: &mut AsyncPgConnection| {
+            let open = fanouts::table.find(id).filter(fanouts::finished_at.is_null()).select(fanouts::tenant);
+            open.first::<String>(conn).await.optional()
+        };
+        Ok(self.shared.once(run).await?.and_then(|tenant| tenant.parse().ok()))
+    }
+}
+
+/// How far a fan-out came.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = fanouts)]
+struct Job {
+    notification_id: Uuid,
+    tenant: String,
+    everyone: bool,
+    actor: Option<String>,
+    stage: i16,
+    after_user: String,
+    started_at: Option<DateTime<Utc>>,
+}
+
+/// A user who may be reached, and the place of the topic that leads there, from 1.
+#[derive(QueryableByName)]
+struct Candidate {
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    topic: Option<i16>,
+}
+
+#[derive(QueryableByName)]
+struct ReachedRow {
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    topic: Option<i16>,
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    #[diesel(sql_type = BigInt)]
+    unread: i64,
+}
+
+async fn carry_after(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Option<Chunk>> {
+    // The lock comes first, in a statement of its own: the next statement then sees all that came before.
+    let job: Option<Job> = fanouts::table
+        .filter(fanouts::finished_at.is_null().and(fanouts::tenant.gt(tenant)))
+        .order((fanouts::tenant, fanouts::worked_at))
+        .select(Job::as_select())
+        .for_update()
+        .skip_locked()
+        .first(conn)
+        .await
+        .optional()?;
+    let Some(mut job) = job else { return Ok(None) };
+    let (cargo, expired) = cargo(conn, &job).await?;
+    let topics = cargo.topics.clone().unwrap_or_default();
+    let (candidates, done) =
+        if expired { (Vec::new(), true) } else { next_candidates(conn, &mut job, &topics).await? };
+    let rows = deliver(conn, &job, candidates).await?;
+    note(conn, &job, rows.len(), done).await?;
+    Ok(Some(chunk(&job, cargo, rows, done)?))
+}
+
+async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> QueryResult<Option<Chunk>> {
+    let open = fanouts::table.find(id).filter(fanouts::finished_at.is_null());
+    let Some(job) = open.select(Job::as_select()).for_update().first(conn).await.optional()? else { return Ok(None) };
+    let (cargo, expired) = cargo(conn, &job).await?;
+    let topics = cargo.topics.clone().unwrap_or_default();
+    let candidates = if expired { Vec::new() } else { candidates_among(conn, &job, &topics, users).await? };
+    let rows = deliver(conn, &job, candidates).await?;
+    note(conn, &job, rows.len(), false).await?;
+    Ok(Some(chunk(&job, cargo, rows, false)?))
+}
+
+/// What it carries, and whether that has expired meanwhile.
+async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(ContentRow, bool)> {
+    notifications::table
+        .find(job.notification_id)
+        .select((ContentRow::as_select(), notifications::expires_at.le(now)))
+        .first(conn)
+        .await
+}
+
+/// The users who come next, each once, and whether they are the last. Moves the job behind them.
+async fn next_candidates(
+    conn: &mut AsyncPgConnection,
+    job: &mut Job,
+    topics: &[String],
+) -> QueryResult<(Vec<Candidate>, bool)> {
+    let (mut candidates, mut seen, mut looked_at) = (Vec::new(), HashSet::new(), 0);
+    while looked_at < CHUNK {
+        let place = usize::try_from(job.stage).unwrap_or(usize::MAX);
+        let topic = topics.get(place.saturating_sub(1));
+        if topic.is_none() && !(job.everyone && place == topics.len() + 1) {
+            return Ok((candidates, true));
+        }
+        let wanted = CHUNK - looked_at;
+        let users = next_users(conn, job, topic, wanted as i64).await?;
+        looked_at += users.len();
+        match users.last() {
+            Some(last) if users.len() == wanted => job.after_user.clone_from(last),
+            _ => (job.stage, job.after_user) = (job.stage + 1, String::new()),
+        }
+        let stage = topic.map(|_| i16::try_from(place).unwrap_or(i16::MAX));
+        let fresh = users.into_iter().filter(|user| seen.insert(user.clone()));
+        candidates.extend(fresh.map(|user_id| Candidate { user_id, topic: stage }));
+    }
+    Ok((candidates, false))
+}
+
+/// The subscribers of a topic, or all users, that follow the last one looked at.
+async fn next_users(
+    conn: &mut AsyncPgConnection,
+    job: &Job,
+    topic: Option<&String>,
+    most: i64,
+) -> QueryResult<Vec<String>> {
+    let Some(topic) = topic else {
+        let all = streams::table.filter(streams::tenant.eq(&job.tenant)).filter(streams::user_id.gt(&job.after_user));
+        return all.select(streams::user_id).order(streams::user_id).limit(most).load(conn).await;
+    };
+    subscriptions::table
+        .filter(subscriptions::tenant.eq(&job.tenant).and(subscriptions::topic.eq(topic)))
+        .filter(subscriptions::user_id.gt(&job.after_user))
+        .select(subscriptions::user_id)
+        .order(subscriptions::user_id)
+        .limit(most)
+        .load(conn)
+        .await
+}
+
+/// Those of some users whom the fan-out is for, each by the first topic that leads there.
+async fn candidates_among(
+    conn: &mut AsyncPgConnection,
+    job: &Job,
+    topics: &[String],
+    users: &[UserId],
+) -> QueryResult<Vec<Candidate>> {
+    // A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
+    sql_query(
+        "select asked.user_id, named.place::smallint as topic from unnest($1::text[]) as asked (user_id) \
+         left join lateral (select place from unnest($2::text[]) with ordinality as t (topic, place) \
+         cross join lateral (select from subscriptions as s where s.tenant = $3 and s.topic = t.topic \
+         and s.user_id = asked.user_id limit 1) as subscribed order by place limit 1) as named on true \
+         where named.place is not null or $4",
+    )
+    .bind::<Array<Text>, _>(users.iter().map(UserId::as_str).take(CHUNK).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(topics)
+    .bind::<Text, _>(&job.tenant)
+    .bind::<Bool, _>(job.everyone)
+    .load(conn)
+    .await
+}
+
+async fn deliver(
+    conn: &mut AsyncPgConnection,
+    job: &Job,
+    mut candidates: Vec<Candidate>,
+) -> QueryResult<Vec<ReachedRow>> {
+    candidates.retain(|candidate| job.actor.as_ref() != Some(&candidate.user_id));
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    sql_query(include_str!("fanouts.sql"))
+        .bind::<SqlUuid, _>(job.notification_id)
+        .bind::<Text, _>(&job.tenant)
+        .bind::<Array<Text>, _>(candidates.iter().map(|candidate| candidate.user_id.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(candidates.iter().map(|candidate| candidate.topic).collect::<Vec<_>>())
+        .load(conn)
+        .await
+}
+
+/// Writes down how far it came.
+async fn note(conn: &mut AsyncPgConnection, job: &Job, reached: usize, done: bool) -> QueryResult<()> {
+    sql_query(
+        "update fanouts set stage = $2, after_user = $3, delivered = delivered + $4, worked_at = now(), \
+         started_at = coalesce(started_at, now()), finished_at = case when $5 then now() end where notification_id = $1",
+    )
+    .bind::<SqlUuid, _>(job.notification_id)
+    .bind::<SmallInt, _>(job.stage)
+    .bind::<Text, _>(&job.after_user)
+    .bind::<BigInt, _>(i64::try_from(reached).unwrap_or(i64::MAX))
+    .bind::<Bool, _>(done)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+fn chunk(job: &Job, cargo: ContentRow, rows: Vec<ReachedRow>, done: bool) -> QueryResult<Chunk> {
+    let reached = |row: ReachedRow| {
+        Ok(Reached {
+            user: row.user_id.parse().map_err(unreadable)?,
+            placed: Placed { epoch: row.epoch.into(), seq: row.seq, unread: row.unread },
+            topic: row.topic.and_then(|place| usize::try_from(place - 1).ok()),
+        })
+    };
+    Ok(Chunk {
+        tenant: job.tenant.parse().map_err(unreadable)?,
+        topics: cargo.topics.clone().unwrap_or_default(),
+        notification: cargo.into(),
+        reached: rows.into_iter().map(reached).collect::<QueryResult<_>>()?,
+        is_first: job.started_at.is_none(),
+        is_last: done,
+    })
+}
+
+fn unreadable(malformed: Malformed) -> diesel::result::Error {
+    diesel::result::Error::DeserializationError(Box::new(malformed))
+}

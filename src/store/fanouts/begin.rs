@@ -1,0 +1,98 @@
+//! The beginning of fan-outs: part of the transaction that writes their notifications.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryableByName,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::{
+    notification::{NewNotification, UserId},
+    topic::Topic,
+};
+
+/// A fan-out that begins with this very transaction.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct Begun {
+    #[diesel(sql_type = SqlUuid)]
+    pub(crate) id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// Begins the fan-outs of those items that were written by this transaction.
+pub(crate) async fn begin(conn: &mut AsyncPgConnection, items: &[NewNotification]) -> QueryResult<Vec<Begun>> {
+    let broad: Vec<&NewNotification> = items.iter().filter(|item| !item.audience.is_empty()).collect();
+    let names = |item: &NewNotification| item.audience.topics.iter().map(Topic::as_str).collect::<Vec<_>>().join(" ");
+    let actor = |item: &&NewNotification| item.audience.actor.as_ref().map(UserId::as_str).map(str::to_owned);
+    // A notification of ours under this id was written by us, now or by an attempt whose answer was lost.
+    sql_query(
+        "with asked as (select * from unnest($1::uuid[], $2::text[], $3::bool[], $4::text[]) \
+         as asked (id, topics, everyone, actor)), \
+         begun as (insert into fanouts (notification_id, tenant, everyone, actor) \
+         select n.id, n.tenant, asked.everyone, asked.actor from asked cross join lateral \
+         (select id, tenant from notifications where notifications.id = asked.id limit 1) as n \
+         on conflict do nothing returning notification_id) \
+         update notifications set topics = nullif(string_to_array(asked.topics, ' '), '{}') \
+         from begun join asked on asked.id = begun.notification_id where notifications.id = begun.notification_id \
+         returning notifications.id, notifications.created_at, notifications.expires_at",
+    )
+    .bind::<Array<SqlUuid>, _>(broad.iter().map(|item| item.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(broad.iter().map(|item| names(item)).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(broad.iter().map(|item| item.audience.everyone).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(broad.iter().map(actor).collect::<Vec<_>>())
+    .load(conn)
+    .await
+}
+
+#[derive(QueryableByName)]
+struct Unknown {
+    #[diesel(sql_type = Integer)]
+    item: i32,
+    #[diesel(sql_type = Integer)]
+    topic: i32,
+}
+
+/// The first topic of each item that its tenant does not know, as its place in the item's list.
+pub(crate) async fn unknown_topics(
+    conn: &mut AsyncPgConnection,
+    items: &[NewNotification],
+) -> QueryResult<HashMap<Uuid, usize>> {
+    let (mut places, mut tenants, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, item) in items.iter().enumerate() {
+        for (place, topic) in item.audience.topics.iter().enumerate() {
+            places.push((i32::try_from(number).unwrap_or(i32::MAX), i32::try_from(place).unwrap_or(i32::MAX)));
+            tenants.push(item.tenant.as_str());
+            names.push(topic.as_str());
+        }
+    }
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let unknown: Vec<Unknown> = sql_query(
+        "select asked.item, min(asked.topic) as topic \
+         from unnest($1::int[], $2::int[], $3::text[], $4::text[]) as asked (item, topic, tenant, name) \
+         left join lateral (select true as is_there from topics as t \
+         where t.tenant = asked.tenant and t.topic = asked.name limit 1) as known on true \
+         where known.is_there is null group by asked.item",
+    )
+    .bind::<Array<Integer>, _>(places.iter().map(|(item, _)| *item).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(places.iter().map(|(_, topic)| *topic).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(tenants)
+    .bind::<Array<Text>, _>(names)
+    .load(conn)
+    .await?;
+    let place = |row: Unknown| {
+        let item = items.get(usize::try_from(row.item).ok()?)?;
+        Some((item.id, usize::try_from(row.topic).ok()?))
+    };
+    Ok(unknown.into_iter().filter_map(place).collect())
+}

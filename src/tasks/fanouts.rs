@@ -1,0 +1,107 @@
+//! Carries publishes to topics and to everyone out, chunk by chunk: those that begin here at once, and those that another
+//! instance left behind. One chunk at a time, so that other work is not held up.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    bus::{Bus, Control},
+    fanout::Fanout,
+    hub::Hub,
+    metrics,
+    notification::{Tenant, UserId},
+    store::{CHUNK, Chunk, Store, Unavailable},
+};
+
+/// Between looks for fan-outs that nobody works on.
+const LOOK: Duration = Duration::from_secs(1);
+/// Most fan-outs that wait to be carried to connected users first; any more reach them in their turn.
+const WAITING: usize = 256;
+
+/// Carries fan-outs; cheap to clone.
+#[derive(Clone)]
+pub struct Carrier {
+    store: Store,
+    hub: Hub,
+    bus: Bus,
+    fanout: Fanout,
+    /// Fan-outs that are to reach those first who are connected here.
+    connected_first: Arc<Mutex<VecDeque<Uuid>>>,
+}
+
+impl Carrier {
+    /// Over these parts.
+    pub fn new(store: Store, hub: Hub, bus: Bus, fanout: Fanout) -> Self {
+        Self { store, hub, bus, fanout, connected_first: Arc::default() }
+    }
+
+    /// Asks for a fan-out to be carried first to the users who are connected here.
+    pub fn serve_connected(&self, id: Uuid) {
+        let mut waiting = self.connected_first.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < WAITING {
+            waiting.push_back(id);
+        }
+        self.fanout.note_begun();
+    }
+
+    /// Carries until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = self.fanout.begun() => {}
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.cancelled() => return,
+            }
+            // Left over when the database is away: the next look goes on.
+            let _ = stop.run_until_cancelled(self.carry_all()).await;
+        }
+    }
+
+    async fn carry_all(&self) -> Result<(), Unavailable> {
+        let mut last: Option<Tenant> = None;
+        loop {
+            while let Some(id) = self.next_connected() {
+                self.carry_to_connected(id).await?;
+            }
+            let started = Instant::now();
+            let Some(chunk) = self.store.carry_next(last.as_ref()).await? else { return Ok(()) };
+            last = Some(chunk.tenant.clone());
+            if chunk.is_first && !chunk.is_last {
+                self.bus.control(Control::ConnectedFirst(chunk.notification.id));
+            }
+            self.tell(chunk, started);
+        }
+    }
+
+    /// A large fan-out takes seconds: who looks at a page right now shall not wait for the many who do not.
+    async fn carry_to_connected(&self, id: Uuid) -> Result<(), Unavailable> {
+        let Some(tenant) = self.store.open_fanout(id).await? else { return Ok(()) };
+        let keys = self.hub.users().into_iter().filter(|key| key.tenant == tenant);
+        let users: Vec<UserId> = keys.map(|key| key.user).collect();
+        for some in users.chunks(CHUNK) {
+            let started = Instant::now();
+            let Some(chunk) = self.store.carry_to(id, some).await? else { return Ok(()) };
+            self.tell(chunk, started);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, chunk: Chunk, started: Instant) {
+        ::metrics::histogram!(metrics::FANOUT_CHUNK_SECONDS).record(started.elapsed());
+        ::metrics::counter!(metrics::FANOUT_ROWS).increment(chunk.reached.len() as u64);
+        if chunk.is_last {
+            ::metrics::counter!(metrics::FANOUTS).increment(1);
+        }
+        self.fanout.tell_chunk(chunk);
+    }
+
+    fn next_connected(&self) -> Option<Uuid> {
+        self.connected_first.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}

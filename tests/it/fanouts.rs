@@ -1,0 +1,271 @@
+//! Publishes to topics and to everyone: who gets them, once and in order, whatever dies in the middle.
+
+use redis::{AsyncCommands, streams::StreamRangeReply};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+use crate::harness::*;
+
+/// Makes a topic of the default tenant with these subscribers.
+async fn subscribe(database: &Client, topic: &str, users: &[&str]) {
+    let made = "insert into topics (tenant, topic) values ('default', $1) on conflict do nothing";
+    database.execute(made, &[&topic]).await.unwrap();
+    let subscribed = "insert into subscriptions (tenant, topic, user_id) select 'default', $1, unnest($2::text[])";
+    database.execute(subscribed, &[&topic, &users]).await.unwrap();
+}
+
+/// A topic with so many subscribers, `m1` and on.
+async fn subscribe_many(database: &Client, topic: &str, count: i32) {
+    let users: Vec<_> = (1..=count).map(|number| format!("m{number}")).collect();
+    subscribe(database, topic, &users.iter().map(String::as_str).collect::<Vec<_>>()).await;
+}
+
+async fn progress(publisher: &Caller, id: &str) -> Value {
+    publisher.get(&format!("/api/fanouts/{id}")).await.expect(200)
+}
+
+async fn finished(publisher: &Caller, id: &str) -> Value {
+    eventually("the fan-out is finished", async || {
+        let progress = progress(publisher, id).await;
+        (progress["state"] == "finished").then_some(progress)
+    })
+    .await
+}
+
+/// Who has the notification, with the reason and the topic, as the API tells it.
+async fn why(edge: &Edge, user: &str, id: &str) -> (Value, Value) {
+    let item = edge.user(user).get(&format!("/api/notifications/{id}")).await.expect(200);
+    (item["reason"].clone(), item["topic"].clone())
+}
+
+async fn number(database: &Client, query: &str) -> i64 {
+    database.query_one(query, &[]).await.unwrap().get(0)
+}
+
+/// Nothing in any log that should not be: no gap, no double, and counts that agree with what is there.
+async fn is_sound(database: &Client) {
+    let gaps = "select count(*) from streams as s where head_seq <> (select count(*) from inbox as i \
+        where i.tenant = s.tenant and i.user_id = s.user_id) or head_seq <> coalesce((select max(seq) from inbox as i \
+        where i.tenant = s.tenant and i.user_id = s.user_id), 0)";
+    let counts = "select count(*) from streams as s where unread <> head_seq or listed <> head_seq or unread <> \
+        (select count(*) from inbox_unread as u where u.tenant = s.tenant and u.user_id = s.user_id)";
+    assert_eq!((number(database, gaps).await, number(database, counts).await), (0, 0));
+}
+
+#[tokio::test]
+async fn subscribers_get_a_publish_once_with_its_reason_and_the_actor_does_not() {
+    let cluster = cluster().instances(3).start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe(&database, "team:7", &["a", "b", "actor", "direct"]).await;
+    subscribe(&database, "queue:x", &["b", "c"]).await;
+    let mut streams = Vec::new();
+    for (edge, user) in cluster.edges().iter().zip(["a", "b", "direct"]) {
+        let mut stream = edge.user(user).stream().await;
+        stream.hello().await;
+        streams.push(stream);
+    }
+    let body = json!({"users": ["direct"], "topics": ["team:7", "queue:x"], "actor": "actor", "title": "t"});
+    let receipt = cluster.publisher().publish(&body).await.expect(201);
+    assert_eq!((&receipt["recipients"], &receipt["fanout"]), (&json!(1), &json!(true)));
+    let id = receipt["id"].as_str().unwrap();
+    let progress = finished(&cluster.publisher(), id).await;
+    assert_eq!((&progress["recipients"], &progress["remaining"]), (&json!(4), &json!(0)), "{progress}");
+    assert_eq!(progress["topics"], json!(["team:7", "queue:x"]));
+
+    let expected =
+        [("a", "topic", json!("team:7")), ("b", "topic", json!("team:7")), ("direct", "direct", Value::Null)];
+    for (stream, (user, reason, topic)) in streams.iter_mut().zip(&expected) {
+        let frame = stream.next().await.json();
+        assert_eq!((&frame["reason"], &frame["topic"], &frame["unread"]), (&json!(reason), topic, &json!(1)), "{user}");
+        let replay = cluster.user(user).stream_with("?replay=5", None).await.next_of("notification").await.json();
+        assert_eq!((&replay["reason"], &replay["topic"]), (&json!(reason), topic), "{user}");
+        let item = &cluster.user(user).list("").await["notifications"][0];
+        assert_eq!((&item["reason"], &item["topic"]), (&json!(reason), topic), "{user}");
+        assert_eq!(why(&cluster.edge(), user, id).await, (json!(reason), topic.clone()));
+    }
+    assert_eq!(why(&cluster.edge(), "c", id).await, (json!("topic"), json!("queue:x")));
+    assert_eq!(cluster.user("actor").list("").await["total"], 0);
+    is_sound(&database).await;
+}
+
+#[tokio::test]
+async fn an_actor_who_is_named_is_a_recipient() {
+    let cluster = cluster().start().await;
+    subscribe(&cluster.postgres.connect().await, "team:7", &["actor", "a"]).await;
+    let body = json!({"users": ["actor"], "topics": ["team:7"], "actor": "actor", "title": "t"});
+    let id = cluster.publisher().notify_with(body).await;
+    assert_eq!(finished(&cluster.publisher(), &id).await["recipients"], 2);
+    assert_eq!(why(&cluster.edge(), "actor", &id).await, (json!("direct"), Value::Null));
+}
+
+#[tokio::test]
+async fn everyone_is_who_was_ever_seen_in_the_tenant() {
+    let cluster = cluster().start().await;
+    let foreign = cluster.edge().caller(&Token::of("foreign").tenant("other"));
+    for user in ["a", "b", "actor"] {
+        cluster.user(user).list("").await;
+    }
+    foreign.list("").await;
+    subscribe(&cluster.postgres.connect().await, "team:7", &["b"]).await;
+    let body = json!({"topics": ["team:7"], "everyone": true, "actor": "actor", "title": "t"});
+    let id = cluster.publisher().notify_with(body).await;
+    assert_eq!(finished(&cluster.publisher(), &id).await["recipients"], 2);
+    assert_eq!(why(&cluster.edge(), "a", &id).await, (json!("everyone"), Value::Null));
+    assert_eq!(why(&cluster.edge(), "b", &id).await, (json!("topic"), json!("team:7")));
+    assert_eq!(cluster.user("actor").list("").await["total"], 0);
+    assert_eq!(foreign.list("").await["total"], 0);
+    let elsewhere = cluster.edge().caller(&Token::publisher().tenant("other"));
+    elsewhere.get(&format!("/api/fanouts/{id}")).await.problem(404);
+    cluster.user("a").get(&format!("/api/fanouts/{id}")).await.problem(403);
+}
+
+#[tokio::test]
+async fn a_repeated_key_starts_no_second_fan_out() {
+    let cluster = cluster().instances(2).start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe(&database, "team:7", &["a", "b"]).await;
+    let body = json!({"topics": ["team:7"], "title": "t", "idempotencyKey": "k"});
+    let edges = cluster.edges();
+    let tries = (0..20).map(|index| {
+        let publisher = edges[index % 2].publisher();
+        let body = &body;
+        async move { publisher.publish(body).await.expect(201) }
+    });
+    let answers = futures_util::future::join_all(tries).await;
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    finished(&cluster.publisher(), answers[0]["id"].as_str().unwrap()).await;
+    subscribe(&database, "team:7", &["late"]).await;
+    assert_eq!(cluster.publisher().publish(&body).await.expect(201), answers[0]);
+    let other = json!({"topics": ["team:7"], "everyone": true, "title": "t", "idempotencyKey": "k"});
+    cluster.publisher().publish(&other).await.problem(422);
+    assert_eq!(number(&database, "select count(*) from fanouts").await, 1);
+    assert_eq!(number(&database, "select count(*) from inbox").await, 2);
+}
+
+#[tokio::test]
+async fn an_unknown_topic_is_named_and_nothing_is_written() {
+    let mut cluster = cluster().with_redis().start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe(&database, "team:7", &["a"]).await;
+    subscribe(&database, "empty", &[]).await;
+    let publisher = cluster.publisher();
+    let unknown = json!({"users": ["u"], "topics": ["team:7", "team:8"], "title": "t"});
+    let problem = publisher.publish(&unknown).await.problem(422);
+    assert_eq!(problem["errors"][0]["pointer"], "/topics/1");
+    assert_eq!(problem["errors"][0]["detail"], "there is no topic team:8");
+    cluster.edge().caller(&Token::publisher().tenant("other")).publish(&unknown).await.problem(422);
+    let batch = json!([unknown, {"topics": ["empty"], "title": "to nobody"}, {"users": ["u"], "title": "direct"}]);
+    let results = publisher.post("/api/notifications/batch", &batch).await.expect(200)["results"].clone();
+    assert_eq!(results[0]["problem"]["errors"][0]["pointer"], "/topics/1");
+    assert_eq!(finished(&publisher, results[1]["id"].as_str().unwrap()).await["recipients"], 0);
+    assert_eq!((&results[2]["recipients"], &results[2]["fanout"]), (&json!(1), &Value::Null));
+    publisher.get(&format!("/api/fanouts/{}", results[2]["id"].as_str().unwrap())).await.problem(404);
+
+    let mut redis = cluster.redis().connect().await;
+    let entry = [("tenant", "default"), ("message", r#"{"topics":["team:8"],"title":"t"}"#)];
+    let _: String = redis.xadd("tidings:ingest", "*", &entry).await.unwrap();
+    let _: usize = redis.publish("tidings:publish:default:topic:team:8", r#"{"title":"t"}"#).await.unwrap();
+    eventually("both are dead letters", async || {
+        let dead: StreamRangeReply = redis.clone().xrange_all("tidings:ingest:dead").await.unwrap();
+        let reasons: Vec<String> = dead.ids.iter().filter_map(|letter| letter.get("reason")).collect();
+        assert!(reasons.iter().all(|reason| reason == "/topics/0: there is no topic team:8"), "{reasons:?}");
+        (reasons.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(number(&database, "select count(*) from notifications").await, 2);
+    assert_eq!(number(&database, "select count(*) from inbox").await, 1);
+}
+
+#[tokio::test]
+async fn redis_publishes_to_topics_by_channel_and_by_stream() {
+    let mut cluster = cluster().instances(3).start().await;
+    subscribe(&cluster.postgres.connect().await, "team:7", &["a"]).await;
+    let mut stream = cluster.instances[2].edge().user("a").stream().await;
+    stream.hello().await;
+    let mut redis = cluster.redis().connect().await;
+    let _: usize = redis.publish("tidings:publish:default:topic:team:7", r#"{"title":"channel"}"#).await.unwrap();
+    assert_eq!(stream.titles(1).await, ["channel"]);
+    let entry = [("tenant", "default"), ("message", r#"{"topics":["team:7"],"title":"stream"}"#)];
+    let _: String = redis.xadd("tidings:ingest", "*", &entry).await.unwrap();
+    assert_eq!(stream.titles(1).await, ["stream"]);
+}
+
+#[tokio::test]
+async fn content_too_large_for_the_bus_is_read_from_the_log() {
+    let cluster = cluster().instances(2).start().await;
+    subscribe(&cluster.postgres.connect().await, "team:7", &["a", "b"]).await;
+    let (mut here, mut there) =
+        (cluster.user("a").stream().await, cluster.instances[1].edge().user("b").stream().await);
+    here.hello().await;
+    there.hello().await;
+    let body = json!({"topics": ["team:7"], "title": "large", "data": "x".repeat(20_000)});
+    cluster.publisher().notify_with(body).await;
+    for stream in [&mut here, &mut there] {
+        let frame = stream.next().await.json();
+        assert_eq!((&frame["title"], &frame["topic"]), (&json!("large"), &json!("team:7")));
+    }
+}
+
+#[tokio::test]
+async fn instances_that_are_killed_in_the_middle_leave_nobody_out_and_nobody_twice() {
+    const SUBSCRIBERS: i32 = 20_000;
+    let mut cluster = cluster().instances(3).start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe_many(&database, "large", SUBSCRIBERS).await;
+    subscribe_many(&database, "small", 3_000).await;
+    let mut last = cluster.instances[2].edge().user(&format!("m{SUBSCRIBERS}")).stream().await;
+    last.hello().await;
+    let publishers: Vec<_> = cluster.edges().iter().map(Edge::publisher).collect();
+    let body = json!({"users": ["m1", "x"], "topics": ["small", "large"], "title": "t"});
+    let id = publishers[0].notify_with(body).await;
+    for victim in [0, 1, 0, 1] {
+        let before = progress(&publishers[2], &id).await["recipients"].as_i64().unwrap();
+        eventually("it has gone on", async || {
+            let now = progress(&publishers[2], &id).await;
+            (now["recipients"].as_i64().unwrap() > before || now["state"] == "finished").then_some(())
+        })
+        .await;
+        assert_eq!(progress(&publishers[2], &id).await["state"], "running", "it was killed in the middle");
+        cluster.instances[victim].kill();
+        cluster.instances[victim].restart().await;
+    }
+    let done = finished(&publishers[2], &id).await;
+    assert_eq!(done["recipients"], SUBSCRIBERS + 1);
+    assert_eq!(last.titles(1).await, ["t"]);
+    assert_eq!(number(&database, "select count(*) from inbox").await, i64::from(SUBSCRIBERS) + 1);
+    assert_eq!(number(&database, "select count(distinct user_id) from inbox").await, i64::from(SUBSCRIBERS) + 1);
+    is_sound(&database).await;
+    let by_reason = async |reason: &str| number(&database, &format!("select count(*) from inbox where {reason}")).await;
+    assert_eq!(by_reason("reason = 0").await, 2);
+    assert_eq!(by_reason("reason = 1 and topic = 1").await, 2_999);
+    assert_eq!(by_reason("reason = 1 and topic = 2").await, i64::from(SUBSCRIBERS) - 3_000);
+}
+
+#[tokio::test]
+async fn those_who_are_connected_and_other_tenants_do_not_wait_for_a_large_fan_out() {
+    let cluster = cluster().instances(2).start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe_many(&database, "large", 20_000).await;
+    let mut late = cluster.instances[1].edge().user("m9999").stream().await;
+    late.hello().await;
+    database
+        .batch_execute(
+            "insert into topics (tenant, topic) values ('other', 'small');\
+             insert into subscriptions (tenant, topic, user_id) values ('other', 'small', 'u')",
+        )
+        .await
+        .unwrap();
+    let elsewhere = cluster.edge().caller(&Token::of("u").tenant("other"));
+    let mut other = elsewhere.stream().await;
+    other.hello().await;
+    let large = cluster.publisher().notify_with(json!({"topics": ["large"], "title": "large"})).await;
+    let publisher = cluster.edge().caller(&Token::publisher().tenant("other"));
+    publisher.notify_with(json!({"topics": ["small"], "title": "small"})).await;
+    assert_eq!(late.titles(1).await, ["large"]);
+    assert_eq!(other.titles(1).await, ["small"]);
+    let still = progress(&cluster.publisher(), &large).await;
+    assert_eq!(still["state"], "running", "{still}");
+    assert!(still["remaining"].as_i64().unwrap() > 0, "{still}");
+    finished(&cluster.publisher(), &large).await;
+    is_sound(&database).await;
+}
