@@ -19,19 +19,11 @@ pub async fn run(store: Store, fanout: Fanout, interval: Duration, stop: Cancell
 }
 
 async fn turn(store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
-    loop {
-        let swept = store.sweep().await?;
-        if swept.notifications == 0 {
-            break;
-        }
+    while let Some(swept) = store.sweep().await? {
         ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
         swept.streams.iter().for_each(|(key, changed)| fanout.tell_change(key, changed));
     }
-    loop {
-        let purged = store.purge().await?;
-        if purged == 0 {
-            break;
-        }
+    while let Some(purged) = store.purge().await? {
         ::metrics::counter!(metrics::PURGED).increment(purged as u64);
     }
     store.purge_access().await

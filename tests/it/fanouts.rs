@@ -269,3 +269,53 @@ async fn those_who_are_connected_and_other_tenants_do_not_wait_for_a_large_fan_o
     finished(&cluster.publisher(), &large).await;
     is_sound(&database).await;
 }
+
+#[tokio::test]
+async fn a_large_fan_out_leaves_inboxes_in_steps_and_is_forgotten_with_its_notification() {
+    let cluster = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe_many(&database, "large", 700).await;
+    let mut stream = cluster.user("m700").stream().await;
+    stream.hello().await;
+    let id = cluster.publisher().notify_with(json!({"users": ["x"], "topics": ["large"], "title": "t"})).await;
+    finished(&cluster.publisher(), &id).await;
+    assert_eq!(stream.titles(1).await, ["t"]);
+    database.execute("update notifications set expires_at = now()", &[]).await.unwrap();
+    let left = stream.next_of("state").await.json();
+    assert_eq!((&left["deleted"], &left["unread"]), (&json!(true), &json!(0)));
+    let swept = "select count(*) from notifications where swept_at is not null";
+    eventually("it is swept", async || (number(&database, swept).await == 1).then_some(())).await;
+    assert_eq!(number(&database, "select count(*) from inbox where deleted_at is null").await, 0);
+    assert_eq!(number(&database, "select sum(unread + listed)::bigint from streams").await, 0);
+    database.execute("update notifications set swept_at = now() - interval '30 days'", &[]).await.unwrap();
+    let kept =
+        "select (select count(*) from inbox) + (select count(*) from fanouts) + (select count(*) from notifications)";
+    eventually("it is forgotten", async || (number(&database, kept).await == 0).then_some(())).await;
+    let unpruned = "select count(*) from streams where pruned_seq <> head_seq";
+    assert_eq!(number(&database, unpruned).await, 0);
+    cluster.publisher().get(&format!("/api/fanouts/{id}")).await.problem(404);
+}
+
+#[tokio::test]
+async fn what_expires_under_way_reaches_no_more_inboxes_and_leaves_the_others() {
+    let cluster = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe_many(&database, "large", 2_000).await;
+    let mut holder = cluster.postgres.connect().await;
+    database.execute("insert into streams (tenant, user_id) values ('default', 'm999')", &[]).await.unwrap();
+    let held = holder.transaction().await.unwrap();
+    // The last in the order of their names.
+    held.execute("select from streams where user_id = 'm999' for update", &[]).await.unwrap();
+    let id = cluster.publisher().notify_with(json!({"topics": ["large"], "title": "t"})).await;
+    eventually("all but the last chunk is written", async || {
+        (progress(&cluster.publisher(), &id).await["recipients"] == 1_500).then_some(())
+    })
+    .await;
+    database.execute("update notifications set expires_at = now()", &[]).await.unwrap();
+    held.rollback().await.unwrap();
+    finished(&cluster.publisher(), &id).await;
+    let listed = "select count(*) from inbox where deleted_at is null";
+    eventually("it has left", async || (number(&database, listed).await == 0).then_some(())).await;
+    let unswept = "select count(*) from notifications where swept_at is null";
+    eventually("it is swept", async || (number(&database, unswept).await == 0).then_some(())).await;
+}

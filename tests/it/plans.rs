@@ -27,8 +27,15 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 21] = [
+const STATEMENTS: [(&str, &str); 28] = [
     ("append", "insert into notifications"),
+    ("unknown topics", "known.is_there is null"),
+    ("beginning of a fan-out", "insert into fanouts"),
+    ("subscribers", r#""subscriptions"."user_id" > $3"#),
+    ("everyone", r#""streams"."user_id" > $2"#),
+    ("chunk of a fan-out", "Puts a notification into the inboxes"),
+    ("connected first", "from subscriptions as s where s.tenant = $3"),
+    ("what a fan-out has left", "How many users a fan-out"),
     ("page", "max_rows"),
     ("list", r#""inbox"."seq" DESC"#),
     ("list of unread", r#""inbox_unread"."seq" DESC"#),
@@ -56,6 +63,16 @@ async fn drive(cluster: &Cluster) {
     let everyone: Vec<_> = (0..100).map(|number| format!("user-{number}")).collect();
     publisher.publish(&json!({"users": everyone, "title": "many", "idempotencyKey": "k"})).await.expect(201);
     publisher.notify("large", "one").await;
+    // Somebody who is connected gets it first, so that step is seen as well.
+    let mut connected = cluster.user("user-700").stream().await;
+    connected.hello().await;
+    let broad = publisher.notify_with(json!({"topics": ["large"], "everyone": true, "title": "broad"})).await;
+    connected.next_of("notification").await;
+    eventually("it is finished", async || {
+        let progress = publisher.get(&format!("/api/fanouts/{broad}")).await.expect(200);
+        (progress["state"] == "finished").then_some(())
+    })
+    .await;
     let user = cluster.user("large");
     user.list("?offset=50").await;
     for query in ["", "unreadOnly=true", "category=rare", "kind=rare", "priority=critical", "unreadOnly=true&kind=rare"]

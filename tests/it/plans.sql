@@ -35,4 +35,7 @@ union all select 'default', 'team:' || n, 'large' from generate_series(1, 500) a
 insert into topic_members (tenant, topic, user_id) select tenant, topic, user_id from subscriptions;
 insert into account_changes (tenant, user_id, name, changed_seq)
 select tenant, user_id, 'topic:' || topic, 20000 + row_number() over (partition by user_id order by topic) from subscriptions;
+-- A topic whose fan-out takes two chunks.
+insert into topics (tenant, topic) values ('default', 'large');
+insert into subscriptions (tenant, topic, user_id) select 'default', 'large', 'user-' || n from generate_series(1, 900) as n;
 vacuum analyze;
