@@ -12,6 +12,7 @@ mod clock;
 mod compare;
 mod deliver;
 mod drain;
+mod fanout;
 mod flags;
 mod fleet;
 mod http1;
@@ -80,6 +81,10 @@ enum Scenario {
     ///
     /// The first `--url` is that instance and the first `--pid` its process.
     Drain(drain::Args),
+    /// Publish once to a topic with many subscribers, of whom some have open streams, under a load of other publishes.
+    ///
+    /// Writes the subscribers in bulk first, through `DATABASE_URL`.
+    Fanout(fanout::Args),
     /// Connect, publish and disconnect again and again, with new users each time: memory must stay flat.
     Churn(churn::Args),
     /// Read streams for another process of this program.
@@ -141,6 +146,7 @@ impl Scenario {
             Self::Storm(args) => Some(&args.common),
             Self::Mixed(args) => Some(&args.common),
             Self::Drain(args) => Some(&args.common),
+            Self::Fanout(args) => Some(&args.common),
             Self::Churn(args) => Some(&args.common),
             Self::Reader => None,
         }
@@ -156,6 +162,7 @@ impl Scenario {
             Self::Storm(args) => storm::run(args, common).await,
             Self::Mixed(args) => mixed::run(args, common).await,
             Self::Drain(args) => drain::run(args, common).await,
+            Self::Fanout(args) => fanout::run(args, common).await,
             Self::Churn(args) => churn::run(args, common).await,
             Self::Reader => bail!("a reader measures nothing by itself"),
         }

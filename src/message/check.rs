@@ -43,7 +43,7 @@ pub(super) fn recipients(message: &mut Message, most: usize) -> Result<(), Probl
         return Err(Problems::one("/topics", format!("at most {TOPICS} topics")));
     }
     if users.len() > most || (users.is_empty() && topics.is_empty() && !*everyone) {
-        return Err(Problems::one("/users", format!("1 to {most} recipients, or topics, or everyone, are required")));
+        return Err(Problems::one("/users", format!("1 to {most} users, or topics, or everyone, must be named")));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod begin;
 mod progress;
+mod seed;
 
 use std::collections::HashSet;
 

@@ -118,6 +118,16 @@ async fn a_drained_instances_streams_are_live_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_fan_out_reaches_every_subscriber_while_others_are_published_to() {
+    let cluster = cluster().instances(2).start().await;
+    let arguments = ["fanout", "--streams", "40", "--subscribers", "3000", "--rate", "50", "--clients", "2"];
+    let figures = figures(&cluster, &arguments).await;
+    assert_eq!((&figures["clean"], &figures["reached"]), (&true.into(), &3_000.into()), "{figures}");
+    assert_eq!((&figures["topicLost"], &figures["lost"]), (&0.into(), &0.into()), "{figures}");
+    assert!(figures["accepted"].as_u64() > Some(0) && figures["topicMaxMs"].is_number(), "{figures}");
+}
+
+#[tokio::test]
 async fn churn_uses_new_users_each_time_and_shows_the_memory() {
     let cluster = cluster().with_redis().start().await;
     let figures = figures(&cluster, &["churn", "--streams", "20", "--seconds", "2", "--each", "3"]).await;

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::Context;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::{self, micros},
@@ -115,6 +116,7 @@ struct Load {
     users: Users,
     origin: u64,
     next: AtomicU64,
+    stop: CancellationToken,
 }
 
 /// Publishers that are connected and wait for the beginning.
@@ -122,6 +124,7 @@ pub struct Publishers {
     plan: Plan,
     users: Users,
     senders: Vec<Sender>,
+    stop: CancellationToken,
 }
 
 impl Publishers {
@@ -134,7 +137,12 @@ impl Publishers {
         for index in 0..plan.clients {
             senders.push(Sender::connect(options, users, index).await?);
         }
-        Ok(Self { plan, users: users.clone(), senders })
+        Ok(Self { plan, users: users.clone(), senders, stop: CancellationToken::new() })
+    }
+
+    /// Ends publishing before the plan's end.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Publishes the plan's notifications; `origin` is when the first is due by the shared clock.
@@ -142,8 +150,8 @@ impl Publishers {
     /// # Errors
     /// When a publisher breaks down.
     pub async fn publish(self, origin: u64) -> anyhow::Result<Published> {
-        let Self { plan, users, senders } = self;
-        let load = Arc::new(Load { plan, users, origin, next: AtomicU64::new(0) });
+        let Self { plan, users, senders, stop } = self;
+        let load = Arc::new(Load { plan, users, origin, next: AtomicU64::new(0), stop });
         let mut tasks = JoinSet::new();
         for sender in senders {
             tasks.spawn(load.clone().work(sender));
@@ -195,7 +203,7 @@ impl Load {
             0 => Duration::from_micros(clock::now().saturating_sub(self.origin)),
             _ => self.plan.due(place),
         };
-        (count > 0 && begun < self.plan.longest).then_some((place, count))
+        (count > 0 && begun < self.plan.longest && !self.stop.is_cancelled()).then_some((place, count))
     }
 
     fn batch(&self, place: u64, count: u64, due: u64) -> Batch {

@@ -93,6 +93,8 @@ pub struct Outcome {
     pub last_delivery: u64,
     /// From the moment a notification was due to its arrival.
     pub lag: Times,
+    /// The same of what is for all users of the run.
+    pub lag_for_all: Times,
     /// The same at streams of a server that went away.
     pub moved_lag: Times,
     /// From the beginning of the last opening to each stream's being live.
@@ -121,6 +123,7 @@ impl Outcome {
         self.deliveries += other.deliveries;
         self.last_delivery = self.last_delivery.max(other.last_delivery);
         self.lag.add(&other.lag);
+        self.lag_for_all.add(&other.lag_for_all);
         self.moved_lag.add(&other.moved_lag);
         self.live_after.add(&other.live_after);
         self.moved_after.add(&other.moved_after);

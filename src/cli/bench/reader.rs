@@ -35,6 +35,8 @@ pub struct Shared {
     pub left: AtomicU64,
     /// From the moment a notification was due to its arrival.
     pub lag: Mutex<Times>,
+    /// The same of what is for all users of the run.
+    pub lag_for_all: Mutex<Times>,
     /// The same at streams of a server that went away.
     pub moved_lag: Mutex<Times>,
     /// From the moment a server went away to a stream's being live elsewhere.
@@ -57,6 +59,7 @@ impl Shared {
             origin: AtomicU64::new(0),
             left: AtomicU64::new(0),
             lag: Mutex::default(),
+            lag_for_all: Mutex::default(),
             moved_lag: Mutex::default(),
             moved_after: Mutex::default(),
             moved: AtomicUsize::new(0),
@@ -164,6 +167,7 @@ impl Reader {
         outcome.deliveries = shared.deliveries.load(Relaxed);
         outcome.last_delivery = shared.last_delivery.load(Relaxed);
         outcome.lag.clone_from(&lock(&shared.lag));
+        outcome.lag_for_all.clone_from(&lock(&shared.lag_for_all));
         outcome.moved_lag.clone_from(&lock(&shared.moved_lag));
         outcome.live_after.clone_from(&lock(&phase.live_after));
         outcome.moved_after.clone_from(&lock(&shared.moved_after));

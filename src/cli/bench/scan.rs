@@ -10,6 +10,8 @@ use crate::client::wire::Hello;
 
 /// What a title begins with, as it stands in the event's data.
 const TITLE: &[u8] = b"\"title\":\"bench ";
+/// The same of what is for all users of the run.
+const TITLE_FOR_ALL: &[u8] = b"\"title\":\"bench-for-all ";
 /// A block of the bench is small; more than this is a defect.
 const BLOCK_LIMIT: usize = 1024 * 1024;
 
@@ -20,6 +22,8 @@ pub enum Said {
     Hello(Hello),
     /// A notification, with its marker if it is one of the bench's.
     Notification(Option<Marker>),
+    /// A notification for all users of the run, with the time of its marker.
+    ForAll(u64),
     /// Anything else.
     Nothing,
 }
@@ -91,7 +95,7 @@ fn block(mut bytes: &[u8]) -> Block<'_> {
 
 fn said(event: &[u8], data: &[u8]) -> Said {
     match event {
-        b"notification" => Said::Notification(marker(data)),
+        b"notification" => for_all(data).map_or_else(|| Said::Notification(marker(data)), Said::ForAll),
         b"hello" => serde_json::from_slice(data).map_or(Said::Nothing, Said::Hello),
         _ => Said::Nothing,
     }
@@ -100,6 +104,17 @@ fn said(event: &[u8], data: &[u8]) -> Said {
 /// The title that carries a marker.
 pub fn title(marker: Marker) -> String {
     format!("bench {} {}", marker.n, marker.t)
+}
+
+/// The title of a notification for all users of the run.
+pub fn title_for_all(t: u64) -> String {
+    format!("bench-for-all {t}")
+}
+
+fn for_all(data: &[u8]) -> Option<u64> {
+    let begin = memmem::find(data, TITLE_FOR_ALL)? + TITLE_FOR_ALL.len();
+    let (t, rest) = number(&data[begin..])?;
+    rest.starts_with(b"\"").then_some(t)
 }
 
 fn marker(data: &[u8]) -> Option<Marker> {
@@ -158,6 +173,8 @@ mod tests {
     fn a_title_leads_back_to_its_marker() {
         let given = Marker { n: u64::MAX, t: 0 };
         let data = format!("{{\"title\":\"{}\"}}", title(given));
-        assert_eq!(marker(data.as_bytes()), Some(given));
+        assert_eq!((marker(data.as_bytes()), for_all(data.as_bytes())), (Some(given), None));
+        let data = format!("{{\"title\":\"{}\"}}", title_for_all(7));
+        assert_eq!((marker(data.as_bytes()), for_all(data.as_bytes())), (None, Some(7)));
     }
 }

@@ -170,6 +170,13 @@ impl<'a> Stream<'a> {
         }
         match block.said {
             Said::Notification(Some(marker)) => self.notification(marker, track, now),
+            Said::ForAll(t) => {
+                if track.take_for_all() {
+                    let due = self.shared.origin.load(Relaxed) + t;
+                    lock(&self.shared.lag_for_all).record(now.saturating_sub(due));
+                }
+                false
+            }
             _ => false,
         }
     }

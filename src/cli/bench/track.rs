@@ -46,6 +46,7 @@ pub struct Track {
     pub faults: Faults,
     last: i64,
     seen: Vec<u64>,
+    has_for_all: bool,
 }
 
 impl Track {
@@ -53,7 +54,7 @@ impl Track {
     pub fn new(user: usize, users: usize, gapless: bool) -> Self {
         let (user, users) = (user as u64, users as u64);
         let cursor = String::new();
-        Self { user, users, gapless, cursor, faults: Faults::default(), last: 0, seen: Vec::new() }
+        Self { user, users, gapless, cursor, faults: Faults::default(), last: 0, seen: Vec::new(), has_for_all: false }
     }
 
     /// The stream begins at this seq: a fresh or reset verdict.
@@ -80,6 +81,13 @@ impl Track {
             return false;
         }
         let first = self.mark(marker.n / self.users);
+        self.faults.repeated += u64::from(!first);
+        first
+    }
+
+    /// Takes the run's notification for all users; true when it came for the first time.
+    pub fn take_for_all(&mut self) -> bool {
+        let first = !std::mem::replace(&mut self.has_for_all, true);
         self.faults.repeated += u64::from(!first);
         first
     }

@@ -52,7 +52,7 @@ async fn a_batch_answers_each_item_in_its_place() {
     let service = test::init_service(app(parts(&[]).await)).await;
     let got = call(&service, batch(r#"[{"users":["u1"]},{"users":[],"title":"t"}]"#.to_owned()).to_request()).await;
     assert_eq!(got.status, StatusCode::OK);
-    insta::assert_snapshot!(got.body, @r#"{"results":[{"problem":{"type":"urn:tidings:problem:invalid-body","title":"Invalid body","status":422,"detail":"the body is not valid","errors":[{"pointer":"/title","detail":"a title of 1 to 500 characters, not all of them blank, is required"}]}},{"problem":{"type":"urn:tidings:problem:invalid-body","title":"Invalid body","status":422,"detail":"the body is not valid","errors":[{"pointer":"/users","detail":"1 to 1000 recipients are required"}]}}]}"#);
+    insta::assert_snapshot!(got.body, @r#"{"results":[{"problem":{"type":"urn:tidings:problem:invalid-body","title":"Invalid body","status":422,"detail":"the body is not valid","errors":[{"pointer":"/title","detail":"a title of 1 to 500 characters, not all of them blank, is required"}]}},{"problem":{"type":"urn:tidings:problem:invalid-body","title":"Invalid body","status":422,"detail":"the body is not valid","errors":[{"pointer":"/users","detail":"1 to 1000 users, or topics, or everyone, must be named"}]}}]}"#);
     for (body, problem) in
         [("{}", "invalid-body"), ("[", "not-json"), (r#"[{"users":["u"],"title":"t"}]"#, "unavailable")]
     {
