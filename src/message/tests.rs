@@ -3,7 +3,15 @@ use proptest::prelude::*;
 use super::*;
 
 fn limits() -> PublishSettings {
-    PublishSettings { body_bytes: 65_536, recipients: 3, batch_items: 1, commit_rows: 1, writers: 1, queue: 1 }
+    PublishSettings {
+        body_bytes: 65_536,
+        recipients: 3,
+        open_fanouts: 1,
+        batch_items: 1,
+        commit_rows: 1,
+        writers: 1,
+        queue: 1,
+    }
 }
 
 fn read_one(body: &Value) -> Result<NewNotification, Problems> {

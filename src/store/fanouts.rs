@@ -19,7 +19,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub(super) use self::begin::{Begun, begin, unknown_topics};
+pub(super) use self::begin::{Begun, begin, refused};
 pub use self::progress::FanoutProgress;
 use super::{
     Placed, Store, Unavailable,
