@@ -91,6 +91,19 @@ impl Store {
             .map_err(|_| Unavailable)
     }
 
+    /// The tenant that follows this one among those with open fan-outs; none when it is the last.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn fanout_tenant_after(&self, tenant: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
+        let run = async |conn: &mut AsyncPgConnection| {
+            let after = tenant.map_or("", Tenant::as_str);
+            let open = fanouts::table.filter(fanouts::finished_at.is_null().and(fanouts::tenant.gt(after)));
+            open.order(fanouts::tenant).select(fanouts::tenant).first::<String>(conn).await.optional()
+        };
+        Ok(self.shared.once(run).await?.and_then(|tenant| tenant.parse().ok()))
+    }
+
     /// Whose fan-out this is, while it is not done.
     ///
     /// # Errors

@@ -322,7 +322,8 @@ async fn what_expires_under_way_reaches_no_more_inboxes_and_leaves_the_others() 
 
 #[tokio::test]
 async fn a_tenant_with_too_many_fan_outs_under_way_is_told_to_wait_and_no_other() {
-    let cluster = cluster().set("TIDINGS_MAX_OPEN_FANOUTS", "2").start().await;
+    let settings = cluster().set("TIDINGS_MAX_OPEN_FANOUTS", "2").set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1");
+    let cluster = settings.start().await;
     let database = cluster.postgres.connect().await;
     subscribe(&database, "team:7", &["a"]).await;
     let mut holder = cluster.postgres.connect().await;
@@ -339,7 +340,9 @@ async fn a_tenant_with_too_many_fan_outs_under_way_is_told_to_wait_and_no_other(
     assert_eq!(publisher.notify_with(keyed("1")).await, first, "what is known already is no new one");
     publisher.notify("b", "to a user").await;
     let elsewhere = cluster.edge().caller(&Token::publisher().tenant("other"));
+    elsewhere.list("").await;
     elsewhere.notify_with(json!({"everyone": true, "title": "t"})).await;
+    eventually("others are served", async || (elsewhere.list("").await["total"] == 1).then_some(())).await;
     held.rollback().await.unwrap();
     eventually("there is room again", async || (publisher.publish(&keyed("3")).await.status == 201).then_some(()))
         .await;
