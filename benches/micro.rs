@@ -274,6 +274,7 @@ fn limits() -> PublishSettings {
     PublishSettings {
         body_bytes: 65_536,
         recipients: 1_000,
+        open_fanouts: 1,
         batch_items: 1_000,
         commit_rows: 1_000,
         writers: 1,

@@ -56,7 +56,7 @@ pub enum Refused {
     /// The database does not take its values.
     #[error("the notification holds values that cannot be stored")]
     Unstorable,
-    /// Too many publishes wait; try again after this time.
+    /// Too many publishes wait, or are being carried to the tenant's topics; try again after this time.
     #[error("too many publishes are waiting")]
     Overloaded {
         /// When to try again.
@@ -70,6 +70,9 @@ pub enum Refused {
 
 /// Fewer rows than this make a small transaction: its cost is the transaction more than the rows.
 const SMALL: usize = 50;
+
+/// When a tenant with too many fan-outs under way may try again.
+const CROWDED_RETRY: Duration = Duration::from_secs(5);
 
 type Answers = Vec<Result<Accepted, Refused>>;
 
@@ -248,6 +251,7 @@ fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refus
         Appended::Repeated { id, recipients } => {
             ("repeated", Ok(Accepted { id: *id, recipients: *recipients, fanout, repeated: *id != item.id }))
         }
+        Appended::Crowded => ("refused", Err(Refused::Overloaded { retry_after: CROWDED_RETRY })),
         Appended::UnknownTopic(place) => ("refused", Err(unknown_topic(item, *place))),
         Appended::KeyReused => ("refused", Err(Refused::KeyReused)),
         Appended::Unstorable => ("refused", Err(Refused::Unstorable)),

@@ -153,6 +153,8 @@ pub struct PublishSettings {
     pub body_bytes: usize,
     /// Most recipients of one notification.
     pub recipients: usize,
+    /// Most publishes to topics or to everyone of one tenant that are still being carried out.
+    pub open_fanouts: usize,
     /// Most items of a batch request.
     pub batch_items: usize,
     /// Most inbox rows of one transaction.

@@ -230,6 +230,8 @@ options! {
             body_bytes: usize = 65_536, 1_024 to 4_194_304;
             /// Most recipients of one publish.
             max_recipients: usize = 1_000, 1 to 100_000;
+            /// Most publishes to topics or to everyone of one tenant that are still being carried out; more are told to wait.
+            max_open_fanouts: usize = 10_000, 1 to 1_000_000;
             /// Most publishes of one batch request.
             batch_items: usize = 1_000, 1 to 10_000;
             /// Most inbox rows of one transaction.

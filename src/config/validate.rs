@@ -173,6 +173,7 @@ fn publish(numbers: &Numbers) -> PublishSettings {
     PublishSettings {
         body_bytes: numbers.body_bytes,
         recipients: numbers.max_recipients,
+        open_fanouts: numbers.max_open_fanouts,
         batch_items: numbers.batch_items,
         commit_rows: numbers.commit_rows,
         writers: numbers.writers,

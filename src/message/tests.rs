@@ -4,7 +4,15 @@ use super::*;
 use crate::kinds::Seed;
 
 fn limits() -> PublishSettings {
-    PublishSettings { body_bytes: 65_536, recipients: 3, batch_items: 1, commit_rows: 1, writers: 1, queue: 1 }
+    PublishSettings {
+        body_bytes: 65_536,
+        recipients: 3,
+        open_fanouts: 1,
+        batch_items: 1,
+        commit_rows: 1,
+        writers: 1,
+        queue: 1,
+    }
 }
 
 /// Knows one kind, whose texts are templates.

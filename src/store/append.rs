@@ -73,6 +73,8 @@ pub enum Appended {
     KeyReused,
     /// Its tenant does not know the topic at this place of its list.
     UnknownTopic(usize),
+    /// Its tenant has as many fan-outs under way as it may.
+    Crowded,
     /// The database does not take its values.
     Unstorable,
 }
@@ -89,7 +91,8 @@ impl Store {
         let outcome = if narrow {
             repeat!(self.shared, writer, conn => write_direct(conn, items, keep))
         } else {
-            repeat!(self.shared, writer, conn => conn.transaction(async |conn| write_all(conn, items, keep).await))
+            let most = self.shared.most_open_fanouts;
+            repeat!(self.shared, writer, conn => conn.transaction(async |conn| write_all(conn, items, keep, most).await))
         };
         match outcome {
             Ok(outcome) => self.answers(items, outcome).await,
@@ -117,7 +120,7 @@ impl Store {
         };
         let answer = |(item, now): (&_, Option<Written>)| match now {
             Some(written) => Appended::Written(written),
-            None => verdict(item, &first_ones, &outcome.unknown_topics),
+            None => verdict(item, &first_ones, &outcome.refused),
         };
         Ok(items.iter().zip(written).map(answer).collect())
     }
@@ -153,8 +156,8 @@ impl PlacedRow {
 struct Outcome {
     rows: Vec<PlacedRow>,
     begun: Vec<Begun>,
-    /// Items that were not written, each with the place of a topic that does not exist.
-    unknown_topics: HashMap<Uuid, usize>,
+    /// What became of items that no write was tried of.
+    refused: HashMap<Uuid, Appended>,
 }
 
 impl From<&Begun> for Written {
@@ -175,13 +178,18 @@ async fn write_direct(conn: &mut AsyncPgConnection, items: &[NewNotification], k
     Ok(Outcome { rows: write(conn, items, keep).await?, ..Outcome::default() })
 }
 
-/// Writes items of which some begin a fan-out, but for those whose topics do not exist.
-async fn write_all(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
-    let unknown_topics = fanouts::unknown_topics(conn, items).await?;
-    let known: Vec<_> = items.iter().filter(|item| !unknown_topics.contains_key(&item.id)).cloned().collect();
-    let rows = write(conn, &known, keep).await?;
-    let begun = fanouts::begin(conn, &known).await?;
-    Ok(Outcome { rows, begun, unknown_topics })
+/// Writes items of which some begin a fan-out, but for those that must not.
+async fn write_all(
+    conn: &mut AsyncPgConnection,
+    items: &[NewNotification],
+    keep: f64,
+    most_open: i64,
+) -> QueryResult<Outcome> {
+    let refused = fanouts::refused(conn, items, most_open).await?;
+    let good: Vec<_> = items.iter().filter(|item| !refused.contains_key(&item.id)).cloned().collect();
+    let rows = write(conn, &good, keep).await?;
+    let begun = fanouts::begin(conn, &good).await?;
+    Ok(Outcome { rows, begun, refused })
 }
 
 /// Its plan reads no table but for look-ups of one row, so that the writers' connections may keep it.
@@ -255,7 +263,7 @@ async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) ->
         .await
 }
 
-fn verdict(item: &NewNotification, first_ones: &[FirstOne], unknown_topics: &HashMap<Uuid, usize>) -> Appended {
+fn verdict(item: &NewNotification, first_ones: &[FirstOne], refused: &HashMap<Uuid, Appended>) -> Appended {
     let first = first_ones.iter().find(|first| {
         first.id == item.id
             || (item.idempotency_key.is_some()
@@ -267,6 +275,6 @@ fn verdict(item: &NewNotification, first_ones: &[FirstOne], unknown_topics: &Has
             Appended::Repeated { id: first.id, recipients: usize::try_from(first.recipients).unwrap_or(0) }
         }
         Some(_) => Appended::KeyReused,
-        None => unknown_topics.get(&item.id).map_or(Appended::Unstorable, |&place| Appended::UnknownTopic(place)),
+        None => refused.get(&item.id).cloned().unwrap_or(Appended::Unstorable),
     }
 }

@@ -19,7 +19,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub(super) use self::begin::{Begun, begin, unknown_topics};
+pub(super) use self::begin::{Begun, begin, refused};
 pub use self::progress::FanoutProgress;
 use super::{
     Placed, Store, Unavailable,
@@ -92,6 +92,19 @@ impl Store {
     pub async fn carry_to(&self, id: Uuid, users: &[UserId]) -> Result<Option<Chunk>, Unavailable> {
         repeat!(self.shared, conn => conn.transaction(async |conn| carry_to(conn, id, users).await))
             .map_err(|_| Unavailable)
+    }
+
+    /// The tenant that follows this one among those with open fan-outs; none when it is the last.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn fanout_tenant_after(&self, tenant: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
+        let run = async |conn: &mut AsyncPgConnection| {
+            let after = tenant.map_or("", Tenant::as_str);
+            let open = fanouts::table.filter(fanouts::finished_at.is_null().and(fanouts::tenant.gt(after)));
+            open.order(fanouts::tenant).select(fanouts::tenant).first::<String>(conn).await.optional()
+        };
+        Ok(self.shared.once(run).await?.and_then(|tenant| tenant.parse().ok()))
     }
 
     /// Whose fan-out this is, while it is not done.

@@ -116,6 +116,8 @@ struct Shared {
     pools: pool::Pools,
     up: AtomicBool,
     retention: RetentionSettings,
+    /// Most fan-outs of one tenant that are under way at the same time.
+    most_open_fanouts: i64,
     /// How long an operation may go without an answer: somewhat longer than the server's own limit.
     silence: Duration,
     /// Kept for as long as the pool: dropping it stops the embedded server.
@@ -133,7 +135,7 @@ impl Store {
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match &settings.database {
             Some(database) => Self::open_server(database, settings).await,
-            None => Self::open_embedded(&settings.data_dir, &settings.retention).await,
+            None => Self::open_embedded(&settings.data_dir, settings).await,
         }
     }
 
@@ -146,6 +148,7 @@ impl Store {
             pools,
             up: AtomicBool::new(true),
             retention: settings.retention.clone(),
+            most_open_fanouts: most_open_fanouts(settings),
             silence: database.statement_timeout + SILENCE,
             #[cfg(feature = "embedded")]
             _embedded: None,
@@ -153,7 +156,7 @@ impl Store {
     }
 
     #[cfg(feature = "embedded")]
-    async fn open_embedded(data_dir: &Path, retention: &RetentionSettings) -> anyhow::Result<Self> {
+    async fn open_embedded(data_dir: &Path, settings: &Settings) -> anyhow::Result<Self> {
         let embedded = embedded::Embedded::start(data_dir).await?;
         let database = embedded.settings();
         Self::migrate(&database).await?;
@@ -161,14 +164,15 @@ impl Store {
         Ok(Self::over(Shared {
             pools,
             up: AtomicBool::new(true),
-            retention: retention.clone(),
+            retention: settings.retention.clone(),
+            most_open_fanouts: most_open_fanouts(settings),
             silence: database.statement_timeout + SILENCE,
             _embedded: Some(embedded),
         }))
     }
 
     #[cfg(not(feature = "embedded"))]
-    async fn open_embedded(_: &Path, _: &RetentionSettings) -> anyhow::Result<Self> {
+    async fn open_embedded(_: &Path, _: &Settings) -> anyhow::Result<Self> {
         anyhow::bail!("DATABASE_URL is not set, and this build has no embedded database")
     }
 
@@ -204,6 +208,10 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Unavailable> {
         self.shared.once(async |conn| streams::ping(conn).await).await
     }
+}
+
+fn most_open_fanouts(settings: &Settings) -> i64 {
+    i64::try_from(settings.publish.open_fanouts).unwrap_or(i64::MAX)
 }
 
 impl Shared {

@@ -70,7 +70,12 @@ impl Carrier {
                 self.carry_to_connected(id).await?;
             }
             let started = Instant::now();
-            let Some(chunk) = self.store.carry_next(last.as_ref()).await? else { return Ok(()) };
+            let Ok(carried) = self.store.carry_next(last.as_ref()).await else {
+                // A chunk that fails, for somebody holds a lock too long say, must not hold up other tenants.
+                last = Some(self.store.fanout_tenant_after(last.as_ref()).await?.ok_or(Unavailable)?);
+                continue;
+            };
+            let Some(chunk) = carried else { return Ok(()) };
             last = Some(chunk.tenant.clone());
             if chunk.is_first && !chunk.is_last {
                 self.bus.control(Control::ConnectedFirst(chunk.notification.id));

@@ -319,3 +319,48 @@ async fn what_expires_under_way_reaches_no_more_inboxes_and_leaves_the_others() 
     let unswept = "select count(*) from notifications where swept_at is null";
     eventually("it is swept", async || (number(&database, unswept).await == 0).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_tenant_with_too_many_fan_outs_under_way_is_told_to_wait_and_no_other() {
+    let settings = cluster().set("TIDINGS_MAX_OPEN_FANOUTS", "2").set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1");
+    let cluster = settings.start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe(&database, "team:7", &["a"]).await;
+    let mut holder = cluster.postgres.connect().await;
+    database.execute("insert into streams (tenant, user_id) values ('default', 'a')", &[]).await.unwrap();
+    let held = holder.transaction().await.unwrap();
+    held.execute("select from streams where user_id = 'a' for update", &[]).await.unwrap();
+    let publisher = cluster.publisher();
+    let keyed = |key: &str| json!({"topics": ["team:7"], "title": key, "idempotencyKey": key});
+    let first = publisher.notify_with(keyed("1")).await;
+    publisher.notify_with(keyed("2")).await;
+    let refused = publisher.publish(&keyed("3")).await;
+    assert_eq!(refused.problem(503)["type"], "urn:tidings:problem:overloaded");
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(publisher.notify_with(keyed("1")).await, first, "what is known already is no new one");
+    publisher.notify("b", "to a user").await;
+    let elsewhere = cluster.edge().caller(&Token::publisher().tenant("other"));
+    elsewhere.list("").await;
+    elsewhere.notify_with(json!({"everyone": true, "title": "t"})).await;
+    eventually("others are served", async || (elsewhere.list("").await["total"] == 1).then_some(())).await;
+    held.rollback().await.unwrap();
+    eventually("there is room again", async || (publisher.publish(&keyed("3")).await.status == 201).then_some(()))
+        .await;
+    eventually("all have come", async || (cluster.user("a").list("").await["total"] == 3).then_some(())).await;
+}
+
+#[tokio::test]
+async fn the_terminal_publishes_to_topics_and_to_everyone() {
+    let cluster = cluster().start().await;
+    subscribe(&cluster.postgres.connect().await, "team:7", &["a"]).await;
+    cluster.user("b").list("").await;
+    let token = Token::publisher().sign();
+    for target in [&["--topic", "team:7"][..], &["--everyone"]] {
+        let mut publish = Instance::new(&[]);
+        let access = ["publish", "--title", "t", "--url", &cluster.instances[0].base(), "--token", &token];
+        publish.launch_with(&[&access, target].concat());
+        assert!(publish.exit().await.success(), "{}", publish.log());
+    }
+    eventually("both have come", async || (cluster.user("a").list("").await["total"] == 2).then_some(())).await;
+    eventually("one has come", async || (cluster.user("b").list("").await["total"] == 1).then_some(())).await;
+}

@@ -151,7 +151,7 @@ impl Publishers {
     /// When a publisher breaks down.
     pub async fn publish(self, origin: u64) -> anyhow::Result<Published> {
         let Self { plan, users, senders, stop } = self;
-        let load = Arc::new(Load { plan, users, origin, next: AtomicU64::new(0), stop });
+        let load = Arc::new(Load { plan, users, origin, next: AtomicU64::new(0), stop: stop.clone() });
         let mut tasks = JoinSet::new();
         for sender in senders {
             tasks.spawn(load.clone().work(sender));
@@ -165,7 +165,8 @@ impl Publishers {
             published.answered.add(&done.answered);
         }
         published.accepted = ranges(accepted);
-        published.took = Duration::from_micros(clock::now().saturating_sub(origin)).max(plan.time());
+        let least = if stop.is_cancelled() { Duration::ZERO } else { plan.time() };
+        published.took = Duration::from_micros(clock::now().saturating_sub(origin)).max(least);
         Ok(published)
     }
 }

@@ -88,6 +88,7 @@ impl Instances {
             let limits = PublishSettings {
                 body_bytes: 65_536,
                 recipients: 100,
+                open_fanouts: 1,
                 batch_items: 100,
                 commit_rows: 10,
                 writers: 1,

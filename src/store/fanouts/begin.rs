@@ -1,19 +1,20 @@
 //! The beginning of fan-outs: part of the transaction that writes their notifications.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
     notification::{NewNotification, UserId},
+    store::Appended,
     topic::Topic,
 };
 
@@ -53,6 +54,46 @@ pub(crate) async fn begin(conn: &mut AsyncPgConnection, items: &[NewNotification
     .await
 }
 
+/// Items that must not begin a fan-out: by a topic that their tenant does not know, or one fan-out too many of it.
+pub(crate) async fn refused(
+    conn: &mut AsyncPgConnection,
+    items: &[NewNotification],
+    most_open: i64,
+) -> QueryResult<HashMap<Uuid, Appended>> {
+    let crowded = crowded(conn, items, most_open).await?;
+    let is_crowded = |item: &&NewNotification| !item.audience.is_empty() && crowded.contains(item.tenant.as_str());
+    let mut refused: HashMap<_, _> = items.iter().filter(is_crowded).map(|item| (item.id, Appended::Crowded)).collect();
+    let unknown = unknown_topics(conn, items).await?;
+    refused.extend(unknown.into_iter().map(|(id, place)| (id, Appended::UnknownTopic(place))));
+    Ok(refused)
+}
+
+#[derive(QueryableByName)]
+struct Crowded {
+    #[diesel(sql_type = Text)]
+    tenant: String,
+}
+
+/// The tenants that have as many fan-outs under way as they may.
+async fn crowded(
+    conn: &mut AsyncPgConnection,
+    items: &[NewNotification],
+    most_open: i64,
+) -> QueryResult<HashSet<String>> {
+    let broad = items.iter().filter(|item| !item.audience.is_empty());
+    let tenants: HashSet<&str> = broad.map(|item| item.tenant.as_str()).collect();
+    let rows: Vec<Crowded> = sql_query(
+        "select tenant from unnest($1::text[]) as asked (tenant) cross join lateral (select count(*) as open from \
+         (select from fanouts as f where f.tenant = asked.tenant and f.finished_at is null limit $2) as those) as counted \
+         where open >= $2",
+    )
+    .bind::<Array<Text>, _>(tenants.into_iter().collect::<Vec<_>>())
+    .bind::<BigInt, _>(most_open)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.tenant).collect())
+}
+
 #[derive(QueryableByName)]
 struct Unknown {
     #[diesel(sql_type = Integer)]
@@ -62,10 +103,7 @@ struct Unknown {
 }
 
 /// The first topic of each item that its tenant does not know, as its place in the item's list.
-pub(crate) async fn unknown_topics(
-    conn: &mut AsyncPgConnection,
-    items: &[NewNotification],
-) -> QueryResult<HashMap<Uuid, usize>> {
+async fn unknown_topics(conn: &mut AsyncPgConnection, items: &[NewNotification]) -> QueryResult<HashMap<Uuid, usize>> {
     let (mut places, mut tenants, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (number, item) in items.iter().enumerate() {
         for (place, topic) in item.audience.topics.iter().enumerate() {
