@@ -10,14 +10,14 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use tidings::{
     audience::Reason,
-    channel::Decision,
-    kinds::{Kinds, SHIPPED, Seed},
     auth::{Authenticator, Grant, Identity, mint},
     bus::{Announcement, Bus},
+    channel::Decision,
     config::{AuthSettings, PublishSettings, StreamSettings},
     connection::{Asked, Connection, Filter, Step},
     frame::{Frame, state_blocks},
     hub::{Hub, Origin, Seat},
+    kinds::{Kinds, SHIPPED, Seed},
     message,
     notification::{
         Content, Cursor, Epoch, InboxItem, ItemState, NewNotification, Presentation, Priority, Seq, Source, UserKey,
@@ -168,7 +168,8 @@ fn publish_before_the_store(iterations: u64) {
 fn publish_after_the_store_to_100(iterations: u64) {
     let mut item = accepted(&body(), &limits(), &kinds());
     item.users = (0..100).map(|user| format!("user{user}").parse().unwrap()).collect();
-    let rows = (0..100).map(|_| Some(Placed { epoch: epoch(), seq: 1042, unread: 7, decision: Decision::PLAIN })).collect();
+    let rows =
+        (0..100).map(|_| Some(Placed { epoch: epoch(), seq: 1042, unread: 7, decision: Decision::PLAIN })).collect();
     let written = Written { created_at: DateTime::UNIX_EPOCH, expires_at: DateTime::UNIX_EPOCH, rows };
     for _ in 0..iterations {
         let mut announcements = Vec::new();

@@ -280,8 +280,7 @@ pub fn announce(item: &NewNotification, written: &Written, received_at: u64, ann
     for (key, row) in keys(item).zip(&written.rows) {
         let Some(Placed { epoch, seq, unread, decision }) = row else { continue };
         let Written { created_at, expires_at, .. } = *written;
-        let wire =
-            Item::arriving(item.id, *seq, &item.content, &Reason::Direct, *decision, created_at, expires_at);
+        let wire = Item::arriving(item.id, *seq, &item.content, &Reason::Direct, *decision, created_at, expires_at);
         let frames = vec![Frame::notification(epoch, &wire, *unread)];
         announcements.push(Announcement {
             key,

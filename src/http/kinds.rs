@@ -109,11 +109,7 @@ pub async fn put(
 #[utoipa::path(delete, path = "/api/kinds/{kind}", tag = "administration", operation_id = "deleteKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     responses((status = 204, description = "The tenant says nothing of it"), BadPath))]
-pub async fn delete(
-    Admin(caller): Admin,
-    Name(name): Name,
-    parts: Data<Parts>,
-) -> Result<HttpResponse, ApiError> {
+pub async fn delete(Admin(caller): Admin, Name(name): Name, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     parts.registrar.forget(&caller.key.tenant, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
