@@ -224,6 +224,13 @@ impl Decision {
     }
 }
 
+impl Serialize for Decision {
+    /// On the wire it is the list of the channels that are taken.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.channels())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

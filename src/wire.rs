@@ -3,7 +3,7 @@
 //! Rendering only: nothing here is ever read back.
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -52,7 +52,6 @@ pub struct Item<'a> {
     pub topic: Option<&'a str>,
     /// The channels that it took to this user, of `inbox`, `toast`, `browser`, `push`, `email` and `sms`: a page shows a toast, or
     /// a notification of the browser, when they are among them.
-    #[serde(serialize_with = "channels")]
     #[schema(value_type = Vec<Channel>, example = json!(["inbox", "toast"]))]
     pub channels: Decision,
     /// Name of an icon, if the kind has one.
@@ -77,10 +76,6 @@ pub struct Item<'a> {
     /// When the user archived it.
     #[schema(required)]
     pub archived_at: Option<DateTime<Utc>>,
-}
-
-fn channels<S: Serializer>(decision: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(decision.channels())
 }
 
 impl<'a> Item<'a> {

@@ -38,7 +38,7 @@ pub async fn get(Caller(caller): Caller, parts: Data<Parts>) -> Result<HttpRespo
 
 /// Replace one's settings.
 ///
-/// Of several who name the same ETag one succeeds; the others get 412 and look again. Every open stream of the user is told.
+/// Of several who name the same `ETag` one succeeds; the others get 412 and look again. Every open stream of the user is told.
 /// `inForce` is ignored.
 #[utoipa::path(put, path = "/api/notifications/settings", tag = "preferences", operation_id = "putSettings",
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
@@ -126,7 +126,7 @@ fn answer(saved: &Saved, key: &UserKey, parts: &Parts) -> HttpResponse {
         .json(Document { settings: &saved.settings, in_force })
 }
 
-/// What `If-Match` says; none when it is absent. A proxy that compresses marks ETags as weak, which changes nothing here.
+/// What `If-Match` says; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
 fn condition(request: &HttpRequest) -> Result<Option<Condition>, ApiError> {
     let mut lines = request.headers().get_all(header::IF_MATCH);
     let Some(line) = lines.next() else { return Ok(None) };

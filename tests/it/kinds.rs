@@ -1,13 +1,8 @@
 //! Kinds: what a publish leaves open is filled in from what the tenant or the server knows of its kind.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::*;
-
-async fn put(caller: &Caller, path: &str, body: &Value) -> Answer {
-    Answer::of(caller.request(Method::PUT, path).json(body)).await
-}
 
 /// Publishes and returns the item as the recipient `u1` has it.
 async fn item(edge: &Edge, body: Value) -> Value {
@@ -48,7 +43,7 @@ async fn a_tenants_own_word_is_in_force_on_every_instance_and_for_no_other_tenan
     let (one, other) = (cluster.instances[0].edge(), cluster.instances[1].edge());
     let definition = json!({"category": "orders", "priority": "critical", "titleTemplate": "Order {{data.id}} of {{data.by.name}}",
         "messageTemplate": "{{data.gone}}{{kind}} {{priority}}", "icon": "box", "retentionDays": 1, "channels": {"toast": false, "sms": true}});
-    let answer = put(&one.admin(), "/api/kinds/order", &definition).await.expect(200);
+    let answer = one.admin().put("/api/kinds/order", &definition).await.expect(200);
     assert_eq!((&answer["origin"], &answer["icon"]), (&json!("tenant"), &json!("box")));
     eventually("the other instance knows it", async || {
         let known = other.user("u1").get("/api/kinds/order").await.expect(200);
@@ -94,8 +89,8 @@ async fn a_tenants_own_word_is_in_force_on_every_instance_and_for_no_other_tenan
 async fn the_list_of_kinds_says_where_each_comes_from() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
-    put(&admin, "/api/kinds/missed_call", &json!({"category": "own"})).await.expect(200);
-    put(&admin, "/api/kinds/new.kind", &json!({})).await.expect(200);
+    admin.put("/api/kinds/missed_call", &json!({"category": "own"})).await.expect(200);
+    admin.put("/api/kinds/new.kind", &json!({})).await.expect(200);
     let kinds = cluster.user("u1").get("/api/kinds").await.expect(200);
     assert_eq!(kinds.as_object().unwrap().len(), 16);
     assert_eq!(kinds["missed_call"], json!({"category": "own", "mandatory": false, "origin": "tenant"}));
@@ -123,15 +118,15 @@ async fn bad_definitions_are_refused_by_place_and_only_administrators_give_any()
         (json!({"colour": "red"}), "/colour"),
         (json!([]), ""),
     ] {
-        let problem = put(&admin, "/api/kinds/k", &body).await.problem(422);
+        let problem = admin.put("/api/kinds/k", &body).await.problem(422);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body} {problem}");
     }
-    put(&admin, "/api/kinds/a%20b", &json!({})).await.problem(400);
+    admin.put("/api/kinds/a%20b", &json!({})).await.problem(400);
     let categories = json!({"categories": {"a b": {"toast": true}}});
-    let problem = put(&admin, "/api/tenant/settings", &categories).await.problem(422);
+    let problem = admin.put("/api/tenant/settings", &categories).await.problem(422);
     assert_eq!(problem["errors"][0]["pointer"], "/categories/a b");
     for path in ["/api/kinds/k", "/api/tenant/settings"] {
-        put(&cluster.publisher(), path, &json!({})).await.problem(403);
+        cluster.publisher().put(path, &json!({})).await.problem(403);
     }
     cluster.publisher().delete("/api/kinds/k").await.problem(403);
     cluster.user("u1").get("/api/tenant/settings").await.problem(403);
@@ -145,8 +140,8 @@ async fn a_tenant_has_no_more_kinds_than_the_bound() {
     let fill = "insert into kinds (tenant, kind, definition) select 'default', 'k' || n, '{}' from generate_series(1, 500) as n";
     database.batch_execute(fill).await.unwrap();
     let admin = cluster.edge().admin();
-    put(&admin, "/api/kinds/k7", &json!({"icon": "i"})).await.expect(200);
-    let problem = put(&admin, "/api/kinds/one-more", &json!({})).await.problem(413);
+    admin.put("/api/kinds/k7", &json!({"icon": "i"})).await.expect(200);
+    let problem = admin.put("/api/kinds/one-more", &json!({})).await.problem(413);
     assert!(problem["detail"].as_str().unwrap().contains("500 kinds"), "{problem}");
 }
 
@@ -154,10 +149,10 @@ async fn a_tenant_has_no_more_kinds_than_the_bound() {
 async fn a_repeat_is_the_same_publish_whatever_became_of_its_kind() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
-    put(&admin, "/api/kinds/k", &json!({"titleTemplate": "one", "priority": "low"})).await.expect(200);
+    admin.put("/api/kinds/k", &json!({"titleTemplate": "one", "priority": "low"})).await.expect(200);
     let body = json!({"users": ["u1"], "kind": "k", "idempotencyKey": "x"});
     let first = cluster.publisher().publish(&body).await.expect(201);
-    put(&admin, "/api/kinds/k", &json!({"titleTemplate": "two", "priority": "high"})).await.expect(200);
+    admin.put("/api/kinds/k", &json!({"titleTemplate": "two", "priority": "high"})).await.expect(200);
     let again = cluster.publisher().publish(&body).await;
     assert_eq!((again.header("idempotent-replayed"), again.expect(201)), ("true", first));
     assert_eq!(cluster.user("u1").list("").await["notifications"][0]["title"], "one");
@@ -180,7 +175,7 @@ async fn the_tenants_default_channels_hold_where_the_kind_says_nothing() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
     let defaults = json!({"channels": {"toast": false, "email": true}, "categories": {"calls": {"email": false}}});
-    assert_eq!(put(&admin, "/api/tenant/settings", &defaults).await.expect(200), defaults);
+    assert_eq!(admin.put("/api/tenant/settings", &defaults).await.expect(200), defaults);
     assert_eq!(admin.get("/api/tenant/settings").await.expect(200), defaults);
     for (kind, channels) in [
         ("unknown", json!(["inbox", "email"])),

@@ -41,7 +41,7 @@ async fn settings_are_changed_under_the_etag_that_was_seen() {
     let first = user.get(SETTINGS).await;
     assert_eq!((first.header("etag"), first.expect(200).get("categories")), ("\"0\"", None));
     let wanted = json!({"categories": {"payments": {"email": true}}});
-    assert_eq!(Answer::of(user.request(Method::PUT, SETTINGS).json(&wanted)).await.problem(428)["status"], 428);
+    user.put(SETTINGS, &wanted).await.problem(428);
     for malformed in ["0", "\"0", "\"0\", \"1\"", ""] {
         put(&user, malformed, &wanted).await.problem(400);
     }
@@ -155,8 +155,7 @@ async fn what_is_wrong_with_settings_is_named_and_changes_nothing() {
 async fn the_grid_shows_what_is_in_force_and_why() {
     let cluster = cluster().start().await;
     let tenant = json!({"channels": {"toast": false}, "categories": {"payments": {"sms": true}}});
-    let admin = cluster.edge().admin();
-    Answer::of(admin.request(Method::PUT, "/api/tenant/settings").json(&tenant)).await.expect(200);
+    cluster.edge().admin().put("/api/tenant/settings", &tenant).await.expect(200);
     let wanted =
         json!({"categories": {"payments": {"email": true, "sms": false}}, "kinds": {"missed_call": {"push": false}}});
     let shown = put(&cluster.user("u1"), "*", &wanted).await.expect(200)["inForce"].clone();
@@ -274,4 +273,55 @@ async fn only_the_user_and_administrators_are_told_why() {
     cluster.user("u1").get(&format!("{path}?whom=u1")).await.problem(400);
     cluster.edge().caller(&Token::admin().tenant("other")).get(&format!("{path}?user=u1")).await.problem(404);
     cluster.user("u1").get("/api/notifications/no-id/why").await.problem(404);
+}
+
+#[tokio::test]
+async fn subscribers_of_a_topic_get_it_as_each_of_them_wants() {
+    let cluster = cluster().instances(2).start().await;
+    let admin = cluster.edge().admin();
+    let users = ["muted", "off", "plain", "quiet", "sms"];
+    admin.put("/api/topic-kinds/team", &json!({"access": "open"})).await.expect(200);
+    let path = "/api/topics/team:7/subscription";
+    for user in users {
+        let until = if user == "muted" { json!({"mutedUntil": "forever"}) } else { json!({}) };
+        cluster.user(user).put(path, &until).await.expect(200);
+    }
+    for (user, settings) in [
+        ("off", json!({"kinds": {"ticket:assigned": {"inbox": false}}})),
+        ("quiet", json!({"muteUntil": "forever"})),
+        ("sms", json!({"categories": {"tickets": {"sms": true, "toast": false}}})),
+    ] {
+        put(&cluster.user(user), "*", &settings).await.expect(200);
+    }
+    let mut streams = Vec::new();
+    for edge in cluster.edges() {
+        let mut stream = edge.user("sms").stream().await;
+        stream.hello().await;
+        streams.push(stream);
+    }
+    // Who is named besides is decided about once.
+    let body = json!({"users": ["off", "quiet"], "topics": ["team:7"], "everyone": true, "kind": "ticket:assigned", "title": "t"});
+    let id = cluster.publisher().notify_with(body).await;
+    eventually("it is finished", async || {
+        let progress = cluster.publisher().get(&format!("/api/fanouts/{id}")).await.expect(200);
+        (progress["state"] == "finished").then_some(())
+    })
+    .await;
+    for stream in &mut streams {
+        assert_eq!(stream.next_of("notification").await.json()["channels"], json!(["inbox", "browser", "push", "sms"]));
+    }
+    for (user, channels) in [
+        ("muted", json!(["inbox"])),
+        ("plain", json!(["inbox", "toast", "browser", "push"])),
+        ("quiet", json!(["inbox"])),
+        ("sms", json!(["inbox", "browser", "push", "sms"])),
+    ] {
+        assert_eq!(cluster.user(user).list("").await["notifications"][0]["channels"], channels, "{user}");
+    }
+    assert_eq!(cluster.user("off").list("").await["total"], 0);
+    let toast = async |user: &str| of(&why(&cluster.user(user), &id).await, "toast");
+    assert_eq!(toast("muted").await, (false, "topicMuted".to_owned()));
+    assert_eq!(toast("off").await, (false, "notInInbox".to_owned()));
+    assert_eq!(toast("quiet").await, (false, "muted".to_owned()));
+    assert_eq!(toast("sms").await, (false, "categoryPreference".to_owned()));
 }

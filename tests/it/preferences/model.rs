@@ -13,6 +13,8 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// Moments at which a clock of one of the zones is moved, in seconds since 1970.
 const MOVES: [i64; 6] = [1_774_746_000, 1_792_890_000, 1_772_953_200, 1_793_512_800, 1_775_314_800, 1_790_955_000];
 
+const FOREVER: i64 = i64::MAX;
+
 /// What is said of each channel, if anything.
 type Said = Vec<Option<bool>>;
 
@@ -34,8 +36,8 @@ struct Case {
     by_kind: Said,
     by_category: Said,
     quiet: Option<Quiet>,
-    /// Seconds from the moment of the decision to the end of the mute; none is forever.
-    mute: Option<Option<i64>>,
+    /// Seconds from the moment of the decision to the end of the mute, or [`FOREVER`].
+    mute: Option<i64>,
     topic_mute: Option<i64>,
     at: i64,
     has_settings: bool,
@@ -51,7 +53,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let hours = (0_i8..24, 0_i8..24).prop_filter("they differ", |(from, to)| from != to);
     let quiet = (hours, 0_i8..60, 0..ZONES.len(), proptest::option::of(1_u8..128))
         .prop_map(|((from, to), minute, zone, days)| Quiet { from, to, minute, zone, days });
-    let mute = proptest::option::weighted(0.2, proptest::option::weighted(0.8, -5_i64..5));
+    let mute = proptest::option::weighted(0.2, prop_oneof![4 => -5_i64..5, 1 => Just(FOREVER)]);
     let who = (any::<bool>(), 0_i16..4, any::<bool>());
     let when = (proptest::option::weighted(0.7, quiet), mute, proptest::option::weighted(0.2, -5_i64..5), moments());
     (vec((any::<bool>(), 0_u8..3), 6), who, said(), said(), when).prop_map(
@@ -99,8 +101,10 @@ impl Case {
                 settings["quietHours"]["days"] = named.collect();
             }
         }
-        if let Some(mute) = self.mute {
-            settings["muteUntil"] = mute.map_or(json!("forever"), |offset| json!(self.moment(offset).to_string()));
+        match self.mute {
+            Some(FOREVER) => settings["muteUntil"] = json!("forever"),
+            Some(offset) => settings["muteUntil"] = json!(self.moment(offset).to_string()),
+            None => {}
         }
         settings
     }
@@ -126,7 +130,7 @@ impl Case {
         if self.mandatory && self.priority == 3 {
             return None;
         }
-        if self.has_settings && self.mute.is_some_and(|mute| mute.is_none_or(|offset| offset > 0)) {
+        if self.has_settings && self.mute.is_some_and(|offset| offset > 0) {
             return Some(Cause::Muted);
         }
         if self.topic_mute.is_some_and(|offset| offset > 0) {
