@@ -2,6 +2,7 @@
 
 mod joining;
 mod members;
+mod publishing;
 mod racing;
 mod rules;
 
