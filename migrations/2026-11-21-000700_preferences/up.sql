@@ -1,4 +1,4 @@
--- What users want, each as one document.
+-- What users want, one document each.
 create table preferences (
     tenant text collate "C" not null,
     user_id text collate "C" not null,

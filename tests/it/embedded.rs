@@ -30,6 +30,25 @@ async fn it_starts_with_nothing_and_prints_a_link_whose_token_publishes_and_read
 }
 
 #[tokio::test]
+async fn preferences_are_decided_about_here_too() {
+    let mut instance = alone();
+    instance.restart().await;
+    let caller = instance.edge().bearer(&printed_token(&instance.log()));
+    let day = json!({"from": "00:00", "to": "23:59", "timeZone": "Europe/Berlin"});
+    let settings = json!({"quietHours": day, "kinds": {"missed_call": {"inbox": false}}, "categories": {"calls": {"email": true}}});
+    let put = caller.request(reqwest::Method::PUT, "/api/notifications/settings").header("If-Match", "*");
+    Answer::of(put.json(&settings)).await.expect(200);
+    let me = subject(caller.token());
+    for kind in ["missed_call", "call_completed"] {
+        caller.notify_with(json!({"users": [me], "kind": kind, "title": kind})).await;
+    }
+    let list = caller.list("").await;
+    assert_eq!((&list["total"], &list["notifications"][0]["title"]), (&json!(1), &json!("call_completed")));
+    let channels = &list["notifications"][0]["channels"];
+    assert!(*channels == json!(["inbox"]) || *channels == json!(["inbox", "email"]), "quiet, or the day's last minute");
+}
+
+#[tokio::test]
 async fn what_was_stored_survives_kill_9_again_and_again() {
     let mut instance = alone();
     instance.restart().await;

@@ -25,18 +25,21 @@ async fn pages_are_kept_by_browsers_and_run_nothing_foreign() {
 
 #[actix_web::test]
 async fn pages_of_listed_origins_may_call_and_others_may_not() {
-    let preflight = |origin: &'static str| {
+    let ask_first = |origin: &'static str, method: &'static str, headers: &'static str| {
         TestRequest::with_uri("/api/notifications")
             .method(Method::OPTIONS)
             .insert_header(("Origin", origin))
-            .insert_header(("Access-Control-Request-Method", "POST"))
-            .insert_header(("Access-Control-Request-Headers", "authorization,content-type,idempotency-key"))
+            .insert_header(("Access-Control-Request-Method", method))
+            .insert_header(("Access-Control-Request-Headers", headers))
     };
+    let preflight = |origin| ask_first(origin, "POST", "authorization,content-type,idempotency-key");
     let listed = parts(&[("TIDINGS_CORS_ORIGINS", "https://app.example.com")]).await;
     let got = ask(listed.clone(), preflight("https://app.example.com")).await;
     assert_eq!(got.status, StatusCode::OK);
     assert_eq!(got.header("access-control-allow-origin"), Some("https://app.example.com"));
     assert_eq!(got.header("access-control-allow-credentials"), Some("true"));
+    let settings = ask_first("https://app.example.com", "PATCH", "authorization,content-type,if-match");
+    assert_eq!(ask(listed.clone(), settings).await.status, StatusCode::OK);
     let got = ask(listed.clone(), preflight("https://evil.example.com")).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (StatusCode::BAD_REQUEST, None));
 
