@@ -26,9 +26,9 @@ impl<K: Clone + Eq + Hash> Pace<K> {
 
     fn admit_at(&mut self, sender: &K, now: Instant) -> Result<(), Duration> {
         let until = self.until.get(sender).map_or(now, |until| (*until).max(now)) + self.gap;
-        let ahead = until - now;
-        if ahead > Duration::from_secs(1) {
-            return Err(ahead - Duration::from_secs(1));
+        let wait = (until - now).saturating_sub(Duration::from_secs(1));
+        if !wait.is_zero() {
+            return Err(wait);
         }
         if self.until.len() >= SENDERS {
             self.until.retain(|_, until| *until > now);
