@@ -70,16 +70,16 @@ pub struct Parts {
     pub preferences: Preferences,
     /// Who belongs to topics.
     pub topics: Topics,
+    /// The way of signals.
+    pub signals: Signals,
+    /// Who is connected.
+    pub presence: Presence,
     /// Verifies tokens, and knows what was revoked.
     pub authenticator: Authenticator,
     /// The streams of this instance.
     pub hub: Hub,
     /// The sockets that streams own; none where every stream is a body of the HTTP server.
     pub sockets: Option<Sockets>,
-    /// The way of signals.
-    pub signals: Signals,
-    /// Who is connected.
-    pub presence: Presence,
     /// Takes tokens out of service.
     pub revoker: Revoker,
     /// The way to the other instances.

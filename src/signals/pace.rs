@@ -26,8 +26,8 @@ impl<K: Clone + Eq + Hash> Pace<K> {
 
     fn admit_at(&mut self, sender: &K, now: Instant) -> Result<(), Duration> {
         let until = self.until.get(sender).map_or(now, |until| (*until).max(now)) + self.gap;
-        let ahead = until - now;
-        if let Some(wait) = ahead.checked_sub(Duration::from_secs(1)).filter(|wait| !wait.is_zero()) {
+        let wait = (until - now).saturating_sub(Duration::from_secs(1));
+        if !wait.is_zero() {
             return Err(wait);
         }
         if self.until.len() >= SENDERS {

@@ -10,13 +10,15 @@ use tokio_postgres::Client;
 use crate::harness::*;
 
 /// The tables that grow.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "account_changes",
     "inbox",
     "inbox_changes",
     "inbox_unread",
     "notifications",
     "preferences",
+    "presence_rows",
+    "present_users",
     "streams",
     "subscriptions",
     "topic_members",
@@ -29,7 +31,7 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 32] = [
+const STATEMENTS: [(&str, &str); 40] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
@@ -62,6 +64,14 @@ const STATEMENTS: [(&str, &str); 32] = [
     ("new settings", r#"INSERT INTO "preferences""#),
     ("changed settings", r#"UPDATE "preferences""#),
     ("why", "select decision from withheld"),
+    ("topics of who came", "as joined"),
+    ("facts of a topic", "exists (select from topics where"),
+    ("sign of life", "insert into instances"),
+    ("who has left", "delete from presence_rows"),
+    ("who has joined", "set told = true"),
+    ("who is told", "coalesce(k.presence, true)"),
+    ("count of who is present", "as online"),
+    ("who is present", "coalesce(sum(r.connections)"),
 ];
 
 async fn drive(cluster: &Cluster) {
@@ -133,6 +143,23 @@ async fn drive_topics(cluster: &Cluster) {
     let (epoch, head) = stream.next_of("subscription").await.id.unwrap().rsplit_once('.').map(pair).unwrap();
     let missed = format!("{epoch}.{}", head - 100);
     assert_eq!(user.resume(&missed).await.hello().await["verdict"], "resumed");
+}
+
+async fn drive_signals(cluster: &Cluster) {
+    let (user, publisher) = (cluster.user("large"), cluster.publisher());
+    let mut stream = user.stream_with("?signals=last", None).await;
+    stream.hello().await;
+    let body = json!({"topic": "team:3", "kind": "k", "data": 1});
+    user.post("/api/signals", &body).await.expect(202);
+    publisher.post("/api/signals", &body).await.expect(202);
+    // A guest comes into a topic of the large user's.
+    let mut guest = cluster.user("guest").stream().await;
+    guest.hello().await;
+    while stream.next_of("signal").await.json()["kind"] != "presence" {}
+    for query in ["topic=team:3", "topic=team:3&after=l&limit=1"] {
+        publisher.get(&format!("/api/presence?{query}")).await.expect(200);
+    }
+    cluster.edge().admin().get("/api/presence?limit=10").await.expect(200);
 }
 
 fn pair((epoch, head): (&str, &str)) -> (String, i64) {
@@ -231,6 +258,7 @@ async fn no_hot_query_reads_a_table_or_an_inbox_whole() {
     let filled_at = cluster.postgres.log().len();
     drive(&cluster).await;
     drive_topics(&cluster).await;
+    drive_signals(&cluster).await;
     let_some_expire(&database).await;
 
     let log = cluster.postgres.log();

@@ -31,7 +31,8 @@ insert into topics (tenant, topic) select 'default', 'team:' || n from generate_
 insert into subscriptions (tenant, topic, user_id)
 select 'default', 'team:0', 'user-' || n from generate_series(1, 6000) as n
 union all select 'default', 'team:' || n, 'user-' || n % 700 from generate_series(1, 6000) as n
-union all select 'default', 'team:' || n, 'large' from generate_series(1, 500) as n;
+union all select 'default', 'team:' || n, 'large' from generate_series(1, 500) as n
+union all select 'default', 'team:3', 'guest';
 insert into topic_members (tenant, topic, user_id) select tenant, topic, user_id from subscriptions;
 insert into account_changes (tenant, user_id, name, changed_seq)
 select tenant, user_id, 'topic:' || topic, 20000 + row_number() over (partition by user_id order by topic) from subscriptions;
@@ -46,4 +47,9 @@ select
 from generate_series(1, 5000) as n;
 insert into withheld (notification_id, tenant, user_id, decision)
 select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'default', 'withholder', 2 from generate_series(1, 20000) as n;
+-- Some are present, on an instance that outlives the test.
+insert into instances (id, beat_at) values ('00000000-0000-4000-8000-000000000000', now() + interval '1 day');
+insert into presence_rows (tenant, user_id, instance, connections)
+select 'default', 'user-' || n, '00000000-0000-4000-8000-000000000000', 1 from generate_series(1, 3000) as n;
+insert into present_users (tenant, user_id, since, told) select 'default', 'user-' || n, now(), true from generate_series(1, 3000) as n;
 vacuum analyze;

@@ -105,7 +105,7 @@ impl Life {
                 Ok(heard) => log.heard.push(heard),
                 Err(offence) => log.offences.push(offence),
             },
-            "heartbeat" | "bye" => {}
+            "heartbeat" | "bye" | "signal" => {}
             other => log.offences.push(format!("an unexpected {other}")),
         }
         if let Some(milliseconds) = event.retry {

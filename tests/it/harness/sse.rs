@@ -39,6 +39,12 @@ impl Frame {
         self.event.as_deref() == Some(event)
     }
 
+    /// Whether nobody sent it: a heartbeat, or who came and went.
+    fn comes_by_itself(&self) -> bool {
+        let presence = || self.data.as_ref().is_some_and(|data| data.contains(r#""kind":"presence""#));
+        self.is("heartbeat") || (self.is("signal") && presence())
+    }
+
     /// The data as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
@@ -78,20 +84,20 @@ impl Frames {
         in_time("a block arrives", self.read_block()).await
     }
 
-    /// The next block that is no heartbeat, be it an event or not.
+    /// The next block that does not come by itself, be it an event or not.
     pub async fn block_after_heartbeats(&mut self) -> Frame {
-        let found = self.find("a block", |frame| !frame.is("heartbeat")).await;
+        let found = self.find("a block", |frame| !frame.comes_by_itself()).await;
         found.expect("a block before the end of the stream")
     }
 
-    /// The next event that is no heartbeat; panics at the end of the stream.
+    /// The next event that does not come by itself; panics at the end of the stream.
     pub async fn next(&mut self) -> Frame {
         self.next_or_end().await.expect("an event before the end of the stream")
     }
 
-    /// The next event that is no heartbeat, none at the end of the stream.
+    /// The next event that does not come by itself, none at the end of the stream.
     pub async fn next_or_end(&mut self) -> Option<Frame> {
-        self.find("an event", |frame| frame.event.is_some() && !frame.is("heartbeat")).await
+        self.find("an event", |frame| frame.event.is_some() && !frame.comes_by_itself()).await
     }
 
     /// The next event of this kind; what comes before it is passed over.
