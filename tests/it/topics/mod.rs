@@ -10,18 +10,22 @@ use serde_json::{Value, json};
 
 use crate::harness::*;
 
-/// Sets who may join topics of a kind.
+/// Sets who may join topics of a kind, whose streams are not told who else is connected.
 async fn kind(edge: &Edge, kind: &str, access: &str) {
-    edge.admin().put(&format!("/api/topic-kinds/{kind}"), &json!({"access": access})).await.expect(200);
+    let rules = json!({"access": access, "presence": false});
+    edge.admin().put(&format!("/api/topic-kinds/{kind}"), &rules).await.expect(200);
 }
 
 fn subscription(topic: &str) -> String {
     format!("/api/topics/{topic}/subscription")
 }
 
-/// The next event, which must be of a subscription.
+/// The next event but for signals, which must be of a subscription.
 async fn told(stream: &mut Frames) -> Value {
-    let frame = stream.next().await;
+    let mut frame = stream.next().await;
+    while frame.is("signal") {
+        frame = stream.next().await;
+    }
     assert!(frame.is("subscription") && frame.id.is_some(), "{frame:?}");
     frame.json()
 }

@@ -64,13 +64,13 @@ async fn what_exists_is_not_told_to_who_may_not_join() {
 async fn kinds_are_registered_looked_at_and_forgotten() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
-    let given = json!({"access": "readOnly", "signalIntervalMs": 250, "presence": false});
+    let given = json!({"access": "readOnly", "signalIntervalMs": 250, "presence": true});
     let mut named = given.clone();
     named["kind"] = "queue".into();
     assert_eq!(admin.put("/api/topic-kinds/queue", &given).await.expect(200), named);
     assert_eq!(admin.get("/api/topic-kinds/queue").await.expect(200), named);
     kind(&cluster.edge(), "queue", "open").await;
-    let open = json!({"kind": "queue", "access": "open", "signalIntervalMs": 0, "presence": true});
+    let open = json!({"kind": "queue", "access": "open", "signalIntervalMs": 0, "presence": false});
     assert_eq!(admin.get("/api/topic-kinds").await.expect(200), json!({"kinds": [open]}));
     let user = cluster.user("u1");
     user.set(&subscription("queue:1")).await.expect(200);
