@@ -24,6 +24,9 @@ use crate::notification::{Action, Malformed, Seq, UserKey};
 /// Most inbox rows that one transaction takes out, but for a publish that named more users than this: their streams stay
 /// locked until it ends. What a fan-out brought to more inboxes is taken out by several.
 const ROWS: i64 = 500;
+/// Inboxes that one transaction takes such a one out of: a transaction that takes too long is given up and begun again, so
+/// one that is repeated a thousand times must stay far from that.
+const STEP: usize = 100;
 
 /// What one sweep did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -140,10 +143,10 @@ async fn owners(conn: &mut AsyncPgConnection, due: &[Due]) -> QueryResult<Owners
     .bind::<Array<SqlUuid>, _>(ids(due))
     .bind::<Array<Text>, _>(due.iter().map(|due| due.tenant.as_str()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(due.iter().map(|due| due.swept_user.as_str()).collect::<Vec<_>>())
-    .bind::<BigInt, _>(if large { ROWS } else { i64::MAX })
+    .bind::<BigInt, _>(if large { STEP as i64 } else { i64::MAX })
     .load(conn)
     .await?;
-    let more = large && rows.len() as i64 >= ROWS;
+    let more = large && rows.len() >= STEP;
     let keys = rows.into_iter().map(|owner| parse_key(&owner.tenant, &owner.user_id)).collect::<QueryResult<_>>()?;
     Ok(Owners { keys, more })
 }
