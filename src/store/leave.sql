@@ -1,36 +1,44 @@
 -- Takes out who has left for longer than the grace ($1), and whoever was connected to an instance that has been silent for
--- so long; answers who is not connected anywhere else and had been told of. At most $2 connections of either sort.
+-- so long; answers who is not connected anywhere else and had been told of. At most $2 connections of either sort. Rows
+-- are looked up one by one and named by their places, which nobody moves under the lock, so that no table is read whole.
 with old as (
     (
-        select tenant, user_id, instance from presence_rows
+        select ctid as place from presence_rows
         where left_at < statement_timestamp() - make_interval(secs => $1)
         order by left_at
         limit $2
     )
     union
     (
-        select r.tenant, r.user_id, r.instance
+        select r.place
         from instances as i
-        join presence_rows as r on r.instance = i.id
+        cross join lateral (select ctid as place from presence_rows where instance = i.id limit $2) as r
         where i.beat_at < statement_timestamp() - make_interval(secs => $1)
         limit $2
     )
 ), gone as (
-    delete from presence_rows as r using old
-    where r.tenant = old.tenant and r.user_id = old.user_id and r.instance = old.instance
-    returning r.tenant, r.user_id
+    delete from presence_rows where ctid = any (array(select place from old))
+    returning tenant, user_id
 ), silent as (
     delete from instances as i
     where i.beat_at < statement_timestamp() - make_interval(secs => $1)
         and not exists (select from presence_rows as r where r.instance = i.id)
 ), absent as (
-    delete from present_users as p using (select distinct tenant, user_id from gone) as g
-    where p.tenant = g.tenant and p.user_id = g.user_id and not exists (
-        select from presence_rows as r
-        join instances as i on i.id = r.instance
-        where r.tenant = p.tenant and r.user_id = p.user_id
+    select p.place
+    from (select distinct tenant, user_id from gone) as g
+    cross join lateral (
+        select ctid as place from present_users where tenant = g.tenant and user_id = g.user_id limit 1
+    ) as p
+    left join lateral (
+        select true as here from presence_rows as r
+        cross join lateral (select beat_at from instances where id = r.instance limit 1) as i
+        where r.tenant = g.tenant and r.user_id = g.user_id
             and coalesce(r.left_at, i.beat_at) >= statement_timestamp() - make_interval(secs => $1)
-    )
-    returning p.tenant, p.user_id, p.told
+        limit 1
+    ) as still on true
+    where still.here is null
+), forgotten as (
+    delete from present_users where ctid = any (array(select place from absent))
+    returning tenant, user_id, told
 )
-select tenant, user_id from absent where told
+select tenant, user_id from forgotten where told

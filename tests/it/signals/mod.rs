@@ -108,6 +108,9 @@ async fn filters_hold_for_signals_and_switch_them_off() {
     let user = cluster.user("u1");
     let (mut all, mut some) = (listening(&user).await, user.stream_with("?kinds=wanted", None).await);
     let mut none = user.stream_with("?signals=none", None).await;
+    for stream in [&mut some, &mut none] {
+        stream.hello().await;
+    }
     for kind in ["other", "wanted"] {
         let body = json!({"topic": "team:7", "kind": kind, "data": kind});
         cluster.publisher().post("/api/signals", &body).await.expect(202);
@@ -115,7 +118,6 @@ async fn filters_hold_for_signals_and_switch_them_off() {
     assert_eq!(data(&mut all).await, "other");
     assert_eq!((data(&mut all).await, data(&mut some).await), ("wanted".into(), "wanted".into()));
     cluster.publisher().notify("u1", "after").await;
-    none.hello().await;
     assert!(none.next().await.is("notification"));
 }
 
