@@ -1,12 +1,11 @@
--- Instances that are at work: each says so every second, by the database's clock. Lost with a crash of the database, and
--- made anew by the next sign of life.
-create unlogged table instances (
+-- Instances that are at work: each says so every second, by the database's clock.
+create table instances (
     id uuid primary key,
     beat_at timestamptz not null
 ) with (fillfactor = 50);
 
 -- Who is connected where.
-create unlogged table presence_rows (
+create table presence_rows (
     tenant text collate "C" not null,
     user_id text collate "C" not null,
     instance uuid not null,
@@ -20,7 +19,7 @@ create index presence_rows_left on presence_rows (left_at) where left_at is not 
 create index presence_rows_instance on presence_rows (instance);
 
 -- Who is present: joined and not yet found to have left.
-create unlogged table present_users (
+create table present_users (
     tenant text collate "C" not null,
     user_id text collate "C" not null,
     since timestamptz not null,
