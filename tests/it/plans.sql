@@ -47,9 +47,10 @@ select
 from generate_series(1, 5000) as n;
 insert into withheld (notification_id, tenant, user_id, decision)
 select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'default', 'withholder', 2 from generate_series(1, 20000) as n;
--- Some are present, on an instance that outlives the test.
-insert into instances (id, beat_at) values ('00000000-0000-4000-8000-000000000000', now() + interval '1 day');
+-- Some are present, on instances that outlive the test.
+insert into instances (id, beat_at)
+select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, now() + interval '1 day' from generate_series(0, 19) as n;
 insert into presence_rows (tenant, user_id, instance, connections)
-select 'default', 'user-' || n, '00000000-0000-4000-8000-000000000000', 1 from generate_series(1, 3000) as n;
+select 'default', 'user-' || n, ('00000000-0000-4000-8000-' || lpad((n % 20)::text, 12, '0'))::uuid, 1 from generate_series(1, 3000) as n;
 insert into present_users (tenant, user_id, since, told) select 'default', 'user-' || n, now(), true from generate_series(1, 3000) as n;
 vacuum analyze;
