@@ -22,6 +22,7 @@ mod member;
 mod meter;
 mod mixed;
 mod phase;
+mod presence;
 mod process;
 mod protocol;
 mod publish;
@@ -29,8 +30,10 @@ mod reader;
 mod report;
 mod scan;
 mod sender;
+mod signals;
 mod storm;
 mod stream;
+mod subscribers;
 mod target;
 mod times;
 mod track;
@@ -85,6 +88,14 @@ enum Scenario {
     ///
     /// Writes the subscribers in bulk first, through `DATABASE_URL`.
     Fanout(fanout::Args),
+    /// Send signals to a topic at a rate, all of whose subscribers have open streams, and compare with `broadcast`.
+    ///
+    /// Writes the subscribers in bulk first, through `DATABASE_URL`. The instances need what `broadcast` asks for.
+    Signals(deliver::Args),
+    /// Let streams leave and come back at a rate while topics are told of it: processor time beyond idle.
+    ///
+    /// Writes the subscribers in bulk first, through `DATABASE_URL`.
+    Presence(presence::Args),
     /// Connect, publish and disconnect again and again, with new users each time: memory must stay flat.
     Churn(churn::Args),
     /// Read streams for another process of this program.
@@ -141,12 +152,13 @@ impl Scenario {
     fn common(&self) -> Option<&Common> {
         match self {
             Self::Idle(args) => Some(&args.common),
-            Self::Unicast(args) | Self::Broadcast(args) => Some(&args.common),
+            Self::Unicast(args) | Self::Broadcast(args) | Self::Signals(args) => Some(&args.common),
             Self::Publish(args) => Some(&args.common),
             Self::Storm(args) => Some(&args.common),
             Self::Mixed(args) => Some(&args.common),
             Self::Drain(args) => Some(&args.common),
             Self::Fanout(args) => Some(&args.common),
+            Self::Presence(args) => Some(&args.common),
             Self::Churn(args) => Some(&args.common),
             Self::Reader => None,
         }
@@ -163,6 +175,8 @@ impl Scenario {
             Self::Mixed(args) => mixed::run(args, common).await,
             Self::Drain(args) => drain::run(args, common).await,
             Self::Fanout(args) => fanout::run(args, common).await,
+            Self::Signals(args) => signals::run(args, common).await,
+            Self::Presence(args) => presence::run(args, common).await,
             Self::Churn(args) => churn::run(args, common).await,
             Self::Reader => bail!("a reader measures nothing by itself"),
         }

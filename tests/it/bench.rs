@@ -128,6 +128,29 @@ async fn a_fan_out_reaches_every_subscriber_while_others_are_published_to() {
 }
 
 #[tokio::test]
+async fn signals_are_counted_and_set_beside_notifications() {
+    let cluster = told_by_the_bus_only().await;
+    let figures = figures(&cluster, &["signals", "--streams", "60", "--rate", "10", "--seconds", "1"]).await;
+    assert_eq!((&figures["clean"], &figures["signals"]), (&true.into(), &10.into()), "{figures}");
+    assert_eq!((&figures["users"], &figures["instances"]), (&60.into(), &2.into()), "{figures}");
+    let [came, lost] = ["deliveries", "lost"].map(|key| figures[key].as_u64().expect("a count"));
+    assert!(came > 0 && came + lost == 600, "{figures}");
+    assert!(figures["lagP99Ms"].is_number() && figures["ratio"].is_number(), "{figures}");
+}
+
+#[tokio::test]
+async fn presence_costs_what_is_measured_while_streams_come_and_go() {
+    let cluster = cluster().instances(2).set("TIDINGS_PRESENCE_GRACE_SECONDS", "4").start().await;
+    let size = ["--streams", "40", "--topic-size", "10", "--rate", "8", "--away", "7"];
+    let figures = figures(&cluster, &[&["presence", "--seconds", "4", "--idle", "1"], &size[..]].concat()).await;
+    assert_eq!((&figures["clean"], &figures["topics"]), (&true.into(), &4.into()), "{figures}");
+    for count in ["joined", "left", "told"] {
+        assert!(figures[count].as_u64() > Some(0), "{count}: {figures}");
+    }
+    assert!(figures["serverBeyondIdleCpuPercent"].is_number() && figures["askedP99Ms"].is_number(), "{figures}");
+}
+
+#[tokio::test]
 async fn churn_uses_new_users_each_time_and_shows_the_memory() {
     let cluster = cluster().with_redis().start().await;
     let figures = figures(&cluster, &["churn", "--streams", "20", "--seconds", "2", "--each", "3"]).await;

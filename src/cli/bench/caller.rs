@@ -25,7 +25,7 @@ pub struct Caller {
 pub struct Call<'a> {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// What follows `/api/notifications`.
+    /// What follows the server's own path.
     pub path: &'a str,
     /// The bearer token.
     pub token: &'a str,
@@ -76,7 +76,7 @@ impl Caller {
         // Writing to memory cannot fail.
         let _ = write!(
             self.head,
-            "{method} {base}/api/notifications{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+            "{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         );
     }

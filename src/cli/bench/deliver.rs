@@ -25,12 +25,12 @@ const NOT_YET: u64 = u64::MAX / 2;
 /// Streams that may be opening at the same time.
 const CALM: usize = 256;
 
-/// Flags of `tidings bench unicast` and `broadcast`.
+/// Flags of `tidings bench unicast`, `broadcast` and `signals`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
-    /// Announcements per second, evenly spread; 10,000, or 20 for broadcast.
+    /// Announcements per second, evenly spread; 10,000, or 20 for broadcast and signals.
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
     /// How long to announce.
@@ -52,9 +52,20 @@ pub struct Args {
 
 impl Args {
     /// The settings of the instances, as far as they are needed to store and to announce.
-    fn settings(&self) -> anyhow::Result<Settings> {
+    /// The instances' settings, as far as this tool needs them.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
         let (database_url, redis_url) = (self.database_url.clone(), self.redis_url.clone());
         Ok(Settings::load(Options { database_url, redis_url, ..Options::default() })?)
+    }
+
+    /// What goes to all streams.
+    pub fn plan_for_all(&self) -> anyhow::Result<Plan> {
+        self.plan(self.rate.unwrap_or(20))
+    }
+
+    /// Longest wait for the last deliveries.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
     }
 
     fn plan(&self, rate: u64) -> anyhow::Result<Plan> {
@@ -74,7 +85,7 @@ pub async fn unicast(args: &Args, common: &Common) -> anyhow::Result<Report> {
 
 /// Runs `broadcast`: each announcement is for all streams, which are one user's.
 pub async fn broadcast(args: &Args, common: &Common) -> anyhow::Result<Report> {
-    measure("broadcast", args, &common.one_user(), args.plan(args.rate.unwrap_or(20))?).await
+    measure("broadcast", args, &common.one_user(), args.plan_for_all()?).await
 }
 
 async fn measure(scenario: &'static str, args: &Args, common: &Common, plan: Plan) -> anyhow::Result<Report> {
@@ -91,7 +102,7 @@ async fn measure(scenario: &'static str, args: &Args, common: &Common, plan: Pla
     fleet.tell(&Request::Due(due)).await?;
     let took = announcements.announce(due).await?;
     let accepted: Vec<_> = plan.total.checked_sub(1).map(|last| (0, last)).into_iter().collect();
-    let outcome = fleet.outcome(&accepted, Duration::from_secs(args.grace)).await?;
+    let outcome = fleet.outcome(&accepted, args.grace()).await?;
     let spent = meter.since(&before)?;
     check_early(&mut fleet).await?;
 

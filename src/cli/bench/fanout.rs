@@ -17,6 +17,7 @@ use super::{
     report::{Report, per_second},
     scan::title_for_all,
     sender::Via,
+    subscribers::subscribe,
 };
 use crate::{
     config::{Settings, options::Options},
@@ -27,8 +28,6 @@ use crate::{
 
 /// Streams that may be opening at the same time.
 const CALM: usize = 256;
-/// Subscribers of one statement.
-const BULK: usize = 10_000;
 /// The load on others begins this long before the publish to the topic.
 const WARM: Duration = Duration::from_millis(500);
 /// Between looks at how far it is.
@@ -70,10 +69,9 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let options = Options { database_url: args.database_url.clone(), ..Options::default() };
     let store = Store::open(&Settings::load(options)?).await?;
     let mut fleet = common.fleet(Spread::Even, true).await?;
-    let tenant: Tenant = fleet.users.tenant().parse()?;
     let topic: Topic = format!("bench:{}", fleet.users.name(0)).parse()?;
     let subscribers = (args.subscribers as usize).max(fleet.users.count);
-    seed(&store, &fleet, &tenant, &topic, subscribers).await?;
+    subscribe(&store, &fleet.users, &topic, 0..subscribers).await?;
     fleet.open(CALM, common.patience()).await?;
     let single = args.load.by(Via::Http);
     let plan = single.plan(args.rate, args.rate * args.longest, longest);
@@ -107,15 +105,6 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The users of the streams and as many others as it takes, with names of the same form.
-async fn seed(store: &Store, fleet: &Fleet, tenant: &Tenant, topic: &Topic, count: usize) -> anyhow::Result<()> {
-    let users: Vec<String> = (0..count).map(|user| fleet.users.name(user)).collect();
-    for users in users.chunks(BULK) {
-        store.seed_subscribers(tenant, topic, users).await.context("the database takes no subscribers")?;
-    }
-    Ok(())
-}
-
 /// Publishes to the topic and waits until everybody has it; ends the load on others then.
 async fn fan_out(
     store: &Store,
@@ -130,7 +119,7 @@ async fn fan_out(
     tokio::time::sleep(WARM).await;
     let sent = clock::now();
     let body = format!(r#"{{"topics":["{topic}"],"kind":"bench","title":"{}"}}"#, title_for_all(sent - begin));
-    let call = Call { method: "POST", path: "", token: &fleet.users.publish_token()?, body: &body };
+    let call = Call { method: "POST", path: "/api/notifications", token: &fleet.users.publish_token()?, body: &body };
     let answer: serde_json::Value = serde_json::from_slice(&caller.ask(&call).await?)?;
     let answered = clock::now();
     let id: Uuid = answer["id"].as_str().context("the answer names no id")?.parse()?;

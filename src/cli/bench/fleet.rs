@@ -78,6 +78,15 @@ impl Fleet {
         self.result(&[]).await
     }
 
+    /// Drops streams one after another from now on, so many per second, and lets each come back after so long.
+    ///
+    /// # Errors
+    /// When a reader ended.
+    pub async fn turn_over(&mut self, rate: f64, away: Duration) -> anyhow::Result<()> {
+        let rate = rate / self.readers.len() as f64;
+        self.tell(&Request::Turnover { rate, away }).await.map(drop)
+    }
+
     /// Drops all connections at once; every stream has noted its cursor then.
     ///
     /// # Errors

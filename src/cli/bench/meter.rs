@@ -40,6 +40,21 @@ pub struct Spent {
     pub load: Option<Duration>,
 }
 
+impl Spent {
+    /// What is left of it without what everybody would have used in the same time by doing nothing.
+    pub fn beyond(&self, idle: &Self) -> Self {
+        let times = self.window.as_secs_f64() / idle.window.as_secs_f64().max(f64::MIN_POSITIVE);
+        let without = |used: Option<Duration>, idle: Option<Duration>| Some(used?.saturating_sub(idle?.mul_f64(times)));
+        Self {
+            window: self.window,
+            tidings: without(self.tidings, idle.tidings),
+            postgres: without(self.postgres, idle.postgres),
+            redis: without(self.redis, idle.redis),
+            load: without(self.load, idle.load),
+        }
+    }
+}
+
 impl Meter {
     /// Reads all of them.
     ///

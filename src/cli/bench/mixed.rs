@@ -72,7 +72,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let begin = clock::now();
     fleet.tell(&Request::Due(begin)).await?;
     if args.reconnect_rate > 0 {
-        fleet.tell(&Request::Turnover(args.reconnect_rate.into())).await?;
+        fleet.turn_over(args.reconnect_rate.into(), Duration::ZERO).await?;
     }
     let visiting = visit(visits, &fleet.users, &fleet.targets, begin);
     let (singles, others, visited) = tokio::try_join!(singles.publish(begin), others.publish(begin), visiting)?;

@@ -1,5 +1,7 @@
 //! What the bench and the processes that read its streams say to each other: lines of JSON.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -49,8 +51,13 @@ pub enum Request {
     Close,
     /// Notifications are due from this moment of the shared clock on.
     Due(u64),
-    /// Drop streams one after another, so many per second, and let each come back.
-    Turnover(f64),
+    /// Drop streams one after another and let each come back.
+    Turnover {
+        /// So many per second.
+        rate: f64,
+        /// How long each stays away.
+        away: Duration,
+    },
     /// The first server goes away at this moment of the shared clock: its streams come back elsewhere.
     Leave(u64),
     /// How far it is.
@@ -72,6 +79,8 @@ pub struct Progress {
     pub last_delivery: u64,
     /// Notifications that came before they were due.
     pub early: u64,
+    /// Signals that came from the servers themselves.
+    pub told: u64,
     /// Why the streams cannot be opened at all.
     pub fatal: Option<String>,
     /// Why a stream was last tried again.
@@ -141,6 +150,7 @@ impl Progress {
         self.deliveries += other.deliveries;
         self.last_delivery = self.last_delivery.max(other.last_delivery);
         self.early += other.early;
+        self.told += other.told;
         self.fatal = self.fatal.take().or(other.fatal);
         self.trouble = other.trouble.or(self.trouble.take());
     }

@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
+    clock::micros,
     member::Member,
     phase::{Phase, lock},
     process,
@@ -43,8 +44,12 @@ pub struct Shared {
     pub moved_after: Mutex<Times>,
     /// Streams that moved.
     pub moved: AtomicUsize,
+    /// How long a stream that is to leave stays away, in microseconds.
+    pub away: AtomicU64,
     /// Notifications that came before they were due.
     pub early: AtomicU64,
+    /// Signals that came from the servers themselves.
+    pub told: AtomicU64,
     /// Notifications that came, repeats left out.
     pub deliveries: AtomicU64,
     /// When the last of them came.
@@ -63,10 +68,17 @@ impl Shared {
             moved_lag: Mutex::default(),
             moved_after: Mutex::default(),
             moved: AtomicUsize::new(0),
+            away: AtomicU64::new(0),
             early: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             last_delivery: AtomicU64::new(0),
         }
+    }
+
+    /// How long a stream that is to leave stays away.
+    pub fn away(&self) -> Duration {
+        Duration::from_micros(self.away.load(Relaxed))
     }
 }
 
@@ -128,7 +140,10 @@ impl Reader {
             Request::Open { concurrency, start } => self.open(concurrency, start),
             Request::Close => self.close().await,
             Request::Due(origin) => self.shared.origin.store(origin, Relaxed),
-            Request::Turnover(rate) => drop(self.thread.spawn(turn_over(self.members.clone(), rate))),
+            Request::Turnover { rate, away } => {
+                self.shared.away.store(micros(away), Relaxed);
+                drop(self.thread.spawn(turn_over(self.members.clone(), rate)));
+            }
             Request::Leave(at) => self.shared.left.store(at, Relaxed),
             Request::Progress | Request::Outcome(_) => {}
         }
@@ -156,6 +171,7 @@ impl Reader {
             deliveries: shared.deliveries.load(Relaxed),
             last_delivery: shared.last_delivery.load(Relaxed),
             early: shared.early.load(Relaxed),
+            told: shared.told.load(Relaxed),
             fatal: phase.fatal.get().cloned(),
             trouble: lock(&phase.trouble).clone(),
         }

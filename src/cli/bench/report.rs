@@ -64,6 +64,11 @@ impl Report {
         self.add(key, label, value as f64, "");
     }
 
+    /// A figure that was added; none when it was not measured.
+    pub fn figure(&self, key: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.key == key)?.value
+    }
+
     /// Adds the memory over time: seconds and MB.
     pub fn curve(&mut self, points: Vec<[f64; 2]>) {
         self.curve = points;

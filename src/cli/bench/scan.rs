@@ -24,6 +24,8 @@ pub enum Said {
     Notification(Option<Marker>),
     /// A notification for all users of the run, with the time of its marker.
     ForAll(u64),
+    /// A signal, with its marker if it is one of the bench's.
+    Signal(Option<Marker>),
     /// Anything else.
     Nothing,
 }
@@ -96,6 +98,7 @@ fn block(mut bytes: &[u8]) -> Block<'_> {
 fn said(event: &[u8], data: &[u8]) -> Said {
     match event {
         b"notification" => for_all(data).map_or_else(|| Said::Notification(marker(data)), Said::ForAll),
+        b"signal" => Said::Signal(marker(data)),
         b"hello" => serde_json::from_slice(data).map_or(Said::Nothing, Said::Hello),
         _ => Said::Nothing,
     }
@@ -139,6 +142,7 @@ mod tests {
     const STREAM: &str = "retry: 2000\n\nid: e.0\nevent: hello\ndata: {\"verdict\":\"fresh\",\"cursor\":\"e.0\"}\n\n\
         id: e.1\nevent: notification\ndata: {\"id\":\"x\",\"title\":\"bench 7 90\",\"data\":{}}\n\n\
         event: heartbeat\ndata: {}\n\nid: e.2\nevent: notification\ndata: {\"title\":\"bench 7\"}\n\n\
+        event: signal\ndata: {\"kind\":\"bench\",\"data\":{\"title\":\"bench 8 91\"}}\n\n\
         id: e.3\n\nretry: 40\nevent: bye\ndata: {\"reason\":\"draining\",\"retryMs\":40}\n\n";
 
     fn scan(step: usize) -> Vec<(Option<String>, Option<u64>, Said)> {
@@ -156,14 +160,15 @@ mod tests {
     #[test]
     fn blocks_are_the_same_however_they_are_cut() {
         let whole = scan(STREAM.len());
-        assert_eq!(whole.len(), 7);
+        assert_eq!(whole.len(), 8);
         assert_eq!(whole[0], (None, Some(2000), Said::Nothing));
         assert!(matches!(&whole[1].2, Said::Hello(hello) if hello.verdict == Verdict::Fresh));
         assert_eq!(whole[2], (Some("e.1".into()), None, Said::Notification(Some(Marker { n: 7, t: 90 }))));
         assert_eq!(whole[3], (None, None, Said::Nothing));
         assert_eq!(whole[4].2, Said::Notification(None));
-        assert_eq!(whole[5], (Some("e.3".into()), None, Said::Nothing));
-        assert_eq!(whole[6], (None, Some(40), Said::Nothing));
+        assert_eq!(whole[5], (None, None, Said::Signal(Some(Marker { n: 8, t: 91 }))));
+        assert_eq!(whole[6], (Some("e.3".into()), None, Said::Nothing));
+        assert_eq!(whole[7], (None, Some(40), Said::Nothing));
         for step in 1..STREAM.len() {
             assert_eq!(scan(step), whole, "{step}");
         }

@@ -112,7 +112,7 @@ struct Outcome {
 impl Http {
     async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
         self.write_body(batch);
-        let path = if self.single { "" } else { "/batch" };
+        let path = if self.single { "/api/notifications" } else { "/api/notifications/batch" };
         let call = Call { method: "POST", path, token: &self.token, body: &self.body };
         let answer = self.caller.ask(&call).await?;
         if self.single {

@@ -37,7 +37,7 @@ pub async fn keep_open(shared: Arc<Shared>, phase: Arc<Phase>, member: Arc<Membe
                     phase.retried(end.why);
                     tokio::time::sleep(end.wait).await;
                 }
-                () = member.leave.notified() => {}
+                () = member.leave.notified() => tokio::time::sleep(shared.away()).await,
             }
         }
     };
@@ -158,7 +158,7 @@ impl<'a> Stream<'a> {
         endless.map_or(Ok(()), |why| Err(why.to_owned()))
     }
 
-    /// Takes a block; true when it is a notification that came for the first time.
+    /// Takes a block; true when it is a notification, or a signal of the bench's own, that came for the first time.
     fn block(&self, block: Block<'_>, track: &mut Track, live_from: &mut Option<i64>, now: u64) -> bool {
         if let Said::Hello(hello) = &block.said {
             *live_from = self.hello(hello, track);
@@ -169,7 +169,12 @@ impl<'a> Stream<'a> {
             id.clone_into(&mut track.cursor);
         }
         match block.said {
-            Said::Notification(Some(marker)) => self.notification(marker, track, now),
+            Said::Notification(Some(marker)) => self.timed(track.take(marker), marker, now),
+            Said::Signal(Some(marker)) => self.timed(track.take_signal(marker.n), marker, now),
+            Said::Signal(None) => {
+                self.shared.told.fetch_add(1, Relaxed);
+                false
+            }
             Said::ForAll(t) => {
                 if track.take_for_all() {
                     let due = self.shared.origin.load(Relaxed) + t;
@@ -220,8 +225,8 @@ impl<'a> Stream<'a> {
         Some(head)
     }
 
-    fn notification(&self, marker: Marker, track: &mut Track, now: u64) -> bool {
-        let first = track.take(marker);
+    /// Notes how late it is if it came for the first time, and answers whether it did.
+    fn timed(&self, first: bool, marker: Marker, now: u64) -> bool {
         if first {
             let Shared { origin, early, left, lag, moved_lag, .. } = self.shared;
             let due = origin.load(Relaxed) + marker.t;

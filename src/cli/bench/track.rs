@@ -47,6 +47,8 @@ pub struct Track {
     last: i64,
     seen: Vec<u64>,
     has_for_all: bool,
+    /// The number after the newest signal's.
+    next_signal: u64,
 }
 
 impl Track {
@@ -54,7 +56,17 @@ impl Track {
     pub fn new(user: usize, users: usize, gapless: bool) -> Self {
         let (user, users) = (user as u64, users as u64);
         let cursor = String::new();
-        Self { user, users, gapless, cursor, faults: Faults::default(), last: 0, seen: Vec::new(), has_for_all: false }
+        Self {
+            user,
+            users,
+            gapless,
+            cursor,
+            faults: Faults::default(),
+            last: 0,
+            seen: Vec::new(),
+            has_for_all: false,
+            next_signal: 0,
+        }
     }
 
     /// The stream begins at this seq: a fresh or reset verdict.
@@ -89,6 +101,15 @@ impl Track {
     pub fn take_for_all(&mut self) -> bool {
         let first = !std::mem::replace(&mut self.has_for_all, true);
         self.faults.repeated += u64::from(!first);
+        first
+    }
+
+    /// Takes a signal of a run that sends nothing else, each of them to all users; true when it came for the first time.
+    pub fn take_signal(&mut self, n: u64) -> bool {
+        let first = self.mark(n);
+        self.faults.repeated += u64::from(!first);
+        self.faults.out_of_order += u64::from(first && n < self.next_signal);
+        self.next_signal = self.next_signal.max(n + 1);
         first
     }
 
@@ -146,6 +167,16 @@ mod tests {
         assert!(!take(&mut track, 5, 3));
         let faults = Faults { repeated: 1, out_of_order: 2, foreign: 1, resets: 0 };
         assert_eq!(track.faults, faults);
+    }
+
+    #[test]
+    fn a_signal_may_be_lost_but_not_repeated_or_late() {
+        let mut track = Track::new(1, 3, true);
+        assert!(track.take_signal(0) && track.take_signal(3));
+        assert_eq!(track.faults, Faults::default());
+        assert!(!track.take_signal(3));
+        assert!(track.take_signal(2));
+        assert_eq!(track.faults, Faults { repeated: 1, out_of_order: 1, ..Faults::default() });
     }
 
     #[test]

@@ -110,13 +110,13 @@ impl Load {
 
     async fn once(&self, caller: &mut Caller, due: u64, visited: &mut Visited) -> anyhow::Result<()> {
         let token = &self.users.user_token(rand::random_range(0..self.users.count))?;
-        let list = caller.ask(&Call { method: "GET", path: "?limit=20", token, body: "" }).await?;
+        let list = caller.ask(&Call { method: "GET", path: "/api/notifications?limit=20", token, body: "" }).await?;
         visited.lists.record(clock::now().saturating_sub(due));
         let listed: Listed = serde_json::from_slice(&list).context("the list is none")?;
         let unread = listed.notifications.iter().filter(|item| item.read_at.is_none());
         for item in unread.take(self.visits.reads) {
             let asked = clock::now();
-            let path = format!("/{}/read", item.id);
+            let path = format!("/api/notifications/{}/read", item.id);
             caller.ask(&Call { method: "POST", path: &path, token, body: "" }).await?;
             visited.reads.record(clock::now().saturating_sub(asked));
         }
