@@ -28,7 +28,7 @@ use crate::{
 const CALM: usize = 256;
 /// Between looks at how many joined, and between questions about a topic.
 const SECOND: Duration = Duration::from_secs(1);
-/// After everybody joined the instances are quiet within this time.
+/// What happens is found and told within this time.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// Flags of `tidings bench presence`.
@@ -78,13 +78,14 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
 
     let away = Duration::from_secs(args.away);
     fleet.turn_over(f64::from(args.rate) / 2.0, away).await?;
-    // From then on as many come back as leave.
-    sleep(away).await;
+    // From then on as many are found to come back as to leave.
+    sleep(away + SETTLE).await;
     let (before, told) = (found(&fleet).await?, fleet.tell(&Request::Progress).await?.told);
     let reading = meter.read()?;
     let answered = ask(&fleet, &topics, args.seconds).await?;
     let spent = meter.since(&reading)?;
     let (after, told) = (found(&fleet).await?, fleet.tell(&Request::Progress).await?.told - told);
+    let outcome = fleet.outcome(&[], Duration::ZERO).await?;
 
     let (joined, left) = (after.joined - before.joined, after.left - before.left);
     let mut report = Report::of("presence", &fleet);
@@ -95,6 +96,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     report.add("changesPerSecond", "joined or left per second", rate, "/s");
     report.count("told", "signals of it at the streams", told);
     report.points("asked", "who is present answered after", &answered);
+    report.outcome(&outcome);
     report.cpu_share("IdleCpuPercent", "CPU while idle", &idle);
     report.cpu_share("CpuPercent", "CPU", &spent);
     let beyond = spent.beyond(&idle);
