@@ -15,7 +15,7 @@ use crate::{
     hub::Hub,
     metrics,
     notification::{Tenant, UserKey},
-    signal::TopicKey,
+    signal::{PRESENCE, TopicKey},
     signals::Signals,
     store::{Present, Store, Unavailable},
 };
@@ -28,9 +28,6 @@ const NAMES: usize = 50;
 const FRESH: Duration = Duration::from_secs(1);
 /// Most counts that are kept before the old ones are forgotten.
 const COUNTS: usize = 1_000;
-
-/// The kind of the signals that tell of comings and goings.
-pub const KIND: &str = "presence";
 
 /// Keeps this instance's part of presence, and answers about the whole; cheap to clone.
 #[derive(Clone)]
@@ -113,7 +110,7 @@ impl Presence {
             news.joined.truncate(NAMES);
             news.left.truncate(NAMES);
             // Plain data always serialises. A signal that cannot go now is lost, as signals may be.
-            self.0.signals.tell(topic, KIND, &serde_json::to_string(&news).unwrap_or_default());
+            self.0.signals.tell(topic, PRESENCE, &serde_json::to_string(&news).unwrap_or_default());
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ use crate::{
     topic::Topic,
 };
 
+/// The kind of the signals that tell who came and went: the server's own, which nobody else may send.
+pub const PRESENCE: &str = "presence";
 /// Most bytes of a signal's key.
 pub const KEY_BYTES: usize = 200;
 

@@ -234,6 +234,10 @@ impl Core {
             revoker: revoker.clone(),
             carrier: carrier.clone(),
         });
+        // The bus may have come up before there was anybody to hear of it.
+        if let Some(inbound) = inbound.get().filter(|_| bus.health().up) {
+            inbound.take(Incoming::Restored);
+        }
         let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
         let (settings, health) = (settings.clone(), Arc::default());
         Ok(Self {

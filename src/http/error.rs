@@ -73,6 +73,9 @@ pub enum ApiError {
     /// A topic that the caller may not join, whether it exists or not.
     #[error("this topic may not be joined with this token")]
     MayNotJoin,
+    /// A topic that the caller is not subscribed to, whether it exists or not.
+    #[error("this is for subscribers of the topic: PUT /api/topics/{{topic}}/subscription comes first")]
+    NotSubscribed,
     /// The path exists, the method does not.
     #[error("this path answers to {allow}")]
     WrongMethod {
@@ -210,6 +213,7 @@ impl ApiError {
             Self::NoSuchTopic => (StatusCode::NOT_FOUND, "no-such-topic", "Not found"),
             Self::NoSuchTopicKind => (StatusCode::NOT_FOUND, "no-such-topic-kind", "Not found"),
             Self::MayNotJoin => (StatusCode::FORBIDDEN, "may-not-join", "Not allowed"),
+            Self::NotSubscribed => (StatusCode::FORBIDDEN, "not-subscribed", "Not allowed"),
             Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "Wrong method"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
@@ -381,7 +385,7 @@ impl From<signals::Refused> for ApiError {
     fn from(refused: signals::Refused) -> Self {
         match refused {
             signals::Refused::UnknownTopic(_) => Self::Invalid(vec![FieldError::body("/topic", refused.to_string())]),
-            signals::Refused::MayNotJoin => Self::MayNotJoin,
+            signals::Refused::NotSubscribed => Self::NotSubscribed,
             signals::Refused::OnlyPublishers(what) => Self::OnlyPublishers(what),
             signals::Refused::TooMany { limit, most, retry_after } => Self::TooManySignals { limit, most, retry_after },
             signals::Refused::Unavailable => Self::Unavailable,

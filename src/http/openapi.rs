@@ -134,7 +134,7 @@ refusals! {
     TooMany { "429" "More than the sender may send; `detail` names the bound" with "Retry-After" }
     Secured {
         "401" "No token, or one that does not hold" with "WWW-Authenticate",
-        "403" "The token lacks a scope, the topic may not be joined, or a cookie came from a foreign page",
+        "403" "The token lacks a scope, the topic may not be joined or the caller is not subscribed to it, or a cookie came from a foreign page",
         "500" "The server failed; `instance` finds it in the log",
         "503" "Overloaded, or a part does not answer: try again" with "Retry-After"
     }

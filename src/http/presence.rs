@@ -91,7 +91,7 @@ async fn admit(parts: &Parts, caller: &Identity, topic: Option<&TopicKey>) -> Re
     };
     let facts = parts.store.topic_facts(topic, Some(&caller.key.user)).await?;
     if !(caller.publish || caller.admin) {
-        return if facts.subscribed { Ok(()) } else { Err(ApiError::MayNotJoin) };
+        return if facts.subscribed { Ok(()) } else { Err(ApiError::NotSubscribed) };
     }
     if facts.known {
         return Ok(());

@@ -7,7 +7,11 @@ use super::{
     Recipient, check,
     problem::{self, Problems},
 };
-use crate::{notification::UserId, signal::KEY_BYTES, topic::Topic};
+use crate::{
+    notification::UserId,
+    signal::{KEY_BYTES, PRESENCE},
+    topic::Topic,
+};
 
 /// Bytes of a body beside its data.
 pub const FRAMING_BYTES: usize = 2 * 1024;
@@ -90,6 +94,10 @@ fn read(bytes: &[u8], most_data: usize) -> Result<SignalMessage, Problems> {
 impl SignalMessage {
     fn checked(self, to: Recipient, most_data: usize) -> Result<NewSignal, Problems> {
         let mut problems = check::word_and_data(&self.kind, &self.data);
+        if self.kind == PRESENCE {
+            let detail = "only the server tells of presence".to_owned();
+            problems.push(problem::Problem { pointer: "/kind".to_owned(), detail });
+        }
         if self.key.len() > KEY_BYTES || self.key.chars().any(char::is_control) {
             problems.push(problem::Problem {
                 pointer: "/key".to_owned(),
@@ -135,6 +143,7 @@ mod tests {
         let long = "x".repeat(201);
         let body = format!(r#"{{"topic":"a","kind":"a b","key":"{long}","data":"{long}"}}"#);
         assert_eq!(wrong(&body), ["/kind", "/key", "/data"]);
+        assert_eq!(wrong(r#"{"topic":"a","kind":"presence"}"#), ["/kind"]);
         let named = parse_for(Recipient::Topic("a".parse().unwrap()), br#"{"kind":"k","user":"u"}"#, 100);
         assert_eq!(named.unwrap_err().0[0].pointer, "/user");
     }

@@ -62,8 +62,8 @@ pub enum Refused {
     #[error("there is no topic {0}")]
     UnknownTopic(Topic),
     /// The user is not subscribed to the topic, which may not exist either.
-    #[error("may not join")]
-    MayNotJoin,
+    #[error("not subscribed")]
+    NotSubscribed,
     /// The topic, or a user, is for publishers to signal.
     #[error("only publishers signal {0}")]
     OnlyPublishers(&'static str),
@@ -159,7 +159,7 @@ impl Signals {
             Sender::User(key) => {
                 let facts = self.0.store.topic_facts(topic, Some(&key.user)).await?;
                 match facts {
-                    Facts { subscribed: false, .. } => Err(Refused::MayNotJoin),
+                    Facts { subscribed: false, .. } => Err(Refused::NotSubscribed),
                     Facts { rules: Rules { access: Access::ReadOnly, .. }, .. } => {
                         Err(Refused::OnlyPublishers("this topic"))
                     }

@@ -14,8 +14,8 @@ async fn users_signal_topics_that_they_are_subscribed_to_and_nothing_else() {
     user.post("/api/signals", &signal("team:7", "", "hi")).await.expect(202);
     assert_eq!(data(&mut stream).await, "hi");
     let refused = [
-        (signal("team:8", "", 1), "may-not-join"),
-        (signal("team:9", "", 1), "may-not-join"),
+        (signal("team:8", "", 1), "not-subscribed"),
+        (signal("team:9", "", 1), "not-subscribed"),
         (signal("news:7", "", 1), "only-publishers"),
         (json!({"user": "u2", "kind": "typing"}), "only-publishers"),
     ];
