@@ -16,13 +16,13 @@ use crate::{
 const RUNG_TOGETHER: usize = 128;
 
 impl Hub {
-    /// Seats a user in the rooms of these topics, as they were read after [`Rooms::take`].
+    /// Seats a user in the rooms of these topics, as they were read after [`super::Rooms::take`].
     pub fn seat(&self, key: &UserKey, topics: &[TopicKey]) {
         let feed = self.shard(key).get(key).cloned();
         self.inner.rooms.seat(key, feed, topics);
     }
 
-    /// Lets signals pass again after [`Rooms::close`], when everybody's subscriptions have been read anew.
+    /// Lets signals pass again after [`super::Rooms::close`], when everybody's subscriptions have been read anew.
     pub fn reopen_rooms(&self) {
         self.inner.rooms.reopen(self.users());
     }
