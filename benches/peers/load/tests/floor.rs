@@ -5,12 +5,16 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
 const LOAD: &str = env!("CARGO_BIN_EXE_peers-load");
+
+/// The next port to try, held while a port is tried and while a process starts: until its `exec`, the child of one thread has
+/// what another one listens on, and would be taken for the server that is still to come.
+static NEXT_PORT: Mutex<u16> = Mutex::new(20_000);
 
 /// A process that ends with the test.
 struct Server(Child);
@@ -18,7 +22,11 @@ struct Server(Child);
 impl Server {
     /// Starts it and waits until it listens.
     fn start(command: &mut Command, address: SocketAddr) -> Self {
-        let mut server = Self(command.stdout(Stdio::null()).spawn().unwrap());
+        let spawned = {
+            let _nobody_tries_a_port = NEXT_PORT.lock().unwrap_or_else(PoisonError::into_inner);
+            command.stdout(Stdio::null()).spawn().unwrap()
+        };
+        let mut server = Self(spawned);
         while TcpStream::connect(address).is_err() {
             assert_eq!(server.0.try_wait().unwrap(), None, "{command:?} ended before it listened");
             thread::sleep(Duration::from_millis(5));
@@ -37,9 +45,10 @@ impl Drop for Server {
 /// A free address that nobody else is given: neither another test, nor an outgoing connection, whose ports begin higher.
 /// (A socket that connects to a free port of that range may be given this very port, and is then connected to itself.)
 fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let mut port = NEXT_PORT.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+        *port += 1;
         if TcpListener::bind(address).is_ok() {
             return address;
         }
