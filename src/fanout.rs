@@ -7,11 +7,10 @@ use tokio::sync::Notify;
 use crate::{
     audience::Reason,
     bus::{Announcement, Arrival, Arrivals, Bus, Joined},
-    frame::Frame,
+    frame::{self, Frame},
     hub::{Hub, Origin},
     notification::UserKey,
     store::{Changed, Chunk, Head, Reached, Stamped, SubscriptionChange},
-    wire::Item,
 };
 
 /// Most items of one change of state that are carried to other instances; a larger one they read from the log.
@@ -56,10 +55,18 @@ impl Fanout {
 
     /// Hands arrivals to those of their users who have connections here; frames are rendered for no others.
     pub fn hear_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
+        // There are none when the notification was too large to carry: it is then read from the log.
+        let mut frames = arrivals.notification.as_deref().map(|published| {
+            frame::Arrivals::of(published.id, &published.content, published.created_at, published.expires_at)
+        });
         for row in &arrivals.rows {
             let key = UserKey { tenant: arrivals.tenant.clone(), user: row.user.clone() };
             if self.hub.has(&key) {
-                self.hub.deliver(Announcement::of_arrival(key, arrivals, row), origin);
+                let frame = frames.as_mut().map(|frames| {
+                    let reason = row.topic.clone().map_or(Reason::Everyone, Reason::Topic);
+                    frames.frame(&reason, row.decision, &row.epoch, row.seq, row.unread)
+                });
+                self.hub.deliver(Announcement::of_arrival(key, row, frame), origin);
             }
         }
     }
@@ -92,27 +99,12 @@ impl Fanout {
 }
 
 impl Announcement {
-    /// Of one of many arrivals; without a frame when the notification was too large to carry.
-    fn of_arrival(key: UserKey, arrivals: &Arrivals, row: &Arrival) -> Self {
-        let Arrival { epoch, seq, unread, decision, topic, .. } = row;
-        let reason = topic.clone().map_or(Reason::Everyone, Reason::Topic);
-        let frame = arrivals.notification.as_ref().map(|published| {
-            let item = Item::arriving(
-                published.id,
-                *seq,
-                &published.content,
-                &reason,
-                *decision,
-                published.created_at,
-                published.expires_at,
-            );
-            Frame::notification(epoch, &item, *unread)
-        });
+    fn of_arrival(key: UserKey, row: &Arrival, frame: Option<Frame>) -> Self {
         // A fan-out takes its time, so it does not count among the times of publishes.
         Self {
             key,
-            epoch: epoch.clone(),
-            head: *seq,
+            epoch: row.epoch.clone(),
+            head: row.seq,
             frames: frame.into_iter().collect(),
             published_at: 0,
             subscription: None,

@@ -18,12 +18,11 @@ use crate::{
     bus::Announcement,
     config::PublishSettings,
     fanout::Fanout,
-    frame::Frame,
+    frame::Arrivals,
     metrics,
     notification::{NewNotification, UserKey},
     store::{Appended, Placed, Store, Unavailable, Written},
     topic::Topic,
-    wire::Item,
 };
 
 /// What became of one publish.
@@ -275,18 +274,16 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
     item.users.iter().map(|user| UserKey { tenant: item.tenant.clone(), user: user.clone() })
 }
 
-/// One announcement per inbox, in the order of the seqs of each.
+/// One announcement per inbox, in the order of the seqs of each. What users share is rendered once.
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
+    let mut arrivals = Arrivals::of(item.id, &item.content, written.created_at, written.expires_at);
     for (key, row) in keys(item).zip(&written.rows) {
         let Some(Placed { epoch, seq, unread, decision }) = row else { continue };
-        let Written { created_at, expires_at, .. } = *written;
-        let wire = Item::arriving(item.id, *seq, &item.content, &Reason::Direct, *decision, created_at, expires_at);
-        let frames = vec![Frame::notification(epoch, &wire, *unread)];
         announcements.push(Announcement {
             key,
             epoch: epoch.clone(),
             head: *seq,
-            frames,
+            frames: vec![arrivals.frame(&Reason::Direct, *decision, epoch, *seq, *unread)],
             published_at: received_at,
             subscription: None,
         });

@@ -2,12 +2,20 @@
 //!
 //! Every `data:` is one line of JSON, in which line breaks are escaped, so no text of a publisher can end a block.
 
-use std::{fmt::Write as _, io::Write as _, time::Duration};
+mod hello;
+mod item;
+
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::item::Rendered;
+pub use self::{
+    hello::{Hello, ResetReason, Verdict},
+    item::Arrivals,
+};
 use crate::{
     notification::{Cursor, Epoch, ItemState, Priority, Seq},
     topic::{Subscription, Topic},
@@ -48,15 +56,7 @@ pub struct Frame {
 impl Frame {
     /// Renders the arrival of an item; `unread` is the user's count with it.
     pub fn notification(epoch: &Epoch, item: &Item<'_>, unread: i64) -> Self {
-        let mut text = Vec::with_capacity(512);
-        // Writing to memory cannot fail, and an item is plain data that always serialises.
-        let _ = write!(text, "id: {}.{}\nevent: notification\ndata: ", epoch.as_str(), item.seq);
-        let _ = serde_json::to_writer(&mut text, item);
-        // The count joins the item's own object.
-        text.pop();
-        let _ = write!(text, ",\"unread\":{unread}}}\n\n");
-        let subject = Subject::Notification { kind: item.kind.to_owned(), priority: item.priority };
-        Self { seq: item.seq, subject, bytes: text.into() }
+        Rendered::of(item).frame(epoch, item.seq, unread)
     }
 
     /// Renders a change of state of some items, which must not be empty.
@@ -121,83 +121,6 @@ pub fn state_blocks(cursor: Option<&Cursor>, states: &[ItemState], unread: i64) 
 /// Moves the client's cursor without an event: a block without `data:` fires none.
 pub fn bare_cursor(cursor: &Cursor) -> String {
     format!("id: {cursor}\n\n")
-}
-
-/// The verdict on a (re)connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// No cursor was given.
-    Fresh,
-    /// Every change after the cursor follows.
-    Resumed,
-    /// They cannot all follow: reload the list.
-    Reset,
-}
-
-impl Verdict {
-    /// As on the wire and as the metrics label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::Resumed => "resumed",
-            Self::Reset => "reset",
-        }
-    }
-}
-
-/// Why a cursor cannot be resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ResetReason {
-    /// Changes after the cursor were forgotten by retention.
-    Pruned,
-    /// The cursor is of another stream or of a former life of this one.
-    Epoch,
-    /// More changes were missed than are replayed.
-    TooFar,
-    /// Not a cursor, or one that lies ahead of the stream.
-    Invalid,
-}
-
-/// The first event of every stream.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Hello {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The stream's position at the snapshot.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String, example = "k3f9a01b2c.1042")]
-    pub cursor: Cursor,
-    /// Changes since the client's cursor.
-    pub missed: i64,
-    /// The user's unread count.
-    pub unread: i64,
-    /// Names this connection, e.g. to extend it with a fresh token.
-    pub connection_id: Uuid,
-    /// Time between heartbeats.
-    pub heartbeat_ms: u64,
-    /// Why it is a reset.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<ResetReason>,
-}
-
-fn as_text<S: serde::Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(cursor)
-}
-
-impl Hello {
-    /// Renders it with the reconnect delay. Only a fresh or reset hello moves the client's cursor; on a resumed stream
-    /// the replayed frames do.
-    pub fn render(&self, retry: Duration) -> String {
-        let mut text = format!("retry: {}\n\n", retry.as_millis());
-        if self.verdict != Verdict::Resumed {
-            let _ = writeln!(text, "id: {}", self.cursor);
-        }
-        push_event(&mut text, "hello", self);
-        text
-    }
 }
 
 /// Why a stream ends.
@@ -331,20 +254,5 @@ mod tests {
         assert_eq!(blocks.len(), 3);
         assert_eq!(blocks.iter().filter(|block| block.starts_with("id: e.9\n")).count(), 1);
         assert!(blocks[2].starts_with("id: e.9\n"));
-    }
-
-    #[test]
-    fn a_resumed_hello_leaves_the_cursor_alone() {
-        let hello = |verdict| Hello {
-            verdict,
-            cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },
-            missed: 1,
-            unread: 2,
-            connection_id: Uuid::nil(),
-            heartbeat_ms: 20_000,
-            reason: None,
-        };
-        assert!(!hello(Verdict::Resumed).render(Duration::from_secs(2)).contains("id: "));
-        assert!(hello(Verdict::Fresh).render(Duration::from_secs(2)).contains("\n\nid: e.4\nevent: hello\n"));
     }
 }

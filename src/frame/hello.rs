@@ -1,0 +1,107 @@
+//! The first event of every stream: the verdict on its cursor.
+
+use std::{fmt::Write as _, time::Duration};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::push_event;
+use crate::notification::Cursor;
+
+/// The verdict on a (re)connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// No cursor was given.
+    Fresh,
+    /// Every change after the cursor follows.
+    Resumed,
+    /// They cannot all follow: reload the list.
+    Reset,
+}
+
+impl Verdict {
+    /// As on the wire and as the metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Resumed => "resumed",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// Why a cursor cannot be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ResetReason {
+    /// Changes after the cursor were forgotten by retention.
+    Pruned,
+    /// The cursor is of another stream or of a former life of this one.
+    Epoch,
+    /// More changes were missed than are replayed.
+    TooFar,
+    /// Not a cursor, or one that lies ahead of the stream.
+    Invalid,
+}
+
+/// The first event of every stream.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The stream's position at the snapshot.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "k3f9a01b2c.1042")]
+    pub cursor: Cursor,
+    /// Changes since the client's cursor.
+    pub missed: i64,
+    /// The user's unread count.
+    pub unread: i64,
+    /// Names this connection, e.g. to extend it with a fresh token.
+    pub connection_id: Uuid,
+    /// Time between heartbeats.
+    pub heartbeat_ms: u64,
+    /// Why it is a reset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ResetReason>,
+}
+
+fn as_text<S: serde::Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(cursor)
+}
+
+impl Hello {
+    /// Renders it with the reconnect delay. Only a fresh or reset hello moves the client's cursor; on a resumed stream
+    /// the replayed frames do.
+    pub fn render(&self, retry: Duration) -> String {
+        let mut text = format!("retry: {}\n\n", retry.as_millis());
+        if self.verdict != Verdict::Resumed {
+            let _ = writeln!(text, "id: {}", self.cursor);
+        }
+        push_event(&mut text, "hello", self);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notification::Epoch;
+
+    #[test]
+    fn a_resumed_hello_leaves_the_cursor_alone() {
+        let hello = |verdict| Hello {
+            verdict,
+            cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },
+            missed: 1,
+            unread: 2,
+            connection_id: Uuid::nil(),
+            heartbeat_ms: 20_000,
+            reason: None,
+        };
+        assert!(!hello(Verdict::Resumed).render(Duration::from_secs(2)).contains("id: "));
+        assert!(hello(Verdict::Fresh).render(Duration::from_secs(2)).contains("\n\nid: e.4\nevent: hello\n"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The arrival of a notification. What all whom it reaches in the same way have in common is rendered once.
+
+use std::{io::Write as _, ops::Range};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Frame, Subject};
+use crate::{
+    audience::Reason,
+    channel::Decision,
+    notification::{Content, Epoch, Priority, Seq},
+    wire::Item,
+};
+
+/// How an item's JSON begins: with its id, of which every one is as long as this, and its seq.
+const BEGINNING: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","seq":"#;
+/// Most bytes of what differs between users: an epoch, the seq twice, a count, and the words around them.
+const OWN_BYTES: usize = 160;
+
+/// Renders one notification for many inboxes.
+pub struct Arrivals<'a> {
+    id: Uuid,
+    content: &'a Content,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    latest: Option<(Reason, Decision, Rendered)>,
+}
+
+impl<'a> Arrivals<'a> {
+    /// Of this notification.
+    pub fn of(id: Uuid, content: &'a Content, created_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> Self {
+        Self { id, content, created_at, expires_at, latest: None }
+    }
+
+    /// The frame of one inbox; `unread` is its user's count with it.
+    pub fn frame(&mut self, reason: &Reason, decision: Decision, epoch: &Epoch, seq: Seq, unread: i64) -> Frame {
+        // Neighbours mostly have it for the same reason and want it on the same channels.
+        let known = self.latest.take().filter(|(known, same, _)| (known, *same) == (reason, decision));
+        let (.., rendered) = self.latest.insert(known.unwrap_or_else(|| {
+            let Self { id, content, created_at, expires_at, .. } = *self;
+            let item = Item::arriving(id, seq, content, reason, decision, created_at, expires_at);
+            (reason.clone(), decision, Rendered::of(&item))
+        }));
+        rendered.frame(epoch, seq, unread)
+    }
+}
+
+/// An item's text, into which its user's own is put: the place in the log and the unread count.
+pub(super) struct Rendered {
+    json: String,
+    /// Where the seq stands.
+    seq: Range<usize>,
+    kind: String,
+    priority: Priority,
+}
+
+impl Rendered {
+    /// Renders an item; its seq is not looked at.
+    pub(super) fn of(item: &Item<'_>) -> Self {
+        // An item is plain data that always serialises.
+        let mut json = serde_json::to_string(item).unwrap_or_default();
+        // The count joins the item's own object.
+        json.pop();
+        let digits = json.bytes().skip(BEGINNING.len()).take_while(u8::is_ascii_digit).count();
+        let seq = BEGINNING.len()..BEGINNING.len() + digits;
+        Self { json, seq, kind: item.kind.to_owned(), priority: item.priority }
+    }
+
+    pub(super) fn frame(&self, epoch: &Epoch, seq: Seq, unread: i64) -> Frame {
+        let json = self.json.as_bytes();
+        let mut text = Vec::with_capacity(json.len() + OWN_BYTES);
+        // Writing to memory cannot fail.
+        let _ = write!(text, "id: {}.{seq}\nevent: notification\ndata: ", epoch.as_str());
+        text.extend_from_slice(&json[..self.seq.start]);
+        let _ = write!(text, "{seq}");
+        text.extend_from_slice(&json[self.seq.end..]);
+        let _ = write!(text, ",\"unread\":{unread}}}\n\n");
+        let subject = Subject::Notification { kind: self.kind.clone(), priority: self.priority };
+        Frame { seq, subject, bytes: text.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::notification::Presentation;
+
+    fn reasons() -> impl Strategy<Value = Reason> {
+        prop_oneof![
+            Just(Reason::Direct),
+            Just(Reason::Everyone),
+            "[a-b]:[0-9]".prop_map(|topic| Reason::Topic(topic.parse().unwrap())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn each_inbox_is_told_its_own(
+            id: u128, title in ".*", inboxes in vec((reasons(), 0..4, 1_i64.., 0_i64..), 1..20),
+        ) {
+            let content = Content {
+                kind: "k".into(),
+                category: None,
+                priority: Priority::High,
+                title,
+                message: None,
+                data: None,
+                action_url: None,
+                presentation: Presentation::default(),
+            };
+            let (id, epoch, at) = (Uuid::from_u128(id), Epoch::from("e".to_owned()), DateTime::UNIX_EPOCH);
+            let mut arrivals = Arrivals::of(id, &content, at, at);
+            for (reason, decision, seq, unread) in inboxes {
+                let decision = Decision::from_stored(decision);
+                let frame = arrivals.frame(&reason, decision, &epoch, seq, unread);
+                let text = std::str::from_utf8(&frame.bytes).unwrap();
+                let data = text.strip_prefix(&format!("id: e.{seq}\nevent: notification\ndata: ")).unwrap();
+                let told: serde_json::Value = serde_json::from_str(data).unwrap();
+                let item = Item::arriving(id, seq, &content, &reason, decision, at, at);
+                let mut due = serde_json::to_value(item).unwrap();
+                due["unread"] = unread.into();
+                prop_assert_eq!(told, due);
+                prop_assert_eq!(frame.seq, seq);
+            }
+        }
+    }
+}
