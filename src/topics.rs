@@ -8,6 +8,7 @@ use crate::{
     bus::{Bus, Left},
     fanout::Fanout,
     notification::{Tenant, UserId, UserKey},
+    presence::Presence,
     signal::TopicKey,
     store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
     topic::{Access, Mute, Subscription, Topic},
@@ -19,6 +20,7 @@ pub struct Topics {
     store: Store,
     fanout: Fanout,
     bus: Bus,
+    presence: Presence,
     tracker: TaskTracker,
     /// Most subscriptions of a user.
     most: usize,
@@ -50,9 +52,9 @@ impl From<Unavailable> for Refused {
 }
 
 impl Topics {
-    /// Over this store, this fan-out and this bus; work under way is tracked, so that a stop waits for it.
-    pub fn new(store: Store, fanout: Fanout, bus: Bus, tracker: TaskTracker, most: usize) -> Self {
-        Self { store, fanout, bus, tracker, most }
+    /// Over these parts; work under way is tracked, so that a stop waits for it.
+    pub fn new(store: Store, fanout: Fanout, bus: Bus, presence: Presence, tracker: TaskTracker, most: usize) -> Self {
+        Self { store, fanout, bus, presence, tracker, most }
     }
 
     /// What the caller sees of a topic.
@@ -74,7 +76,11 @@ impl Topics {
         self.see_through(async move {
             match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {
                 Joining::Same(subscription) => Ok(subscription),
-                Joining::Changed(change) => {
+                Joining::Joined(change) => {
+                    topics.tell_of(std::slice::from_ref(&change));
+                    Ok(change.subscription)
+                }
+                Joining::Muted(change) => {
                     topics.fanout.tell_subscriptions(std::slice::from_ref(&change));
                     Ok(change.subscription)
                 }
@@ -142,13 +148,19 @@ impl Topics {
         roll: &Roll,
         changes: &[SubscriptionChange],
     ) -> Result<(), Refused> {
-        self.fanout.tell_subscriptions(changes);
+        self.tell_of(changes);
         if roll.removed().is_empty() {
             return Ok(());
         }
         let left = Left { topic: TopicKey { tenant, topic }, users: roll.removed().to_vec() };
         let told = self.bus.tell_left(left).await;
         if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Unavailable) }
+    }
+
+    /// Tells the users of their subscriptions that have begun or ended, and the topics of those of them who are present.
+    fn tell_of(&self, changes: &[SubscriptionChange]) {
+        self.fanout.tell_subscriptions(changes);
+        self.presence.note_moved(changes);
     }
 
     /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from

@@ -214,10 +214,10 @@ impl Core {
         let fanout = Fanout::new(hub.clone(), bus.clone());
         let publisher = Publisher::start(store.clone(), fanout.clone(), &settings.publish, tracker);
         let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
-        let most = settings.subscriptions;
-        let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), tracker.clone(), most);
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
+        let (tracker_of_topics, most) = (tracker.clone(), settings.subscriptions);
+        let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), presence.clone(), tracker_of_topics, most);
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();

@@ -27,7 +27,7 @@ pub struct Roster {
     /// The topic, if one was asked for.
     #[schema(required, example = "team:7")]
     topic: Option<String>,
-    /// How many are present in all, about a second old at most.
+    /// How many are present in all: a second old at most, or 25 us for each subscriber if that is more.
     online: i64,
     /// Some of them, by id.
     users: Vec<PresentUser>,

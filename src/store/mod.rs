@@ -56,7 +56,7 @@ pub use members::Member;
 pub use page::{Ask, Page, Position, Row};
 pub use pool::PoolUse;
 pub use preferences::{Decided, Saved};
-pub use presence::{Beat, Present};
+pub use presence::{Beat, Moved, Online, Present};
 pub use retention::Swept;
 pub use roll::Roll;
 pub use rooms::Facts;

@@ -14,7 +14,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
-use super::{Store, Unavailable, schema::present_users};
+use super::{Store, SubscriptionChange, Unavailable, schema::present_users};
 use crate::{
     notification::{Tenant, UserId, UserKey},
     signal::TopicKey,
@@ -34,6 +34,30 @@ pub struct Beat {
     pub joined: Vec<UserKey>,
     /// Users who left.
     pub left: Vec<UserKey>,
+}
+
+/// How many are present.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Online {
+    /// So many are.
+    pub present: i64,
+    /// So many were looked at.
+    pub among: i64,
+}
+
+/// A user who has become a subscriber of a topic, or is one no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    topic: TopicKey,
+    user: UserId,
+    subscribed: bool,
+}
+
+impl From<&SubscriptionChange> for Moved {
+    fn from(SubscriptionChange { key, subscription, .. }: &SubscriptionChange) -> Self {
+        let topic = TopicKey { tenant: key.tenant.clone(), topic: subscription.topic.clone() };
+        Self { topic, user: key.user.clone(), subscribed: subscription.subscribed }
+    }
 }
 
 /// Somebody who is present.
@@ -60,11 +84,14 @@ impl Store {
         self.shared.once(run).await
     }
 
-    /// How many of each topic's subscribers are present; topics where nobody is are left out.
+    /// How many of each topic's subscribers are present; topics without any are left out.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn online(&self, topics: &[TopicKey]) -> Result<HashMap<TopicKey, i64>, Unavailable> {
+    pub async fn online(&self, topics: &[TopicKey]) -> Result<HashMap<TopicKey, Online>, Unavailable> {
+        if topics.is_empty() {
+            return Ok(HashMap::new());
+        }
         self.shared.once(async |conn| online(conn, topics).await).await
     }
 
@@ -72,7 +99,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn online_in_tenant(&self, tenant: &Tenant) -> Result<i64, Unavailable> {
+    pub async fn online_in_tenant(&self, tenant: &Tenant) -> Result<Online, Unavailable> {
         self.shared.once(async |conn| online_in_tenant(conn, tenant).await).await
     }
 
@@ -90,11 +117,26 @@ impl Store {
         self.shared.once(async |conn| present(conn, tenant, topic, after, limit).await).await
     }
 
+    /// Those of these users who are present and known to be, with the topics that are told of it, and whether they are
+    /// subscribers now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn present_among(&self, moved: &[Moved]) -> Result<Vec<(TopicKey, UserId, bool)>, Unavailable> {
+        if moved.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.once(async |conn| present_among(conn, moved).await).await
+    }
+
     /// For each of these users the topics that are told of their coming and going.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn told_of(&self, keys: &[UserKey]) -> Result<Vec<(TopicKey, UserKey)>, Unavailable> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         self.shared.once(async |conn| told_of(conn, keys).await).await
     }
 }
@@ -155,25 +197,31 @@ fn users(rows: Vec<FoundRow>) -> Vec<UserKey> {
     rows.into_iter().filter_map(key).collect()
 }
 
-async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResult<HashMap<TopicKey, i64>> {
+async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResult<HashMap<TopicKey, Online>> {
     #[derive(QueryableByName)]
     struct OnlineRow {
         #[diesel(sql_type = BigInt)]
         place: i64,
         #[diesel(sql_type = BigInt)]
-        online: i64,
+        among: i64,
+        #[diesel(sql_type = BigInt)]
+        present: i64,
     }
     let rows: Vec<OnlineRow> = sql_query(include_str!("online.sql"))
         .bind::<Array<Text>, _>(topics.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(topics.iter().map(|key| key.topic.as_str()).collect::<Vec<_>>())
         .load(conn)
         .await?;
-    let counted = |row: OnlineRow| Some((topics.get(usize::try_from(row.place - 1).ok()?)?.clone(), row.online));
+    let counted = |OnlineRow { place, among, present }| {
+        Some((topics.get(usize::try_from(place - 1).ok()?)?.clone(), Online { present, among }))
+    };
     Ok(rows.into_iter().filter_map(counted).collect())
 }
 
-async fn online_in_tenant(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<i64> {
-    present_users::table.filter(present_users::tenant.eq(tenant.as_str())).count().get_result(conn).await
+async fn online_in_tenant(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Online> {
+    let users = present_users::table.filter(present_users::tenant.eq(tenant.as_str()));
+    let present = users.count().get_result(conn).await?;
+    Ok(Online { present, among: present })
 }
 
 async fn present(
@@ -204,6 +252,25 @@ async fn present(
         Some(Present { user: UserId::from_str(&user_id).ok()?, since, connections })
     };
     Ok(rows.into_iter().filter_map(parsed).collect())
+}
+
+async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryResult<Vec<(TopicKey, UserId, bool)>> {
+    #[derive(QueryableByName)]
+    struct PresentRow {
+        #[diesel(sql_type = BigInt)]
+        place: i64,
+    }
+    let rows: Vec<PresentRow> = sql_query(include_str!("present_among.sql"))
+        .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.topic.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.topic.topic.kind()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.user.as_str()).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let at = |row: PresentRow| {
+        let Moved { topic, user, subscribed } = moved.get(usize::try_from(row.place - 1).ok()?)?.clone();
+        Some((topic, user, subscribed))
+    };
+    Ok(rows.into_iter().filter_map(at).collect())
 }
 
 async fn told_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {

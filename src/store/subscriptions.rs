@@ -37,8 +37,10 @@ pub struct SubscriptionChange {
 /// What became of a user's wish to subscribe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Joining {
-    /// Subscribed now, or muted otherwise than before.
-    Changed(SubscriptionChange),
+    /// Subscribed now.
+    Joined(SubscriptionChange),
+    /// Muted otherwise than before.
+    Muted(SubscriptionChange),
     /// It was so before.
     Same(Subscription),
     /// The topic is for members, and the user is none.
@@ -115,7 +117,8 @@ async fn subscribe(
     topics::ensure(conn, &key.tenant, topic).await?;
     write(conn, key, topic, muted).await?;
     let stamped = account::stamp(conn, key, &account::of_topic(topic)).await?;
-    Ok(Joining::Changed(SubscriptionChange { key: key.clone(), stamped, subscription }))
+    let change = SubscriptionChange { key: key.clone(), stamped, subscription };
+    Ok(if before.is_none() { Joining::Joined(change) } else { Joining::Muted(change) })
 }
 
 /// Until when a subscription is muted; none when there is no subscription.

@@ -138,16 +138,29 @@ async fn signals_are_counted_and_set_beside_notifications() {
     assert!(figures["lagP99Ms"].is_number() && figures["ratio"].is_number(), "{figures}");
 }
 
-#[tokio::test]
-async fn presence_costs_what_is_measured_while_streams_come_and_go() {
+/// Figures of presence while streams come and go.
+async fn presence(flags: &[&str]) -> Value {
     let cluster = cluster().instances(2).set("TIDINGS_PRESENCE_GRACE_SECONDS", "4").start().await;
-    let size = ["--streams", "40", "--topic-size", "10", "--rate", "8", "--away", "7"];
-    let figures = figures(&cluster, &[&["presence", "--seconds", "4", "--idle", "1"], &size[..]].concat()).await;
+    let size = ["--streams", "40", "--topic-size", "10", "--rate", "8", "--away", "6", "--seconds", "3", "--idle", "1"];
+    let figures = figures(&cluster, &[&["presence"], &size[..], flags].concat()).await;
     assert_eq!((&figures["clean"], &figures["topics"]), (&true.into(), &4.into()), "{figures}");
-    for count in ["joined", "left", "told"] {
+    for count in ["joined", "left"] {
         assert!(figures[count].as_u64() > Some(0), "{count}: {figures}");
     }
-    assert!(figures["serverBeyondIdleCpuPercent"].is_number() && figures["askedP99Ms"].is_number(), "{figures}");
+    assert!(figures["serverPresenceCpuPercent"].is_number() && figures["askedP99Ms"].is_number(), "{figures}");
+    figures
+}
+
+#[tokio::test]
+async fn presence_costs_what_is_measured_while_streams_come_and_go() {
+    let figures = presence(&[]).await;
+    assert!(figures["told"].as_u64() > Some(0), "{figures}");
+}
+
+#[tokio::test]
+async fn presence_that_nobody_is_told_of_is_measured_apart() {
+    let figures = presence(&["--untold"]).await;
+    assert_eq!(figures["told"], 0, "{figures}");
 }
 
 #[tokio::test]

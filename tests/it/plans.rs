@@ -70,7 +70,7 @@ const STATEMENTS: [(&str, &str); 40] = [
     ("who has left", "delete from presence_rows"),
     ("who has joined", "set told = true"),
     ("who is told", "coalesce(k.presence, true)"),
-    ("count of who is present", "as online"),
+    ("count of who is present", COUNT),
     ("who is present", "coalesce(sum(r.connections)"),
 ];
 
@@ -220,18 +220,22 @@ fn pages(root: &Value) -> u64 {
     root["Shared Hit Blocks"].as_u64().unwrap() + root["Shared Read Blocks"].as_u64().unwrap()
 }
 
+/// The one statement that reads something whole, a topic: its answer is used for the longer the more it has read.
+const COUNT: &str = "count(p.here)";
+
 /// What is wrong with a plan, in words.
 fn fault(plan: &Plan) -> Option<String> {
+    let counts = plan.text.contains(COUNT);
     for node in nodes(&plan.root) {
         let table = node["Relation Name"].as_str().unwrap_or_default();
         if node["Node Type"] == "Seq Scan" && TABLES.contains(&table) {
             return Some(format!("reads {table} from end to end"));
         }
-        if TABLES.contains(&table) && rows_examined(node) > MOST_ROWS {
+        if !counts && TABLES.contains(&table) && rows_examined(node) > MOST_ROWS {
             return Some(format!("looks at {} rows of {table}", rows_examined(node)));
         }
     }
-    (pages(&plan.root) > MOST_PAGES).then(|| format!("looks at {} pages", pages(&plan.root)))
+    (!counts && pages(&plan.root) > MOST_PAGES).then(|| format!("looks at {} pages", pages(&plan.root)))
 }
 
 #[tokio::test]

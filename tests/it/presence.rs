@@ -74,6 +74,12 @@ impl Watcher {
         assert_eq!(joined.len(), self.joined.len(), "{:?}", self.joined);
     }
 
+    async fn until_joined_again(&mut self, user: &str) {
+        while self.joined.iter().filter(|joined| *joined == user).count() < 2 {
+            self.next().await;
+        }
+    }
+
     async fn until_left(&mut self, users: &[String]) {
         while !users.iter().all(|user| self.left.contains(user)) {
             self.next().await;
@@ -253,4 +259,36 @@ async fn a_topic_whose_kind_has_no_presence_is_told_nothing() {
     present(1).await;
     edge.publisher().notify("one", "after").await;
     assert!(one.next().await.is("notification"));
+}
+
+#[tokio::test]
+async fn who_subscribes_while_connected_comes_and_who_unsubscribes_goes() {
+    let cluster = cluster().instances(2).start().await;
+    let edges = cluster.edges();
+    edges[0].admin().put("/api/topic-kinds/team", &json!({"access": "open"})).await.expect(200);
+    subscribe(&cluster, &["watcher".to_owned(), "known".to_owned()]).await;
+    let mut watcher = Watcher::on(&edges[0], "watcher").await;
+    // Who is told of in one topic is known to be present.
+    let _known = open(&edges[1], "known").await;
+    watcher.until_joined(&["known".to_owned()]).await;
+    let _user = open(&edges[1], "user").await;
+    edges[0].admin().set(&format!("/api/topics/{TOPIC}/subscribers/user")).await.expect(204);
+    watcher.until_joined(&["user".to_owned()]).await;
+    assert_eq!(watcher.online, 3);
+
+    // To mute it is neither.
+    let path = format!("/api/topics/{TOPIC}/subscription");
+    edges[1].user("user").put(&path, &json!({"mutedUntil": "2099-01-01T00:00:00Z"})).await.expect(200);
+    edges[1].user("user").delete(&path).await.expect(200);
+    watcher.until_left(&["user".to_owned()]).await;
+    assert_eq!((&watcher.left, &watcher.online), (&vec!["user".to_owned()], &json!(2)));
+    edges[1].user("user").put(&path, &json!({})).await.expect(200);
+    watcher.until_joined_again("user").await;
+    let removed = json!({"remove": ["user"], "add": ["away"]});
+    edges[1].admin().post(&format!("/api/topics/{TOPIC}/subscribers"), &removed).await.expect(200);
+    while watcher.left.len() < 2 {
+        watcher.next().await;
+    }
+    assert_eq!((&watcher.left[1], &watcher.online), (&"user".to_owned(), &json!(2)));
+    assert!(!watcher.joined.contains(&"away".to_owned()), "who is not connected does not come");
 }

@@ -78,7 +78,8 @@ impl Fleet {
         self.result(&[]).await
     }
 
-    /// Drops streams one after another from now on, so many per second, and lets each come back after so long.
+    /// Drops streams one after another from now on, so many per second, and lets each come back after so long; no longer as
+    /// an earlier call said.
     ///
     /// # Errors
     /// When a reader ended.

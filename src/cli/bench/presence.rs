@@ -1,4 +1,5 @@
-//! The scenario `presence`: streams that leave for long enough to be missed and come back, and what telling of it costs.
+//! The scenario `presence`: streams that leave for long enough to be missed and come back. What finding and telling it costs
+//! is what they cost beyond streams that leave as often and come back before anybody misses them.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::{
     config::{Settings, options::Options},
     metrics,
     store::Store,
-    topic::Topic,
+    topic::{Rules, Topic},
 };
 
 /// Streams that may be opening at the same time.
@@ -30,13 +31,19 @@ const CALM: usize = 256;
 const SECOND: Duration = Duration::from_secs(1);
 /// What happens is found and told within this time.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Whoever is away for so long is not missed: the shortest grace time is four times as long.
+const BRIEF: Duration = Duration::from_secs(1);
+
+/// Kinds of topics that are told who comes and goes, and that are not.
+const TOLD: &str = "bench";
+const UNTOLD: &str = "bench-untold";
 
 /// Flags of `tidings bench presence`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
-    /// Subscribers of each topic: all of them are told who of them comes and goes.
+    /// Subscribers of each topic.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000_000))]
     topic_size: u32,
     /// Changes per second: half of them streams that leave, half of them streams that come back.
@@ -45,10 +52,13 @@ pub struct Args {
     /// How long each stays away; longer than the instances' grace time, or nobody is missed.
     #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = value_parser!(u64).range(1..=600))]
     away: u64,
-    /// How long to measure.
+    /// Topics of a kind whose subscribers are not told who comes and goes.
+    #[arg(long)]
+    untold: bool,
+    /// How long to measure streams that are missed, and before them such as come back in time.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// How long to measure before, with nothing going on.
+    /// How long to measure before both, with nothing going on.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
     idle: u64,
     /// The instances' database, which the subscribers are written into; `DATABASE_URL` when not given.
@@ -68,7 +78,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let options = Options { database_url: args.database_url.clone(), ..Options::default() };
     let store = Store::open(&Settings::load(options)?).await?;
     let mut fleet = common.fleet(Spread::Even, true).await?;
-    let topics = seed(&store, &fleet.users, args.topic_size as usize).await?;
+    let topics = seed(&store, &fleet.users, args).await?;
     settle(&mut fleet, common.patience()).await?;
 
     let meter = common.meter();
@@ -76,14 +86,20 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     sleep(Duration::from_secs(args.idle)).await;
     let idle = meter.since(&reading)?;
 
-    let away = Duration::from_secs(args.away);
-    fleet.turn_over(f64::from(args.rate) / 2.0, away).await?;
+    let (away, rate) = (Duration::from_secs(args.away), f64::from(args.rate) / 2.0);
+    fleet.turn_over(rate, BRIEF).await?;
+    sleep(BRIEF + SETTLE).await;
+    let reading = meter.read()?;
+    sleep(Duration::from_secs(args.seconds)).await;
+    let unmissed = meter.since(&reading)?;
+
+    fleet.turn_over(rate, away).await?;
     // From then on as many are found to come back as to leave.
     sleep(away + SETTLE).await;
     let (before, told) = (found(&fleet).await?, fleet.tell(&Request::Progress).await?.told);
     let reading = meter.read()?;
     let answered = ask(&fleet, &topics, args.seconds).await?;
-    let spent = meter.since(&reading)?;
+    let missed = meter.since(&reading)?;
     let (after, told) = (found(&fleet).await?, fleet.tell(&Request::Progress).await?.told - told);
     let outcome = fleet.outcome(&[], Duration::ZERO).await?;
 
@@ -92,25 +108,29 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     report.count("topics", "topics", topics.len() as u64);
     report.count("joined", "users who joined", joined);
     report.count("left", "users who left", left);
-    let rate = (joined + left) as f64 / spent.window.as_secs_f64();
+    let rate = (joined + left) as f64 / missed.window.as_secs_f64();
     report.add("changesPerSecond", "joined or left per second", rate, "/s");
     report.count("told", "signals of it at the streams", told);
     report.points("asked", "who is present answered after", &answered);
     report.outcome(&outcome);
     report.cpu_share("IdleCpuPercent", "CPU while idle", &idle);
-    report.cpu_share("CpuPercent", "CPU", &spent);
-    let beyond = spent.beyond(&idle);
-    report.cpu_share("BeyondIdleCpuPercent", "CPU beyond idle, streams that come back included", &beyond);
-    report.cpu_per("Change", "change, beyond idle", &beyond, joined + left);
+    report.cpu_share("UnmissedCpuPercent", "CPU, streams come back in time", &unmissed);
+    report.cpu_share("CpuPercent", "CPU, streams are missed", &missed);
+    let beyond = missed.beyond(&unmissed);
+    report.cpu_share("PresenceCpuPercent", "CPU for presence: the difference", &beyond);
+    report.cpu_per("Change", "change", &beyond, joined + left);
     Ok(report)
 }
 
 /// Makes the users subscribers of topics, neighbours of different ones: they leave one after another.
-async fn seed(store: &Store, users: &Users, size: usize) -> anyhow::Result<Vec<Topic>> {
-    let count = users.count.div_ceil(size);
+async fn seed(store: &Store, users: &Users, args: &Args) -> anyhow::Result<Vec<Topic>> {
+    let kind = if args.untold { UNTOLD } else { TOLD };
+    let rules = Rules { presence: !args.untold, ..Rules::default() };
+    store.put_topic_kind(&users.tenant().parse()?, &kind.parse()?, &rules, i64::MAX).await?;
+    let count = users.count.div_ceil(args.topic_size as usize);
     let mut topics = Vec::with_capacity(count);
     for number in 0..count {
-        let topic: Topic = format!("bench:{}", users.name(number)).parse()?;
+        let topic: Topic = format!("{kind}:{}", users.name(number)).parse()?;
         subscribe(store, users, &topic, (number..users.count).step_by(count)).await?;
         topics.push(topic);
     }

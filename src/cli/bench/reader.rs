@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     runtime::{Builder, Handle},
+    task::JoinHandle,
     time::{Duration, interval},
 };
 use tokio_util::task::TaskTracker;
@@ -118,6 +119,8 @@ struct Reader {
     thread: Handle,
     phase: Arc<Phase>,
     tasks: TaskTracker,
+    /// What drops streams in turns.
+    turnover: Option<JoinHandle<()>>,
 }
 
 impl Reader {
@@ -132,6 +135,7 @@ impl Reader {
             thread: thread()?,
             phase: Arc::new(Phase::new(1, 0)),
             tasks: TaskTracker::new(),
+            turnover: None,
         })
     }
 
@@ -142,7 +146,10 @@ impl Reader {
             Request::Due(origin) => self.shared.origin.store(origin, Relaxed),
             Request::Turnover { rate, away } => {
                 self.shared.away.store(micros(away), Relaxed);
-                drop(self.thread.spawn(turn_over(self.members.clone(), rate)));
+                let turnover = self.thread.spawn(turn_over(self.members.clone(), rate));
+                if let Some(former) = self.turnover.replace(turnover) {
+                    former.abort();
+                }
             }
             Request::Leave(at) => self.shared.left.store(at, Relaxed),
             Request::Progress | Request::Outcome(_) => {}

@@ -48,6 +48,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let fanout = Fanout::new(hub.clone(), bus.clone());
     let tracker = TaskTracker::new();
     let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
+    let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
     let authenticator = Authenticator::new(&settings.auth, None).unwrap();
     let kinds = Kinds::new(settings.kinds.clone());
     let known = authenticator.revocations().clone();
@@ -57,9 +58,9 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
         registrar: Registrar::new(store.clone(), bus.clone(), kinds.clone(), std::time::Duration::MAX),
         preferences: Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone()),
         kinds,
-        topics: Topics::new(store.clone(), fanout, bus.clone(), tracker, settings.subscriptions),
+        topics: Topics::new(store.clone(), fanout, bus.clone(), presence.clone(), tracker, settings.subscriptions),
         revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
-        presence: Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace),
+        presence,
         signals,
         store,
         hub,
