@@ -1,0 +1,197 @@
+//! The words of the domain: tenants, users, cursors, priorities and notifications.
+//!
+//! Everything here is parsed once at an edge and trusted afterwards; nothing here does IO.
+
+mod cursor;
+mod priority;
+mod user;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub(crate) use self::user::as_text;
+pub use self::{
+    cursor::{CURSOR_BYTES, Cursor, Epoch, Seq},
+    priority::Priority,
+    user::{Tenant, USER_ID_BYTES, UserId, UserKey},
+};
+use crate::{
+    audience::{Audience, Reason},
+    channel::Decision,
+};
+
+/// Most bytes of `kind` and `category`.
+pub const KIND_BYTES: usize = 64;
+/// Most characters of a title.
+pub const TITLE_CHARS: usize = 500;
+/// Most characters of the text below the title.
+pub const MESSAGE_CHARS: usize = 10_000;
+
+/// Why a text is not what its type wants; the message is fit for an API answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+/// Checks the name of a kind, a category and the like.
+///
+/// # Errors
+/// When it is not 1 to [`KIND_BYTES`] characters of `A-Z a-z 0-9 _ . : -`.
+pub fn word(text: &str) -> Result<(), Malformed> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    if text.is_empty() || text.len() > KIND_BYTES || !text.bytes().all(allowed) {
+        return Err(Malformed("1 to 64 characters of A-Z, a-z, 0-9, _, ., : and -"));
+    }
+    Ok(())
+}
+
+/// What a notification says: written once per publish, the same for every recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// What happened, e.g. `payment_received`.
+    pub kind: String,
+    /// The group of kinds that a user sets preferences for.
+    pub category: Option<String>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// One line.
+    pub title: String,
+    /// The text below the title.
+    pub message: Option<String>,
+    /// Whatever the publisher's clients need.
+    pub data: Option<Value>,
+    /// Where a click leads.
+    pub action_url: Option<String>,
+    /// How its kind is shown.
+    #[serde(default)]
+    pub presentation: Presentation,
+}
+
+/// How a kind is shown: names and words for clients, which the server does not look into.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Presentation {
+    /// An icon's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// What the button says that leads where a click leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_label: Option<String>,
+    /// A sound's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<String>,
+}
+
+/// A notification as it is stored, the same for every recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Its id (`UUIDv7`).
+    pub id: Uuid,
+    /// What it says.
+    pub content: Content,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves inboxes by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// One item of one inbox with that user's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InboxItem {
+    /// The notification's id (`UUIDv7`).
+    pub id: Uuid,
+    /// When it arrived, as a position in the user's log.
+    pub seq: Seq,
+    /// What it says.
+    pub content: Content,
+    /// Why it is there.
+    pub reason: Reason,
+    /// The channels that it took to this user.
+    pub decision: Decision,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves the inbox by itself.
+    pub expires_at: DateTime<Utc>,
+    /// When the user read it.
+    pub read_at: Option<DateTime<Utc>>,
+    /// When the user archived it.
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+/// An item's state, as the stream tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemState {
+    /// The notification.
+    pub id: Uuid,
+    /// When it arrived.
+    pub seq: Seq,
+    /// Read.
+    pub read: bool,
+    /// Put away.
+    pub archived: bool,
+    /// Removed.
+    pub deleted: bool,
+}
+
+/// Where a publish came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `POST /api/notifications` and its batch form.
+    Http,
+    /// A Redis pub/sub channel.
+    Channel,
+    /// The Redis stream.
+    Stream,
+}
+
+impl Source {
+    /// As stored and as the metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Channel => "channel",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// A validated publish, ready for the write path.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// Chosen before the write, so that a retried write is recognised.
+    pub id: Uuid,
+    /// From the token or the channel, never from the body.
+    pub tenant: Tenant,
+    /// Whom it names: none twice, at least one unless it has an audience.
+    pub users: Vec<UserId>,
+    /// Whom it is for besides.
+    pub audience: Audience,
+    /// What it says; shared, because a way in keeps it until it is stored.
+    pub content: Arc<Content>,
+    /// The channels that it takes to users without preferences.
+    pub decision: Decision,
+    /// The publisher's own name for this publish, unique within the tenant.
+    pub idempotency_key: Option<String>,
+    /// SHA-256 of the canonical body: tells a repeated publish from a reused key.
+    pub fingerprint: [u8; 32],
+    /// When it is to leave inboxes; none means the server's retention.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Where it came in.
+    pub source: Source,
+}
+
+/// What a user does to items of the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Mark as read.
+    Read,
+    /// Mark as not read.
+    Unread,
+    /// Put away; archived items do not count as unread.
+    Archive,
+    /// Remove.
+    Delete,
+}
