@@ -15,6 +15,8 @@ use crate::{
 
 /// How an item's JSON begins: with its id, of which every one is as long as this, and its seq.
 const BEGINNING: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","seq":"#;
+/// Room for most items: a buffer that grows is copied.
+const ROOM: usize = 1_024;
 /// Most bytes of what differs between users: an epoch, the seq twice, a count, and the words around them.
 const OWN_BYTES: usize = 160;
 
@@ -48,7 +50,7 @@ impl<'a> Arrivals<'a> {
 
 /// An item's text, into which its user's own is put: the place in the log and the unread count.
 pub(super) struct Rendered {
-    json: String,
+    json: Vec<u8>,
     /// Where the seq stands.
     seq: Range<usize>,
     kind: String,
@@ -58,17 +60,18 @@ pub(super) struct Rendered {
 impl Rendered {
     /// Renders an item; its seq is not looked at.
     pub(super) fn of(item: &Item<'_>) -> Self {
-        // An item is plain data that always serialises.
-        let mut json = serde_json::to_string(item).unwrap_or_default();
+        let mut json = Vec::with_capacity(ROOM);
+        // Writing to memory cannot fail, and an item is plain data that always serialises.
+        let _ = serde_json::to_writer(&mut json, item);
         // The count joins the item's own object.
         json.pop();
-        let digits = json.bytes().skip(BEGINNING.len()).take_while(u8::is_ascii_digit).count();
+        let digits = json.iter().skip(BEGINNING.len()).take_while(|byte| byte.is_ascii_digit()).count();
         let seq = BEGINNING.len()..BEGINNING.len() + digits;
         Self { json, seq, kind: item.kind.to_owned(), priority: item.priority }
     }
 
     pub(super) fn frame(&self, epoch: &Epoch, seq: Seq, unread: i64) -> Frame {
-        let json = self.json.as_bytes();
+        let json = &self.json;
         let mut text = Vec::with_capacity(json.len() + OWN_BYTES);
         // Writing to memory cannot fail.
         let _ = write!(text, "id: {}.{seq}\nevent: notification\ndata: ", epoch.as_str());
