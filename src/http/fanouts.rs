@@ -39,8 +39,11 @@ pub struct Progress {
     pub everyone: bool,
     /// Inboxes that have it so far, those of named users included.
     pub recipients: i64,
-    /// About how many users are still to be looked at: of each topic, and of everyone, 10,000 are counted at most.
+    /// How many users are still to be looked at, some of whom may have it already. It is no more than 10,000 for each topic
+    /// and for everyone: see `remainingIsCapped`.
     pub remaining: i64,
+    /// True when there are more than `remaining` says, because so many are not counted.
+    pub remaining_is_capped: bool,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When the first got it.
@@ -64,7 +67,8 @@ impl Progress {
             topics: progress.topics,
             everyone: progress.everyone,
             recipients: progress.direct + progress.reached,
-            remaining: progress.remaining,
+            remaining: progress.remaining.users,
+            remaining_is_capped: progress.remaining.is_capped,
             created_at: progress.created_at,
             started_at: progress.started_at,
             finished_at: progress.finished_at,

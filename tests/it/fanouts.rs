@@ -281,6 +281,40 @@ async fn those_who_are_connected_and_other_tenants_do_not_wait_for_a_large_fan_o
 }
 
 #[tokio::test]
+async fn what_is_left_says_when_it_is_counted_no_further() {
+    const COUNTED: i32 = 10_000;
+    let cluster = cluster().start().await;
+    let database = cluster.postgres.connect().await;
+    subscribe_many(&database, "all", COUNTED).await;
+    subscribe_many(&database, "more", COUNTED + 1).await;
+    let mut holder = cluster.postgres.connect().await;
+    database.execute("insert into streams (tenant, user_id) values ('default', 'm1')", &[]).await.unwrap();
+    let held = holder.transaction().await.unwrap();
+    // The first in the order of their names, so that no chunk is written.
+    held.execute("select from streams where user_id = 'm1' for update", &[]).await.unwrap();
+    let mut ids = Vec::new();
+    for (body, capped) in [
+        (json!({"topics": ["all"], "title": "t"}), false),
+        (json!({"topics": ["more"], "title": "t"}), true),
+        (json!({"topics": ["all", "more"], "title": "t"}), true),
+        (json!({"everyone": true, "title": "t"}), false),
+    ] {
+        let stages = if body["topics"] == json!(["all", "more"]) { 2 } else { 1 };
+        let wanted = if body["everyone"] == true { 1 } else { stages * COUNTED };
+        let id = cluster.publisher().notify_with(body).await;
+        let progress = progress(&cluster.publisher(), &id).await;
+        assert_eq!((&progress["remaining"], &progress["remainingIsCapped"]), (&json!(wanted), &json!(capped)));
+        ids.push(id);
+    }
+    database.execute("delete from subscriptions where user_id <> 'm1'", &[]).await.unwrap();
+    held.rollback().await.unwrap();
+    for id in ids {
+        let progress = finished(&cluster.publisher(), &id).await;
+        assert_eq!((&progress["remaining"], &progress["remainingIsCapped"]), (&json!(0), &json!(false)));
+    }
+}
+
+#[tokio::test]
 async fn a_large_fan_out_leaves_inboxes_in_steps_and_is_forgotten_with_its_notification() {
     let cluster = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").start().await;
     let database = cluster.postgres.connect().await;

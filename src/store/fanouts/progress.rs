@@ -23,6 +23,17 @@ use crate::{
 /// Most users of a topic, or of everyone, that an estimate of what is left counts.
 const COUNTED: i64 = 10_000;
 
+/// What a fan-out has left.
+#[derive(Debug, Clone, PartialEq, Eq, Default, QueryableByName)]
+pub struct Remaining {
+    /// Users to be looked at, as far as they are counted.
+    #[diesel(sql_type = BigInt)]
+    pub users: i64,
+    /// Whether there are more than were counted.
+    #[diesel(sql_type = Bool)]
+    pub is_capped: bool,
+}
+
 /// How far a fan-out came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FanoutProgress {
@@ -34,8 +45,8 @@ pub struct FanoutProgress {
     pub direct: i64,
     /// Inboxes that the fan-out reached.
     pub reached: i64,
-    /// Users still to be looked at, as far as an estimate counts; some of them may have it already.
-    pub remaining: i64,
+    /// Users still to be looked at; some of them may have it already.
+    pub remaining: Remaining,
     /// When it was published.
     pub created_at: DateTime<Utc>,
     /// When its first chunk was written.
@@ -73,7 +84,8 @@ async fn progress(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> Qu
         .optional()?;
     let Some((job, times, topics, direct)) = row else { return Ok(None) };
     let topics = topics.unwrap_or_default();
-    let remaining = if times.finished_at.is_some() { 0 } else { remaining(conn, &job, &topics).await? };
+    let remaining =
+        if times.finished_at.is_some() { Remaining::default() } else { remaining(conn, &job, &topics).await? };
     Ok(Some(FanoutProgress {
         topics,
         everyone: job.everyone,
@@ -86,13 +98,8 @@ async fn progress(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> Qu
     }))
 }
 
-async fn remaining(conn: &mut AsyncPgConnection, job: &Job, topics: &[String]) -> QueryResult<i64> {
-    #[derive(QueryableByName)]
-    struct Remaining {
-        #[diesel(sql_type = BigInt)]
-        users: i64,
-    }
-    let remaining: Remaining = sql_query(include_str!("remaining.sql"))
+async fn remaining(conn: &mut AsyncPgConnection, job: &Job, topics: &[String]) -> QueryResult<Remaining> {
+    sql_query(include_str!("remaining.sql"))
         .bind::<Text, _>(&job.tenant)
         .bind::<Array<Text>, _>(topics)
         .bind::<SmallInt, _>(job.stage)
@@ -100,6 +107,5 @@ async fn remaining(conn: &mut AsyncPgConnection, job: &Job, topics: &[String]) -
         .bind::<Bool, _>(job.everyone)
         .bind::<BigInt, _>(COUNTED)
         .get_result(conn)
-        .await?;
-    Ok(remaining.users)
+        .await
 }

@@ -1,12 +1,13 @@
 -- How many users a fan-out of tenant $1 to topics $2 (and to everyone, if $5), at stage $3 behind user $4, still has to
--- look at, counting at most $6 a stage.
-select coalesce(sum(stage.users), 0)::bigint as users from (
+-- look at, counting at most $6 a stage, and whether there are more.
+select coalesce(sum(least(stage.users, $6)), 0)::bigint as users, coalesce(bool_or(stage.users > $6), false) as is_capped
+from (
     select users from unnest($2::text[]) with ordinality as t (topic, place) cross join lateral (
         select count(*) as users from (
             select from subscriptions as s
             where s.tenant = $1 and s.topic = t.topic and s.user_id > case when t.place = $3 then $4 else '' end
             order by s.user_id
-            limit $6
+            limit $6 + 1
         ) as those
     ) as subscribed
     where t.place >= $3
@@ -15,6 +16,6 @@ select coalesce(sum(stage.users), 0)::bigint as users from (
         select from streams as s
         where $5 and s.tenant = $1 and s.user_id > case when $3 > cardinality($2::text[]) then $4 else '' end
         order by s.user_id
-        limit $6
+        limit $6 + 1
     ) as those
 ) as stage
