@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +10,10 @@ use crate::notification::{Malformed, as_text};
 
 /// Most bytes of a topic's name.
 pub const TOPIC_BYTES: usize = 200;
+/// How far the clocks of clients may be behind ours.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
+/// 2200-01-01T00:00:00Z in seconds since 1970.
+const MUTE_END: i64 = 7_258_118_400;
 
 /// A topic within a tenant: a kind, then perhaps a colon and the rest, in 1 to [`TOPIC_BYTES`] characters of
 /// `A-Z a-z 0-9 _ . : -`.
@@ -155,6 +159,21 @@ pub enum MutedUntil {
     Forever,
 }
 
+impl MutedUntil {
+    /// Checks what somebody wants now: a time to come, though clocks may be a minute apart.
+    ///
+    /// # Errors
+    /// When it is over, or in the year 2200 or later.
+    pub fn check(self, now: DateTime<Utc>) -> Result<(), Malformed> {
+        const WRONG: Malformed =
+            Malformed("must be a time to come before the year 2200, or \"forever\"; null ends a mute");
+        match self {
+            Self::Time(time) if time < now - CLOCKS_APART || time.timestamp() >= MUTE_END => Err(WRONG),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What a subscriber wants a topic's muting to become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mute {
@@ -223,6 +242,16 @@ mod tests {
             assert!(text.parse::<Topic>().is_err(), "{text:?}");
         }
         assert!(long[1..].parse::<Topic>().is_ok());
+    }
+
+    #[test]
+    fn a_mute_ends_in_the_time_to_come_as_far_as_clocks_agree() {
+        let now = Utc::now();
+        let end = DateTime::from_timestamp(MUTE_END, 0).unwrap();
+        let check = |time| MutedUntil::Time(time).check(now).is_ok();
+        assert!(check(now - CLOCKS_APART) && check(now) && check(end - TimeDelta::microseconds(1)));
+        assert!(!check(now - CLOCKS_APART - TimeDelta::microseconds(1)) && !check(end));
+        assert_eq!(MutedUntil::Forever.check(now), Ok(()));
     }
 
     #[test]

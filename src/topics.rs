@@ -1,13 +1,14 @@
 //! Who belongs to which topic: joining and leaving, by users and by administrators. Every change is written to the logs
 //! of the users whom it concerns and told to their streams.
 
+use chrono::Utc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::Identity,
     bus::{Bus, Left},
     fanout::Fanout,
-    notification::{Tenant, UserId, UserKey},
+    notification::{Malformed, Tenant, UserId, UserKey},
     presence::Presence,
     signal::TopicKey,
     store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
@@ -32,6 +33,9 @@ pub enum Refused {
     /// The caller may not join the topic, or there is no such topic: the two are not told apart.
     #[error("this topic may not be joined")]
     MayNotJoin,
+    /// Until when the topic is to be muted is out of bounds.
+    #[error(transparent)]
+    Mute(#[from] Malformed),
     /// These users have as many subscriptions as one may have.
     #[error("a user has at most {most} subscriptions")]
     Full {
@@ -70,8 +74,11 @@ impl Topics {
     /// Subscribes the caller, and mutes or unmutes the topic.
     ///
     /// # Errors
-    /// When the caller may not join, or has too many subscriptions.
+    /// When the caller may not join or has too many subscriptions, or the mute is out of bounds.
     pub async fn subscribe(&self, caller: &Identity, topic: &Topic, mute: Mute) -> Result<Subscription, Refused> {
+        if let Mute::Until(until) = mute {
+            until.check(Utc::now())?;
+        }
         let (topics, key, topic, covered) = (self.clone(), caller.key.clone(), topic.clone(), caller.may_join(topic));
         self.see_through(async move {
             match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {

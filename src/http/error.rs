@@ -373,6 +373,9 @@ impl From<topics::Refused> for ApiError {
     fn from(refused: topics::Refused) -> Self {
         match refused {
             topics::Refused::MayNotJoin => Self::MayNotJoin,
+            topics::Refused::Mute(malformed) => {
+                Self::Invalid(vec![FieldError::body("/mutedUntil", malformed.to_string())])
+            }
             topics::Refused::Full { most, .. } => {
                 Self::TooLarge { limit: "max_subscriptions", most, unit: "subscriptions of a user" }
             }

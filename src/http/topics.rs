@@ -86,7 +86,7 @@ pub struct Seen {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SubscriptionWish)]
 pub struct Wish {
-    /// Mutes the topic until a time or `forever`; null unmutes it. When absent it stays as it is.
+    /// Mutes the topic until a time to come before the year 2200, or `forever`; null unmutes it. When absent it stays as it is.
     #[serde(default, deserialize_with = "mute")]
     #[schema(value_type = Option<String>, example = "2027-01-31T08:00:00Z")]
     muted_until: Mute,
