@@ -21,9 +21,9 @@
 //!
 //! # Who knows whom
 //!
-//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, topics, preferences, registrar, revoker →
+//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, why, topics, preferences, registrar, revoker →
 //! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, audience, topic,
-//! channel, problem, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! channel, problem, versioned, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
@@ -61,4 +61,6 @@ pub mod store;
 pub mod tasks;
 pub mod topic;
 pub mod topics;
+pub mod versioned;
+pub mod why;
 pub mod wire;

@@ -10,17 +10,21 @@ use crate::{
     notification::Tenant,
     renewal::Renewal,
     store::{Store, Unavailable},
+    versioned::{Condition, Outdated, Versioned},
 };
 
 /// Most kinds of a tenant's own.
 pub const MOST_KINDS: i64 = 500;
 
-/// Why a kind was not taken.
+/// Why a change was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The tenant has too many.
     #[error("the tenant has {MOST_KINDS} kinds of its own already")]
     TooMany,
+    /// The default channels have changed since the state that the change was meant for.
+    #[error(transparent)]
+    Changed(#[from] Outdated),
     /// The database did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -61,13 +65,31 @@ impl Registrar {
         self.tell().await
     }
 
-    /// Takes a tenant's default channels.
+    /// A tenant's default channels as they are stored, whatever this instance was told.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn set_defaults(&self, tenant: &Tenant, defaults: &Defaults) -> Result<(), Unavailable> {
-        self.store.put_defaults(tenant, defaults).await?;
-        self.tell().await
+    pub async fn defaults(&self, tenant: &Tenant) -> Result<Versioned<Defaults>, Unavailable> {
+        self.store.defaults(tenant).await
+    }
+
+    /// Takes a tenant's default channels.
+    ///
+    /// # Errors
+    /// When the condition does not hold, or the database does not answer.
+    pub async fn set_defaults(
+        &self,
+        tenant: &Tenant,
+        condition: Condition,
+        defaults: Defaults,
+    ) -> Result<Versioned<Defaults>, Refused> {
+        let make = |before: &Versioned<Defaults>| {
+            condition.check(before)?;
+            Ok::<_, Refused>(defaults)
+        };
+        let saved = self.store.change_defaults(tenant, make).await?;
+        self.tell().await?;
+        Ok(saved)
     }
 
     async fn tell(&self) -> Result<(), Unavailable> {

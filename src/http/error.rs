@@ -352,7 +352,7 @@ impl From<preferences::Refused> for ApiError {
     fn from(refused: preferences::Refused) -> Self {
         match refused {
             preferences::Refused::Invalid(problems) => problems.into(),
-            preferences::Refused::Changed => Self::Changed,
+            preferences::Refused::Changed(_) => Self::Changed,
             preferences::Refused::Unavailable(_) => Self::Unavailable,
         }
     }
@@ -364,6 +364,7 @@ impl From<registrar::Refused> for ApiError {
             registrar::Refused::TooMany => {
                 Self::TooLarge { limit: "kinds", most: registrar::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
             }
+            registrar::Refused::Changed(_) => Self::Changed,
             registrar::Refused::Unavailable(_) => Self::Unavailable,
         }
     }

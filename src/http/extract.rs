@@ -14,6 +14,7 @@ use super::{
     Parts,
     credentials::{self, Credential},
     error::ApiError,
+    query::Params,
 };
 use crate::{
     auth::{Identity, Rejected},
@@ -38,6 +39,9 @@ pub struct TopicName(pub Topic);
 
 /// The user that the path names.
 pub struct UserName(pub UserId);
+
+/// A request whose query is empty: nothing in it is overlooked.
+pub struct NoQuery;
 
 /// The kind of topics that the path names.
 pub struct KindName(pub TopicKind);
@@ -94,6 +98,15 @@ impl FromRequest for ItemId {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
         ready(id.map(Self).ok_or(ApiError::NoSuchItem))
+    }
+}
+
+impl FromRequest for NoQuery {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Params::parse(request.query_string()).finish().map(|()| Self))
     }
 }
 

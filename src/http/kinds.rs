@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 use super::{
     Parts, body,
     error::ApiError,
-    extract::{self, Admin, Caller},
-    openapi::{BadBody, BadPath, BadSyntax, BadType, LargeBody},
+    etag,
+    extract::{self, Admin, Caller, NoQuery},
+    openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, Changed, LargeBody, NoCondition},
 };
 use crate::{
     kinds::{Defaults, Definition, Kind, Origin},
@@ -116,26 +117,32 @@ pub async fn delete(Admin(caller): Admin, Name(name): Name, parts: Data<Parts>) 
 
 /// Look at the tenant's default channels.
 #[utoipa::path(get, path = "/api/tenant/settings", tag = "administration", operation_id = "getTenantSettings",
-    responses((status = 200, body = Defaults, description = "What the tenant says")))]
-pub async fn defaults(Admin(caller): Admin, parts: Data<Parts>) -> Json<Defaults> {
-    Json(Defaults::clone(&parts.kinds.defaults(&caller.key.tenant)))
+    responses((status = 200, body = Defaults, description = "What the tenant says", headers(
+        ("ETag" = String, description = "Names this state of the settings"))), BadQuery))]
+pub async fn defaults(Admin(caller): Admin, _: NoQuery, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
+    let saved = parts.registrar.defaults(&caller.key.tenant).await?;
+    Ok(etag::answer(saved.version, saved.document))
 }
 
 /// Set the tenant's default channels.
 ///
-/// They hold where neither the kind nor the user says anything.
+/// They hold where neither the kind nor the user says anything. Of several who name the same `ETag` one succeeds; the others get
+/// 412 and look again.
 #[utoipa::path(put, path = "/api/tenant/settings", tag = "administration", operation_id = "putTenantSettings",
+    params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
     request_body = Defaults,
-    responses((status = 200, body = Defaults, description = "What the tenant says now"),
-        BadSyntax, BadType, LargeBody, BadBody))]
+    responses((status = 200, body = Defaults, description = "What the tenant says now", headers(("ETag" = String))),
+        BadQuery, BadSyntax, BadType, LargeBody, BadBody, Changed, NoCondition))]
 pub async fn put_defaults(
     Admin(caller): Admin,
+    _: NoQuery,
     request: HttpRequest,
     payload: Payload,
     parts: Data<Parts>,
-) -> Result<Json<Defaults>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
+    let condition = etag::required_condition(&request)?;
     let defaults: Defaults = body::json(&request, payload, BODY_BYTES).await?;
     defaults.check()?;
-    parts.registrar.set_defaults(&caller.key.tenant, &defaults).await?;
-    Ok(Json(defaults))
+    let saved = parts.registrar.set_defaults(&caller.key.tenant, condition, defaults).await?;
+    Ok(etag::answer(saved.version, saved.document))
 }

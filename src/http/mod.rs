@@ -6,6 +6,7 @@ mod body;
 mod cors;
 pub mod credentials;
 pub mod error;
+mod etag;
 pub mod extract;
 mod fanouts;
 mod health;

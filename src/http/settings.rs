@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header,
     web::{Data, Json, Payload},
 };
 use serde_json::Value;
@@ -11,27 +10,28 @@ use super::{
     Parts,
     body::{self, Wanted},
     error::ApiError,
-    extract::{Caller, ItemId},
+    etag,
+    extract::{Caller, ItemId, NoQuery},
     openapi::{BadBody, BadQuery, BadSyntax, BadType, Changed, LargeBody, NoCondition, NoSuchItem},
     query::Params,
 };
 use crate::{
     auth::Identity,
     notification::UserKey,
-    preferences::{Condition, Document, InForce, Settings, Why},
-    store::Saved,
+    preferences::{Document, InForce, Settings},
+    versioned::{Condition, Versioned},
+    why::{self, Why},
 };
 
 const BODY_BYTES: usize = 64 * 1024;
-const BAD_CONDITION: ApiError = ApiError::BadHeader("If-Match", "must be one ETag of the settings, or *");
 
 /// Look at one's settings.
 ///
 /// `inForce` shows what they come to for every category and kind that is known, for a page to draw.
 #[utoipa::path(get, path = "/api/notifications/settings", tag = "preferences", operation_id = "getSettings",
     responses((status = 200, body = Document, description = "The settings", headers(
-        ("ETag" = String, description = "Names this state of the settings")))))]
-pub async fn get(Caller(caller): Caller, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
+        ("ETag" = String, description = "Names this state of the settings"))), BadQuery))]
+pub async fn get(Caller(caller): Caller, _: NoQuery, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let saved = parts.preferences.read(&caller.key).await?;
     Ok(answer(&saved, &caller.key, &parts))
 }
@@ -44,37 +44,40 @@ pub async fn get(Caller(caller): Caller, parts: Data<Parts>) -> Result<HttpRespo
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
     request_body = Settings,
     responses((status = 200, body = Document, description = "The settings now", headers(("ETag" = String))),
-        BadSyntax, BadType, LargeBody, BadBody, Changed, NoCondition))]
+        BadQuery, BadSyntax, BadType, LargeBody, BadBody, Changed, NoCondition))]
 pub async fn put(
     Caller(caller): Caller,
+    _: NoQuery,
     request: HttpRequest,
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    let condition = condition(&request)?.ok_or(ApiError::NoCondition)?;
+    let condition = etag::required_condition(&request)?;
     let document: Value = body::json(&request, payload, BODY_BYTES).await?;
     let settings = Settings::parse(&document)?;
-    let saved = parts.preferences.change(&caller.key, condition, move |_| Ok(settings.clone())).await?;
+    let saved = parts.preferences.change(&caller.key, condition, move |_| Ok(settings)).await?;
     Ok(answer(&saved, &caller.key, &parts))
 }
 
 /// Change some of one's settings.
 ///
-/// A merge patch (RFC 7396): what is not named stays, null takes away.
+/// A merge patch (RFC 7396): what is not named stays, null takes away. Of several at the same time each changes what the
+/// one before it left.
 #[utoipa::path(patch, path = "/api/notifications/settings", tag = "preferences", operation_id = "patchSettings",
     params(("If-Match" = Option<String>, Header, description = "The ETag of the state to be changed; any when absent")),
     request_body(description = "What changes", content(
         (Object = "application/merge-patch+json", example = json!({"categories": {"payments": {"email": true}}, "muteUntil": null})),
         (Object = "application/json"))),
     responses((status = 200, body = Document, description = "The settings now", headers(("ETag" = String))),
-        BadSyntax, BadType, LargeBody, BadBody, Changed))]
+        BadQuery, BadSyntax, BadType, LargeBody, BadBody, Changed))]
 pub async fn patch(
     Caller(caller): Caller,
+    _: NoQuery,
     request: HttpRequest,
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    let condition = condition(&request)?.unwrap_or(Condition::Any);
+    let condition = etag::condition(&request)?.unwrap_or(Condition::Any);
     let wanted = Wanted {
         types: &["application/merge-patch+json", "application/json"],
         types_text: "application/merge-patch+json or application/json",
@@ -90,55 +93,36 @@ pub async fn patch(
 /// Ask why.
 ///
 /// For each channel whether the notification took it to the user, and why, as was decided when it was published; of one that the
-/// user's preferences kept out of the inbox too.
+/// user's preferences kept out of the inbox too. Of a publish to topics or to everyone that has not come, why it has not: told
+/// to the actor, to those whom it concerns, and to who may look at one of its topics. To all others it is a 404, as
+/// one that does not exist, and so is one that named other users.
 #[utoipa::path(get, path = "/api/notifications/{id}/why", tag = "preferences", operation_id = "why",
     params(("id" = uuid::Uuid, Path, description = "The notification's id"),
         ("user" = Option<String>, Query, description = "Another user, for administrators")),
-    responses((status = 200, body = Why, description = "The decision"), BadQuery, NoSuchItem))]
+    responses((status = 200, body = Why, description = "What was decided, or why nothing was"), BadQuery, NoSuchItem))]
 pub async fn why(
     Caller(caller): Caller,
     ItemId(id): ItemId,
     request: HttpRequest,
     parts: Data<Parts>,
 ) -> Result<Json<Why>, ApiError> {
-    let key = asked_user(caller, request.query_string())?;
-    let decided = parts.store.decided(&key, id).await?.ok_or(ApiError::NoSuchItem)?;
-    Ok(Json(Why::of(id, decided)))
+    let key = asked_user(&caller, request.query_string())?;
+    why::explain(&parts.store, &parts.topics, &caller, &key, id).await?.map(Json).ok_or(ApiError::NoSuchItem)
 }
 
 /// Whose decision is asked for: the caller's own, or, for an administrator, anybody's of the tenant.
-fn asked_user(caller: Identity, query: &str) -> Result<UserKey, ApiError> {
+fn asked_user(caller: &Identity, query: &str) -> Result<UserKey, ApiError> {
     let mut params = Params::parse(query);
     let user = params.parsed("user", "must be a user's id");
     params.finish()?;
     match user {
         Some(user) if user != caller.key.user && !caller.admin => Err(ApiError::MissingScope("admin")),
-        Some(user) => Ok(UserKey { user, ..caller.key }),
-        None => Ok(caller.key),
+        Some(user) => Ok(UserKey { user, ..caller.key.clone() }),
+        None => Ok(caller.key.clone()),
     }
 }
 
-fn answer(saved: &Saved, key: &UserKey, parts: &Parts) -> HttpResponse {
-    let in_force = InForce::of(&saved.settings, &parts.kinds, &key.tenant);
-    HttpResponse::Ok()
-        .insert_header((header::ETAG, format!("\"{}\"", saved.version)))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .json(Document { settings: &saved.settings, in_force })
-}
-
-/// What `If-Match` says; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
-fn condition(request: &HttpRequest) -> Result<Option<Condition>, ApiError> {
-    let mut lines = request.headers().get_all(header::IF_MATCH);
-    let Some(line) = lines.next() else { return Ok(None) };
-    let text = line.to_str().map_err(|_| BAD_CONDITION)?.trim();
-    if lines.next().is_some() {
-        return Err(BAD_CONDITION);
-    }
-    if text == "*" {
-        return Ok(Some(Condition::Any));
-    }
-    let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let tag = tag.filter(|tag| !tag.contains(['"', ','])).ok_or(BAD_CONDITION)?;
-    // A well-formed ETag that was never given names a state that is not the present one.
-    Ok(Some(Condition::Version(tag.parse().unwrap_or(-1))))
+fn answer(saved: &Versioned<Settings>, key: &UserKey, parts: &Parts) -> HttpResponse {
+    let in_force = InForce::of(&saved.document, &parts.kinds, &key.tenant);
+    etag::answer(saved.version, Document { settings: &saved.document, in_force })
 }

@@ -7,32 +7,22 @@ mod shown;
 
 use std::{collections::HashSet, sync::Arc};
 
+use chrono::Utc;
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
 pub use self::{
     settings::{Checks, Clock, Day, QuietHours, Settings},
-    shown::{ChannelWhy, Document, InForce, KindInForce, Standing, Why},
+    shown::{Document, InForce, KindInForce, Standing},
 };
 use crate::{
     fanout::Fanout,
     kinds::Kinds,
     notification::UserKey,
     problem::Problems,
-    store::{Saved, Store, Unavailable},
+    store::{Store, Unavailable},
+    versioned::{Condition, Outdated, Versioned},
 };
-
-/// How often a change is tried anew that others were quicker than.
-const ATTEMPTS: usize = 10;
-
-/// Which state of the settings a change is meant for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// Any.
-    Any,
-    /// The one with this version.
-    Version(i64),
-}
 
 /// Why settings were not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +31,8 @@ pub enum Refused {
     #[error(transparent)]
     Invalid(#[from] Problems),
     /// They have changed since the state that the change was meant for.
-    #[error("the settings have changed meanwhile")]
-    Changed,
+    #[error(transparent)]
+    Changed(#[from] Outdated),
     /// The database did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -68,11 +58,12 @@ impl Preferences {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn read(&self, key: &UserKey) -> Result<Saved, Unavailable> {
+    pub async fn read(&self, key: &UserKey) -> Result<Versioned<Settings>, Unavailable> {
         self.store.preferences(key).await
     }
 
-    /// Makes new settings of a user's old ones. When nothing changes, nothing is written and nobody told.
+    /// Makes new settings of a user's old ones; of changes at the same time each waits for the one before it. When nothing
+    /// changes, nothing is written and nobody told.
     ///
     /// # Errors
     /// When the new ones are refused, the condition does not hold, or the database does not answer.
@@ -80,38 +71,34 @@ impl Preferences {
         &self,
         key: &UserKey,
         condition: Condition,
-        make: impl Fn(&Settings) -> Result<Settings, Problems> + Send + 'static,
-    ) -> Result<Saved, Refused> {
+        make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send + 'static,
+    ) -> Result<Versioned<Settings>, Refused> {
         let (preferences, key) = (self.clone(), key.clone());
         // On a task of its own: a caller that goes away between commit and announcement must not keep it from the
         // user's other tabs.
-        let work = async move { preferences.attempt(&key, condition, make).await };
+        let work = async move { preferences.change_and_tell(&key, condition, make).await };
         self.tracker.spawn(work).await.unwrap_or(Err(Refused::Unavailable(Unavailable)))
     }
 
-    async fn attempt(
+    async fn change_and_tell(
         &self,
         key: &UserKey,
         condition: Condition,
-        make: impl Fn(&Settings) -> Result<Settings, Problems>,
-    ) -> Result<Saved, Refused> {
-        for _ in 0..ATTEMPTS {
-            let before = self.store.preferences(key).await?;
-            if condition != Condition::Any && condition != Condition::Version(before.version) {
-                return Err(Refused::Changed);
-            }
-            let settings = make(&before.settings)?;
-            let zones = self.zones.get_or_try_init(|| self.store.time_zones()).await?;
-            settings.check(&before.settings, &Checks { tenant: &key.tenant, kinds: &self.kinds, zones })?;
-            if settings == before.settings {
-                return Ok(before);
-            }
-            if let Some((saved, stamped)) = self.store.save_preferences(key, settings, before.version).await? {
-                self.fanout.tell_settings(key, &stamped);
-                return Ok(saved);
-            }
+        make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send,
+    ) -> Result<Versioned<Settings>, Refused> {
+        let zones = self.zones.get_or_try_init(|| self.store.time_zones()).await?;
+        let checks = Checks { tenant: &key.tenant, kinds: &self.kinds, zones, now: Utc::now() };
+        let make = |before: &Versioned<Settings>| {
+            condition.check(before)?;
+            let settings = make(&before.document)?;
+            settings.check(&before.document, &checks)?;
+            Ok::<_, Refused>(settings)
+        };
+        let (saved, stamped) = self.store.change_preferences(key, make).await?;
+        if let Some(stamped) = stamped {
+            self.fanout.tell_settings(key, &stamped);
         }
-        Err(Refused::Unavailable(Unavailable))
+        Ok(saved)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,8 +19,6 @@ use crate::{
 const ENTRIES: usize = 200;
 /// What the answer shows beside the settings; a client that sends it back means nothing by it.
 const IN_FORCE: &str = "inForce";
-/// 2200-01-01T00:00:00Z in seconds since 1970.
-const MUTE_END: i64 = 7_258_118_400;
 
 /// What a user wants. Everything may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
@@ -39,7 +38,7 @@ pub struct Settings {
     /// When nothing but the inbox is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<QuietHours>,
-    /// Until when nothing but the inbox is used: a time, or `forever`.
+    /// Until when nothing but the inbox is used: a time to come before the year 2200, or `forever`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "2027-01-31T08:00:00Z")]
     pub mute_until: Option<MutedUntil>,
@@ -111,6 +110,8 @@ pub struct Checks<'a> {
     pub kinds: &'a Kinds,
     /// Time zones that the database knows.
     pub zones: &'a HashSet<String>,
+    /// The present.
+    pub now: DateTime<Utc>,
 }
 
 impl Settings {
@@ -140,7 +141,7 @@ impl Settings {
     }
 
     /// Checks the bounds. What stood in the settings before is not held against them: a kind may have become mandatory
-    /// since, and a time zone may have lost its name.
+    /// since, a time zone may have lost its name, and a mute may be over.
     ///
     /// # Errors
     /// Everything that is wrong with them.
@@ -166,9 +167,8 @@ impl Settings {
         if let Some(hours) = self.quiet_hours.as_ref().filter(|_| self.quiet_hours != before.quiet_hours) {
             hours.check(checks.zones, &mut found);
         }
-        let bounded = |time: &chrono::DateTime<chrono::Utc>| (0..MUTE_END).contains(&time.timestamp());
-        if matches!(&self.mute_until, Some(MutedUntil::Time(time)) if !bounded(time)) {
-            found.note("/muteUntil", Err(Malformed("a time from the year 1970 on and before the year 2200")));
+        if let Some(until) = self.mute_until.filter(|_| self.mute_until != before.mute_until) {
+            found.note("/muteUntil", until.check(checks.now));
         }
         found.into_result()
     }

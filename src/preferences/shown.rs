@@ -1,19 +1,15 @@
-//! How settings and decisions are shown: what is in force for every category and kind, and why one notification took the
-//! channels that it took. Rendering only.
+//! How settings are shown: with what is in force for every category and kind. Rendering only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::Settings;
 use crate::{
     channel::{Cause, Channel, Decision},
     kinds::{Defaults, Kinds},
-    notification::{Priority, Tenant},
-    store::Decided,
+    notification::Tenant,
 };
 
 /// Settings with what they come to.
@@ -97,65 +93,4 @@ fn base(defaults: &Defaults, category: &str) -> Decision {
         let (on, cause) = defaults.choice(Some(category), channel);
         decision.and(channel, on, cause)
     })
-}
-
-/// Why a notification took the channels that it took to a user, as was decided when it was published.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Why {
-    /// The notification.
-    pub id: Uuid,
-    /// Its kind.
-    pub kind: String,
-    /// Its category.
-    #[schema(required)]
-    pub category: Option<String>,
-    /// Its priority.
-    pub priority: Priority,
-    /// When it was published.
-    pub created_at: DateTime<Utc>,
-    /// One for each channel.
-    pub channels: Vec<ChannelWhy>,
-}
-
-/// What was decided about one channel.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ChannelWhy {
-    /// The channel.
-    pub channel: Channel,
-    /// Whether it was taken.
-    pub on: bool,
-    /// Why, for programs.
-    pub cause: Cause,
-    /// Why, for people.
-    #[schema(example = "the user's quiet hours")]
-    pub detail: String,
-}
-
-impl Why {
-    /// Of what is stored.
-    pub fn of(id: Uuid, decided: Decided) -> Self {
-        let Decided { kind, category, priority, created_at, decision } = decided;
-        let channels = Channel::ALL.into_iter().map(|channel| {
-            let (on, cause) = decision.outcome(channel);
-            let detail = detail(cause, &kind, category.as_deref().unwrap_or_default());
-            ChannelWhy { channel, on, cause, detail }
-        });
-        Self { id, channels: channels.collect(), kind, category, priority, created_at }
-    }
-}
-
-fn detail(cause: Cause, kind: &str, category: &str) -> String {
-    match cause {
-        Cause::Default => "the server's default: inbox and toast, nothing else".to_owned(),
-        Cause::TenantDefault => "the tenant's default".to_owned(),
-        Cause::KindDefault => format!("the default of the kind {kind}"),
-        Cause::Mandatory => format!("the kind {kind} is mandatory"),
-        Cause::CategoryPreference => format!("the user's preference for the category {category}"),
-        Cause::KindPreference => format!("the user's preference for the kind {kind}"),
-        Cause::QuietHours => "the user's quiet hours".to_owned(),
-        Cause::Muted => "the user had muted everything".to_owned(),
-        Cause::TopicMuted => "the user had muted the topic".to_owned(),
-        Cause::NotInInbox => "it was not put into the inbox, so no page could show it".to_owned(),
-    }
 }

@@ -14,7 +14,7 @@ fn tenant() -> Tenant {
 fn check(before: &Settings, document: &Value) -> Vec<String> {
     let zones = HashSet::from(["Europe/Berlin".to_owned()]);
     let kinds = Kinds::new(Seed::parse(SHIPPED).unwrap());
-    let checks = Checks { tenant: &tenant(), kinds: &kinds, zones: &zones };
+    let checks = Checks { tenant: &tenant(), kinds: &kinds, zones: &zones, now: Utc::now() };
     let result = Settings::parse(document).and_then(|settings| settings.check(before, &checks));
     result.err().map_or_else(Vec::new, |Problems(list)| list.into_iter().map(|problem| problem.pointer).collect())
 }

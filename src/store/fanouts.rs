@@ -5,6 +5,7 @@ mod begin;
 mod candidates;
 mod progress;
 mod seed;
+mod unreached;
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -20,7 +21,10 @@ use uuid::Uuid;
 
 pub(super) use self::begin::{Begun, begin, refused};
 use self::candidates::{Candidate, candidates_among, next_candidates};
-pub use self::progress::FanoutProgress;
+pub use self::{
+    progress::FanoutProgress,
+    unreached::{Turn, Unreached},
+};
 use super::{
     Placed, Store, Unavailable,
     inbox::ContentRow,

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     kinds::{Defaults, Definition, Own},
     notification::Tenant,
+    versioned::Versioned,
 };
 
 impl Store {
@@ -48,13 +49,32 @@ impl Store {
         repeat!(self.shared, conn => found().execute(conn)).map(drop).map_err(|_| Unavailable)
     }
 
-    /// Writes a tenant's default channels.
+    /// A tenant's default channels.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn put_defaults(&self, tenant: &Tenant, defaults: &Defaults) -> Result<(), Unavailable> {
-        let settings = document(defaults);
-        repeat!(self.shared, conn => put_settings(conn, tenant, &settings)).map_err(|_| Unavailable)
+    pub async fn defaults(&self, tenant: &Tenant) -> Result<Versioned<Defaults>, Unavailable> {
+        let find = async |conn: &mut AsyncPgConnection| {
+            let row = tenant_settings::table.find(tenant.as_str());
+            row.select((tenant_settings::settings, tenant_settings::version)).first(conn).await.optional()
+        };
+        Ok(self.shared.once(find).await?.map(|row| defaults_of(tenant, row)).unwrap_or_default())
+    }
+
+    /// Has `make` make new default channels of a tenant's present ones, under the lock of their row. What is the same as
+    /// before is not written.
+    ///
+    /// # Errors
+    /// What `make` refuses. When the database does not answer; they may have been written all the same.
+    pub async fn change_defaults<E: From<Unavailable> + Send>(
+        &self,
+        tenant: &Tenant,
+        make: impl FnOnce(&Versioned<Defaults>) -> Result<Defaults, E> + Send,
+    ) -> Result<Versioned<Defaults>, E> {
+        let run = async |conn: &mut AsyncPgConnection| {
+            conn.transaction(async move |conn| change_defaults(conn, tenant, make).await).await
+        };
+        self.shared.once(run).await?
     }
 }
 
@@ -117,14 +137,47 @@ async fn put(
     .await
 }
 
-async fn put_settings(conn: &mut AsyncPgConnection, tenant: &Tenant, settings: &Value) -> QueryResult<()> {
-    let said = || tenant_settings::settings.eq(settings);
-    diesel::insert_into(tenant_settings::table)
-        .values((tenant_settings::tenant.eq(tenant.as_str()), said()))
-        .on_conflict(tenant_settings::tenant)
-        .do_update()
-        .set((said(), tenant_settings::updated_at.eq(now)))
+fn defaults_of(tenant: &Tenant, (settings, version): (Value, i64)) -> Versioned<Defaults> {
+    Versioned { document: read(tenant.as_str(), "the settings", settings).unwrap_or_default(), version }
+}
+
+async fn change_defaults<E>(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    make: impl FnOnce(&Versioned<Defaults>) -> Result<Defaults, E>,
+) -> QueryResult<Result<Versioned<Defaults>, E>> {
+    let before = lock_defaults(conn, tenant).await?;
+    let defaults = match make(&before) {
+        Ok(defaults) => defaults,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if defaults == before.document {
+        return Ok(Ok(before));
+    }
+    let after = before.next(defaults);
+    diesel::update(tenant_settings::table.find(tenant.as_str()))
+        .set((
+            tenant_settings::settings.eq(document(&after.document)),
+            tenant_settings::version.eq(after.version),
+            tenant_settings::updated_at.eq(now),
+        ))
         .execute(conn)
-        .await
-        .map(drop)
+        .await?;
+    Ok(Ok(after))
+}
+
+/// The row is made if missing, so that there is something to lock.
+async fn lock_defaults(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Versioned<Defaults>> {
+    diesel::insert_into(tenant_settings::table)
+        .values((
+            tenant_settings::tenant.eq(tenant.as_str()),
+            tenant_settings::settings.eq(document(&Defaults::default())),
+            tenant_settings::version.eq(0),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    let row =
+        tenant_settings::table.find(tenant.as_str()).select((tenant_settings::settings, tenant_settings::version));
+    Ok(defaults_of(tenant, row.for_update().first(conn).await?))
 }

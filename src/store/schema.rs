@@ -181,6 +181,7 @@ diesel::table! {
         tenant -> Text,
         settings -> Jsonb,
         updated_at -> Timestamptz,
+        version -> Int8,
     }
 }
 

@@ -1,8 +1,16 @@
 //! Kinds: what a publish leaves open is filled in from what the tenant or the server knows of its kind.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::*;
+
+const TENANT_SETTINGS: &str = "/api/tenant/settings";
+
+/// Replaces the tenant's settings under a condition.
+async fn put_defaults(admin: &Caller, condition: &str, defaults: &Value) -> Answer {
+    Answer::of(admin.request(Method::PUT, TENANT_SETTINGS).header("If-Match", condition).json(defaults)).await
+}
 
 /// Publishes and returns the item as the recipient `u1` has it.
 async fn item(edge: &Edge, body: Value) -> Value {
@@ -123,13 +131,12 @@ async fn bad_definitions_are_refused_by_place_and_only_administrators_give_any()
     }
     admin.put("/api/kinds/a%20b", &json!({})).await.problem(400);
     let categories = json!({"categories": {"a b": {"toast": true}}});
-    let problem = admin.put("/api/tenant/settings", &categories).await.problem(422);
+    let problem = put_defaults(&admin, "*", &categories).await.problem(422);
     assert_eq!(problem["errors"][0]["pointer"], "/categories/a b");
-    for path in ["/api/kinds/k", "/api/tenant/settings"] {
-        cluster.publisher().put(path, &json!({})).await.problem(403);
-    }
+    cluster.publisher().put("/api/kinds/k", &json!({})).await.problem(403);
+    put_defaults(&cluster.publisher(), "*", &json!({})).await.problem(403);
     cluster.publisher().delete("/api/kinds/k").await.problem(403);
-    cluster.user("u1").get("/api/tenant/settings").await.problem(403);
+    cluster.user("u1").get(TENANT_SETTINGS).await.problem(403);
     cluster.edge().nobody().get("/api/kinds").await.problem(401);
 }
 
@@ -175,8 +182,8 @@ async fn the_tenants_default_channels_hold_where_the_kind_says_nothing() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
     let defaults = json!({"channels": {"toast": false, "email": true}, "categories": {"calls": {"email": false}}});
-    assert_eq!(admin.put("/api/tenant/settings", &defaults).await.expect(200), defaults);
-    assert_eq!(admin.get("/api/tenant/settings").await.expect(200), defaults);
+    assert_eq!(put_defaults(&admin, "*", &defaults).await.expect(200), defaults);
+    assert_eq!(admin.get(TENANT_SETTINGS).await.expect(200), defaults);
     for (kind, channels) in [
         ("unknown", json!(["inbox", "email"])),
         ("missed_call", json!(["inbox", "browser", "push"])),
@@ -184,4 +191,38 @@ async fn the_tenants_default_channels_hold_where_the_kind_says_nothing() {
     ] {
         assert_eq!(item(&cluster.edge(), json!({"kind": kind, "title": "t"})).await["channels"], channels, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn the_tenants_settings_are_changed_under_the_etag_that_was_seen() {
+    let cluster = cluster().instances(2).start().await;
+    let (edges, admin) = (cluster.edges(), cluster.edge().admin());
+    let first = admin.get(TENANT_SETTINGS).await;
+    assert_eq!(first.header("etag"), "\"0\"");
+    let none = first.expect(200);
+    let wanted = json!({"channels": {"email": true}, "categories": {}});
+    admin.put(TENANT_SETTINGS, &wanted).await.problem(428);
+    put_defaults(&admin, "0", &wanted).await.problem(400);
+    put_defaults(&admin, "\"1\"", &wanted).await.problem(412);
+    let problem = Answer::of(admin.request(Method::GET, &format!("{TENANT_SETTINGS}?user=u1"))).await.problem(400);
+    assert_eq!(problem["errors"][0]["parameter"], "user");
+    assert_eq!(admin.get(TENANT_SETTINGS).await.expect(200), none, "what was refused changed nothing");
+    for round in 0..3 {
+        let condition = format!("\"{round}\"");
+        let puts = (0..8).map(|n| {
+            let (admin, condition) = (edges[n % 2].admin(), condition.clone());
+            let defaults = json!({"categories": {format!("c{round}-{n}"): {"sms": true}}});
+            async move { put_defaults(&admin, &condition, &defaults).await.status }
+        });
+        let mut statuses = futures_util::future::join_all(puts).await;
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+    }
+    // The other instance knows the newest state at once, whatever it was told.
+    let shown = edges[1].admin().get(TENANT_SETTINGS).await;
+    assert_eq!(shown.header("etag"), "\"3\"");
+    assert_eq!(put_defaults(&admin, "W/\"3\"", &shown.expect(200)).await.header("etag"), "\"3\"", "it is the same");
+    let other = cluster.edge().caller(&Token::admin().tenant("other"));
+    assert_eq!(put_defaults(&other, "*", &wanted).await.header("etag"), "\"1\"");
+    assert_eq!(admin.get(TENANT_SETTINGS).await.header("etag"), "\"3\"");
 }

@@ -31,7 +31,7 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 40] = [
+const STATEMENTS: [(&str, &str); 41] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
@@ -61,9 +61,10 @@ const STATEMENTS: [(&str, &str); 40] = [
     ("members", r#""topic_members"."user_id" >"#),
     ("ticket", r#""stream_tickets"."hash" ="#),
     ("settings", r#"SELECT "preferences"."settings""#),
-    ("new settings", r#"INSERT INTO "preferences""#),
-    ("changed settings", r#"UPDATE "preferences""#),
+    ("changed settings", r#"INSERT INTO "preferences""#),
     ("why", "select decision from withheld"),
+    ("how a fan-out stands to a user", r#""notifications"."expires_at", "notifications"."topics""#),
+    ("which of its topics the user has", r#""subscriptions"."topic" = ANY"#),
     ("topics of who came", "as joined"),
     ("facts of a topic", "exists (select from topics where"),
     ("sign of life", "insert into instances"),
@@ -111,12 +112,13 @@ async fn drive(cluster: &Cluster) {
     user.delete(&format!("/api/notifications/{id}")).await.expect(200);
     assert_eq!(user.resume(&missed).await.hello().await["verdict"], "resumed");
     assert_eq!(user.touch("/api/notifications/read-all").await.expect(200)["unread"], 0);
-    for (condition, until) in [("\"0\"", "forever"), ("*", "2020-01-01T00:00:00Z")] {
+    for (condition, until) in [("\"0\"", "forever"), ("*", "2199-01-01T00:00:00Z")] {
         let put = user.request(reqwest::Method::PUT, "/api/notifications/settings").header("If-Match", condition);
         Answer::of(put.json(&json!({"muteUntil": until}))).await.expect(200);
     }
     let withheld = "/api/notifications/00000000-0000-7000-8000-000000000007/why";
     cluster.user("withholder").get(withheld).await.expect(200);
+    cluster.user("guest").get(&format!("/api/notifications/{broad}/why")).await.expect(200);
     let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
     let mut by_ticket = cluster.edge().nobody().stream_with(&format!("?ticket={ticket}"), None).await;
     by_ticket.hello().await;

@@ -1,7 +1,9 @@
 //! Preferences: what users want is what is decided, by the database, in the transaction of the publish.
 
 mod model;
+mod why;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,6 +18,11 @@ async fn put(caller: &Caller, condition: &str, settings: &Value) -> Answer {
 
 async fn patch(caller: &Caller, patch: &Value) -> Answer {
     Answer::of(caller.request(Method::PATCH, SETTINGS).json(patch)).await
+}
+
+/// So many seconds from now.
+fn from_now(seconds: i64) -> DateTime<Utc> {
+    Utc::now() + TimeDelta::seconds(seconds)
 }
 
 /// Why a notification came as it did: channel, whether, cause.
@@ -95,6 +102,100 @@ async fn of_several_who_name_the_same_etag_one_wins() {
 }
 
 #[tokio::test]
+async fn patches_at_the_same_time_wait_their_turn_and_all_take_effect() {
+    const PATCHES: usize = 64;
+    let cluster = cluster().instances(2).start().await;
+    let (edges, user) = (cluster.edges(), cluster.user("u1"));
+    let mut stream = user.stream().await;
+    stream.hello().await;
+    let before = user.get(SETTINGS).await.header("etag").to_owned();
+    let patches = (0..PATCHES).map(|n| {
+        let user = edges[n % 2].user("u1");
+        let part = if n < PATCHES / 2 { "categories" } else { "kinds" };
+        async move { patch(&user, &json!({part: {format!("n{n}"): {"sms": true}}})).await.status }
+    });
+    assert_eq!(futures_util::future::join_all(patches).await, [200; PATCHES]);
+    let late = user.request(Method::PATCH, SETTINGS).header("If-Match", before).json(&json!({"muteUntil": "forever"}));
+    Answer::of(late).await.problem(412);
+    let after = user.get(SETTINGS).await;
+    assert_eq!(after.header("etag"), format!("\"{PATCHES}\""));
+    let after = after.expect(200);
+    for part in ["categories", "kinds"] {
+        assert_eq!(after[part].as_object().unwrap().len(), PATCHES / 2, "{part}");
+    }
+    // Of changes that were made faster than they were told the newest is enough.
+    let mut last = 0;
+    while last < PATCHES {
+        let told = stream.next().await;
+        let seq = told.id.as_ref().and_then(|id| id.rsplit_once('.')?.1.parse().ok()).expect("a seq");
+        assert!(told.is("settings") && seq > last, "{seq} after {last}");
+        last = seq;
+    }
+    assert_eq!(last, PATCHES);
+}
+
+#[tokio::test]
+async fn settings_are_the_callers_own_whoever_calls() {
+    let cluster = cluster().start().await;
+    let (user, admin) = (cluster.user("u1"), cluster.edge().admin());
+    let path = format!("{SETTINGS}?user=u2");
+    for caller in [&user, &admin] {
+        for method in [Method::GET, Method::PUT, Method::PATCH] {
+            let request = caller.request(method.clone(), &path).header("If-Match", "*").json(&json!({}));
+            let problem = Answer::of(request).await.problem(400);
+            assert_eq!(problem["errors"][0]["parameter"], "user", "{method} {problem}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mute_ends_in_the_time_to_come() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    let topic = "/api/topics/team:7/subscription";
+    cluster.edge().admin().put("/api/topic-kinds/team", &json!({"access": "open"})).await.expect(200);
+    for wrong in [
+        json!(from_now(-70)),
+        json!("2020-01-01T00:00:00Z"),
+        json!("0000-01-01T00:00:00+23:59"),
+        json!("2200-01-01T00:00:00Z"),
+        json!("9999-12-31T23:59:59-23:00"),
+        json!("2199-02-30T00:00:00Z"),
+        json!("2199-01-01T00:00:00"),
+        json!("2199-01-01"),
+        json!("tomorrow"),
+        json!(""),
+        json!(4_102_444_800_i64),
+    ] {
+        for (answer, pointer) in [
+            (put(&user, "*", &json!({"muteUntil": wrong})).await, "/muteUntil"),
+            (patch(&user, &json!({"muteUntil": wrong})).await, "/muteUntil"),
+            (user.put(topic, &json!({"mutedUntil": wrong})).await, "/mutedUntil"),
+        ] {
+            let problem = answer.problem(422);
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{wrong} {problem}");
+            let detail = problem["errors"][0]["detail"].as_str().unwrap();
+            assert!(wrong.is_number() || detail.contains("null"), "{wrong}: what is allowed is said: {detail}");
+        }
+    }
+    assert_eq!(user.get("/api/topics").await.expect(200)["topics"], json!([]), "nothing was done");
+    // Clocks may be some way apart.
+    for right in [json!(from_now(-30)), json!(from_now(60)), json!("2199-12-31T23:59:59.999999Z"), json!("forever")] {
+        patch(&user, &json!({"muteUntil": right})).await.expect(200);
+        user.put(topic, &json!({"mutedUntil": right})).await.expect(200);
+    }
+    // A mute that has ended meanwhile stands in nobody's way.
+    let over = json!({"muteUntil": "2020-01-01T00:00:00Z"});
+    let database = cluster.postgres.connect().await;
+    database.execute("update preferences set settings = $1::text::jsonb", &[&over.to_string()]).await.unwrap();
+    let shown = patch(&user, &json!({"kinds": {"k": {"sms": true}}})).await.expect(200);
+    assert_eq!(shown["muteUntil"], over["muteUntil"]);
+    put(&user, "*", &shown).await.expect(200);
+    assert_eq!(patch(&user, &json!({"muteUntil": null})).await.expect(200).get("muteUntil"), None);
+    assert_eq!(user.put(topic, &json!({"mutedUntil": null})).await.expect(200)["mutedUntil"], Value::Null);
+}
+
+#[tokio::test]
 async fn every_tab_hears_of_a_change_and_a_client_that_was_away_too() {
     let cluster = cluster().instances(2).start().await;
     let mut tabs = Vec::new();
@@ -155,7 +256,9 @@ async fn what_is_wrong_with_settings_is_named_and_changes_nothing() {
 async fn the_grid_shows_what_is_in_force_and_why() {
     let cluster = cluster().start().await;
     let tenant = json!({"channels": {"toast": false}, "categories": {"payments": {"sms": true}}});
-    cluster.edge().admin().put("/api/tenant/settings", &tenant).await.expect(200);
+    let admin = cluster.edge().admin();
+    let request = admin.request(Method::PUT, "/api/tenant/settings").header("If-Match", "*").json(&tenant);
+    Answer::of(request).await.expect(200);
     let wanted =
         json!({"categories": {"payments": {"email": true, "sms": false}}, "kinds": {"missed_call": {"push": false}}});
     let shown = put(&cluster.user("u1"), "*", &wanted).await.expect(200)["inForce"].clone();
@@ -249,7 +352,7 @@ async fn quiet_hours_and_mutes_hold_back_what_interrupts_and_nothing_else() {
         assert_eq!(of(&why(&user, &urgent).await, "toast"), (true, "mandatory".to_owned()), "critical and mandatory");
         assert_eq!(of(&why(&user, &low).await, "toast").0, of(&rows, "toast").0, "mandatory, not critical");
     }
-    put(&user, "*", &json!({"muteUntil": "2020-01-01T00:00:00Z"})).await.expect(200);
+    put(&user, "*", &json!({"muteUntil": from_now(-5)})).await.expect(200);
     let id = publisher.notify_with(publish("payment_received")).await;
     assert_eq!(of(&why(&user, &id).await, "toast"), (true, "default".to_owned()), "a mute that is over");
 }

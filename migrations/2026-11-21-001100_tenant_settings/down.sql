@@ -1,0 +1,1 @@
+alter table tenant_settings drop column version;
