@@ -1,4 +1,4 @@
-//! Why a user did not get what went to topics or to everyone, told to who may know of it.
+//! Why something came to a user or did not, told to who may know of it.
 
 use serde_json::{Value, json};
 
@@ -119,4 +119,25 @@ async fn what_is_on_its_way_is_pending_until_it_comes_or_expires() {
         assert_eq!(outcome(&edge.user(user), first).await, (true, Value::Null), "{user}");
         assert_eq!(outcome(&edge.user(user), second).await, (false, json!("expired")), "{user}");
     }
+}
+
+#[tokio::test]
+async fn only_the_user_and_administrators_are_told_why() {
+    let cluster = cluster().start().await;
+    let id = cluster.publisher().notify("u1", "t").await;
+    let path = format!("/api/notifications/{id}/why");
+    let own = cluster.user("u1").get(&path).await.expect(200);
+    assert_eq!(
+        (&own["id"], &own["kind"], own["channels"].as_array().unwrap().len()),
+        (&json!(id), &json!("system_alert"), 6)
+    );
+    assert_eq!(own["channels"][0]["detail"], "the server's default: inbox and toast, nothing else");
+    assert_eq!(cluster.edge().admin().get(&format!("{path}?user=u1")).await.expect(200), own);
+    assert_eq!(cluster.user("u1").get(&format!("{path}?user=u1")).await.expect(200), own);
+    cluster.user("u2").get(&path).await.problem(404);
+    cluster.user("u2").get(&format!("{path}?user=u1")).await.problem(403);
+    cluster.edge().admin().get(&format!("{path}?user=u2")).await.problem(404);
+    cluster.user("u1").get(&format!("{path}?whom=u1")).await.problem(400);
+    cluster.edge().caller(&Token::admin().tenant("other")).get(&format!("{path}?user=u1")).await.problem(404);
+    cluster.user("u1").get("/api/notifications/no-id/why").await.problem(404);
 }
