@@ -167,7 +167,8 @@ impl Topics {
     /// Tells the users of their subscriptions that have begun or ended, and the topics of those of them who are present.
     fn tell_of(&self, changes: &[SubscriptionChange]) {
         self.fanout.tell_subscriptions(changes);
-        self.presence.note_moved(changes);
+        let (presence, changes) = (self.presence.clone(), changes.to_vec());
+        self.tracker.spawn(async move { presence.note_moved(&changes).await });
     }
 
     /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from

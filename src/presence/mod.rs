@@ -64,10 +64,10 @@ impl Presence {
         ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "joined").increment(beat.joined.len() as u64);
         ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "left").increment(beat.left.len() as u64);
         let moved = std::mem::take(&mut *self.moved());
-        self.tell(&beat, &moved).await
+        self.tell(beat, moved).await
     }
 
-    async fn tell(&self, beat: &Beat, moved: &[Moved]) -> Result<(), Unavailable> {
+    async fn tell(&self, beat: Beat, moved: Vec<Moved>) -> Result<(), Unavailable> {
         let mut news: BTreeMap<TopicKey, News> = BTreeMap::new();
         for (topic, key) in self.0.store.told_of(&beat.joined).await? {
             news.entry(topic).or_default().joined(key.user);
@@ -75,19 +75,26 @@ impl Presence {
         for (topic, key) in self.0.store.told_of(&beat.left).await? {
             news.entry(topic).or_default().left(key.user);
         }
-        for (topic, user, subscribed) in self.0.store.present_among(moved).await? {
+        for Moved { topic, user, subscribed } in moved {
             let news = news.entry(topic).or_default();
             if subscribed { news.joined(user) } else { news.left(user) }
         }
         self.send(news).await
     }
 
-    /// Notes subscriptions that have begun or ended: their topics are told of those of them who are connected, with the next
-    /// sign of life. Beyond a bound they are not told, as signals may be lost.
-    pub fn note_moved(&self, changes: &[SubscriptionChange]) {
+    /// Notes subscriptions that have just begun or ended: their topics are told of those of them who are present, with the
+    /// next sign of life. Beyond a bound they are not told, as signals may be lost.
+    ///
+    /// # Errors
+    /// When the database does not answer: then it is not told.
+    pub async fn note_moved(&self, changes: &[SubscriptionChange]) -> Result<(), Unavailable> {
+        let changes: Vec<_> = changes.iter().map(Moved::from).collect();
+        // Asked at once: who comes after this is told of with those who join.
+        let present = self.0.store.present_among(changes).await?;
         let mut moved = self.moved();
         let room = MOVES.saturating_sub(moved.len());
-        moved.extend(changes.iter().take(room).map(Moved::from));
+        moved.extend(present.into_iter().take(room));
+        Ok(())
     }
 
     fn moved(&self) -> MutexGuard<'_, Vec<Moved>> {

@@ -48,9 +48,12 @@ pub struct Online {
 /// A user who has become a subscriber of a topic, or is one no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    topic: TopicKey,
-    user: UserId,
-    subscribed: bool,
+    /// Of which topic.
+    pub topic: TopicKey,
+    /// Who.
+    pub user: UserId,
+    /// Whether a subscriber now.
+    pub subscribed: bool,
 }
 
 impl From<&SubscriptionChange> for Moved {
@@ -117,16 +120,16 @@ impl Store {
         self.shared.once(async |conn| present(conn, tenant, topic, after, limit).await).await
     }
 
-    /// Those of these users who are present and known to be, with the topics that are told of it, and whether they are
-    /// subscribers now.
+    /// Those of them who are present and have been told of, where the topic is told of it.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn present_among(&self, moved: &[Moved]) -> Result<Vec<(TopicKey, UserId, bool)>, Unavailable> {
+    pub async fn present_among(&self, moved: Vec<Moved>) -> Result<Vec<Moved>, Unavailable> {
         if moved.is_empty() {
-            return Ok(Vec::new());
+            return Ok(moved);
         }
-        self.shared.once(async |conn| present_among(conn, moved).await).await
+        let places = self.shared.once(async |conn| present_among(conn, &moved).await).await?;
+        Ok(places.into_iter().filter_map(|place| moved.get(usize::try_from(place - 1).ok()?).cloned()).collect())
     }
 
     /// For each of these users the topics that are told of their coming and going.
@@ -254,7 +257,8 @@ async fn present(
     Ok(rows.into_iter().filter_map(parsed).collect())
 }
 
-async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryResult<Vec<(TopicKey, UserId, bool)>> {
+/// The places of those who are, from 1.
+async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryResult<Vec<i64>> {
     #[derive(QueryableByName)]
     struct PresentRow {
         #[diesel(sql_type = BigInt)]
@@ -266,11 +270,7 @@ async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryRe
         .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.user.as_str()).collect::<Vec<_>>())
         .load(conn)
         .await?;
-    let at = |row: PresentRow| {
-        let Moved { topic, user, subscribed } = moved.get(usize::try_from(row.place - 1).ok()?)?.clone();
-        Some((topic, user, subscribed))
-    };
-    Ok(rows.into_iter().filter_map(at).collect())
+    Ok(rows.into_iter().map(|row| row.place).collect())
 }
 
 async fn told_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {
