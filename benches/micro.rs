@@ -265,7 +265,7 @@ fn hub() -> Hub {
         retry: Duration::from_secs(2),
         head_check: Duration::from_secs(10),
     };
-    Hub::new(Bus::Local(Arc::new(|_| {})), settings)
+    Hub::new(Bus::local(Arc::new(|_| {})), settings)
 }
 
 fn seat(hub: &Hub) -> Seat {

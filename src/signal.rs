@@ -62,7 +62,8 @@ pub struct Signal {
     pub subject: Subject,
     /// The least time between two of this subject on one instance; whole milliseconds.
     pub interval: Duration,
-    /// When it was taken in, microseconds since 1970.
+    /// When it was taken in, microseconds since 1970. The bus that keeps the last values of subjects sets it, so that it rises
+    /// with every one of a subject.
     pub sent_at: u64,
     /// The SSE text.
     pub bytes: Bytes,

@@ -338,7 +338,7 @@ fn open_bus(
         }
     });
     match &settings.redis {
-        None => Ok(Bus::Local(sink)),
+        None => Ok(Bus::local(sink)),
         Some(redis) => RedisBus::start(redis, &settings.prefix, sink, stop.clone(), tracker).map(Bus::Redis),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The truth is Postgres: whatever is lost here is found by the head check. Redis lives in [`redis`] only.
 
+mod kept;
+mod local;
 pub mod redis;
 
 use std::{future::ready, sync::Arc, time::Duration};
@@ -10,6 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use uuid::Uuid;
 
+use self::local::LocalBus;
 use crate::{
     auth::Identity,
     channel::Decision,
@@ -139,13 +142,18 @@ pub struct Health {
 /// The bus: in-process when the instance is alone, else Redis.
 #[derive(Clone)]
 pub enum Bus {
-    /// One instance: the hub hears its own publishes directly, only controls pass here.
-    Local(Sink),
+    /// One instance: the hub hears its own publishes directly, only orders and signals pass here.
+    Local(LocalBus),
     /// Several instances.
     Redis(redis::RedisBus),
 }
 
 impl Bus {
+    /// The bus of an instance that is alone.
+    pub fn local(sink: Sink) -> Self {
+        Self::Local(LocalBus::new(sink))
+    }
+
     /// Asks for a user's announcements. The order of calls is kept from this call on; the future ends when the
     /// subscription is confirmed, or when the bus is down, for then the head check stands in.
     pub fn subscribe(&self, key: &UserKey) -> BoxFuture<'static, ()> {
@@ -186,21 +194,36 @@ impl Bus {
     }
 
     /// Sends a signal to every instance that follows its address, this one too: so that all hear it between the same
-    /// other messages. One that is `kept` is the last value of its subject. False when too many wait.
-    pub fn signal(&self, signal: Signal, kept: bool) -> bool {
+    /// other messages. Waits, a second at most, until Redis has taken it: what is sent once this has answered true, through
+    /// whichever instance, comes after it. False when the bus did not take it, or too many wait.
+    ///
+    /// One that is `kept` is the last value of its subject from the moment it is heard; its time is later than that of
+    /// the value before.
+    pub async fn signal(&self, signal: Signal, kept: bool) -> bool {
         match self {
-            Self::Local(sink) => {
-                sink(Incoming::Signal(signal));
+            Self::Local(bus) => {
+                bus.signal(signal, kept);
                 true
             }
-            Self::Redis(bus) => bus.signal(signal, kept),
+            Self::Redis(bus) => bus.signal(signal, kept).await,
         }
     }
 
-    /// The values that are kept of these topics; none where the bus keeps none or does not answer.
+    /// Sends a signal that is not kept and waits for nothing. False when too many wait.
+    pub fn cast(&self, signal: Signal) -> bool {
+        match self {
+            Self::Local(bus) => {
+                bus.signal(signal, false);
+                true
+            }
+            Self::Redis(bus) => bus.cast(signal),
+        }
+    }
+
+    /// The values that are kept of these topics; none where the bus does not answer.
     pub async fn last(&self, topics: &[TopicKey]) -> Vec<Signal> {
         match self {
-            Self::Local(_) => Vec::new(),
+            Self::Local(bus) => bus.last(topics),
             Self::Redis(bus) => bus.last(topics).await.unwrap_or_else(|error| {
                 log::debug!("the last values of signals cannot be read: {error}");
                 Vec::new()
@@ -212,8 +235,8 @@ impl Bus {
     /// true, every signal to the topic that is sent from now on comes after it; false when the bus did not take it.
     pub async fn tell_left(&self, left: Left) -> bool {
         match self {
-            Self::Local(sink) => {
-                sink(Incoming::Left(left));
+            Self::Local(bus) => {
+                bus.hand(Incoming::Left(left));
                 true
             }
             Self::Redis(bus) => bus.tell_left(left).await,
@@ -237,7 +260,7 @@ impl Bus {
     /// Gives an order to all instances; neither waits nor fails.
     pub fn control(&self, control: Control) {
         match self {
-            Self::Local(sink) => sink(Incoming::Control(control)),
+            Self::Local(bus) => bus.hand(Incoming::Control(control)),
             Self::Redis(bus) => bus.control(control),
         }
     }

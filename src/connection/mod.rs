@@ -6,6 +6,7 @@
 
 mod filter;
 mod open;
+mod recalled;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -18,17 +19,18 @@ use chrono::{DateTime, Utc};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
-use self::replay::Telling;
 pub use self::{
     filter::Filter,
     open::{NotNow, Request, Signals},
     verdict::Asked,
 };
+use self::{recalled::Recalled, replay::Telling};
 use crate::{
     frame::{self, EndReason, Hello},
     hub::{Delivery, GATHERED, Member, Read, Seat},
     metrics,
     notification::{Cursor, Epoch},
+    signal::Signal,
     store::{Ask, Page, Position, Store, Unavailable},
 };
 
@@ -73,8 +75,8 @@ pub struct Connection {
     /// The end of the token that the client was warned of.
     warned_of: Option<DateTime<Utc>>,
     ended: Option<EndReason>,
-    /// Values that were signalled before it began, to be sent after the hello.
-    earlier: Option<Box<Chunk>>,
+    /// Values that were signalled before it began, sent after the hello.
+    recalled: Option<Box<Recalled>>,
     /// When the transport last took something.
     handed_at: Instant,
 }
@@ -163,6 +165,7 @@ impl Connection {
         match self.news(now) {
             Step::Wait if now.at >= self.next_heartbeat => {
                 self.next_heartbeat = now.at + self.seat.settings().heartbeat;
+                self.recalled.take_if(|recalled| recalled.is_over(now.at));
                 Step::Send(smallvec![Bytes::from_static(frame::HEARTBEAT)])
             }
             // Signals come last of all: they may be late or lost.
@@ -171,18 +174,18 @@ impl Connection {
         }
     }
 
-    /// The next signals that pass the filter.
+    /// The next signals that pass the filter and are news.
     fn signals(&mut self) -> Step {
-        if let Some(earlier) = self.earlier.take() {
-            return Step::Send(*earlier);
+        if let Some(values) = self.recalled.as_mut().and_then(|recalled| recalled.take()) {
+            return Step::Send(values);
         }
         while let Some(signals) = self.seat.take_signals(CHUNK_BYTES) {
-            let passes = |kind| self.filter.as_ref().is_none_or(|filter| filter.passes_signal(kind));
-            let chunk: Chunk = signals
-                .iter()
-                .filter(|signal| passes(&signal.subject.kind))
-                .map(|signal| signal.bytes.clone())
-                .collect();
+            let passes = |signal: &Signal| {
+                self.filter.as_ref().is_none_or(|filter| filter.passes_signal(&signal.subject.kind))
+                    && self.recalled.as_ref().is_none_or(|recalled| !recalled.covers(signal))
+            };
+            let chunk: Chunk =
+                signals.iter().filter(|signal| passes(signal)).map(|signal| signal.bytes.clone()).collect();
             if !chunk.is_empty() {
                 self.seat.meters().note_signals(chunk.len());
                 return Step::Send(chunk);

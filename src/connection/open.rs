@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    Chunk, Connection, Filter, Telling,
+    Connection, Filter, Telling,
+    recalled::Recalled,
     verdict::{Asked, Start, snapshot},
 };
 use crate::{
@@ -89,9 +90,7 @@ impl Connection {
     /// Has values that were signalled before sent after the hello, but for those that the client does not want.
     pub fn recall(&mut self, signals: Vec<Signal>) {
         let passes = |kind: &str| self.filter.as_ref().is_none_or(|filter| filter.passes_signal(kind));
-        let wanted = signals.into_iter().filter(|signal| passes(&signal.subject.kind)).map(|signal| signal.bytes);
-        let earlier: Chunk = wanted.collect();
-        self.earlier = (!earlier.is_empty()).then(|| Box::new(earlier));
+        self.recalled = Recalled::of(signals.into_iter().filter(|signal| passes(&signal.subject.kind)));
     }
 
     /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
@@ -123,7 +122,7 @@ impl Connection {
             backfill_from: now,
             warned_of: None,
             ended: None,
-            earlier: None,
+            recalled: None,
             handed_at: now,
             seat,
         }

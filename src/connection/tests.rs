@@ -106,7 +106,7 @@ fn hub(ring_frames: usize, page_rows: usize) -> Hub {
         retry: Duration::from_secs(2),
         head_check: Duration::from_secs(10),
     };
-    Hub::new(Bus::Local(Arc::new(|_| {})), settings)
+    Hub::new(Bus::local(Arc::new(|_| {})), settings)
 }
 
 fn key() -> UserKey {

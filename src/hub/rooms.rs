@@ -231,12 +231,12 @@ impl Rooms {
 
     /// The signal, if it may go now; else what becomes of it shows at the end of its interval.
     pub(super) fn admit(&self, signal: Signal) -> Option<Signal> {
-        if signal.interval.is_zero() {
-            return Some(signal);
-        }
+        let paced = !signal.interval.is_zero();
         match self.state().throttle.offer(signal, Instant::now()) {
             Passage::Now(signal) => {
-                self.held.notify_one();
+                if paced {
+                    self.held.notify_one();
+                }
                 Some(signal)
             }
             Passage::Later => None,

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, hash_map::Entry},
+    collections::{BinaryHeap, HashMap},
 };
 
 use tokio::time::Instant;
@@ -33,23 +33,22 @@ pub(super) enum Passage {
 }
 
 impl Throttle {
+    /// A subject whose interval has not ended is held whatever its own interval says: a topic's may have changed, and what is
+    /// held would come after it.
     pub(super) fn offer(&mut self, signal: Signal, now: Instant) -> Passage {
+        if let Some(held) = self.held.get_mut(&signal.subject) {
+            *held = Some(signal);
+            return Passage::Later;
+        }
         if signal.interval.is_zero() {
             return Passage::Now(signal);
         }
-        let full = self.held.len() >= SUBJECTS;
-        match self.held.entry(signal.subject.clone()) {
-            Entry::Occupied(mut held) => {
-                held.insert(Some(signal));
-                Passage::Later
-            }
-            Entry::Vacant(_) if full => Passage::Dropped,
-            Entry::Vacant(place) => {
-                self.ends.push(Reverse((now + signal.interval, place.key().clone())));
-                place.insert(None);
-                Passage::Now(signal)
-            }
+        if self.held.len() >= SUBJECTS {
+            return Passage::Dropped;
         }
+        self.ends.push(Reverse((now + signal.interval, signal.subject.clone())));
+        self.held.insert(signal.subject.clone(), None);
+        Passage::Now(signal)
     }
 
     /// When the next interval ends.
@@ -138,6 +137,16 @@ mod tests {
         for value in 0..3 {
             assert!(matches!(throttle.offer(signal(1, 0, value), Instant::now()), Passage::Now(_)));
         }
+    }
+
+    #[test]
+    fn what_comes_after_the_interval_was_taken_away_still_comes_after_what_is_held() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let mut offer = |interval, value| throttle.offer(signal(1, interval, value), now);
+        assert!(matches!(offer(1_000, 1), Passage::Now(_)));
+        assert_eq!((offer(1_000, 2), offer(0, 3)), (Passage::Later, Passage::Later));
+        assert_eq!(throttle.due(now + Duration::from_secs(1)), [signal(1, 0, 3)]);
+        assert_eq!(throttle.next_end(), None, "nothing of it is under way any more");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::{
     problem::{self, Problems},
 };
 use crate::{
-    notification::UserId,
-    signal::{KEY_BYTES, PRESENCE},
+    notification::{Tenant, UserId, UserKey},
+    signal::{Address, KEY_BYTES, PRESENCE, Subject, TopicKey},
     topic::Topic,
 };
 
@@ -50,6 +50,18 @@ pub struct NewSignal {
     pub key: Box<str>,
     /// The rest, as one line of JSON.
     pub data: String,
+}
+
+impl NewSignal {
+    /// What it tells about, sent within this tenant.
+    pub fn subject(&self, tenant: &Tenant) -> Subject {
+        let tenant = tenant.clone();
+        let to = match self.to.clone() {
+            Recipient::Topic(topic) => Address::Topic(TopicKey { tenant, topic }),
+            Recipient::User(user) => Address::User(UserKey { tenant, user }),
+        };
+        Subject { to, kind: self.kind.clone(), key: self.key.clone() }
+    }
 }
 
 /// Parses a body that names its recipient.

@@ -2,7 +2,6 @@
 //!
 //! Nothing is stored and nothing waits: a signal that cannot go now is refused.
 
-mod kept;
 mod pace;
 
 use std::{
@@ -13,12 +12,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::{kept::Kept, pace::Pace};
+use self::pace::Pace;
 use crate::{
     bus::{Bus, KEPT_FOR},
     config::SignalSettings,
     frame,
-    message::{NewSignal, Recipient},
+    message::NewSignal,
     metrics,
     notification::{Tenant, UserKey},
     signal::{Address, Signal, Subject, TopicKey},
@@ -42,8 +41,6 @@ struct Inner {
     facts: Mutex<HashMap<TopicKey, (Instant, Facts)>>,
     users: Mutex<Pace<UserKey>>,
     tenants: Mutex<Pace<Tenant>>,
-    /// The last values where no bus keeps them.
-    kept: Mutex<Kept>,
 }
 
 /// Who sends.
@@ -93,8 +90,7 @@ impl Signals {
     pub fn new(store: Store, bus: Bus, settings: SignalSettings) -> Self {
         let users = Mutex::new(Pace::new(settings.per_user));
         let tenants = Mutex::new(Pace::new(settings.per_tenant));
-        let (facts, kept) = Default::default();
-        Self(Arc::new(Inner { store, bus, settings, facts, users, tenants, kept }))
+        Self(Arc::new(Inner { store, bus, settings, facts: Mutex::default(), users, tenants }))
     }
 
     /// The bounds of signals.
@@ -102,49 +98,62 @@ impl Signals {
         &self.0.settings
     }
 
-    /// Sends a signal; `source` is the way in, for the metric.
+    /// Sends a signal if the sender may send one more now; `source` is the way in, for the metric. When this returns, the bus has
+    /// taken it: what is sent from then on comes after it.
     ///
     /// # Errors
     /// Why it was not sent.
     pub async fn send(&self, sender: Sender<'_>, new: NewSignal, source: &'static str) -> Result<(), Refused> {
-        let sent = self.admit(sender, new).await;
+        match self.pace(sender) {
+            Ok(()) => self.pass(sender, new, source).await,
+            Err(refused) => {
+                count(source, "limited");
+                Err(refused)
+            }
+        }
+    }
+
+    /// Sends a signal of a sender who has had leave to, by [`Self::admit`] say.
+    ///
+    /// # Errors
+    /// Why it was not sent.
+    pub async fn pass(&self, sender: Sender<'_>, new: NewSignal, source: &'static str) -> Result<(), Refused> {
+        let sent = self.address(sender, new).await;
         let result = match &sent {
             Ok(()) => "accepted",
-            Err(Refused::TooMany { .. }) => "limited",
             Err(Refused::Unavailable) => "failed",
             Err(_) => "refused",
         };
-        ::metrics::counter!(metrics::SIGNALS, "source" => source, "result" => result).increment(1);
+        count(source, result);
         sent
     }
 
-    async fn admit(&self, sender: Sender<'_>, new: NewSignal) -> Result<(), Refused> {
-        self.pace(sender)?;
-        let NewSignal { to, kind, key, data } = new;
-        match (sender, to) {
-            (Sender::User(_), Recipient::User(_)) => Err(Refused::OnlyPublishers("users")),
-            (Sender::Publisher(tenant), Recipient::User(user)) => {
-                let to = Address::User(UserKey { tenant: tenant.clone(), user });
-                self.dispatch(Subject { to, kind, key }, Duration::ZERO, &data, false)
-            }
-            (sender, Recipient::Topic(topic)) => {
-                let topic = TopicKey { tenant: sender.tenant().clone(), topic };
-                let facts = self.facts_for(sender, &topic).await?;
-                self.dispatch(
-                    Subject { to: Address::Topic(topic), kind, key },
-                    facts.rules.signal_interval,
-                    &data,
-                    true,
-                )
-            }
-        }
+    /// Gives the tenant's publishers leave to send one more, or says how long they must wait for it.
+    ///
+    /// # Errors
+    /// The time until then.
+    pub fn admit(&self, tenant: &Tenant) -> Result<(), Duration> {
+        locked(&self.0.tenants).admit(tenant)
+    }
+
+    async fn address(&self, sender: Sender<'_>, new: NewSignal) -> Result<(), Refused> {
+        let subject = new.subject(sender.tenant());
+        let interval = match (sender, &subject.to) {
+            (Sender::User(_), Address::User(_)) => return Err(Refused::OnlyPublishers("users")),
+            (Sender::Publisher(_), Address::User(_)) => Duration::ZERO,
+            (sender, Address::Topic(topic)) => self.facts_for(sender, topic).await?.rules.signal_interval,
+        };
+        let kept = matches!(subject.to, Address::Topic(_));
+        let signal = self.render(subject, interval, &new.data)?;
+        if self.0.bus.signal(signal, kept).await { Ok(()) } else { Err(Refused::Unavailable) }
     }
 
     /// Tells a topic something of this server's own, which nobody keeps; lost when it cannot go now. `data` is one line of
     /// JSON.
     pub fn tell(&self, topic: TopicKey, kind: &str, data: &str) {
         let subject = Subject { to: Address::Topic(topic), kind: kind.into(), key: Box::default() };
-        if self.dispatch(subject, Duration::ZERO, data, false).is_err() {
+        let sent = self.render(subject, Duration::ZERO, data).is_ok_and(|signal| self.0.bus.cast(signal));
+        if !sent {
             ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "bus").increment(1);
         }
     }
@@ -190,30 +199,24 @@ impl Signals {
         Ok(facts)
     }
 
-    /// Sends what is settled; what is `kept` is the last value of its subject.
-    fn dispatch(&self, subject: Subject, interval: Duration, data: &str, kept: bool) -> Result<(), Refused> {
+    /// The signal as all will get it, unless the bus is known to be down.
+    fn render(&self, subject: Subject, interval: Duration, data: &str) -> Result<Signal, Refused> {
+        if !self.0.bus.health().up {
+            return Err(Refused::Unavailable);
+        }
         let topic = match &subject.to {
             Address::Topic(key) => Some(&key.topic),
             Address::User(_) => None,
         };
         let bytes = frame::signal(topic, &subject.kind, &subject.key, data).into();
-        let signal = Signal { subject, interval, sent_at: micros_now(), bytes };
-        if !self.0.bus.health().up {
-            return Err(Refused::Unavailable);
-        }
-        if kept && !self.0.bus.is_shared() {
-            locked(&self.0.kept).keep(signal.clone());
-        }
-        if self.0.bus.signal(signal, kept) { Ok(()) } else { Err(Refused::Unavailable) }
+        Ok(Signal { subject, interval, sent_at: micros_now(), bytes })
     }
 
     fn pace(&self, sender: Sender<'_>) -> Result<(), Refused> {
         let settings = &self.0.settings;
         let (limit, most, paced) = match sender {
             Sender::User(key) => ("signals-per-user", settings.per_user, locked(&self.0.users).admit(key)),
-            Sender::Publisher(tenant) => {
-                ("signals-per-tenant", settings.per_tenant, locked(&self.0.tenants).admit(tenant))
-            }
+            Sender::Publisher(tenant) => ("signals-per-tenant", settings.per_tenant, self.admit(tenant)),
         };
         paced.map_err(|retry_after| {
             ::metrics::counter!(metrics::LIMIT_HITS, "limit" => limit).increment(1);
@@ -224,8 +227,7 @@ impl Signals {
     /// The last values of the user's topics, the older ones first. Of topics that the user has lost meanwhile there are
     /// none: what the user is subscribed to is read after the values.
     pub async fn last(&self, key: &UserKey, topics: &[TopicKey]) -> Vec<Signal> {
-        let mut signals =
-            if self.0.bus.is_shared() { self.0.bus.last(topics).await } else { locked(&self.0.kept).of(topics) };
+        let mut signals = self.0.bus.last(topics).await;
         let oldest = micros_now().saturating_sub(u64::try_from(KEPT_FOR.as_micros()).unwrap_or(u64::MAX));
         signals.retain(|signal| signal.sent_at >= oldest);
         if signals.is_empty() {
@@ -246,6 +248,10 @@ impl Sender<'_> {
             Self::User(key) => &key.tenant,
         }
     }
+}
+
+fn count(source: &'static str, result: &'static str) {
+    ::metrics::counter!(metrics::SIGNALS, "source" => source, "result" => result).increment(1);
 }
 
 fn micros_now() -> u64 {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     arrivals,
     backoff::Backoff,
-    connection::Connection,
+    connection::{Connection, publish_command},
     ephemeral, last,
     names::Names,
     servers::{RESPONSE, Servers, timed_out},
@@ -28,7 +28,7 @@ use crate::{
 
 /// Most messages that wait.
 pub(super) const QUEUE: usize = 8_192;
-/// Most signals that wait; they go when nothing else does.
+/// Most signals that wait.
 pub(super) const SIGNAL_QUEUE: usize = 1_024;
 /// Most messages of one round trip.
 const BATCH: usize = 512;
@@ -51,10 +51,20 @@ pub(super) enum Outgoing {
     Reconnect,
 }
 
+/// A signal on its way to Redis.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) signal: Signal,
+    /// It is the last value of its subject.
+    pub(super) kept: bool,
+    /// Who is let go when Redis has taken it, if anybody waits.
+    pub(super) taken: Option<oneshot::Sender<()>>,
+}
+
 /// What goes in one round trip.
 #[derive(Default)]
 struct Batch {
-    /// Values to keep, before anybody is told.
+    /// Signals that are kept and sent by one command each.
     kept: Vec<Cmd>,
     /// Channels and messages.
     messages: Vec<(String, Vec<u8>)>,
@@ -79,7 +89,7 @@ impl Announcer {
     pub(super) async fn run(
         mut self,
         mut queue: mpsc::Receiver<Outgoing>,
-        mut signal_queue: mpsc::Receiver<(Signal, bool)>,
+        mut signal_queue: mpsc::Receiver<Sending>,
         stop: CancellationToken,
     ) {
         let mut batch = Vec::with_capacity(BATCH);
@@ -94,24 +104,35 @@ impl Announcer {
             if !batch.is_empty() {
                 self.deliver(&mut batch).await;
             }
+            // However many announcements there are, signals have their turn.
+            while signals.len() < SIGNAL_BATCH
+                && let Ok(sending) = signal_queue.try_recv()
+            {
+                signals.push(sending);
+            }
             if !signals.is_empty() {
                 self.deliver_signals(&mut signals).await;
             }
         }
     }
 
-    async fn deliver_signals(&mut self, signals: &mut Vec<(Signal, bool)>) {
+    async fn deliver_signals(&mut self, signals: &mut Vec<Sending>) {
         let count = signals.len();
-        let mut batch = Batch::default();
-        for (signal, kept) in signals.drain(..) {
-            let (channel, message) = (self.names.address(&signal.subject.to), ephemeral::signal(&signal));
-            if kept {
-                batch.kept.push(last::keep(&channel, &signal, &message));
+        // Who was told that a signal did not go may have sent a newer one through another instance.
+        signals.retain(|sending| sending.taken.as_ref().is_none_or(|taken| !taken.is_closed()));
+        let (mut batch, publish) = (Batch::default(), publish_command(self.servers.is_cluster()));
+        for Sending { signal, kept, .. } in &*signals {
+            let channel = self.names.address(&signal.subject.to);
+            if *kept {
+                batch.kept.push(last::keep_and_publish(&channel, publish, signal));
+            } else {
+                batch.messages.push((channel, ephemeral::signal(signal)));
             }
-            batch.messages.push((channel, message));
         }
-        if !self.send(&batch).await {
-            metrics::counter!(SIGNALS_DROPPED, "reason" => "bus").increment(count as u64);
+        let taken = if signals.is_empty() || self.send(&batch).await { signals.len() } else { 0 };
+        metrics::counter!(SIGNALS_DROPPED, "reason" => "bus").increment((count - taken) as u64);
+        for told in signals.drain(..).filter(|_| taken > 0).filter_map(|sending| sending.taken) {
+            let _ = told.send(()); // who waited may have gone
         }
     }
 

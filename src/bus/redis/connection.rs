@@ -86,9 +86,9 @@ impl Connection {
         mut commands: Vec<Cmd>,
         messages: &[(String, Vec<u8>)],
     ) -> RedisResult<()> {
-        let sharded = matches!(self, Self::Cluster(_) | Self::PooledCluster(_));
+        let name = publish_command(matches!(self, Self::Cluster(_) | Self::PooledCluster(_)));
         let publish = |(channel, message): &(String, Vec<u8>)| {
-            let mut command = redis::cmd(if sharded { "SPUBLISH" } else { "PUBLISH" });
+            let mut command = redis::cmd(name);
             command.arg(channel).arg(message);
             command
         };
@@ -116,6 +116,11 @@ impl Connection {
         };
         stream::iter(commands).map(run).buffered(CLUSTER_CONCURRENCY).try_collect().await
     }
+}
+
+/// The command that sends to a channel, in a cluster to a sharded one.
+pub(super) fn publish_command(cluster: bool) -> &'static str {
+    if cluster { "SPUBLISH" } else { "PUBLISH" }
 }
 
 fn names(channels: &[impl AsRef<str>]) -> Vec<&str> {

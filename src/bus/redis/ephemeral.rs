@@ -29,11 +29,16 @@ pub(super) fn is_one(message: &[u8]) -> bool {
 
 /// Writes a signal; its address is in the channel's name.
 pub(super) fn signal(signal: &Signal) -> Vec<u8> {
-    let Signal { subject, interval, sent_at, bytes } = signal;
-    let interval = interval.as_millis();
-    let mut message = format!("{VERSION} {SIGNAL} {sent_at} {interval} {}\n", field(subject)).into_bytes();
-    message.extend_from_slice(bytes);
-    message
+    let (before, behind) = around_time(signal);
+    [before.as_bytes(), signal.sent_at.to_string().as_bytes(), &behind].concat()
+}
+
+/// What stands before and behind the time in a signal's message, for Redis to set the time itself.
+pub(super) fn around_time(signal: &Signal) -> (String, Vec<u8>) {
+    let Signal { subject, interval, bytes, .. } = signal;
+    let mut behind = format!(" {} {}\n", interval.as_millis(), field(subject)).into_bytes();
+    behind.extend_from_slice(bytes);
+    (format!("{VERSION} {SIGNAL} "), behind)
 }
 
 /// A subject within its address, as one text.

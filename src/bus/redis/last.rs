@@ -14,25 +14,35 @@ use crate::{
     signal::{Address, Signal, TopicKey},
 };
 
-/// Keeps a value; when there are too many, the oldest goes.
-const KEEP: &str = r"
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then
+/// Keeps a value and publishes it, in one step: what comes last on the channel is what is kept. The time is that of Redis,
+/// later than the value's before; when there are too many values, the oldest goes.
+const KEEP_AND_PUBLISH: &str = r"
+local function time_of(value)
+  return tonumber(string.match(value or '', '^%S+ %S+ (%d+)') or '0')
+end
+local clock = redis.call('TIME')
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+local time = math.max(clock[1] * 1000000 + clock[2], time_of(before) + 1)
+local message = ARGV[2] .. string.format('%.0f', time) .. ARGV[3]
+redis.call('HSET', KEYS[1], ARGV[1], message)
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[5]) then
   local all, oldest, least = redis.call('HGETALL', KEYS[1]), nil, nil
   for i = 1, #all, 2 do
-    local at = tonumber(string.match(all[i + 1], '^%S+ %S+ (%d+)') or '0')
+    local at = time_of(all[i + 1])
     if not least or at < least then oldest, least = all[i], at end
   end
   redis.call('HDEL', KEYS[1], oldest)
 end
+redis.call(ARGV[6], ARGV[7], message)
 return 1";
 
-/// The command that keeps a signal's value; `message` is the signal as it goes to the channel.
-pub(super) fn keep(channel: &str, signal: &Signal, message: &[u8]) -> Cmd {
+/// The command that keeps a signal's value and sends it to the channel; `publish` is the name of the command that sends.
+pub(super) fn keep_and_publish(channel: &str, publish: &str, signal: &Signal) -> Cmd {
+    let (before, behind) = ephemeral::around_time(signal);
     let mut command = redis::cmd("EVAL");
-    command.arg(KEEP).arg(1).arg(key(channel)).arg(ephemeral::field(&signal.subject)).arg(message);
-    command.arg(millis(KEPT_FOR)).arg(KEPT_SUBJECTS);
+    command.arg(KEEP_AND_PUBLISH).arg(1).arg(key(channel)).arg(ephemeral::field(&signal.subject));
+    command.arg(before).arg(behind).arg(millis(KEPT_FOR)).arg(KEPT_SUBJECTS).arg(publish).arg(channel);
     command
 }
 

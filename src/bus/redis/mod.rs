@@ -34,7 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use self::{
-    announcer::{Announcer, Outgoing},
+    announcer::{Announcer, Outgoing, Sending},
     names::Names,
     probe::Probe,
     session::Subscriber,
@@ -54,7 +54,7 @@ use crate::{
 
 /// Longest time that a caller waits for the confirmation of a subscription.
 const CONFIRMATION: Duration = Duration::from_secs(2);
-/// Longest time that a caller waits until Redis has taken who lost a topic.
+/// Longest time that a caller waits until Redis has taken a signal, or who lost a topic.
 const TAKEN: Duration = Duration::from_secs(1);
 
 /// The handle; cheap to clone.
@@ -67,7 +67,7 @@ struct Shared {
     wanted: Arc<Wanted>,
     probe: Arc<Probe>,
     outgoing: mpsc::Sender<Outgoing>,
-    signals: mpsc::Sender<(Signal, bool)>,
+    signals: mpsc::Sender<Sending>,
     sink: Sink,
 }
 
@@ -158,14 +158,20 @@ impl RedisBus {
         }
     }
 
-    pub(super) fn signal(&self, signal: Signal, kept: bool) -> bool {
-        self.0.signals.try_send((signal, kept)).is_ok()
+    pub(super) async fn signal(&self, signal: Signal, kept: bool) -> bool {
+        let (taken, answer) = oneshot::channel();
+        let sent = self.0.signals.try_send(Sending { signal, kept, taken: Some(taken) }).is_ok();
+        sent && is_taken(answer).await
+    }
+
+    pub(super) fn cast(&self, signal: Signal) -> bool {
+        self.0.signals.try_send(Sending { signal, kept: false, taken: None }).is_ok()
     }
 
     pub(super) async fn tell_left(&self, left: Left) -> bool {
         let (taken, answer) = oneshot::channel();
         let sent = self.0.outgoing.try_send(Outgoing::Left(left, taken)).is_ok();
-        sent && matches!(timeout(TAKEN, answer).await, Ok(Ok(())))
+        sent && is_taken(answer).await
     }
 
     pub(super) fn control(&self, control: Control) {
@@ -176,4 +182,8 @@ impl RedisBus {
     pub(super) fn health(&self) -> Health {
         Health { up: self.0.wanted.is_up(), probe_age: self.0.probe.age() }
     }
+}
+
+async fn is_taken(answer: oneshot::Receiver<()>) -> bool {
+    matches!(timeout(TAKEN, answer).await, Ok(Ok(())))
 }

@@ -43,7 +43,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let health = Arc::new(Health::default());
     health.enter(Phase::Serving);
     let store = Store::open(&settings).await.unwrap();
-    let bus = Bus::Local(Arc::new(|_: Incoming| {}));
+    let bus = Bus::local(Arc::new(|_: Incoming| {}));
     let hub = Hub::new(bus.clone(), settings.stream.clone());
     let fanout = Fanout::new(hub.clone(), bus.clone());
     let tracker = TaskTracker::new();

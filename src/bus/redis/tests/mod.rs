@@ -3,6 +3,7 @@
 mod carry;
 mod cluster;
 mod heal;
+mod values;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -14,7 +15,7 @@ use super::{
     *,
 };
 use crate::{
-    bus::Bus,
+    bus::{Bus, KEPT_SUBJECTS},
     frame::{self, Frame},
     notification::{Epoch, Priority},
     signal::{Address, Subject},
@@ -68,18 +69,24 @@ fn topic() -> TopicKey {
     TopicKey { tenant: "acme".parse().unwrap(), topic: "team:7".parse().unwrap() }
 }
 
+fn value(number: u64) -> Signal {
+    let subject = Subject { to: Address::Topic(topic()), kind: "k".into(), key: "a key".into() };
+    let bytes = Bytes::from(format!("data: {number}\n\n"));
+    Signal { subject, interval: Duration::ZERO, sent_at: 1, bytes }
+}
+
 /// Users are removed by one instance, and another, on another connection, signals at once.
 async fn removals_come_before_later_signals(remover: Instance, sender: Instance, mut listener: Instance) {
     listener.bus.follow(&topic()).await;
     for round in 0..200 {
         let left = Left { topic: topic(), users: vec![format!("u {round}").parse().unwrap()] };
         assert!(remover.bus.tell_left(left.clone()).await);
-        let subject = Subject { to: Address::Topic(topic()), kind: "k".into(), key: "a key".into() };
-        let bytes = Bytes::from(format!("data: {round}\n\n"));
-        let signal = Signal { subject, interval: Duration::ZERO, sent_at: 1, bytes };
-        assert!(sender.bus.signal(signal.clone(), round % 2 == 0));
+        let (signal, kept) = (value(round), round % 2 == 0);
+        assert!(sender.bus.signal(signal.clone(), kept).await);
         assert_eq!(listener.next().await, Incoming::Left(left));
-        assert_eq!(listener.next().await, Incoming::Signal(signal));
+        let Incoming::Signal(heard) = listener.next().await else { panic!("the signal is next") };
+        assert_eq!(heard.sent_at == 1, !kept, "Redis tells when it took what it keeps");
+        assert_eq!(Signal { sent_at: 1, ..heard }, signal);
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    bus::KEPT_SUBJECTS,
-    signal::{Address, Signal, Subject, TopicKey},
-};
+use super::KEPT_SUBJECTS;
+use crate::signal::{Address, Signal, Subject, TopicKey};
 
 /// Most topics of which values are kept; when there are more, the one that was quiet for longest goes.
 const TOPICS: usize = 1_000;
@@ -14,7 +12,8 @@ const TOPICS: usize = 1_000;
 pub(super) struct Kept(HashMap<TopicKey, HashMap<Subject, Signal>>);
 
 impl Kept {
-    pub(super) fn keep(&mut self, signal: Signal) {
+    /// Keeps a signal to a topic, which is newer than what was kept of its subject whatever the clock says.
+    pub(super) fn keep(&mut self, signal: &mut Signal) {
         let Address::Topic(topic) = &signal.subject.to else { return };
         let topic = topic.clone();
         if self.0.len() >= TOPICS && !self.0.contains_key(&topic) {
@@ -23,7 +22,10 @@ impl Kept {
             quiet.inspect(|quiet| drop(self.0.remove(quiet)));
         }
         let values = self.0.entry(topic).or_default();
-        values.insert(signal.subject.clone(), signal);
+        if let Some(older) = values.get(&signal.subject) {
+            signal.sent_at = signal.sent_at.max(older.sent_at + 1);
+        }
+        values.insert(signal.subject.clone(), signal.clone());
         if values.len() > KEPT_SUBJECTS {
             let oldest = values.values().min_by_key(|value| value.sent_at).map(|value| value.subject.clone());
             oldest.inspect(|oldest| drop(values.remove(oldest)));
@@ -56,17 +58,27 @@ mod tests {
     fn the_newest_value_of_each_subject_is_kept_within_bounds() {
         let mut kept = Kept::default();
         for (sent_at, key) in (1..).zip(0..=KEPT_SUBJECTS) {
-            kept.keep(signal(1, key, sent_at));
+            kept.keep(&mut signal(1, key, sent_at));
         }
-        kept.keep(signal(1, 5, 1_000));
+        kept.keep(&mut signal(1, 5, 1_000));
         let values = kept.of(&[topic(&signal(1, 0, 0))]);
         assert_eq!(values.len(), KEPT_SUBJECTS);
         assert!(values.iter().all(|value| value.sent_at > 1), "the oldest went");
         assert!(values.iter().any(|value| value.sent_at == 1_000));
         for (sent_at, number) in (2_000..).zip(2..=TOPICS + 1) {
-            kept.keep(signal(number, 0, sent_at));
+            kept.keep(&mut signal(number, 0, sent_at));
         }
         assert_eq!(kept.0.len(), TOPICS);
         assert!(kept.of(&[topic(&signal(1, 0, 0))]).is_empty(), "the quietest topic went");
+    }
+
+    #[test]
+    fn a_later_signal_is_newer_whatever_the_clock_says() {
+        let mut kept = Kept::default();
+        let (mut first, mut second) = (signal(1, 0, 1_000), signal(1, 0, 7));
+        kept.keep(&mut first);
+        kept.keep(&mut second);
+        assert_eq!((first.sent_at, second.sent_at), (1_000, 1_001));
+        assert_eq!(kept.of(&[topic(&first)]), [second]);
     }
 }

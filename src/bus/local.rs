@@ -1,0 +1,45 @@
+//! The bus of an instance that is alone: what is sent is heard at once, and last values are kept in memory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Incoming, Sink, kept::Kept};
+use crate::signal::{Signal, TopicKey};
+
+/// The handle; cheap to clone.
+#[derive(Clone)]
+pub struct LocalBus(Arc<Shared>);
+
+struct Shared {
+    sink: Sink,
+    kept: Mutex<Kept>,
+}
+
+impl LocalBus {
+    pub(super) fn new(sink: Sink) -> Self {
+        Self(Arc::new(Shared { sink, kept: Mutex::default() }))
+    }
+
+    /// Hands something to this instance.
+    pub(super) fn hand(&self, incoming: Incoming) {
+        (self.0.sink)(incoming);
+    }
+
+    /// Signals go one at a time, under the lock of the values: all readers hear them in one order, and what is heard last is
+    /// what is kept. Nobody who hears a signal asks this bus for anything, so the lock is never taken twice.
+    pub(super) fn signal(&self, mut signal: Signal, kept: bool) {
+        let mut values = self.kept();
+        if kept {
+            values.keep(&mut signal);
+        }
+        (self.0.sink)(Incoming::Signal(signal));
+    }
+
+    pub(super) fn last(&self, topics: &[TopicKey]) -> Vec<Signal> {
+        self.kept().of(topics)
+    }
+
+    /// Values are whole after every line of code under this lock, even if it panics.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
