@@ -52,9 +52,9 @@ metrics! {
     BUS_DROPPED = Counter "tidings_bus_dropped_total" [""] "Announcements not sent because the bus was down or its queue full.";
     BUS_FOREIGN = Counter "tidings_bus_foreign_messages_total" [""] "Messages on the bus that were not understood and ignored: malformed, or of a newer version.";
     BUS_SUBSCRIPTIONS = Gauge "tidings_bus_subscriptions" [""] "Users and topics subscribed on the bus.";
-    SIGNALS = Counter "tidings_signals_total" ["source,result"] "Signals by way in and result (accepted, refused, limited, failed).";
+    SIGNALS = Counter "tidings_signals_total" ["source,result"] "Signals by way in and result (accepted, refused, limited, failed; replaced: a newer one of its subject came over Redis while it waited).";
     SIGNALS_SENT = Counter "tidings_signals_sent_total" [""] "Signals handed to connections.";
-    SIGNALS_DROPPED = Counter "tidings_signals_dropped_total" ["reason"] "Signals dropped: `bus` (not sent to the other instances), `slow` (the reader's ring was full), `throttle` (too many subjects), `doubt` (subscriptions not known for sure).";
+    SIGNALS_DROPPED = Counter "tidings_signals_dropped_total" ["reason"] "Signals dropped: `bus` (not sent to the other instances), `slow` (the reader's ring was full), `throttle` (too many subjects), `turn` (heard over Redis, and unsent when another instance began to listen), `doubt` (subscriptions not known for sure).";
     ROOMS = Gauge "tidings_rooms" [""] "Topics with a connected subscriber.";
     PRESENCE_CHANGES = Counter "tidings_presence_changes_total" ["change"] "Users who joined or left, counted by the instance that found it.";
     INGEST_PENDING = Gauge "tidings_ingest_pending" [""] "Entries of the Redis stream delivered and not yet acknowledged.";

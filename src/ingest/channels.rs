@@ -50,7 +50,8 @@ pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
         most_bytes: ingest.limits.body_bytes,
         limit: "ingest_channel_queue",
     };
-    let listening = tokio::spawn(listening.run(sender, stop));
+    let take = move |heard| sender.try_send(heard).is_ok();
+    let listening = tokio::spawn(listening.run(Arc::new(take), stop));
     let mut batch = Vec::with_capacity(BATCH);
     // The queue ends when the listener has dropped its sender.
     while queue.recv_many(&mut batch, BATCH).await > 0 {

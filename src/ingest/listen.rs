@@ -3,10 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use redis::{PushInfo, PushKind, RedisError, RedisResult, Value};
-use tokio::{
-    sync::mpsc,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +26,9 @@ pub(super) struct Heard {
     pub(super) payload: Vec<u8>,
 }
 
+/// Takes what is heard, on the connection's own task; false when something had to be dropped.
+pub(super) type Take = Arc<dyn Fn(Heard) -> bool + Send + Sync>;
+
 /// What to listen to.
 pub(super) struct Listening {
     pub(super) servers: Servers,
@@ -36,18 +36,18 @@ pub(super) struct Listening {
     pub(super) pattern: String,
     /// Payloads are cut to one byte more than this, so that what was too long still is.
     pub(super) most_bytes: usize,
-    /// The name of the queue's bound, for the metric.
+    /// The name of the bound by which things are dropped, for the metric.
     pub(super) limit: &'static str,
 }
 
 impl Listening {
-    /// Queues what is heard until told to stop; what the queue does not take is dropped and counted.
-    pub(super) async fn run(self, sender: mpsc::Sender<Heard>, stop: CancellationToken) {
+    /// Hands over what is heard until told to stop, and counts what is dropped.
+    pub(super) async fn run(self, take: Take, stop: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut told = false;
         loop {
             let error = tokio::select! {
-                Err(error) = self.listen(&sender, &mut backoff, &mut told) => error,
+                Err(error) = self.listen(&take, &mut backoff, &mut told) => error,
                 () = stop.cancelled() => return,
             };
             if !told {
@@ -62,14 +62,9 @@ impl Listening {
     }
 
     /// Listens on one connection until it fails.
-    async fn listen(
-        &self,
-        sender: &mpsc::Sender<Heard>,
-        backoff: &mut Backoff,
-        told: &mut bool,
-    ) -> RedisResult<Infallible> {
+    async fn listen(&self, take: &Take, backoff: &mut Backoff, told: &mut bool) -> RedisResult<Infallible> {
         let lost = CancellationToken::new();
-        let listener = self.listener(sender.clone(), lost.clone());
+        let listener = self.listener(take.clone(), lost.clone());
         let mut connection = self.servers.dedicated(RESPONSE, Some(listener)).await?;
         connection.subscribe_pattern(&self.pattern).await?;
         backoff.reset();
@@ -84,7 +79,7 @@ impl Listening {
         }
     }
 
-    fn listener(&self, sender: mpsc::Sender<Heard>, lost: CancellationToken) -> Listener {
+    fn listener(&self, take: Take, lost: CancellationToken) -> Listener {
         let (most, limit) = (self.most_bytes + 1, self.limit);
         Arc::new(move |push: PushInfo| match push.kind {
             PushKind::Disconnection => lost.cancel(),
@@ -97,7 +92,7 @@ impl Listening {
                 };
                 payload.truncate(most);
                 payload.shrink_to_fit();
-                if sender.try_send(Heard { channel, payload }).is_err() {
+                if !take(Heard { channel, payload }) {
                     metrics::counter!(LIMIT_HITS, "limit" => limit).increment(1);
                 }
             }

@@ -2,32 +2,26 @@
 //!
 //! One instance listens for all: equal signals may follow each other closely and each counts, so nothing in a message
 //! could tell instances which of them is to take it. The listener holds a short lease; when it dies another takes over
-//! within seconds, and signals sent meanwhile are lost, as signals may be.
+//! within seconds, and signals sent meanwhile are lost, as signals may be. While signals come faster than they may be sent,
+//! the newest of each subject waits.
+
+mod lease;
+mod queue;
+mod turn;
 
 use std::{sync::Arc, time::Duration};
 
-use redis::RedisResult;
-use tokio::{
-    sync::mpsc,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Ingest,
-    dead::Letter,
-    listen::{Heard, Listening},
-};
+use self::{lease::Lease, turn::Turn};
+use super::{Ingest, dead::Letter, listen::Heard};
 use crate::{
-    message::{self, FRAMING_BYTES, NewSignal, Recipient},
+    message::{self, NewSignal, Recipient},
     notification::{Source, Tenant},
-    signals::{Refused, Sender, Signals},
+    signals::Signals,
 };
 
-/// Most signals that wait to be checked; what comes beyond is dropped and counted.
-const QUEUE: usize = 1_024;
-/// How long a listener that says nothing is still the one, in milliseconds.
-const LEASE_MS: u64 = 3_000;
 /// Time between attempts to get or to keep the lease.
 const RENEWAL: Duration = Duration::from_millis(750);
 
@@ -35,81 +29,29 @@ const RENEWAL: Duration = Duration::from_millis(750);
 pub(super) async fn run(ingest: Arc<Ingest>, signals: Signals, stop: CancellationToken) {
     let mut ticks = interval(RENEWAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let lease = Arc::new(Lease::new(ingest.clone()));
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if !matches!(ingest.lease().await, Ok(true)) {
+        if !lease.renew().await {
             continue;
         }
         let over = stop.child_token();
-        tokio::join!(ingest.take_signals(&signals, over.clone()), async {
-            while let Some(Ok(true)) = over.run_until_cancelled(next_lease(&ingest, &mut ticks)).await {}
+        let turn = Arc::new(Turn::new(ingest.clone(), signals.clone(), lease.clone()));
+        tokio::join!(turn.run(over.clone()), async {
+            while let Some(true) = over.run_until_cancelled(next_renewal(&lease, &mut ticks)).await {}
             over.cancel();
         });
     }
-    if let Err(error) = ingest.give_lease_back().await {
+    if let Err(error) = lease.give_back().await {
         log::debug!("the lease of the signal channels ends by itself: {error}");
     }
 }
 
-async fn next_lease(ingest: &Ingest, ticks: &mut tokio::time::Interval) -> RedisResult<bool> {
+async fn next_renewal(lease: &Lease, ticks: &mut tokio::time::Interval) -> bool {
     ticks.tick().await;
-    ingest.lease().await
+    lease.renew().await
 }
 
 impl Ingest {
-    fn lease_key(&self) -> String {
-        format!("{}:signal-listener", self.prefix)
-    }
-
-    /// Gets or keeps the lease; false when it is another's.
-    async fn lease(&self) -> RedisResult<bool> {
-        const LEASE: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end \
-            if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
-        let mut command = redis::cmd("EVAL");
-        command.arg(LEASE).arg(1).arg(self.lease_key()).arg(&self.instance).arg(LEASE_MS);
-        self.with_connection(async |connection| command.query_async(connection).await).await
-    }
-
-    async fn give_lease_back(&self) -> RedisResult<()> {
-        const RELEASE: &str =
-            "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-        let mut command = redis::cmd("EVAL");
-        command.arg(RELEASE).arg(1).arg(self.lease_key()).arg(&self.instance);
-        self.with_connection(async |connection| command.query_async(connection).await).await
-    }
-
-    /// Sends what is heard until told to stop.
-    async fn take_signals(&self, signals: &Signals, stop: CancellationToken) {
-        let listening = Listening {
-            servers: self.servers.clone(),
-            pattern: format!("{}:signal:*", self.prefix),
-            most_bytes: signals.settings().data_bytes + FRAMING_BYTES,
-            limit: "ingest_signal_queue",
-        };
-        let (sender, mut queue) = mpsc::channel(QUEUE);
-        let take = async {
-            while let Some(heard) = queue.recv().await {
-                self.take_signal(signals, heard).await;
-            }
-        };
-        tokio::join!(listening.run(sender, stop), take);
-    }
-
-    async fn take_signal(&self, signals: &Signals, heard: Heard) {
-        let reason = match self.parse_signal(&heard, signals.settings().data_bytes) {
-            Ok((tenant, new)) => match signals.send(Sender::Publisher(&tenant), new, "channel").await {
-                // Counted where they are refused: a letter for each would make a flood worse.
-                Ok(()) | Err(Refused::TooMany { .. } | Refused::Unavailable) => return,
-                Err(refused) => refused.to_string(),
-            },
-            Err(reason) => reason,
-        };
-        let tenant = self.signal_target(&heard.channel).map(|(tenant, _)| tenant.as_bytes().to_vec());
-        let letter = Letter { source: Source::Channel, reason, tenant, origin: heard.channel, message: heard.payload };
-        if let Err(error) = self.bury(&[letter]).await {
-            log::debug!("a refused signal is lost, its dead letter was not written: {error}");
-        }
-    }
-
     fn parse_signal(&self, heard: &Heard, most_data: usize) -> Result<(Tenant, NewSignal), String> {
         const FORM: &str =
             "the channel is not <prefix>:signal:<tenant>:topic:<name> or <prefix>:signal:<tenant>:user:<id>";
@@ -127,5 +69,10 @@ impl Ingest {
     fn signal_target<'a>(&self, channel: &'a [u8]) -> Option<(&'a str, &'a str)> {
         let name = str::from_utf8(channel).ok()?.strip_prefix(&self.prefix)?;
         name.strip_prefix(":signal:")?.split_once(':')
+    }
+
+    fn signal_letter(&self, heard: Heard, reason: String) -> Letter {
+        let tenant = self.signal_target(&heard.channel).map(|(tenant, _)| tenant.as_bytes().to_vec());
+        Letter { source: Source::Channel, reason, tenant, origin: heard.channel, message: heard.payload }
     }
 }

@@ -6,6 +6,7 @@ mod stream;
 
 use std::{
     collections::HashMap,
+    future::ready,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -73,6 +74,28 @@ impl Kept {
     }
 }
 
+/// An instance whose write path refuses everything.
+pub(super) fn ingest(servers: &Servers, name: &str) -> Ingest {
+    let limits = PublishSettings {
+        body_bytes: 65_536,
+        recipients: 100,
+        open_fanouts: 1,
+        batch_items: 100,
+        commit_rows: 10,
+        writers: 1,
+        queue: 100,
+    };
+    Ingest {
+        servers: servers.clone(),
+        prefix: "tidings".to_owned(),
+        instance: name.to_owned(),
+        limits,
+        kinds: Kinds::new(Seed::default()),
+        publish: Arc::new(|_| ready(Err(Refused::Unavailable)).boxed()),
+        reclaim_idle: CALM,
+    }
+}
+
 /// Running instances over one write path.
 struct Instances {
     kept: Arc<Kept>,
@@ -85,24 +108,8 @@ impl Instances {
         let kept = Arc::new(Kept::default());
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         for name in names {
-            let limits = PublishSettings {
-                body_bytes: 65_536,
-                recipients: 100,
-                open_fanouts: 1,
-                batch_items: 100,
-                commit_rows: 10,
-                writers: 1,
-                queue: 100,
-            };
-            let ingest = Ingest {
-                servers: servers.clone(),
-                prefix: "tidings".to_owned(),
-                instance: (*name).to_owned(),
-                limits,
-                kinds: Kinds::new(Seed::default()),
-                publish: kept.publish(),
-                reclaim_idle,
-            };
+            let publish = kept.publish();
+            let ingest = Ingest { publish, reclaim_idle, ..ingest(servers, name) };
             ingest.start(&stop, &tracker);
         }
         Self { kept, stop, tracker }

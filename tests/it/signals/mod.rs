@@ -1,5 +1,6 @@
 //! Signals: ephemeral events on topics and users.
 
+mod flood;
 mod order;
 mod redis;
 mod rights;

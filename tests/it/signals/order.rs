@@ -43,10 +43,11 @@ async fn signals_of_a_subject_that_come_through_several_instances_keep_their_ord
     }
     for round in 0..ROUNDS {
         post_in_turn(&senders, "queue:7", round).await;
+        let key = round.to_string();
         let mut late = listening(&edges[round % 3].user("u0")).await;
         let kept = loop {
             let told = told(&mut late).await;
-            if told["key"] == round.to_string() {
+            if told["key"] == key {
                 break told["data"].clone();
             }
         };

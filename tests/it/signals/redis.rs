@@ -1,6 +1,7 @@
 //! Signals that come in through Redis.
 
 use super::*;
+use crate::harness::process::Signal;
 
 #[tokio::test]
 async fn what_redis_publishes_is_signalled_once_each_and_what_is_wrong_becomes_a_dead_letter() {
@@ -62,5 +63,48 @@ async fn when_the_listening_instance_dies_another_takes_over() {
         })
         .await;
         cluster.instances[killed].restart().await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_stood_still_sends_nothing_that_it_heard_before_another_took_over() {
+    let mut cluster = cluster().instances(2).start().await;
+    subscribe(&cluster, "queue:7", &["u1"]).await;
+    let mut redis = cluster.redis().connect().await;
+    let mut newest = 0;
+    let mut publish_next = async || {
+        newest += 1;
+        let body = json!({"kind": "k", "data": newest}).to_string();
+        let mut publish = ::redis::cmd("PUBLISH");
+        publish.arg("tidings:signal:default:topic:queue:7").arg(body).query_async::<i64>(&mut redis).await.unwrap();
+    };
+    let edges = cluster.edges();
+    let sent = async |edge: &Edge| edge.metric("tidings_signals_total", &["channel", "accepted"]).await > 0;
+    let listener = eventually("an instance listens", async || {
+        publish_next().await;
+        if sent(&edges[0]).await {
+            return Some(0);
+        }
+        sent(&edges[1]).await.then_some(1)
+    })
+    .await;
+    let mut stream = listening(&edges[1 - listener].user("u1")).await;
+    cluster.instances[listener].signal(Signal::STOP);
+    eventually("the other listens", async || {
+        publish_next().await;
+        sent(&edges[1 - listener]).await.then_some(())
+    })
+    .await;
+    cluster.instances[listener].signal(Signal::CONT);
+    eventually("it finds that its turn is over", async || {
+        let unsent = edges[listener].metric("tidings_signals_dropped_total", &["turn"]).await;
+        (unsent > 0).then_some(())
+    })
+    .await;
+    edges[listener].publisher().post("/api/signals", &signal("queue:7", "", "end")).await.expect(202);
+    let mut last = 0;
+    while let Some(value) = data(&mut stream).await.as_i64() {
+        assert!(last < value, "{value} after {last}");
+        last = value;
     }
 }

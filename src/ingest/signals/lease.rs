@@ -1,0 +1,96 @@
+//! Whose turn it is to listen: the instance's whose name stands in a key that dies soon after it was last renewed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use redis::RedisResult;
+use tokio::time::Instant;
+
+use crate::ingest::Ingest;
+
+/// How long a listener that says nothing is still the one.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// This instance's claim.
+pub(super) struct Lease {
+    ingest: Arc<Ingest>,
+    /// Until when it is surely this instance's turn.
+    until: Mutex<Option<Instant>>,
+}
+
+impl Lease {
+    pub(super) fn new(ingest: Arc<Ingest>) -> Self {
+        Self { ingest, until: Mutex::default() }
+    }
+
+    /// Whether it is this instance's turn, however long this process was not run meanwhile.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held_at(Instant::now())
+    }
+
+    fn is_held_at(&self, now: Instant) -> bool {
+        self.until().is_some_and(|until| now < until)
+    }
+
+    /// One assignment happens under this lock, so a poisoned one still guards a whole value.
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets or keeps the turn; false when it is another's, or may be because Redis has not said otherwise for too long.
+    pub(super) async fn renew(&self) -> bool {
+        // Redis counts from a later moment than this.
+        let asked = Instant::now();
+        if let Ok(held) = self.ask().await {
+            *self.until() = held.then(|| asked + LEASE);
+        }
+        self.is_held()
+    }
+
+    async fn ask(&self) -> RedisResult<bool> {
+        const LEASE_OR_RENEW: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end \
+            if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
+        let mut command = redis::cmd("EVAL");
+        command.arg(LEASE_OR_RENEW).arg(1).arg(self.key()).arg(&self.ingest.instance).arg(LEASE.as_secs() * 1_000);
+        self.ingest.with_connection(async |connection| command.query_async(connection).await).await
+    }
+
+    /// Lets another instance have its turn at once.
+    pub(super) async fn give_back(&self) -> RedisResult<()> {
+        const RELEASE: &str =
+            "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+        let mut command = redis::cmd("EVAL");
+        command.arg(RELEASE).arg(1).arg(self.key()).arg(&self.ingest.instance);
+        self.ingest.with_connection(async |connection| command.query_async(connection).await).await
+    }
+
+    fn key(&self) -> String {
+        format!("{}:signal-listener", self.ingest.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bus::redis::{Servers, harness::RedisServer},
+        ingest::tests::ingest,
+    };
+
+    #[tokio::test]
+    async fn a_turn_ends_by_itself_when_it_is_not_renewed() {
+        let server = RedisServer::start().await;
+        let servers = Servers::new(&server.settings()).unwrap();
+        let lease = |name| Lease::new(Arc::new(ingest(&servers, name)));
+        let (one, two) = (lease("one"), lease("two"));
+        assert!(!one.is_held());
+        assert!(one.renew().await && one.renew().await && one.is_held());
+        assert!(!two.renew().await && !two.is_held());
+        one.give_back().await.unwrap();
+        assert!(two.renew().await && two.is_held());
+        assert!(!one.renew().await && !one.is_held());
+        assert!(!two.is_held_at(Instant::now() + LEASE), "another may have its turn by then");
+    }
+}

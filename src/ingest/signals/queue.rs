@@ -1,0 +1,193 @@
+//! Signals that wait to be sent: of each subject the newest, and tenants take turns.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use crate::{notification::Tenant, signal::Subject};
+
+/// What waits, by tenant. No lane is empty, and each tenant with a lane has one turn.
+pub(super) struct Queue<V> {
+    most: usize,
+    waiting: usize,
+    lanes: HashMap<Tenant, Lane<V>>,
+    turns: VecDeque<Tenant>,
+}
+
+/// A tenant's share: its subjects as they came.
+struct Lane<V> {
+    order: VecDeque<Subject>,
+    newest: HashMap<Subject, V>,
+}
+
+/// What had to go for one that came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// The older one of its subject, whose place it has taken.
+    Older,
+    /// One of another subject: there is no more room.
+    Other,
+}
+
+impl<V> Queue<V> {
+    /// Holds so many.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, waiting: 0, lanes: HashMap::new(), turns: VecDeque::new() }
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes one in. When there are too many, the tenant with the most loses its oldest.
+    pub(super) fn put(&mut self, subject: Subject, value: V) -> Option<Gone> {
+        let tenant = subject.to.tenant();
+        if !self.lanes.contains_key(tenant) {
+            self.turns.push_back(tenant.clone());
+        }
+        let lane = self.lanes.entry(tenant.clone()).or_default();
+        if lane.newest.insert(subject.clone(), value).is_some() {
+            return Some(Gone::Older);
+        }
+        lane.order.push_back(subject);
+        self.waiting += 1;
+        (self.waiting > self.most).then(|| {
+            self.drop_one();
+            Gone::Other
+        })
+    }
+
+    /// Takes up to `most`, one of each tenant in turn that `admit` lets through; else tells how long until it lets one.
+    pub(super) fn take(
+        &mut self,
+        most: usize,
+        admit: impl Fn(&Tenant) -> Result<(), Duration>,
+    ) -> Result<Vec<V>, Option<Duration>> {
+        let (mut taken, mut wait, mut refused) = (Vec::new(), None, 0);
+        while taken.len() < most && refused < self.turns.len() {
+            let Some(tenant) = self.turns.front().cloned() else { break };
+            match admit(&tenant) {
+                Ok(()) => {
+                    refused = 0;
+                    taken.extend(self.pop(&tenant));
+                }
+                Err(left) => {
+                    refused += 1;
+                    wait = Some(wait.map_or(left, |wait: Duration| wait.min(left)));
+                }
+            }
+            if self.turns.front() == Some(&tenant) {
+                self.turns.rotate_left(1);
+            }
+        }
+        if taken.is_empty() { Err(wait) } else { Ok(taken) }
+    }
+
+    /// The tenant's oldest; a lane that it leaves empty goes, and the turn with it.
+    fn pop(&mut self, tenant: &Tenant) -> Option<V> {
+        let lane = self.lanes.get_mut(tenant)?;
+        let value = lane.order.pop_front().and_then(|subject| lane.newest.remove(&subject));
+        self.waiting -= 1;
+        if lane.order.is_empty() {
+            self.lanes.remove(tenant);
+            let turn = self.turns.iter().position(|waiting| waiting == tenant);
+            turn.and_then(|turn| self.turns.remove(turn));
+        }
+        value
+    }
+
+    fn drop_one(&mut self) {
+        let longest = self.lanes.iter().max_by_key(|(_, lane)| lane.order.len()).map(|(tenant, _)| tenant.clone());
+        longest.and_then(|tenant| self.pop(&tenant));
+    }
+}
+
+impl<V> Default for Lane<V> {
+    fn default() -> Self {
+        Self { order: VecDeque::new(), newest: HashMap::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{notification::UserKey, signal::Address};
+
+    fn subject(tenant: u8, key: u8) -> Subject {
+        let user = UserKey { tenant: format!("t{tenant}").parse().unwrap(), user: "u".parse().unwrap() };
+        Subject { to: Address::User(user), kind: "k".into(), key: key.to_string().into() }
+    }
+
+    /// Takes as many as there are of those that may all go.
+    fn take<V>(queue: &mut Queue<V>, most: usize) -> Vec<V> {
+        queue.take(most, |_| Ok(())).unwrap_or_default()
+    }
+
+    proptest! {
+        /// Whatever comes and goes when: of each subject the newest that was not dropped comes out, in rising order, and the
+        /// queue keeps its bound.
+        #[test]
+        fn the_newest_of_every_subject_comes_out_unless_there_is_no_room(
+            steps in prop::collection::vec((0_u8..3, 0_u8..6, 0_usize..3), 1..200), most in 1_usize..12,
+        ) {
+            let mut queue = Queue::new(most);
+            let (mut sent, mut out, mut dropped) = (HashMap::new(), HashMap::new(), 0);
+            let note = |out: &mut HashMap<_, _>, taken: Vec<(Subject, usize)>| for (subject, value) in taken {
+                assert!(out.insert(subject, value).is_none_or(|before| before < value));
+            };
+            for (value, (tenant, key, count)) in steps.into_iter().enumerate() {
+                let subject = subject(tenant, key);
+                sent.insert(subject.clone(), value);
+                dropped += usize::from(queue.put(subject.clone(), (subject, value)) == Some(Gone::Other));
+                prop_assert!(queue.waiting <= most);
+                prop_assert_eq!(queue.turns.len(), queue.lanes.len());
+                if count > 0 {
+                    note(&mut out, take(&mut queue, count));
+                }
+            }
+            note(&mut out, take(&mut queue, usize::MAX));
+            prop_assert_eq!((queue.waiting, queue.lanes.len(), queue.turns.len()), (0, 0, 0));
+            prop_assert!(sent.iter().filter(|(subject, value)| out.get(subject) != Some(value)).count() <= dropped);
+        }
+    }
+
+    #[test]
+    fn tenants_take_turns_and_who_has_most_makes_room() {
+        let mut queue = Queue::new(5);
+        for key in 0..4 {
+            assert_eq!(queue.put(subject(1, key), (1, key)), None);
+        }
+        assert_eq!(queue.put(subject(2, 0), (2, 0)), None);
+        assert_eq!(queue.put(subject(2, 1), (2, 1)), Some(Gone::Other), "the first tenant's oldest made room");
+        assert_eq!(queue.put(subject(1, 2), (1, 9)), Some(Gone::Older));
+        assert_eq!(take(&mut queue, 3), [(1, 1), (2, 0), (1, 9)]);
+        assert_eq!(take(&mut queue, 3), [(2, 1), (1, 3)]);
+        assert_eq!(queue.take(3, |_| Ok(())), Err(None));
+    }
+
+    #[test]
+    fn who_may_not_yet_keeps_waiting_and_lets_others_pass() {
+        let mut queue = Queue::new(5);
+        for (tenant, key) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+            queue.put(subject(tenant, key), (tenant, key));
+        }
+        let wait = Duration::from_millis(5);
+        let left = RefCell::new(HashMap::from([("t1", 1), ("t2", 0)]));
+        let admit = |tenant: &Tenant| {
+            let mut left = left.borrow_mut();
+            let left = left.get_mut(tenant.as_str()).unwrap();
+            *left = i32::checked_sub(*left, 1).filter(|left| *left >= 0).ok_or(wait)?;
+            Ok(())
+        };
+        assert_eq!(queue.take(4, admit).unwrap(), [(1, 0)]);
+        assert_eq!(queue.take(4, admit), Err(Some(wait)));
+        left.borrow_mut().insert("t2", 2);
+        assert_eq!(queue.take(4, admit).unwrap(), [(2, 0), (2, 1)]);
+    }
+}

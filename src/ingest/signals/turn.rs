@@ -1,0 +1,177 @@
+//! One instance's turn as the listener: what it hears waits in a queue until it may be sent.
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    RENEWAL,
+    lease::Lease,
+    queue::{Gone, Queue},
+};
+use crate::{
+    ingest::{
+        Ingest,
+        dead::Letter,
+        listen::{Heard, Listening},
+    },
+    message::{FRAMING_BYTES, NewSignal},
+    metrics::{LIMIT_HITS, SIGNALS, SIGNALS_DROPPED},
+    notification::Tenant,
+    signals::{Refused, Sender, Signals},
+};
+
+/// Most subjects of which a signal waits; what goes beyond is dropped and counted.
+const SUBJECTS: usize = 1_024;
+/// Most dead letters that wait to be written; what comes beyond is dropped and counted.
+const LETTERS: usize = 256;
+/// Most signals sent together.
+const TOGETHER: usize = 64;
+/// The way in, for the metric.
+const SOURCE: &str = "channel";
+
+pub(super) struct Turn {
+    ingest: Arc<Ingest>,
+    signals: Signals,
+    lease: Arc<Lease>,
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+struct Waiting {
+    signals: Queue<Item>,
+    letters: Vec<Letter>,
+}
+
+/// A signal that may be sent, and how it was heard: it may be refused yet.
+struct Item {
+    tenant: Tenant,
+    new: NewSignal,
+    heard: Heard,
+}
+
+/// What is to be done at once.
+struct Work {
+    signals: Vec<Item>,
+    letters: Vec<Letter>,
+    /// When there are no signals: how long until some may go, if any wait.
+    wait: Option<Duration>,
+}
+
+impl Turn {
+    pub(super) fn new(ingest: Arc<Ingest>, signals: Signals, lease: Arc<Lease>) -> Self {
+        let waiting = Waiting { signals: Queue::new(SUBJECTS), letters: Vec::new() };
+        Self { ingest, signals, lease, waiting: Mutex::new(waiting), arrived: Notify::new() }
+    }
+
+    /// Listens until told to stop, then sends of what was heard what may go at once; nothing when another instance has its turn.
+    pub(super) async fn run(self: Arc<Self>, over: CancellationToken) {
+        let listening = Listening {
+            servers: self.ingest.servers.clone(),
+            pattern: format!("{}:signal:*", self.ingest.prefix),
+            most_bytes: self.signals.settings().data_bytes + FRAMING_BYTES,
+            limit: "ingest_signal_queue",
+        };
+        let turn = self.clone();
+        let heard_all = CancellationToken::new();
+        let listen = async {
+            listening.run(Arc::new(move |heard| turn.hear(heard)), over).await;
+            heard_all.cancel();
+        };
+        tokio::join!(listen, self.send_all(&heard_all));
+        let unsent = self.waiting().signals.len();
+        ::metrics::counter!(SIGNALS_DROPPED, "reason" => "turn").increment(unsent as u64);
+    }
+
+    /// Queues a message; false when a signal was dropped for it. Parsing here, on the connection's own task, slows a flood
+    /// down where it comes from.
+    fn hear(&self, heard: Heard) -> bool {
+        let room = match self.ingest.parse_signal(&heard, self.signals.settings().data_bytes) {
+            Ok((tenant, new)) => self.queue(Item { tenant, new, heard }),
+            Err(reason) => {
+                self.refuse(heard, reason);
+                true
+            }
+        };
+        self.arrived.notify_one();
+        room
+    }
+
+    /// False when another subject's had to go for it.
+    fn queue(&self, item: Item) -> bool {
+        let gone = self.waiting().signals.put(item.new.subject(&item.tenant), item);
+        let result = match &gone {
+            None => return true,
+            Some(Gone::Older) => "replaced",
+            Some(Gone::Other) => "limited",
+        };
+        ::metrics::counter!(SIGNALS, "source" => SOURCE, "result" => result).increment(1);
+        gone == Some(Gone::Older)
+    }
+
+    fn refuse(&self, heard: Heard, reason: String) {
+        let mut waiting = self.waiting();
+        if waiting.letters.len() < LETTERS {
+            waiting.letters.push(self.ingest.signal_letter(heard, reason));
+        } else {
+            ::metrics::counter!(LIMIT_HITS, "limit" => "ingest_signal_letters").increment(1);
+        }
+    }
+
+    async fn send_all(&self, heard_all: &CancellationToken) {
+        loop {
+            let last = heard_all.is_cancelled();
+            let Work { signals, letters, wait } = self.work();
+            if !signals.is_empty() || !letters.is_empty() {
+                tokio::join!(join_all(signals.into_iter().map(|item| self.send(item))), self.bury(&letters));
+            } else if last {
+                return;
+            } else {
+                tokio::select! {
+                    () = self.arrived.notified() => {}
+                    () = heard_all.cancelled() => {}
+                    () = async { if let Some(wait) = wait { sleep(wait).await } else { pending().await } } => {}
+                }
+            }
+        }
+    }
+
+    fn work(&self) -> Work {
+        let mut waiting = self.waiting();
+        let letters = std::mem::take(&mut waiting.letters);
+        // After a pause of this process another instance may listen, and have sent what is newer.
+        if !self.lease.is_held() {
+            return Work { signals: Vec::new(), letters, wait: Some(RENEWAL) };
+        }
+        let (signals, wait) = match waiting.signals.take(TOGETHER, |tenant| self.signals.admit(tenant)) {
+            Ok(signals) => (signals, None),
+            Err(wait) => (Vec::new(), wait),
+        };
+        Work { signals, letters, wait }
+    }
+
+    async fn send(&self, Item { tenant, new, heard }: Item) {
+        match self.signals.pass(Sender::Publisher(&tenant), new, SOURCE).await {
+            // A letter for each that finds the bus down would make matters worse.
+            Ok(()) | Err(Refused::Unavailable) => {}
+            Err(refused) => self.refuse(heard, refused.to_string()),
+        }
+    }
+
+    async fn bury(&self, letters: &[Letter]) {
+        if let Err(error) = self.ingest.bury(letters).await {
+            log::debug!("{} refused signals are lost, their dead letters were not written: {error}", letters.len());
+        }
+    }
+
+    /// Both are whole after every line of code under this lock, even if it panics.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
