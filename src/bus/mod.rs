@@ -194,18 +194,19 @@ impl Bus {
     }
 
     /// Sends a signal to every instance that follows its address, this one too: so that all hear it between the same
-    /// other messages. Waits, a second at most, until Redis has taken it: what is sent once this has answered true, through
-    /// whichever instance, comes after it. False when the bus did not take it, or too many wait.
+    /// other messages. The order of calls is kept from this call on. The future ends, after a second at most, when Redis has
+    /// taken it: what is sent once that has answered true, through whichever instance, comes after it. False when the bus
+    /// did not take it, or too many wait.
     ///
     /// One that is `kept` is the last value of its subject from the moment it is heard; its time is later than that of
     /// the value before.
-    pub async fn signal(&self, signal: Signal, kept: bool) -> bool {
+    pub fn signal(&self, signal: Signal, kept: bool) -> BoxFuture<'static, bool> {
         match self {
             Self::Local(bus) => {
                 bus.signal(signal, kept);
-                true
+                ready(true).boxed()
             }
-            Self::Redis(bus) => bus.signal(signal, kept).await,
+            Self::Redis(bus) => bus.signal(signal, kept).boxed(),
         }
     }
 

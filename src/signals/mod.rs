@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use self::pace::Pace;
@@ -104,28 +105,21 @@ impl Signals {
     /// # Errors
     /// Why it was not sent.
     pub async fn send(&self, sender: Sender<'_>, new: NewSignal, source: &'static str) -> Result<(), Refused> {
-        match self.pace(sender) {
-            Ok(()) => self.pass(sender, new, source).await,
-            Err(refused) => {
-                count(source, "limited");
-                Err(refused)
-            }
-        }
+        let prepared = match self.pace(sender) {
+            Ok(()) => self.prepare(sender, new).await,
+            Err(refused) => Err(refused),
+        };
+        self.hand_over(prepared, source).await
     }
 
-    /// Sends a signal of a sender who has had leave to, by [`Self::admit`] say.
-    ///
-    /// # Errors
-    /// Why it was not sent.
-    pub async fn pass(&self, sender: Sender<'_>, new: NewSignal, source: &'static str) -> Result<(), Refused> {
-        let sent = self.address(sender, new).await;
-        let result = match &sent {
-            Ok(()) => "accepted",
-            Err(Refused::Unavailable) => "failed",
-            Err(_) => "refused",
-        };
-        count(source, result);
-        sent
+    /// Sends signals of publishers who have leave to, by [`Self::admit`]. Those that go keep their order; answers for
+    /// each why it was not sent.
+    pub async fn send_all(&self, signals: Vec<(Tenant, NewSignal)>, source: &'static str) -> Vec<Result<(), Refused>> {
+        let prepare = async |(tenant, new)| self.prepare(Sender::Publisher(&tenant), new).await;
+        let prepared = join_all(signals.into_iter().map(prepare)).await;
+        // All are handed over before any is waited for.
+        let sent: Vec<_> = prepared.into_iter().map(|prepared| self.hand_over(prepared, source)).collect();
+        join_all(sent).await
     }
 
     /// Gives the tenant's publishers leave to send one more, or says how long they must wait for it.
@@ -136,16 +130,41 @@ impl Signals {
         locked(&self.0.tenants).admit(tenant)
     }
 
-    async fn address(&self, sender: Sender<'_>, new: NewSignal) -> Result<(), Refused> {
+    /// What goes to the bus, if the sender may send it.
+    async fn prepare(&self, sender: Sender<'_>, new: NewSignal) -> Result<Signal, Refused> {
         let subject = new.subject(sender.tenant());
         let interval = match (sender, &subject.to) {
             (Sender::User(_), Address::User(_)) => return Err(Refused::OnlyPublishers("users")),
             (Sender::Publisher(_), Address::User(_)) => Duration::ZERO,
             (sender, Address::Topic(topic)) => self.facts_for(sender, topic).await?.rules.signal_interval,
         };
-        let kept = matches!(subject.to, Address::Topic(_));
-        let signal = self.render(subject, interval, &new.data)?;
-        if self.0.bus.signal(signal, kept).await { Ok(()) } else { Err(Refused::Unavailable) }
+        self.render(subject, interval, &new.data)
+    }
+
+    /// Hands to the bus what may go, in the order of calls; the future ends when the bus has taken it.
+    fn hand_over(
+        &self,
+        prepared: Result<Signal, Refused>,
+        source: &'static str,
+    ) -> impl Future<Output = Result<(), Refused>> + Send + use<> {
+        let taken = prepared.map(|signal| {
+            let kept = matches!(signal.subject.to, Address::Topic(_));
+            self.0.bus.signal(signal, kept)
+        });
+        async move {
+            let sent = match taken {
+                Ok(taken) => taken.await.then_some(()).ok_or(Refused::Unavailable),
+                Err(refused) => Err(refused),
+            };
+            let result = match &sent {
+                Ok(()) => "accepted",
+                Err(Refused::TooMany { .. }) => "limited",
+                Err(Refused::Unavailable) => "failed",
+                Err(_) => "refused",
+            };
+            ::metrics::counter!(metrics::SIGNALS, "source" => source, "result" => result).increment(1);
+            sent
+        }
     }
 
     /// Tells a topic something of this server's own, which nobody keeps; lost when it cannot go now. `data` is one line of
@@ -248,10 +267,6 @@ impl Sender<'_> {
             Self::User(key) => &key.tenant,
         }
     }
-}
-
-fn count(source: &'static str, result: &'static str) {
-    ::metrics::counter!(metrics::SIGNALS, "source" => source, "result" => result).increment(1);
 }
 
 fn micros_now() -> u64 {

@@ -158,10 +158,10 @@ impl RedisBus {
         }
     }
 
-    pub(super) async fn signal(&self, signal: Signal, kept: bool) -> bool {
+    pub(super) fn signal(&self, signal: Signal, kept: bool) -> impl Future<Output = bool> + Send + 'static + use<> {
         let (taken, answer) = oneshot::channel();
         let sent = self.0.signals.try_send(Sending { signal, kept, taken: Some(taken) }).is_ok();
-        sent && is_taken(answer).await
+        async move { sent && is_taken(answer).await }
     }
 
     pub(super) fn cast(&self, signal: Signal) -> bool {

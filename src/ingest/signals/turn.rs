@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use crate::{
     message::{FRAMING_BYTES, NewSignal},
     metrics::{LIMIT_HITS, SIGNALS, SIGNALS_DROPPED},
     notification::Tenant,
-    signals::{Refused, Sender, Signals},
+    signals::{Refused, Signals},
 };
 
 /// Most subjects of which a signal waits; what goes beyond is dropped and counted.
@@ -129,7 +128,7 @@ impl Turn {
             let last = heard_all.is_cancelled();
             let Work { signals, letters, wait } = self.work();
             if !signals.is_empty() || !letters.is_empty() {
-                tokio::join!(join_all(signals.into_iter().map(|item| self.send(item))), self.bury(&letters));
+                tokio::join!(self.send(signals), self.bury(&letters));
             } else if last {
                 return;
             } else {
@@ -156,11 +155,15 @@ impl Turn {
         Work { signals, letters, wait }
     }
 
-    async fn send(&self, Item { tenant, new, heard }: Item) {
-        match self.signals.pass(Sender::Publisher(&tenant), new, SOURCE).await {
-            // A letter for each that finds the bus down would make matters worse.
-            Ok(()) | Err(Refused::Unavailable) => {}
-            Err(refused) => self.refuse(heard, refused.to_string()),
+    async fn send(&self, items: Vec<Item>) {
+        let (signals, heard): (Vec<_>, Vec<_>) =
+            items.into_iter().map(|Item { tenant, new, heard }| ((tenant, new), heard)).unzip();
+        for (heard, sent) in heard.into_iter().zip(self.signals.send_all(signals, SOURCE).await) {
+            match sent {
+                // A letter for each that finds the bus down would make matters worse.
+                Ok(()) | Err(Refused::Unavailable) => {}
+                Err(refused) => self.refuse(heard, refused.to_string()),
+            }
         }
     }
 
