@@ -83,3 +83,18 @@ async fn signals_have_their_turn_however_many_announcements_there_are() {
         taken = one.bus.signal(value(1), true) => assert!(taken, "it waited for the announcements to end"),
     }
 }
+
+#[tokio::test]
+async fn a_later_value_is_newer_though_the_clock_of_redis_was_set_back() {
+    let server = RedisServer::start().await;
+    let one = Instance::up(&server.settings()).await;
+    let ahead = Signal { sent_at: 1 << 52, ..value(1) };
+    let mut keep = redis::cmd("HSET");
+    keep.arg(format!("{}:last", one.bus.0.names.topic(&topic())));
+    keep.arg(ephemeral::field(&ahead.subject)).arg(ephemeral::signal(&ahead));
+    keep.query_async::<()>(&mut server.connect().await).await.unwrap();
+    assert_eq!(one.bus.last(&[topic()]).await.unwrap(), [ahead]);
+    assert!(one.bus.signal(value(2), true).await);
+    let newer = Signal { sent_at: (1 << 52) + 1, ..value(2) };
+    assert_eq!(one.bus.last(&[topic()]).await.unwrap(), [newer]);
+}
