@@ -1,6 +1,6 @@
 //! The way of a signal from its sender to the bus: who may send what, how often, and what is kept for those who come late.
 //!
-//! Nothing is stored and nothing waits: a signal that cannot go now is refused.
+//! Nothing is stored: a signal that cannot go now is refused.
 
 mod pace;
 
