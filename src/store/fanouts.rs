@@ -20,7 +20,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub(super) use self::begin::{Begun, begin, refused};
-use self::candidates::{Candidate, candidates_among, next_candidates};
+use self::candidates::{candidates_among, next_candidates};
 pub use self::{
     progress::FanoutProgress,
     unreached::{Turn, Unreached},
@@ -30,6 +30,7 @@ use super::{
     inbox::ContentRow,
     repeat,
     schema::{fanouts, notifications},
+    streams,
 };
 use crate::{
     channel::Decision,
@@ -194,20 +195,22 @@ async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(ContentR
         .await
 }
 
-async fn deliver(
-    conn: &mut AsyncPgConnection,
-    job: &Job,
-    mut candidates: Vec<Candidate>,
-) -> QueryResult<Vec<ReachedRow>> {
-    candidates.retain(|candidate| job.actor.as_ref() != Some(&candidate.user_id));
-    if candidates.is_empty() {
+/// Puts the notification into the inboxes of those of some users whom it is for now; several topics may have led to one.
+async fn deliver(conn: &mut AsyncPgConnection, job: &Job, mut users: Vec<String>) -> QueryResult<Vec<ReachedRow>> {
+    users.retain(|user| job.actor.as_ref() != Some(user));
+    users.sort_unstable();
+    users.dedup();
+    if users.is_empty() {
         return Ok(Vec::new());
     }
+    // The locks come first, in a statement of their own: the next one then sees who has left before, and nobody leaves
+    // until the chunk is done.
+    streams::hold_all(conn, &job.tenant, &users).await?;
     sql_query(include_str!("fanouts.sql"))
         .bind::<SqlUuid, _>(job.notification_id)
         .bind::<Text, _>(&job.tenant)
-        .bind::<Array<Text>, _>(candidates.iter().map(|candidate| candidate.user_id.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SmallInt>>, _>(candidates.iter().map(|candidate| candidate.topic).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(&users)
+        .bind::<Bool, _>(job.everyone)
         .load(conn)
         .await
 }

@@ -1,14 +1,15 @@
--- Puts a notification into the inboxes of those of some users who do not have it yet and want it there. It runs under the lock of the
--- notification's row of `fanouts`, so nobody else adds rows of it; streams are locked in order, as the append does.
+-- Puts a notification into the inboxes of those of some users whom it is for, who do not have it yet and want it there: by the first
+-- of its topics that they are subscribed to, or because it goes to everyone ($4). It runs under the lock of the notification's row of
+-- `fanouts`, so nobody else adds rows of it, and under those of the users' streams, so nobody joins or leaves meanwhile.
 with cargo as (
     select kind, category, priority, topics, decision from notifications where id = $1
 ), recipient as (
     select
-        asked.user_id collate "C" as user_id, asked.topic,
+        asked.user_id collate "C" as user_id, subscription.topic,
         decide(
             cargo.decision, cargo.priority, cargo.kind, cargo.category, preference.settings, subscription.muted_until, now()
         ) as decision
-    from cargo cross join unnest($3::text[], $4::smallint[]) as asked (user_id, topic)
+    from cargo cross join unnest($3::text[]) as asked (user_id)
     left join lateral (
         (
             select true as is_known from inbox as i
@@ -27,11 +28,17 @@ with cargo as (
         select settings from preferences as p where p.tenant = $2 and p.user_id = asked.user_id limit 1
     ) as preference on true
     left join lateral (
-        select muted_until from subscriptions as s
-        where s.tenant = $2 and s.topic = cargo.topics[asked.topic] and s.user_id = asked.user_id
+        select named.place::smallint as topic, found.muted_until
+        from unnest(cargo.topics) with ordinality as named (topic, place)
+        cross join lateral (
+            select muted_until from subscriptions as s
+            where s.tenant = $2 and s.topic = named.topic and s.user_id = asked.user_id
+            limit 1
+        ) as found
+        order by named.place
         limit 1
     ) as subscription on true
-    where item.is_known is null
+    where item.is_known is null and (subscription.topic is not null or $4)
 ), stream as (
     insert into streams as s (tenant, user_id, epoch, head_seq, unread, listed)
     select $2, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), 1, 1, 1

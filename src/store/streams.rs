@@ -123,15 +123,31 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
     }
 }
 
-/// Locks the streams of users, who must be in order; those that are missing are left out.
+/// Locks the streams of users in the order of their ids; those that are missing are left out.
 pub(super) async fn lock_all(conn: &mut AsyncPgConnection, tenant: &Tenant, users: &[&UserId]) -> QueryResult<()> {
-    // The limit makes it one look-up for each user, in the order in which they are given.
+    // The limit makes it one look-up for each user, in the order of the subquery.
     sql_query(
-        "select from unnest($2::text[]) as asked (user_id) cross join lateral (select from streams as s \
+        "select from (select user_id from unnest($2::text[]) as named (user_id) order by user_id collate \"C\") as asked \
+         cross join lateral (select from streams as s \
          where s.tenant = $1 and s.user_id = asked.user_id limit 1 for update) as locked",
     )
     .bind::<Text, _>(tenant.as_str())
     .bind::<Array<Text>, _>(users.iter().map(|user| user.as_str()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Locks the streams of users, none of them twice, in the order of their ids; those that are missing are made.
+pub(super) async fn hold_all(conn: &mut AsyncPgConnection, tenant: &str, users: &[String]) -> QueryResult<()> {
+    // The update never happens, but the row is locked for it: so making and locking are one pass in one order.
+    sql_query(
+        "insert into streams as s (tenant, user_id) \
+         select $1, user_id from unnest($2::text[]) as asked (user_id) order by user_id collate \"C\" \
+         on conflict (tenant, user_id) do update set head_seq = s.head_seq where false",
+    )
+    .bind::<Text, _>(tenant)
+    .bind::<Array<Text>, _>(users)
     .execute(conn)
     .await
     .map(drop)

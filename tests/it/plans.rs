@@ -31,12 +31,13 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 41] = [
+const STATEMENTS: [(&str, &str); 42] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
     ("subscribers", r#""subscriptions"."user_id" > $3"#),
     ("everyone", r#""streams"."user_id" > $2"#),
+    ("locks of a chunk", "do update set head_seq = s.head_seq where false"),
     ("chunk of a fan-out", "Puts a notification into the inboxes"),
     ("connected first", "from subscriptions as s where s.tenant = $3"),
     ("what a fan-out has left", "How many users a fan-out"),
@@ -75,6 +76,18 @@ const STATEMENTS: [(&str, &str); 41] = [
     ("who is present", "coalesce(sum(r.connections)"),
 ];
 
+/// Publishes beyond named users, and waits until it has reached somebody who is connected and all others.
+async fn fan_out(publisher: &Caller, connected: &mut Frames, body: Value) -> String {
+    let id = publisher.notify_with(body).await;
+    connected.next_of("notification").await;
+    eventually("it is finished", async || {
+        let progress = publisher.get(&format!("/api/fanouts/{id}")).await.expect(200);
+        (progress["state"] == "finished").then_some(())
+    })
+    .await;
+    id
+}
+
 async fn drive(cluster: &Cluster) {
     let publisher = cluster.publisher();
     let everyone: Vec<_> = (0..100).map(|number| format!("user-{number}")).collect();
@@ -83,13 +96,9 @@ async fn drive(cluster: &Cluster) {
     // Somebody who is connected gets it first, so that step is seen as well.
     let mut connected = cluster.user("user-700").stream().await;
     connected.hello().await;
-    let broad = publisher.notify_with(json!({"topics": ["large"], "everyone": true, "title": "broad"})).await;
-    connected.next_of("notification").await;
-    eventually("it is finished", async || {
-        let progress = publisher.get(&format!("/api/fanouts/{broad}")).await.expect(200);
-        (progress["state"] == "finished").then_some(())
-    })
-    .await;
+    fan_out(&publisher, &mut connected, json!({"topics": ["large"], "title": "to a topic"})).await;
+    let broad =
+        fan_out(&publisher, &mut connected, json!({"topics": ["large"], "everyone": true, "title": "broad"})).await;
     let user = cluster.user("large");
     user.list("?offset=50").await;
     for query in ["", "unreadOnly=true", "category=rare", "kind=rare", "priority=critical", "unreadOnly=true&kind=rare"]

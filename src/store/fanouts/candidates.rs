@@ -1,13 +1,12 @@
-//! Whom a fan-out reaches next: subscribers of its topics one topic after the other, then everyone.
-
-use std::collections::HashSet;
+//! Whom a fan-out may reach next: subscribers of its topics one topic after the other, then everyone. Who of them is reached
+//! is decided when their streams are locked, for some may leave before that.
 
 use diesel::{
     QueryableByName,
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, Bool, Nullable, SmallInt, Text},
+    sql_types::{Array, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -17,38 +16,27 @@ use crate::{
     store::schema::{streams, subscriptions},
 };
 
-/// A user who may be reached, and the place of the topic that leads there, from 1.
-#[derive(QueryableByName)]
-pub(super) struct Candidate {
-    #[diesel(sql_type = Text)]
-    pub(super) user_id: String,
-    #[diesel(sql_type = Nullable<SmallInt>)]
-    pub(super) topic: Option<i16>,
-}
-
-/// The users who come next, each once, and whether they are the last. Moves the job behind them.
+/// The users who come next, some of them twice where several topics lead to them, and whether they are the last. Moves the
+/// job behind them.
 pub(super) async fn next_candidates(
     conn: &mut AsyncPgConnection,
     job: &mut Job,
     topics: &[String],
-) -> QueryResult<(Vec<Candidate>, bool)> {
-    let (mut candidates, mut seen, mut looked_at) = (Vec::new(), HashSet::new(), 0);
-    while looked_at < CHUNK {
+) -> QueryResult<(Vec<String>, bool)> {
+    let mut candidates = Vec::new();
+    while candidates.len() < CHUNK {
         let place = usize::try_from(job.stage).unwrap_or(usize::MAX);
         let topic = topics.get(place.saturating_sub(1));
         if topic.is_none() && !(job.everyone && place == topics.len() + 1) {
             return Ok((candidates, true));
         }
-        let wanted = CHUNK - looked_at;
+        let wanted = CHUNK - candidates.len();
         let users = next_users(conn, job, topic, wanted as i64).await?;
-        looked_at += users.len();
         match users.last() {
             Some(last) if users.len() == wanted => job.after_user.clone_from(last),
             _ => (job.stage, job.after_user) = (job.stage + 1, String::new()),
         }
-        let stage = topic.map(|_| i16::try_from(place).unwrap_or(i16::MAX));
-        let fresh = users.into_iter().filter(|user| seen.insert(user.clone()));
-        candidates.extend(fresh.map(|user_id| Candidate { user_id, topic: stage }));
+        candidates.extend(users);
     }
     Ok((candidates, false))
 }
@@ -74,25 +62,33 @@ async fn next_users(
         .await
 }
 
-/// Those of some users whom the fan-out is for, each by the first topic that leads there.
+/// Those of some users whom the fan-out seems to be for, so that the streams of the others are left alone.
 pub(super) async fn candidates_among(
     conn: &mut AsyncPgConnection,
     job: &Job,
     topics: &[String],
     users: &[UserId],
-) -> QueryResult<Vec<Candidate>> {
+) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Subscriber {
+        #[diesel(sql_type = Text)]
+        user_id: String,
+    }
+    let users: Vec<_> = users.iter().map(UserId::as_str).take(CHUNK).collect();
+    if job.everyone {
+        return Ok(users.into_iter().map(str::to_owned).collect());
+    }
     // A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
-    sql_query(
-        "select asked.user_id, named.place::smallint as topic from unnest($1::text[]) as asked (user_id) \
-         left join lateral (select place from unnest($2::text[]) with ordinality as t (topic, place) \
-         cross join lateral (select from subscriptions as s where s.tenant = $3 and s.topic = t.topic \
-         and s.user_id = asked.user_id limit 1) as subscribed order by place limit 1) as named on true \
-         where named.place is not null or $4",
+    let subscribers: Vec<Subscriber> = sql_query(
+        "select asked.user_id from unnest($1::text[]) as asked (user_id) \
+         cross join lateral (select from unnest($2::text[]) as named (topic) \
+         cross join lateral (select from subscriptions as s where s.tenant = $3 and s.topic = named.topic \
+         and s.user_id = asked.user_id limit 1) as found limit 1) as subscribed",
     )
-    .bind::<Array<Text>, _>(users.iter().map(UserId::as_str).take(CHUNK).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(users)
     .bind::<Array<Text>, _>(topics)
     .bind::<Text, _>(&job.tenant)
-    .bind::<Bool, _>(job.everyone)
     .load(conn)
-    .await
+    .await?;
+    Ok(subscribers.into_iter().map(|subscriber| subscriber.user_id).collect())
 }

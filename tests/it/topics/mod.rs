@@ -40,3 +40,13 @@ async fn joined(caller: &Caller) -> Vec<String> {
 async fn rows(cluster: &Cluster, query: &str) -> i64 {
     cluster.postgres.connect().await.query_one(&format!("select count(*) from {query}"), &[]).await.unwrap().get(0)
 }
+
+/// How far a fan-out came, once it is finished.
+async fn finished(cluster: &Cluster, id: &str) -> Value {
+    let publisher = cluster.publisher();
+    eventually("the fan-out is finished", async || {
+        let progress = publisher.get(&format!("/api/fanouts/{id}")).await.expect(200);
+        (progress["state"] == "finished").then_some(progress)
+    })
+    .await
+}

@@ -66,15 +66,10 @@ async fn a_removed_member_gets_nothing_that_is_published_after_the_removal_was_a
     };
     let (begun, answered) = tokio::join!(publishing, removing);
     assert!(begun.len() > 2, "there was hardly a race");
-    let publisher = cluster.publisher();
     for (_, id) in begun.values() {
-        eventually("the fan-out is finished", async || {
-            let progress = publisher.get(&format!("/api/fanouts/{id}")).await.expect(200);
-            (progress["state"] == "finished").then_some(())
-        })
-        .await;
+        finished(&cluster, id).await;
     }
-    publisher.notify_with(json!({"users": members, "title": "end"})).await;
+    cluster.publisher().notify_with(json!({"users": members, "title": "end"})).await;
     let told = join_all(streams.iter_mut().map(titles)).await;
     for (place, (member, told)) in members.iter().zip(&told).enumerate() {
         let listed = cluster.user(member).list("?limit=100").await["total"].as_i64().unwrap();

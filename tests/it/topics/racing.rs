@@ -85,3 +85,76 @@ async fn the_bound_of_subscriptions_holds_when_they_are_made_at_once() {
     callers[1].delete(&subscription(&mine[0])).await.expect(200);
     callers[1].set(&subscription("team:new")).await.expect(200);
 }
+
+/// Who leaves while a chunk of a fan-out has looked for its users and waits for the stream of the first of them.
+#[tokio::test]
+async fn who_has_left_gets_nothing_though_a_chunk_of_a_fan_out_was_on_its_way() {
+    let cluster = cluster().instances(2).set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "30").start().await;
+    let (admin, edge) = (cluster.edge().admin(), cluster.instances[1].edge());
+    let users = ["a", "both", "leaver", "member", "subscriber"];
+    admin.post("/api/topics/team:7/members", &json!({"add": users})).await.expect(200);
+    admin.set("/api/topics/queue:x/members/both").await.expect(204);
+    cluster.user("both").set(&subscription("queue:x")).await.expect(200);
+    for user in users {
+        cluster.user(user).set(&subscription("team:7")).await.expect(200);
+    }
+    let database = cluster.postgres.connect().await;
+    let unseen = "insert into subscriptions (tenant, topic, user_id) values ('default', 'team:7', 'unseen')";
+    database.execute(unseen, &[]).await.unwrap();
+    let mut stream = edge.user("member").stream().await;
+    stream.hello().await;
+
+    let mut holder = cluster.postgres.connect().await;
+    let held = holder.transaction().await.unwrap();
+    held.execute("select from streams where user_id = 'a' for update", &[]).await.unwrap();
+    let id = cluster.publisher().notify_with(json!({"topics": ["team:7", "queue:x"], "title": "t"})).await;
+    eventually("the chunk waits", async || {
+        (rows(&cluster, "pg_stat_activity where wait_event_type = 'Lock'").await == 1).then_some(())
+    })
+    .await;
+    edge.admin().delete("/api/topics/team:7/members/member").await.expect(204);
+    edge.admin().post("/api/topics/team:7/members", &json!({"remove": ["both"]})).await.expect(200);
+    edge.user("leaver").delete(&subscription("team:7")).await.expect(200);
+    edge.admin().delete("/api/topics/team:7/subscribers/subscriber").await.expect(204);
+    edge.admin().post("/api/topics/team:7/subscribers", &json!({"remove": ["unseen"]})).await.expect(200);
+    held.rollback().await.unwrap();
+    assert_eq!(finished(&cluster, &id).await["recipients"], 2);
+    assert_eq!(rows(&cluster, "inbox where user_id = 'a' and topic = 1").await, 1);
+    assert_eq!(rows(&cluster, "inbox where user_id = 'both' and topic = 2").await, 1, "the other topic leads there");
+    assert_eq!(told(&mut stream).await["subscribed"], false);
+    cluster.publisher().notify("member", "after").await;
+    assert_eq!(stream.titles(1).await, ["after"]);
+}
+
+#[tokio::test]
+async fn nobody_of_many_who_leave_gets_anything_after_having_left() {
+    const ITEM_AFTER_END: &str = "inbox as i join account_changes as c using (tenant, user_id) \
+        where c.name = 'topic:team:7' and i.seq > c.changed_seq \
+        and not exists (select from subscriptions as s where s.tenant = i.tenant and s.user_id = i.user_id)";
+    let cluster = cluster().instances(3).start().await;
+    let (edges, publisher) = (cluster.edges(), cluster.publisher());
+    let path = "/api/topics/team:7/subscribers";
+    let users: Vec<_> = (0..2_000).map(|number| format!("m{number}")).collect();
+    for some in users.chunks(1_000) {
+        cluster.edge().admin().post(path, &json!({"add": some})).await.expect(200);
+    }
+    let publishing = async {
+        let mut ids = Vec::new();
+        for number in 0..8 {
+            ids.push(publisher.notify_with(json!({"topics": ["team:7"], "title": number.to_string()})).await);
+        }
+        for id in &ids {
+            finished(&cluster, id).await;
+        }
+    };
+    // Each takes out users who lie far apart, so it meets several chunks.
+    let removing = (0..60).map(|turn| {
+        let admin = edges[turn % 3].admin();
+        let some: Vec<_> = users.iter().skip(turn).step_by(80).collect();
+        async move { admin.post(path, &json!({"remove": some})).await.expect(200) }
+    });
+    tokio::join!(publishing, join_all(removing));
+    assert_eq!(rows(&cluster, "subscriptions").await, 500);
+    assert_eq!(rows(&cluster, ITEM_AFTER_END).await, 0);
+    assert!(!cluster.postgres.log().contains("deadlock detected"));
+}
