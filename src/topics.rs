@@ -8,7 +8,7 @@ use crate::{
     auth::Identity,
     bus::{Bus, Left},
     fanout::Fanout,
-    notification::{Malformed, Tenant, UserId, UserKey},
+    notification::{Malformed, Tenant, UserId},
     presence::Presence,
     signal::TopicKey,
     store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
@@ -33,6 +33,9 @@ pub enum Refused {
     /// The caller may not join the topic, or there is no such topic: the two are not told apart.
     #[error("this topic may not be joined")]
     MayNotJoin,
+    /// There is no such topic, told to who may know.
+    #[error("there is no such topic")]
+    Unknown,
     /// Until when the topic is to be muted is out of bounds.
     #[error(transparent)]
     Mute(#[from] Malformed),
@@ -98,27 +101,46 @@ impl Topics {
         .await
     }
 
-    /// Unsubscribes a user, whether there is a subscription or not.
+    /// Unsubscribes the caller, whether there is a subscription or not.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn unsubscribe(&self, key: &UserKey, topic: &Topic) -> Result<Subscription, Refused> {
-        let roll = Roll::removing(key.user.clone());
-        self.change_subscribers(&key.tenant, topic, roll).await?;
+    /// When there is no such topic and the caller might join it.
+    pub async fn unsubscribe(&self, caller: &Identity, topic: &Topic) -> Result<Subscription, Refused> {
+        let roll = Roll::removing(caller.key.user.clone());
+        if let Err(refused) = self.change_subscribers(&caller.key.tenant, topic, roll).await {
+            // Who may not join hears the same of every topic, known or not.
+            let is_hidden = refused == Refused::Unknown && self.look(caller, topic).await == Err(Refused::MayNotJoin);
+            if !is_hidden {
+                return Err(refused);
+            }
+        }
         Ok(Subscription { topic: topic.clone(), subscribed: false, muted_until: None })
+    }
+
+    /// Makes sure that the tenant knows a topic, and then does so for good.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn require(&self, tenant: &Tenant, topic: &Topic) -> Result<(), Refused> {
+        let topic = TopicKey { tenant: tenant.clone(), topic: topic.clone() };
+        if self.store.topic_facts(&topic, None).await?.known { Ok(()) } else { Err(Refused::Unknown) }
     }
 
     /// Subscribes and unsubscribes users whoever may join; answers how many it really did. When this returns, nothing
     /// that is sent to the topic from then on reaches those who were removed.
     ///
     /// # Errors
-    /// When users have too many subscriptions: nothing is changed then.
+    /// When users have too many subscriptions, or nobody is to be added to a topic that is not known: nothing is changed
+    /// then.
     pub async fn change_subscribers(
         &self,
         tenant: &Tenant,
         topic: &Topic,
         roll: Roll,
     ) -> Result<(usize, usize), Refused> {
+        if roll.added().is_empty() {
+            self.require(tenant, topic).await?;
+        }
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         self.see_through(async move {
             let done = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
@@ -134,8 +156,11 @@ impl Topics {
     /// When this returns, nothing that is sent to the topic from then on reaches those who were removed.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When nobody is to be added to a topic that is not known.
     pub async fn change_members(&self, tenant: &Tenant, topic: &Topic, roll: Roll) -> Result<(usize, usize), Refused> {
+        if roll.added().is_empty() {
+            self.require(tenant, topic).await?;
+        }
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         self.see_through(async move {
             let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &roll).await?;

@@ -13,6 +13,24 @@ use crate::problem;
 /// Longest time for a body to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a body may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    /// Its name: of a setting, or its own where it is fixed.
+    pub limit: &'static str,
+    /// Most bytes.
+    pub bytes: usize,
+    /// What is counted, for people.
+    pub unit: &'static str,
+}
+
+impl Bound {
+    /// So many bytes.
+    pub const fn bytes(limit: &'static str, bytes: usize) -> Self {
+        Self { limit, bytes, unit: "bytes" }
+    }
+}
+
 /// What a body may be and how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
@@ -20,10 +38,8 @@ pub struct Wanted {
     pub types: &'static [&'static str],
     /// The same, for people.
     pub types_text: &'static str,
-    /// Name of the setting that bounds it.
-    pub limit: &'static str,
-    /// Most bytes.
-    pub bytes: usize,
+    /// How long it may be.
+    pub bound: Bound,
 }
 
 /// Reads a body to its end.
@@ -32,12 +48,13 @@ pub struct Wanted {
 /// When it is of another type, too long, too slow or broken off.
 pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Result<Bytes, ApiError> {
     check_type(request, wanted)?;
-    let too_large = || ApiError::TooLarge { limit: wanted.limit, most: wanted.bytes, unit: "bytes" };
+    let Bound { limit, bytes, unit } = wanted.bound;
+    let too_large = || ApiError::TooLarge { limit, most: bytes, unit };
     let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if told.is_some_and(|length| length > wanted.bytes as u64) {
+    if told.is_some_and(|length| length > bytes as u64) {
         return Err(too_large());
     }
-    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(wanted.bytes));
+    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(bytes));
     let body = body.await.map_err(|_| ApiError::TooSlow)?.map_err(|_| too_large())?;
     body.map_err(|_| ApiError::Malformed)
 }
@@ -46,9 +63,9 @@ pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Re
 ///
 /// # Errors
 /// As [`read`], and for JSON that does not fit the type.
-pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, bytes: usize) -> Result<T, ApiError> {
+pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, bound: Bound) -> Result<T, ApiError> {
     let types = &["application/json"];
-    let body = read(request, payload, Wanted { types, types_text: types[0], limit: "body_bytes", bytes }).await?;
+    let body = read(request, payload, Wanted { types, types_text: types[0], bound }).await?;
     // An array would be read as a struct, field by field.
     if !check_syntax(&body)?.get().starts_with('{') {
         return Err(ApiError::Invalid(vec![FieldError::body("", "must be a JSON object")]));
@@ -63,10 +80,10 @@ pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, 
 pub async fn json_if_any<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
-    bytes: usize,
+    bound: Bound,
 ) -> Result<Option<T>, ApiError> {
     if request.headers().contains_key(header::CONTENT_TYPE) {
-        return json(request, payload, bytes).await.map(Some);
+        return json(request, payload, bound).await.map(Some);
     }
     let none = matches!(payload.to_bytes_limited(1).await, Ok(Ok(body)) if body.is_empty());
     if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }

@@ -88,7 +88,7 @@ pub enum ApiError {
     /// A bound was exceeded.
     #[error("at most {most} {unit} are accepted ({limit})")]
     TooLarge {
-        /// The setting that bounds it.
+        /// The bound's name: of a setting, or its own where it is fixed.
         limit: &'static str,
         /// The bound.
         most: usize,
@@ -374,6 +374,7 @@ impl From<topics::Refused> for ApiError {
     fn from(refused: topics::Refused) -> Self {
         match refused {
             topics::Refused::MayNotJoin => Self::MayNotJoin,
+            topics::Refused::Unknown => Self::NoSuchTopic,
             topics::Refused::Mute(malformed) => {
                 Self::Invalid(vec![FieldError::body("/mutedUntil", malformed.to_string())])
             }

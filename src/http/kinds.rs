@@ -14,7 +14,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Parts, body,
+    Parts,
+    body::{self, Bound},
     error::ApiError,
     etag,
     extract::{self, Admin, Caller, NoQuery},
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// Room for the largest templates, escaped.
-const BODY_BYTES: usize = 128 * 1024;
+const BODY: Bound = Bound::bytes("kind_bytes", 128 * 1024);
 
 /// A kind as it is in force.
 #[derive(Debug, Serialize, ToSchema)]
@@ -98,7 +99,7 @@ pub async fn put(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<Json<KindShown>, ApiError> {
-    let definition: Definition = body::json(&request, payload, BODY_BYTES).await?;
+    let definition: Definition = body::json(&request, payload, BODY).await?;
     definition.check()?;
     parts.registrar.define(&caller.key.tenant, &name, &definition).await?;
     Ok(Json(parts.kinds.of(&caller.key.tenant, &name).into()))
@@ -141,7 +142,7 @@ pub async fn put_defaults(
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
     let condition = etag::required_condition(&request)?;
-    let defaults: Defaults = body::json(&request, payload, BODY_BYTES).await?;
+    let defaults: Defaults = body::json(&request, payload, BODY).await?;
     defaults.check()?;
     let saved = parts.registrar.set_defaults(&caller.key.tenant, condition, defaults).await?;
     Ok(etag::answer(saved.version, saved.document))

@@ -9,18 +9,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Parts, body,
+    Parts,
+    body::{self, Bound},
     error::{ApiError, FieldError},
     extract::{Admin, TopicName, UserName},
-    openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, LargeBody},
+    openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, LargeBody, NoSuchTopic},
     topics::PageQuery,
 };
 use crate::{notification::UserId, store::Roll, topics::Refused};
 
 /// Most users in each list of a bulk change.
 const MOST_USERS: usize = 1_000;
-/// Room for two lists of the longest ids.
-const BODY_BYTES: usize = 1024 * 1024;
+/// Room for two lists of the longest ids, escaped as well.
+const BODY: Bound =
+    Bound { limit: "roll_bytes", bytes: 2 * 1024 * 1024, unit: "bytes, for 1000 users in add and 1000 in remove," };
 
 /// Who is to be added and who removed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -101,10 +103,11 @@ impl From<(usize, usize)> for Changed {
 
 /// Subscribe and unsubscribe users.
 ///
-/// Whoever may join. All of it or nothing.
+/// Whoever may join. All of it or nothing. Whoever is added makes the topic known.
 #[utoipa::path(post, path = "/api/topics/{topic}/subscribers", tag = "administration", operation_id = "changeSubscribers",
     params(("topic" = String, Path, description = "The topic")), request_body = Change,
-    responses((status = 200, body = Changed, description = "Done"), BadPath, BadSyntax, BadType, LargeBody, BadBody))]
+    responses((status = 200, body = Changed, description = "Done"),
+        BadPath, NoSuchTopic, BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn change_subscribers(
     Admin(caller): Admin,
     TopicName(topic): TopicName,
@@ -112,7 +115,7 @@ pub async fn change_subscribers(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<Json<Changed>, ApiError> {
-    let change: Change = body::json(&request, payload, BODY_BYTES).await?;
+    let change: Change = body::json(&request, payload, BODY).await?;
     let changed = parts.topics.change_subscribers(&caller.key.tenant, &topic, change.roll()?).await;
     changed.map(|counts| Json(counts.into())).map_err(|refused| change.refused(refused))
 }
@@ -135,11 +138,12 @@ pub async fn add_subscriber(
 
 /// Unsubscribe a user.
 ///
-/// When this is answered, nothing that is sent to the topic from then on reaches the user.
+/// When this is answered, nothing of the topic is put into the inbox any more, and no signal that is sent from then on reaches
+/// the user.
 #[utoipa::path(delete, path = "/api/topics/{topic}/subscribers/{user}", tag = "administration",
     operation_id = "removeSubscriber",
     params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
-    responses((status = 204, description = "Not subscribed now"), BadPath))]
+    responses((status = 204, description = "Not subscribed now"), BadPath, NoSuchTopic))]
 pub async fn remove_subscriber(
     Admin(caller): Admin,
     TopicName(topic): TopicName,
@@ -155,7 +159,7 @@ pub async fn remove_subscriber(
     params(("topic" = String, Path, description = "The topic"),
         ("limit" = Option<i64>, Query, description = "Most members of this answer; 100 when absent", minimum = 1, maximum = 1_000),
         ("page" = Option<String>, Query, description = "`nextPage` of an earlier answer")),
-    responses((status = 200, body = Members, description = "One page"), BadQuery))]
+    responses((status = 200, body = Members, description = "One page"), BadQuery, NoSuchTopic))]
 pub async fn list(
     Admin(caller): Admin,
     TopicName(topic): TopicName,
@@ -163,6 +167,7 @@ pub async fn list(
     parts: Data<Parts>,
 ) -> Result<Json<Members>, ApiError> {
     let query = PageQuery::of(&request)?;
+    parts.topics.require(&caller.key.tenant, &topic).await?;
     let rows = parts.store.members(&caller.key.tenant, &topic, &query.after, query.limit + 1).await?;
     let (rows, next_page) = query.cut(rows, |row| &row.user);
     let members = rows.into_iter().map(|row| Member { user: row.user, since: row.since }).collect();
@@ -171,10 +176,11 @@ pub async fn list(
 
 /// Add and remove members.
 ///
-/// Who is removed is unsubscribed too.
+/// Who is removed is unsubscribed too. Whoever is added makes the topic known.
 #[utoipa::path(post, path = "/api/topics/{topic}/members", tag = "administration", operation_id = "changeMembers",
     params(("topic" = String, Path, description = "The topic")), request_body = Change,
-    responses((status = 200, body = Changed, description = "Done"), BadPath, BadSyntax, BadType, LargeBody, BadBody))]
+    responses((status = 200, body = Changed, description = "Done"),
+        BadPath, NoSuchTopic, BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn change_members(
     Admin(caller): Admin,
     TopicName(topic): TopicName,
@@ -182,7 +188,7 @@ pub async fn change_members(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<Json<Changed>, ApiError> {
-    let change: Change = body::json(&request, payload, BODY_BYTES).await?;
+    let change: Change = body::json(&request, payload, BODY).await?;
     Ok(Json(parts.topics.change_members(&caller.key.tenant, &topic, change.roll()?).await?.into()))
 }
 
@@ -204,10 +210,11 @@ pub async fn add_member(
 
 /// End a membership.
 ///
-/// And the subscription with it. When this is answered, nothing that is sent to the topic from then on reaches the user.
+/// And the subscription with it. When this is answered, nothing of the topic is put into the inbox any more, and no signal that
+/// is sent from then on reaches the user.
 #[utoipa::path(delete, path = "/api/topics/{topic}/members/{user}", tag = "administration", operation_id = "removeMember",
     params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
-    responses((status = 204, description = "No member now"), BadPath))]
+    responses((status = 204, description = "No member now"), BadPath, NoSuchTopic))]
 pub async fn remove_member(
     Admin(caller): Admin,
     TopicName(topic): TopicName,

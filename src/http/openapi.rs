@@ -26,7 +26,9 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     stored in the inbox of each of its users, and every open page of such a user sees it at once. Nothing that was \
     accepted is lost, repeated or reordered, and a client can always tell.\n\nA token (JWT) names its user by `sub`, \
     its tenant by `tenant` (`default` when absent) and what it may do by `scope`: `publish`, `admin`. Refusals are \
-    problems (RFC 9457); `type` is stable, for programs.";
+    problems (RFC 9457); `type` is stable, for programs.\n\nA topic that the tenant does not know is a 404 in a path, unless \
+    the operation makes it known, a 400 in a query and a 422 in a body, named by its place. Who may not join a topic is told \
+    the same whether it is known or not.";
 
 /// All of it.
 #[derive(OpenApi)]

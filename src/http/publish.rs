@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Parts,
-    body::{self, Wanted},
+    body::{self, Bound, Wanted},
     error::{ApiError, FieldError, Problem},
     extract::MayPublish,
     openapi::{BadBody, BadSyntax, BadType, LargeBody},
@@ -102,8 +102,7 @@ pub async fn one(
     let wanted = Wanted {
         types: &["application/json", "application/cloudevents+json"],
         types_text: "application/json or application/cloudevents+json",
-        limit: "body_bytes",
-        bytes: parts.settings.publish.body_bytes,
+        bound: Bound::bytes("body_bytes", parts.settings.publish.body_bytes),
     };
     let body = body::read(&request, payload, wanted).await?;
     let item = prepare_one(&body, caller.key.tenant, key, &parts)?;
@@ -138,8 +137,7 @@ pub async fn batch(
     let wanted = Wanted {
         types: &["application/json", "application/cloudevents-batch+json"],
         types_text: "application/json or application/cloudevents-batch+json",
-        limit: "batch_bytes",
-        bytes: limits.body_bytes.saturating_mul(BATCH_BODIES),
+        bound: Bound::bytes("batch_bytes", limits.body_bytes.saturating_mul(BATCH_BODIES)),
     };
     let body = body::read(&request, payload, wanted).await?;
     let items = split(&body, limits.batch_items)?;

@@ -9,14 +9,15 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Parts, body,
+    Parts,
+    body::{self, Bound},
     error::{ApiError, FieldError},
     extract::Admin,
     openapi::{BadBody, BadSyntax, BadType, LargeBody},
 };
 use crate::auth::Target;
 
-const BODY_BYTES: usize = 4 * 1024;
+const BODY: Bound = Bound::bytes("revocation_bytes", 4 * 1024);
 const TOKEN_ID_BYTES: usize = 256;
 
 /// What to revoke: `user` or `jti`, one of them.
@@ -58,7 +59,7 @@ pub async fn create(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    let revocation: Revocation = body::json(&request, payload, BODY_BYTES).await?;
+    let revocation: Revocation = body::json(&request, payload, BODY).await?;
     let target = revocation.target()?;
     parts.revoker.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
     Ok(HttpResponse::NoContent().finish())

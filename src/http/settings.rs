@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Parts,
-    body::{self, Wanted},
+    body::{self, Bound, Wanted},
     error::ApiError,
     etag,
     extract::{Caller, ItemId, NoQuery},
@@ -23,7 +23,7 @@ use crate::{
     why::{self, Why},
 };
 
-const BODY_BYTES: usize = 64 * 1024;
+const BODY: Bound = Bound::bytes("settings_bytes", 64 * 1024);
 
 /// Look at one's settings.
 ///
@@ -53,7 +53,7 @@ pub async fn put(
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
     let condition = etag::required_condition(&request)?;
-    let document: Value = body::json(&request, payload, BODY_BYTES).await?;
+    let document: Value = body::json(&request, payload, BODY).await?;
     let settings = Settings::parse(&document)?;
     let saved = parts.preferences.change(&caller.key, condition, move |_| Ok(settings)).await?;
     Ok(answer(&saved, &caller.key, &parts))
@@ -81,8 +81,7 @@ pub async fn patch(
     let wanted = Wanted {
         types: &["application/merge-patch+json", "application/json"],
         types_text: "application/merge-patch+json or application/json",
-        limit: "body_bytes",
-        bytes: BODY_BYTES,
+        bound: BODY,
     };
     let body = body::read(&request, payload, wanted).await?;
     let patch: Value = serde_json::from_slice(&body).map_err(|error| ApiError::NotJson(error.to_string()))?;

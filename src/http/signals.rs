@@ -7,7 +7,7 @@ use actix_web::{
 
 use super::{
     Parts,
-    body::{self, Wanted},
+    body::{self, Bound, Wanted},
     error::ApiError,
     extract::Caller,
     openapi::{BadBody, BadSyntax, BadType, LargeBody, TooMany},
@@ -35,9 +35,8 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let most_data = parts.signals.settings().data_bytes;
     let types = &["application/json"];
-    let bytes = most_data + FRAMING_BYTES;
-    let body =
-        body::read(&request, payload, Wanted { types, types_text: types[0], limit: "signal-bytes", bytes }).await?;
+    let bound = Bound::bytes("signal-bytes", most_data + FRAMING_BYTES);
+    let body = body::read(&request, payload, Wanted { types, types_text: types[0], bound }).await?;
     body::check_syntax(&body)?;
     let new = message::parse_signal(&body, most_data)?;
     let publishes = caller.publish || caller.admin;

@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Parts, body,
+    Parts,
+    body::{self, Bound},
     error::{ApiError, FieldError},
     extract::{Admin, KindName},
     openapi::{BadBody, BadPath, BadSyntax, BadType, LargeBody, NoSuchTopicKind},
 };
 use crate::topic::{Access, Rules};
 
-const BODY_BYTES: usize = 4 * 1024;
+const BODY: Bound = Bound::bytes("topic_kind_bytes", 4 * 1024);
 /// Most kinds of a tenant.
 const MOST_KINDS: i64 = 1_000;
 const MOST_INTERVAL_MS: u64 = 60_000;
@@ -116,7 +117,7 @@ pub async fn put(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<Json<NamedKind>, ApiError> {
-    let given: KindRules = body::json(&request, payload, BODY_BYTES).await?;
+    let given: KindRules = body::json(&request, payload, BODY).await?;
     let rules = given.checked()?;
     if !parts.store.put_topic_kind(&caller.key.tenant, &kind, &rules, MOST_KINDS).await? {
         return Err(ApiError::TooLarge { limit: "topic_kinds", most: MOST_KINDS as usize, unit: "kinds of topics" });

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Parts, body,
+    Parts,
+    body::{self, Bound},
     error::ApiError,
     extract::{Admin, Caller, TopicName},
     openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, LargeBody, NoSuchTopic},
@@ -21,7 +22,7 @@ use crate::{
     topic::{Access, Mute, MutedUntil, Subscription, Topic},
 };
 
-const BODY_BYTES: usize = 4 * 1024;
+const BODY: Bound = Bound::bytes("subscription_bytes", 4 * 1024);
 const DEFAULT_LIMIT: i64 = 100;
 const MOST_ROWS: i64 = 1_000;
 
@@ -180,22 +181,23 @@ pub async fn subscribe(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<Json<Subscription>, ApiError> {
-    let wish: Wish = body::json_if_any(&request, payload, BODY_BYTES).await?.unwrap_or_default();
+    let wish: Wish = body::json_if_any(&request, payload, BODY).await?.unwrap_or_default();
     Ok(Json(parts.topics.subscribe(&caller, &topic, wish.muted_until).await?))
 }
 
 /// Unsubscribe.
 ///
-/// When this is answered, nothing that is sent to the topic from then on reaches the caller.
+/// When this is answered, nothing of the topic is put into the inbox any more, and no signal that is sent from then on reaches
+/// the caller. Who may not join is told the same of every topic.
 #[utoipa::path(delete, path = "/api/topics/{topic}/subscription", tag = "topics", operation_id = "unsubscribe",
     params(("topic" = String, Path, description = "The topic")),
-    responses((status = 200, body = Subscription, description = "Not subscribed now"), BadPath))]
+    responses((status = 200, body = Subscription, description = "Not subscribed now"), BadPath, NoSuchTopic))]
 pub async fn unsubscribe(
     Caller(caller): Caller,
     TopicName(topic): TopicName,
     parts: Data<Parts>,
 ) -> Result<Json<Subscription>, ApiError> {
-    Ok(Json(parts.topics.unsubscribe(&caller.key, &topic).await?))
+    Ok(Json(parts.topics.unsubscribe(&caller, &topic).await?))
 }
 
 /// A page of rows in the order of their names.

@@ -32,6 +32,11 @@ impl Roll {
         Self { add: Vec::new(), remove: vec![user] }
     }
 
+    /// Who is to be added.
+    pub fn added(&self) -> &[UserId] {
+        &self.add
+    }
+
     /// Who is to be removed.
     pub fn removed(&self) -> &[UserId] {
         &self.remove

@@ -8,6 +8,9 @@ use super::*;
 async fn concurrent_changes_of_one_user_leave_what_was_told_last() {
     let cluster = cluster().instances(3).start().await;
     kind(&cluster.edge(), "team", "open").await;
+    for topic in ["team:0", "team:1"] {
+        cluster.edge().admin().set(&format!("/api/topics/{topic}")).await.expect(204);
+    }
     let callers: Vec<_> = cluster.edges().iter().map(|edge| edge.user("u1")).collect();
     let mut streams = Vec::new();
     for caller in &callers {

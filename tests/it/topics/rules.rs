@@ -61,6 +61,53 @@ async fn what_exists_is_not_told_to_who_may_not_join() {
 }
 
 #[tokio::test]
+async fn an_unknown_topic_is_told_by_its_place_and_is_not_made() {
+    let cluster = cluster().start().await;
+    let edge = cluster.edge();
+    edge.caller(&Token::admin().tenant("other")).set("/api/topics/team:1").await.expect(204);
+    let (admin, covered) = (edge.admin(), edge.caller(&Token::of("u1").claim("topics", json!(["team:*"]))));
+    let path = |rest: &str| format!("/api/topics/team:1{rest}");
+    let (nobody, removal) = (json!({}), json!({"remove": ["u1"]}));
+    for unknown in [
+        admin.get(&path("")).await,
+        covered.get(&path("")).await,
+        covered.delete(&path("/subscription")).await,
+        admin.delete(&path("/subscribers/u1")).await,
+        admin.delete(&path("/members/u1")).await,
+        admin.get(&path("/members")).await,
+        admin.post(&path("/members"), &removal).await,
+        admin.post(&path("/members"), &nobody).await,
+        admin.post(&path("/subscribers"), &removal).await,
+        admin.post(&path("/subscribers"), &nobody).await,
+    ] {
+        assert_eq!(unknown.problem(404)["type"], "urn:tidings:problem:no-such-topic");
+    }
+    let signal = admin.post("/api/signals", &json!({"topic": "team:1", "kind": "typing"})).await.problem(422);
+    assert_eq!(signal["errors"][0]["pointer"], "/topic", "{signal}");
+    let publish = admin.publish(&json!({"topics": ["team:1"], "title": "t"})).await.problem(422);
+    assert_eq!(publish["errors"][0]["pointer"], "/topics/0", "{publish}");
+    let presence = admin.get("/api/presence?topic=team:1").await.problem(400);
+    assert_eq!(presence["errors"][0]["parameter"], "topic", "{presence}");
+    assert_eq!(rows(&cluster, "topics where tenant = 'default'").await, 0, "no question made a topic");
+}
+
+#[tokio::test]
+async fn nobody_to_be_removed_from_a_known_topic_is_as_good_as_done() {
+    let cluster = cluster().start().await;
+    let admin = cluster.edge().admin();
+    for (maker, body) in
+        [("members", json!({"add": ["u1"], "remove": ["u2"]})), ("subscribers", json!({"add": ["u1"]}))]
+    {
+        admin.post(&format!("/api/topics/{maker}:1/{maker}"), &body).await.expect(200);
+        admin.post(&format!("/api/topics/{maker}:1/{maker}"), &json!({"remove": ["u3"]})).await.expect(200);
+        for path in ["members/u3", "subscribers/u3"] {
+            admin.delete(&format!("/api/topics/{maker}:1/{path}")).await.expect(204);
+        }
+        assert_eq!(admin.delete(&subscription(&format!("{maker}:1"))).await.expect(200)["subscribed"], false);
+    }
+}
+
+#[tokio::test]
 async fn kinds_are_registered_looked_at_and_forgotten() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
