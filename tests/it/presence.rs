@@ -1,6 +1,9 @@
 //! Who is present, across instances, reloads, drains and deaths.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -173,7 +176,7 @@ async fn after_the_death_of_an_instance_its_users_have_left_once_and_nobody_else
     let _elsewhere = open(&edges[1], &users[36]).await;
     online(&edges[0].publisher(), 55).await;
     cluster.instances[2].kill();
-    let died = std::time::Instant::now();
+    let died = Instant::now();
     watcher.until_left(&users[37..]).await;
     assert_eq!(sorted(&watcher.left), users[37..]);
     online(&edges[0].publisher(), 38).await;
@@ -181,6 +184,32 @@ async fn after_the_death_of_an_instance_its_users_have_left_once_and_nobody_else
     println!("presence was right {:?} after the death", died.elapsed());
     watcher.nobody_joined_twice();
     assert_eq!(watcher.online, 38);
+}
+
+#[tokio::test]
+async fn ten_seconds_after_the_death_of_an_instance_its_500_users_are_gone_and_nobody_else_is() {
+    let mut cluster = cluster().instances(2).start().await;
+    let (lost, kept) = (names("lost", 500), names("kept", 50));
+    subscribe(&cluster, &[&lost[..], &kept].concat()).await;
+    let edges = cluster.edges();
+    let mut streams = open_all(&edges[0], &kept).await;
+    // In groups, for a burst of first connections would be a test of something else.
+    for group in lost.chunks(50) {
+        streams.extend(open_all(&edges[1], group).await);
+    }
+    let publisher = edges[0].publisher();
+    online(&publisher, 550).await;
+
+    cluster.instances[1].kill();
+    let died = Instant::now();
+    let right = eventually("only those of the other instance are present", async || {
+        let roster = roster(&publisher, &format!("topic={TOPIC}&limit=1000")).await;
+        let present: Vec<_> = roster["users"].as_array().unwrap().iter().map(|user| text(&user["user"])).collect();
+        assert!(kept.iter().all(|user| present.contains(user)), "{present:?}");
+        (roster["online"] == 50 && present == kept).then_some(())
+    });
+    tokio::time::timeout(Duration::from_secs(10), right).await.expect("presence is right within ten seconds");
+    println!("presence was right {:?} after the death", died.elapsed());
 }
 
 #[tokio::test]
