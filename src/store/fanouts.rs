@@ -205,7 +205,7 @@ async fn deliver(conn: &mut AsyncPgConnection, job: &Job, mut users: Vec<String>
     }
     // The locks come first, in a statement of their own: the next one then sees who has left before, and nobody leaves
     // until the chunk is done.
-    streams::hold_all(conn, &job.tenant, &users).await?;
+    streams::lock_all(conn, &job.tenant, &users.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await?;
     sql_query(include_str!("fanouts.sql"))
         .bind::<SqlUuid, _>(job.notification_id)
         .bind::<Text, _>(&job.tenant)

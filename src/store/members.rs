@@ -66,7 +66,7 @@ async fn change_members(
     topic: &Topic,
     roll: &Roll,
 ) -> QueryResult<(usize, usize, Vec<SubscriptionChange>)> {
-    streams::lock_all(conn, tenant, &roll.remove.iter().collect::<Vec<_>>()).await?;
+    streams::lock_all(conn, tenant.as_str(), &[], &texts(&roll.remove)).await?;
     let row = |user: &UserId| {
         (
             topic_members::tenant.eq(tenant.as_str().to_owned()),

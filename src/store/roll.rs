@@ -41,11 +41,4 @@ impl Roll {
     pub fn removed(&self) -> &[UserId] {
         &self.remove
     }
-
-    /// Everybody, in the order in which streams are locked.
-    pub(super) fn everybody(&self) -> Vec<&UserId> {
-        let mut users: Vec<_> = self.add.iter().chain(&self.remove).collect();
-        users.sort_unstable();
-        users
-    }
 }

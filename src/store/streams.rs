@@ -13,7 +13,7 @@ use super::{
     Store, Unavailable, account,
     schema::{inbox_changes, streams},
 };
-use crate::notification::{Epoch, Seq, Tenant, UserId, UserKey};
+use crate::notification::{Epoch, Seq, UserKey};
 
 /// Where a stream stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,34 +123,21 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
     }
 }
 
-/// Locks the streams of users in the order of their ids; those that are missing are left out.
-pub(super) async fn lock_all(conn: &mut AsyncPgConnection, tenant: &Tenant, users: &[&UserId]) -> QueryResult<()> {
-    // The limit makes it one look-up for each user, in the order of the subquery.
-    sql_query(
-        "select from (select user_id from unnest($2::text[]) as named (user_id) order by user_id collate \"C\") as asked \
-         cross join lateral (select from streams as s \
-         where s.tenant = $1 and s.user_id = asked.user_id limit 1 for update) as locked",
-    )
-    .bind::<Text, _>(tenant.as_str())
-    .bind::<Array<Text>, _>(users.iter().map(|user| user.as_str()).collect::<Vec<_>>())
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Locks the streams of users, none of them twice, in the order of their ids; those that are missing are made.
-pub(super) async fn hold_all(conn: &mut AsyncPgConnection, tenant: &str, users: &[String]) -> QueryResult<()> {
-    // The update never happens, but the row is locked for it: so making and locking are one pass in one order.
-    sql_query(
-        "insert into streams as s (tenant, user_id) \
-         select $1, user_id from unnest($2::text[]) as asked (user_id) order by user_id collate \"C\" \
-         on conflict (tenant, user_id) do update set head_seq = s.head_seq where false",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Array<Text>, _>(users)
-    .execute(conn)
-    .await
-    .map(drop)
+/// Locks the streams of users, none of them named twice, in the order of their ids. What is missing is made for those in
+/// `made` and left out for those in `known`.
+pub(super) async fn lock_all(
+    conn: &mut AsyncPgConnection,
+    tenant: &str,
+    made: &[&str],
+    known: &[&str],
+) -> QueryResult<()> {
+    sql_query(include_str!("lock.sql"))
+        .bind::<Text, _>(tenant)
+        .bind::<Array<Text>, _>(made)
+        .bind::<Array<Text>, _>(known)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// Writes what a change made of a locked stream.

@@ -197,9 +197,7 @@ async fn change_subscribers(
     roll: &Roll,
     most: usize,
 ) -> QueryResult<Result<Vec<SubscriptionChange>, Vec<UserId>>> {
-    let key = |user: &UserId| UserKey { tenant: tenant.clone(), user: user.clone() };
-    streams::ensure(conn, roll.add.iter().map(key).collect::<Vec<_>>().iter()).await?;
-    streams::lock_all(conn, tenant, &roll.everybody()).await?;
+    streams::lock_all(conn, tenant.as_str(), &texts(&roll.add), &texts(&roll.remove)).await?;
     let full = full(conn, tenant, topic, &roll.add, most).await?;
     if !full.is_empty() {
         return Ok(Err(full));

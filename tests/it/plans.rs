@@ -37,7 +37,7 @@ const STATEMENTS: [(&str, &str); 42] = [
     ("beginning of a fan-out", "insert into fanouts"),
     ("subscribers", r#""subscriptions"."user_id" > $3"#),
     ("everyone", r#""streams"."user_id" > $2"#),
-    ("locks of a chunk", "do update set head_seq = s.head_seq where false"),
+    ("locks of many streams", "do update set head_seq = s.head_seq where false"),
     ("chunk of a fan-out", "Puts a notification into the inboxes"),
     ("connected first", "from subscriptions as s where s.tenant = $3"),
     ("what a fan-out has left", "How many users a fan-out"),

@@ -161,3 +161,21 @@ async fn nobody_of_many_who_leave_gets_anything_after_having_left() {
     assert_eq!(rows(&cluster, ITEM_AFTER_END).await, 0);
     assert!(!cluster.postgres.log().contains("deadlock detected"));
 }
+
+#[tokio::test]
+async fn a_bulk_change_and_a_publish_to_the_same_new_users_do_not_wait_for_each_other() {
+    let cluster = cluster().instances(2).start().await;
+    let (admin, publisher) = (cluster.edge().admin(), cluster.instances[1].edge().publisher());
+    publisher.notify("a", "makes the stream").await;
+    for number in 0..40 {
+        let users: Vec<_> = std::iter::once("a".to_owned()).chain((0..200).map(|n| format!("u{number}-{n}"))).collect();
+        let roll = json!({"add": users, "remove": [format!("nobody{number}")]});
+        let (changed, _) = tokio::join!(
+            admin.post("/api/topics/team:7/subscribers", &roll),
+            publisher.notify_with(json!({"users": users, "title": "t"})),
+        );
+        changed.expect(200);
+    }
+    assert!(!cluster.postgres.log().contains("deadlock detected"));
+    assert_eq!(rows(&cluster, "streams where user_id like 'nobody%'").await, 0);
+}
