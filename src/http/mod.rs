@@ -20,6 +20,7 @@ mod pages;
 mod presence;
 mod publish;
 pub mod query;
+mod refusals;
 mod revocations;
 mod settings;
 mod signals;

@@ -1,0 +1,70 @@
+//! What comes in by the bus, and who takes it.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    bus::{Bus, Control, Incoming, Sink, redis::RedisBus},
+    config::Settings,
+    fanout::Fanout,
+    hub::{Hub, Origin},
+    registrar::Registrar,
+    revoker::Revoker,
+    tasks::{fanouts::Carrier, heads::HeadCheck},
+};
+
+/// What the bus hands over, once there is somebody to take it.
+pub(super) struct Inbound {
+    pub(super) hub: Hub,
+    pub(super) fanout: Fanout,
+    pub(super) heads: HeadCheck,
+    pub(super) registrar: Registrar,
+    pub(super) revoker: Revoker,
+    pub(super) carrier: Carrier,
+}
+
+impl Inbound {
+    pub(super) fn take(&self, incoming: Incoming) {
+        match incoming {
+            Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
+            Incoming::Arrived(arrivals) => self.fanout.hear_arrivals(&arrivals, Origin::Remote),
+            Incoming::Control(Control::ConnectedFirst(id)) => self.carrier.serve_connected(id),
+            Incoming::Control(Control::Revoked) => self.revoker.note_change(),
+            Incoming::Control(Control::KindsChanged) => self.registrar.note_change(),
+            Incoming::Control(Control::Extend { connection, identity }) => {
+                if !self.revoker.refuses(&identity) {
+                    self.hub.extend(connection, &identity);
+                }
+            }
+            Incoming::Signal(signal) => self.hub.signal(signal),
+            Incoming::Left(left) => self.hub.leave_room(&left),
+            Incoming::Broken => self.hub.rooms().close(),
+            Incoming::Restored => {
+                self.hub.reopen_rooms();
+                self.heads.hurry();
+                self.registrar.note_change();
+                self.revoker.note_change();
+            }
+        }
+    }
+}
+
+/// Opens the bus; what it brings goes to whoever is there by then.
+pub(super) fn open_bus(
+    settings: &Settings,
+    inbound: &Arc<OnceLock<Inbound>>,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> anyhow::Result<Bus> {
+    let inbound = inbound.clone();
+    let sink: Sink = Arc::new(move |incoming| {
+        if let Some(inbound) = inbound.get() {
+            inbound.take(incoming);
+        }
+    });
+    match &settings.redis {
+        None => Ok(Bus::local(sink)),
+        Some(redis) => RedisBus::start(redis, &settings.prefix, sink, stop.clone(), tracker).map(Bus::Redis),
+    }
+}

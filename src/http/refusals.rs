@@ -1,0 +1,90 @@
+//! What the parts of the program refuse, as errors of the HTTP edge.
+
+use super::error::{ApiError, FieldError};
+use crate::{auth, message, preferences, publish::Refused, registrar, signals, store::Unavailable, topics};
+
+impl From<message::Problems> for ApiError {
+    fn from(message::Problems(problems): message::Problems) -> Self {
+        Self::Invalid(problems.into_iter().map(|each| FieldError::body(each.pointer, each.detail)).collect())
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::KeyReused => Self::KeyReused,
+            Refused::UnknownTopic { topic, place } => {
+                Self::Invalid(vec![FieldError::body(format!("/topics/{place}"), format!("there is no topic {topic}"))])
+            }
+            Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
+            Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<preferences::Refused> for ApiError {
+    fn from(refused: preferences::Refused) -> Self {
+        match refused {
+            preferences::Refused::Invalid(problems) => problems.into(),
+            preferences::Refused::Changed(_) => Self::Changed,
+            preferences::Refused::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<registrar::Refused> for ApiError {
+    fn from(refused: registrar::Refused) -> Self {
+        match refused {
+            registrar::Refused::TooMany => {
+                Self::TooLarge { limit: "kinds", most: registrar::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
+            }
+            registrar::Refused::Changed(_) => Self::Changed,
+            registrar::Refused::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<topics::Refused> for ApiError {
+    fn from(refused: topics::Refused) -> Self {
+        match refused {
+            topics::Refused::MayNotJoin => Self::MayNotJoin,
+            topics::Refused::Unknown => Self::NoSuchTopic,
+            topics::Refused::Mute(malformed) => {
+                Self::Invalid(vec![FieldError::body("/mutedUntil", malformed.to_string())])
+            }
+            topics::Refused::Full { most, .. } => {
+                Self::TooLarge { limit: "max_subscriptions", most, unit: "subscriptions of a user" }
+            }
+            topics::Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<signals::Refused> for ApiError {
+    fn from(refused: signals::Refused) -> Self {
+        match refused {
+            signals::Refused::UnknownTopic(_) => Self::Invalid(vec![FieldError::body("/topic", refused.to_string())]),
+            signals::Refused::NotSubscribed => Self::NotSubscribed,
+            signals::Refused::OnlyPublishers(what) => Self::OnlyPublishers(what),
+            signals::Refused::TooMany { limit, most, retry_after } => Self::TooManySignals { limit, most, retry_after },
+            signals::Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<auth::Rejected> for ApiError {
+    fn from(rejected: auth::Rejected) -> Self {
+        match rejected {
+            auth::Rejected::Missing => Self::NoToken,
+            auth::Rejected::KeysUnavailable => Self::Unavailable,
+            _ => Self::BadToken(rejected.to_string()),
+        }
+    }
+}
