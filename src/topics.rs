@@ -47,6 +47,9 @@ pub enum Refused {
         /// The bound.
         most: usize,
     },
+    /// It is done, but Redis has not said that it takes the news: signals may still come to who was removed.
+    #[error("it is done, but the bus has not taken the news of it")]
+    Untold,
     /// The database did not answer.
     #[error("the database did not answer")]
     Unavailable,
@@ -186,7 +189,7 @@ impl Topics {
         }
         let left = Left { topic: TopicKey { tenant, topic }, users: roll.removed().to_vec() };
         let told = self.bus.tell_left(left).await;
-        if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Unavailable) }
+        if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Untold) }
     }
 
     /// Tells the users of their subscriptions that have begun or ended, and the topics of those of them who are present.

@@ -133,6 +133,9 @@ pub enum ApiError {
     /// A part that is needed does not answer; that part has logged why.
     #[error("the server cannot do this at the moment")]
     Unavailable,
+    /// A removal is stored, but the bus has not taken the news of it.
+    #[error("the change is made and stored, but signals may still come to who was removed: repeat it")]
+    Untold,
     /// A defect of the server.
     #[error("the server failed")]
     Internal,
@@ -184,7 +187,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "urn:tidings:request:0192f0c1d8e77c4b9a3e5f6071829304")]
     pub instance: Option<String>,
-    /// Everything that is wrong, by place.
+    /// What is wrong, by place: all of it, or the first thing that cannot be read at all.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub errors: Vec<FieldError>,
 }
@@ -224,7 +227,7 @@ impl ApiError {
             Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Unavailable | Self::Untold => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -262,7 +265,7 @@ impl ApiError {
 
     /// Whether the same request may well succeed later without anything being changed about it.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::Unavailable)
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable | Self::Untold)
     }
 
     /// What an error of the framework amounts to; its own words are not for clients.
@@ -286,7 +289,7 @@ impl ApiError {
             Self::Overloaded { retry_after } | Self::TooManySignals { retry_after, .. } => {
                 (header::RETRY_AFTER, whole_seconds(*retry_after))
             }
-            Self::Unavailable => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
+            Self::Unavailable | Self::Untold => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
             _ => return None,
         };
         HeaderValue::try_from(value).ok().map(|value| (name, value))

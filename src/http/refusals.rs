@@ -62,6 +62,7 @@ impl From<topics::Refused> for ApiError {
             topics::Refused::Full { most, .. } => {
                 Self::TooLarge { limit: "max_subscriptions", most, unit: "subscriptions of a user" }
             }
+            topics::Refused::Untold => Self::Untold,
             topics::Refused::Unavailable => Self::Unavailable,
         }
     }

@@ -35,7 +35,7 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let most_data = parts.signals.settings().data_bytes;
     let types = &["application/json"];
-    let bound = Bound::bytes("signal-bytes", most_data + FRAMING_BYTES);
+    let bound = Bound::bytes("signal_bytes", most_data + FRAMING_BYTES);
     let body = body::read(&request, payload, Wanted { types, types_text: types[0], bound }).await?;
     body::check_syntax(&body)?;
     let new = message::parse_signal(&body, most_data)?;

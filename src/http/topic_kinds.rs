@@ -52,8 +52,8 @@ pub struct KindRules {
     pub access: Access,
     /// A reader gets signals of one key no faster than this.
     #[serde(default)]
-    #[schema(maximum = 60_000)]
-    pub signal_interval_ms: u64,
+    #[schema(minimum = 0, maximum = 60_000)]
+    pub signal_interval_ms: i64,
     /// Whether those who are connected are told of each other.
     #[serde(default = "yes")]
     pub presence: bool,
@@ -65,18 +65,18 @@ fn yes() -> bool {
 
 impl From<Rules> for KindRules {
     fn from(rules: Rules) -> Self {
-        let interval = u64::try_from(rules.signal_interval.as_millis()).unwrap_or(u64::MAX);
+        let interval = i64::try_from(rules.signal_interval.as_millis()).unwrap_or(i64::MAX);
         Self { access: rules.access, signal_interval_ms: interval, presence: rules.presence }
     }
 }
 
 impl KindRules {
     fn checked(&self) -> Result<Rules, ApiError> {
-        let interval = self.signal_interval_ms;
-        if interval > MOST_INTERVAL_MS {
+        let interval = u64::try_from(self.signal_interval_ms).ok().filter(|interval| *interval <= MOST_INTERVAL_MS);
+        let interval = interval.ok_or_else(|| {
             let detail = format!("must be a whole number from 0 to {MOST_INTERVAL_MS}");
-            return Err(ApiError::Invalid(vec![FieldError::body("/signalIntervalMs", detail)]));
-        }
+            ApiError::Invalid(vec![FieldError::body("/signalIntervalMs", detail)])
+        })?;
         Ok(Rules { access: self.access, signal_interval: Duration::from_millis(interval), presence: self.presence })
     }
 }

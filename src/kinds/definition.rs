@@ -13,7 +13,7 @@ use crate::{
 };
 
 const LABEL_CHARS: usize = 60;
-const RETENTION_DAYS: u16 = 3_650;
+const RETENTION_DAYS: i64 = 3_650;
 /// Most categories of a tenant's defaults.
 const CATEGORIES: usize = 200;
 
@@ -47,7 +47,7 @@ pub struct Definition {
     /// After how many days messages leave the inbox that say nothing of it, 1 to 3,650.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 3650)]
-    pub retention_days: Option<u16>,
+    pub retention_days: Option<i64>,
     /// Whether users cannot switch off its channels. It always reaches the inbox then.
     pub mandatory: bool,
     /// Name of a sound, for clients.

@@ -74,7 +74,7 @@ impl Kind {
 
     /// When a notification of now leaves inboxes, if the kind says so.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
-        Utc::now().checked_add_days(Days::new(self.retention_days?.into()))
+        Utc::now().checked_add_days(Days::new(self.retention_days?.try_into().ok()?))
     }
 
     /// The channels that it takes to users without preferences, when published in this category.

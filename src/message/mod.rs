@@ -29,7 +29,7 @@ use crate::{
     topic::Topic,
 };
 
-/// What a publisher writes. Only [`parse`] and [`parse_for`] make one, so every bound holds.
+/// What a publisher writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {

@@ -34,7 +34,7 @@ pub struct SignalMessage {
     #[serde(default)]
     #[schema(max_length = 200)]
     key: String,
-    /// Any JSON of at most 32 levels; its bytes are bounded by the setting `signal-bytes`.
+    /// Any JSON of at most 32 levels; its bytes are bounded by the setting `signal_bytes`.
     #[serde(default)]
     data: Value,
 }
@@ -119,7 +119,7 @@ impl SignalMessage {
         // A JSON value always serialises.
         let data = serde_json::to_string(&self.data).unwrap_or_default();
         if data.len() > most_data {
-            let detail = format!("at most {most_data} bytes of JSON (signal-bytes)");
+            let detail = format!("at most {most_data} bytes of JSON (signal_bytes)");
             problems.push(problem::Problem { pointer: "/data".to_owned(), detail });
         }
         if !problems.is_empty() {

@@ -46,7 +46,11 @@ pub struct Settings {
 
 /// Hours of the user's own clock. What is critical and of a mandatory kind passes through them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "an object with from, to, timeZone and perhaps days"
+)]
 pub struct QuietHours {
     /// When they begin.
     #[schema(value_type = String, example = "22:00")]

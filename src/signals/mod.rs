@@ -234,8 +234,8 @@ impl Signals {
     fn pace(&self, sender: Sender<'_>) -> Result<(), Refused> {
         let settings = &self.0.settings;
         let (limit, most, paced) = match sender {
-            Sender::User(key) => ("signals-per-user", settings.per_user, locked(&self.0.users).admit(key)),
-            Sender::Publisher(tenant) => ("signals-per-tenant", settings.per_tenant, self.admit(tenant)),
+            Sender::User(key) => ("signals_per_user", settings.per_user, locked(&self.0.users).admit(key)),
+            Sender::Publisher(tenant) => ("signals_per_tenant", settings.per_tenant, self.admit(tenant)),
         };
         paced.map_err(|retry_after| {
             ::metrics::counter!(metrics::LIMIT_HITS, "limit" => limit).increment(1);

@@ -41,6 +41,7 @@ impl Store {
         topic: &Topic,
         roll: &Roll,
     ) -> Result<(usize, usize, Vec<SubscriptionChange>), Unavailable> {
+        let _turn = self.shared.tenants.take(tenant).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| change_members(conn, tenant, topic, roll).await))
             .map_err(|_| Unavailable)
     }

@@ -33,6 +33,7 @@ mod tickets;
 mod tls;
 mod topic_kinds;
 mod topics;
+mod turns;
 
 use std::{
     path::Path,
@@ -66,8 +67,14 @@ pub use streams::Head;
 pub use subscriptions::{Joining, SubscriptionChange};
 pub use topics::{KnownTopic, MyTopic};
 
-use self::failure::{Failure, Patience};
-use crate::config::{DatabaseSettings, RetentionSettings, Settings};
+use self::{
+    failure::{Failure, Patience},
+    turns::Turns,
+};
+use crate::{
+    config::{DatabaseSettings, RetentionSettings, Settings},
+    notification::{Tenant, UserKey},
+};
 
 /// What is added to the statement timeout before a server counts as silent.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -119,6 +126,10 @@ pub struct Store {
 
 struct Shared {
     pools: pool::Pools,
+    /// Changes of one user: they lock the stream.
+    users: Turns<UserKey>,
+    /// Changes of a tenant's users: half of the connections at most do them, or wait for each other's locks.
+    tenants: Turns<Tenant>,
     up: AtomicBool,
     retention: RetentionSettings,
     /// Most fan-outs of one tenant that are under way at the same time.
@@ -150,6 +161,8 @@ impl Store {
         }
         let pools = pool::Pools::open(database, settings.publish.writers)?;
         Ok(Self::over(Shared {
+            users: Turns::new("user_changes", 1),
+            tenants: Turns::new("tenant_changes", pools.common_size() / 2),
             pools,
             up: AtomicBool::new(true),
             retention: settings.retention.clone(),
@@ -167,6 +180,8 @@ impl Store {
         Self::migrate(&database).await?;
         let pools = pool::Pools::open(&database, 1)?;
         Ok(Self::over(Shared {
+            users: Turns::new("user_changes", 1),
+            tenants: Turns::new("tenant_changes", pools.common_size() / 2),
             pools,
             up: AtomicBool::new(true),
             retention: settings.retention.clone(),
@@ -236,6 +251,11 @@ impl Shared {
             self.note_failure(&failure);
             Unavailable
         })
+    }
+
+    /// A turn at a change of one user.
+    async fn turn_of(&self, key: &UserKey) -> Result<impl Sized + '_, Unavailable> {
+        Ok((self.users.take(key).await?, self.tenants.take(&key.tenant).await?))
     }
 
     async fn connection(&self) -> Result<pool::Connection, Failure> {

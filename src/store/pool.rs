@@ -3,7 +3,7 @@
 use std::{iter, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
-use deadpool::managed::Timeouts;
+use deadpool::managed::{PoolError, TimeoutType, Timeouts};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
     AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
@@ -78,6 +78,11 @@ impl Pools {
         take(self.writers.as_ref().unwrap_or(&self.common)).await
     }
 
+    /// Most connections for anything.
+    pub(super) fn common_size(&self) -> usize {
+        self.common.status().max_size
+    }
+
     pub(super) fn usage(&self) -> PoolUse {
         let mut usage = PoolUse { open: 0, idle: 0, waiting: 0 };
         for pool in iter::once(&self.common).chain(&self.writers) {
@@ -91,7 +96,13 @@ impl Pools {
 }
 
 async fn take(pool: &Pool) -> Result<Connection, Failure> {
-    pool.get().await.map_err(|error| Failure::NoConnection(error.to_string()))
+    pool.get().await.map_err(|error| match error {
+        PoolError::Timeout(TimeoutType::Wait) => Failure::NoConnection(format!(
+            "all {} of a pool were in use for {CONNECT_TIMEOUT:?}",
+            pool.status().max_size
+        )),
+        error => Failure::NoConnection(error.to_string()),
+    })
 }
 
 fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {

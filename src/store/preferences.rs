@@ -41,6 +41,7 @@ impl Store {
         key: &UserKey,
         make: impl FnOnce(&Versioned<Settings>) -> Result<Settings, E> + Send,
     ) -> Result<(Versioned<Settings>, Option<Stamped>), E> {
+        let _turn = self.shared.turn_of(key).await?;
         let run = async |conn: &mut AsyncPgConnection| {
             conn.transaction(async move |conn| change(conn, key, make).await).await
         };

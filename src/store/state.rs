@@ -47,6 +47,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
     pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Option<Changed>, Unavailable> {
+        let _turn = self.shared.turn_of(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| change(conn, key, id, action).await))
             .map_err(|_| Unavailable)
     }
@@ -56,6 +57,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer. A repeat is safe.
     pub async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {
+        let _turn = self.shared.turn_of(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| read_oldest(conn, key, until).await))
             .map_err(|_| Unavailable)
     }

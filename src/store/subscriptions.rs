@@ -63,6 +63,7 @@ impl Store {
         mute: Mute,
         most: usize,
     ) -> Result<Joining, Unavailable> {
+        let _turn = self.shared.turn_of(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| {
             subscribe(conn, key, topic, covered, mute, most).await
         }))
@@ -81,6 +82,7 @@ impl Store {
         roll: &Roll,
         most: usize,
     ) -> Result<Result<Vec<SubscriptionChange>, Vec<UserId>>, Unavailable> {
+        let _turn = self.shared.tenants.take(tenant).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| {
             change_subscribers(conn, tenant, topic, roll, most).await
         }))

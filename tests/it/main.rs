@@ -12,6 +12,7 @@ mod command_line;
 mod docs;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod fairness;
 mod fanouts;
 mod faults;
 mod harness;

@@ -94,6 +94,7 @@ impl Turn {
         let room = match self.ingest.parse_signal(&heard, self.signals.settings().data_bytes) {
             Ok((tenant, new)) => self.queue(Item { tenant, new, heard }),
             Err(reason) => {
+                ::metrics::counter!(SIGNALS, "source" => SOURCE, "result" => "refused").increment(1);
                 self.refuse(heard, reason);
                 true
             }

@@ -65,7 +65,7 @@ async fn a_flood_of_signals_is_refused_and_slows_nobody_else() {
     })
     .await;
     let problem = refused.problem(429);
-    assert!(problem["detail"].as_str().unwrap().contains("signals-per-user"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("signals_per_user"), "{problem}");
     assert_eq!(refused.header("retry-after"), "1");
     cluster.user("u2").post("/api/signals", &signal("team:7", "", 1)).await.expect(202);
     cluster.publisher().notify("u1", "as ever").await;
