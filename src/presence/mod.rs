@@ -26,6 +26,7 @@ use crate::{
 const CHANGES: usize = 5_000;
 /// Most beginnings and ends of subscriptions that wait to be told.
 const MOVES: usize = 50_000;
+
 /// Keeps this instance's part of presence, and answers about the whole; cheap to clone.
 #[derive(Clone)]
 pub struct Presence(Arc<Inner>);
@@ -51,7 +52,8 @@ impl Presence {
     /// is this instance's turn.
     ///
     /// # Errors
-    /// When the database does not answer: the next time says all of it.
+    /// When the database does not answer: the next time says what has changed here; what topics were not told is lost, as signals
+    /// may be.
     pub async fn beat(&self) -> Result<(), Unavailable> {
         let Inner { store, hub, grace, instance, .. } = &*self.0;
         let users = hub.rooms().take_changed(CHANGES);

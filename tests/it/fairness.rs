@@ -9,7 +9,7 @@ use crate::harness::*;
 const SETTINGS: &str = "/api/notifications/settings";
 
 /// More than an instance has connections to the database.
-const MANY: usize = 40;
+const MANY: usize = 10;
 
 async fn patch(caller: &Caller, number: usize) -> Answer {
     let change = json!({"categories": {format!("c{number}"): {"email": true}}});
