@@ -74,7 +74,16 @@ fn render_notification(iterations: u64) {
 
 fn render_20_states(iterations: u64) {
     let cursor = Cursor { epoch: epoch(), seq: 1042 };
-    let state = |seq| ItemState { id: Uuid::from_u128(seq), seq: 1, read: true, archived: false, deleted: false };
+    let state = |seq| ItemState {
+        id: Uuid::from_u128(seq),
+        seq: 1,
+        read: true,
+        archived: false,
+        deleted: false,
+        seen: false,
+        snoozed_until: None,
+        due: None,
+    };
     let states: Vec<_> = (0..20).map(state).collect();
     for _ in 0..iterations {
         black_box(state_blocks(Some(black_box(&cursor)), black_box(&states), 7));
@@ -321,5 +330,10 @@ fn item() -> InboxItem {
         expires_at: DateTime::UNIX_EPOCH,
         read_at: None,
         archived_at: None,
+        seen_at: None,
+        snoozed_until: None,
+        due: None,
+        thread_key: None,
+        count: 1,
     }
 }

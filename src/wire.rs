@@ -115,7 +115,7 @@ impl<'a> Item<'a> {
 
 impl<'a> From<&'a InboxItem> for Item<'a> {
     fn from(item: &'a InboxItem) -> Self {
-        let InboxItem { id, seq, content, reason, decision, created_at, expires_at, read_at, archived_at } = item;
+        let InboxItem { id, seq, content, reason, decision, created_at, expires_at, read_at, archived_at, .. } = item;
         let arrived = Self::arriving(*id, *seq, content, reason, *decision, *created_at, *expires_at);
         Self { read_at: *read_at, archived_at: *archived_at, ..arrived }
     }
@@ -147,6 +147,11 @@ mod tests {
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,
             archived_at: None,
+            seen_at: None,
+            snoozed_until: None,
+            due: None,
+            thread_key: None,
+            count: 1,
         };
         assert_eq!(
             serde_json::to_value(Item::from(&item)).unwrap(),

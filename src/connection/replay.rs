@@ -116,6 +116,9 @@ mod tests {
             read: true,
             archived: false,
             deleted: false,
+            seen: false,
+            snoozed_until: None,
+            due: None,
         };
         Row::Changed { state, at: Position { seq, row } }
     }

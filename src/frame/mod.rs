@@ -223,6 +223,11 @@ mod tests {
             expires_at: DateTime::UNIX_EPOCH,
             read_at: None,
             archived_at: None,
+            seen_at: None,
+            snoozed_until: None,
+            due: None,
+            thread_key: None,
+            count: 1,
         }
     }
 
@@ -244,7 +249,16 @@ mod tests {
 
     #[test]
     fn only_the_last_block_of_a_change_carries_the_cursor() {
-        let state = |read| ItemState { id: Uuid::nil(), seq: 1, read, archived: false, deleted: false };
+        let state = |read| ItemState {
+            id: Uuid::nil(),
+            seq: 1,
+            read,
+            archived: false,
+            deleted: false,
+            seen: false,
+            snoozed_until: None,
+            due: None,
+        };
         let mut states = vec![state(true); STATE_IDS + 1];
         states.push(state(false));
         let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 9 };

@@ -25,7 +25,7 @@ use crate::{
     audience::Audience,
     config::PublishSettings,
     kinds::Kinds,
-    notification::{Content, NewNotification, Priority, Source, Tenant, UserId},
+    notification::{Content, NewNotification, Priority, Source, Tenant, Timing, UserId},
     topic::Topic,
 };
 
@@ -170,6 +170,10 @@ impl Message {
             fingerprint,
             expires_at: self.expires_at.or_else(|| kind.expires_at()),
             source,
+            timing: Timing::default(),
+            thread_key: None,
+            burst: None,
+            collapse: None,
         })
     }
 }

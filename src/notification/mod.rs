@@ -4,6 +4,7 @@
 
 mod cursor;
 mod priority;
+mod timing;
 mod user;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) use self::user::as_text;
 pub use self::{
     cursor::{CURSOR_BYTES, Cursor, Epoch, Seq},
     priority::Priority,
+    timing::{Burst, Due, DueState, DueStep, ItemDue, Timing},
     user::{Tenant, USER_ID_BYTES, UserId, UserKey},
 };
 use crate::{
@@ -119,6 +121,16 @@ pub struct InboxItem {
     pub read_at: Option<DateTime<Utc>>,
     /// When the user archived it.
     pub archived_at: Option<DateTime<Utc>>,
+    /// When the user saw it.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// When it comes back to the list.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// What is to be done.
+    pub due: Option<ItemDue>,
+    /// What it has in common with others that become one item.
+    pub thread_key: Option<String>,
+    /// How many notifications have become this item, itself included.
+    pub count: i32,
 }
 
 /// An item's state, as the stream tells it.
@@ -134,6 +146,12 @@ pub struct ItemState {
     pub archived: bool,
     /// Removed.
     pub deleted: bool,
+    /// Seen.
+    pub seen: bool,
+    /// Away from the list until then.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// How far what is due is.
+    pub due: Option<DueState>,
 }
 
 /// Where a publish came in.
@@ -179,8 +197,23 @@ pub struct NewNotification {
     pub fingerprint: [u8; 32],
     /// When it is to leave inboxes; none means the server's retention.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it is delivered and due.
+    pub timing: Timing,
+    /// An item of the same key is updated instead of adding one.
+    pub thread_key: Option<String>,
+    /// Beyond this many it becomes one item with others of its kind.
+    pub burst: Option<Burst>,
+    /// Hash of the collapse key and the recipients: one that still waits with the same hash is given up for this one.
+    pub collapse: Option<[u8; 32]>,
     /// Where it came in.
     pub source: Source,
+}
+
+impl NewNotification {
+    /// Whether it is written at once, each recipient getting an item of its own.
+    pub fn is_plain(&self) -> bool {
+        self.timing == Timing::default() && self.thread_key.is_none() && self.burst.is_none() && self.collapse.is_none()
+    }
 }
 
 /// What a user does to items of the inbox.

@@ -165,6 +165,11 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
             expires_at: published.expires_at,
             read_at: row.read_at,
             archived_at: row.archived_at,
+            seen_at: None,
+            snoozed_until: None,
+            due: None,
+            thread_key: None,
+            count: 1,
         }
     }
 }

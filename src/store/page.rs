@@ -243,6 +243,9 @@ impl PageRow {
             read: self.read_at.is_some(),
             archived: self.archived_at.is_some(),
             deleted: self.deleted_at.is_some(),
+            seen: false,
+            snoozed_until: None,
+            due: None,
         };
         Some(Row::Changed { state, at })
     }
@@ -267,6 +270,11 @@ impl PageRow {
             expires_at: self.expires_at?,
             read_at: self.read_at,
             archived_at: self.archived_at,
+            seen_at: None,
+            snoozed_until: None,
+            due: None,
+            thread_key: None,
+            count: 1,
         })
     }
 }

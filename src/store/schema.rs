@@ -39,6 +39,13 @@ diesel::table! {
         reason -> Int2,
         topic -> Nullable<Int2>,
         decision -> Int4,
+        item_id -> Nullable<Uuid>,
+        thread_key -> Nullable<Text>,
+        folded -> Nullable<Int4>,
+        seen_at -> Nullable<Timestamptz>,
+        snoozed_until -> Nullable<Timestamptz>,
+        due_at -> Nullable<Timestamptz>,
+        due_state -> Nullable<Int2>,
     }
 }
 
@@ -89,6 +96,12 @@ diesel::table! {
         topics -> Nullable<Array<Text>>,
         presentation -> Nullable<Jsonb>,
         decision -> Int4,
+        deliver_at -> Nullable<Timestamptz>,
+        due_at -> Nullable<Timestamptz>,
+        due_by -> Nullable<Text>,
+        thread_key -> Nullable<Text>,
+        burst_most -> Nullable<Int2>,
+        burst_seconds -> Nullable<Int4>,
     }
 }
 
@@ -222,9 +235,57 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    bursts (tenant, user_id, kind) {
+        tenant -> Text,
+        user_id -> Text,
+        kind -> Text,
+        began_at -> Timestamptz,
+        items -> Int4,
+    }
+}
+
+diesel::table! {
+    duties (notification_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        due_at -> Timestamptz,
+        state -> Int2,
+        steps -> Jsonb,
+        step -> Int2,
+        next_at -> Nullable<Timestamptz>,
+        after_user -> Text,
+    }
+}
+
+diesel::table! {
+    folded (notification_id, tenant, user_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        user_id -> Text,
+        item_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    scheduled (notification_id) {
+        notification_id -> Uuid,
+        tenant -> Text,
+        deliver_at -> Timestamptz,
+        users -> Array<Text>,
+        topics -> Array<Text>,
+        everyone -> Bool,
+        actor -> Nullable<Text>,
+        collapse -> Nullable<Bytea>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     account_changes,
+    bursts,
+    duties,
     fanouts,
+    folded,
     inbox,
     inbox_changes,
     inbox_unread,
@@ -236,6 +297,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     presence_turn,
     present_users,
     revocations,
+    scheduled,
     stream_tickets,
     streams,
     subscriptions,

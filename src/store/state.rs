@@ -85,6 +85,9 @@ impl From<StateRow> for ItemState {
             read: row.read_at.is_some(),
             archived: row.archived_at.is_some(),
             deleted: row.deleted_at.is_some(),
+            seen: false,
+            snoozed_until: None,
+            due: None,
         }
     }
 }

@@ -180,7 +180,7 @@ fn id(seq: Seq) -> Uuid {
 fn state(seq: Seq, row: &Stored) -> ItemState {
     let Stored { stage, .. } = *row;
     let (read, archived, deleted) = (stage >= Stage::Read, stage >= Stage::Archived, stage == Stage::Deleted);
-    ItemState { id: id(seq), seq, read, archived, deleted }
+    ItemState { id: id(seq), seq, read, archived, deleted, seen: false, snoozed_until: None, due: None }
 }
 
 fn item(seq: Seq, row: &Stored) -> InboxItem {
@@ -206,6 +206,11 @@ fn item(seq: Seq, row: &Stored) -> InboxItem {
         expires_at: at,
         read_at: (row.stage >= Stage::Read).then_some(at),
         archived_at: (row.stage >= Stage::Archived).then_some(at),
+        seen_at: None,
+        snoozed_until: None,
+        due: None,
+        thread_key: None,
+        count: 1,
     }
 }
 
