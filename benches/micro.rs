@@ -179,7 +179,8 @@ fn publish_after_the_store_to_100(iterations: u64) {
     item.users = (0..100).map(|user| format!("user{user}").parse().unwrap()).collect();
     let rows =
         (0..100).map(|_| Some(Placed { epoch: epoch(), seq: 1042, unread: 7, decision: Decision::PLAIN })).collect();
-    let written = Written { created_at: DateTime::UNIX_EPOCH, expires_at: DateTime::UNIX_EPOCH, rows };
+    let (at, heads) = (DateTime::UNIX_EPOCH, Vec::new());
+    let written = Written { created_at: at, expires_at: at, rows, heads };
     for _ in 0..iterations {
         let mut announcements = Vec::new();
         announce(black_box(&item), &written, 1, &mut announcements);

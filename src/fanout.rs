@@ -161,7 +161,8 @@ impl From<Chunk> for Arrivals {
         Self {
             tenant: chunk.tenant,
             rows: chunk.reached.into_iter().map(arrival).collect(),
-            notification: Some(Arc::new(chunk.notification)),
+            // What is more than an item of its own is read from the log.
+            notification: chunk.is_plain.then(|| Arc::new(chunk.notification)),
         }
     }
 }

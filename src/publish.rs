@@ -45,13 +45,16 @@ pub enum Refused {
     #[error("the idempotency key was used before with another body")]
     KeyReused,
     /// Its tenant does not know one of its topics.
-    #[error("/topics/{place}: there is no topic {topic}")]
+    #[error("{pointer}: there is no topic {topic}")]
     UnknownTopic {
         /// Which one.
         topic: Topic,
-        /// Its place in the publish's list.
-        place: usize,
+        /// Its place in the body, as a JSON pointer.
+        pointer: String,
     },
+    /// It is to be delivered at a time that has passed.
+    #[error("/deliverAt: must be in the future")]
+    Past,
     /// The database does not take its values.
     #[error("the notification holds values that cannot be stored")]
     Unstorable,
@@ -244,14 +247,15 @@ impl Writer {
 fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refused> {
     let fanout = !item.audience.is_empty();
     let (label, answer) = match appended {
-        Appended::Written(written) => {
-            ("accepted", Ok(Accepted { id: item.id, recipients: written.rows.len(), fanout, repeated: false }))
+        Appended::Written(_) => {
+            ("accepted", Ok(Accepted { id: item.id, recipients: item.users.len(), fanout, repeated: false }))
         }
         Appended::Repeated { id, recipients } => {
             ("repeated", Ok(Accepted { id: *id, recipients: *recipients, fanout, repeated: *id != item.id }))
         }
         Appended::Crowded => ("refused", Err(Refused::Overloaded { retry_after: CROWDED_RETRY })),
         Appended::UnknownTopic(place) => ("refused", Err(unknown_topic(item, *place))),
+        Appended::Past => ("refused", Err(Refused::Past)),
         Appended::KeyReused => ("refused", Err(Refused::KeyReused)),
         Appended::Unstorable => ("refused", Err(Refused::Unstorable)),
     };
@@ -260,8 +264,8 @@ fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refus
 }
 
 fn unknown_topic(item: &NewNotification, place: usize) -> Refused {
-    let topic = item.audience.topics.get(place).cloned();
-    topic.map_or(Refused::Unstorable, |topic| Refused::UnknownTopic { topic, place })
+    let named = item.named_topics().nth(place);
+    named.map_or(Refused::Unstorable, |(pointer, topic)| Refused::UnknownTopic { topic: topic.clone(), pointer })
 }
 
 fn count(items: &[NewNotification], result: &'static str) {
@@ -276,6 +280,7 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
 
 /// One announcement per inbox, in the order of the seqs of each. What users share is rendered once.
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
+    announcements.extend(written.heads.iter().cloned().map(Announcement::from));
     let mut arrivals = Arrivals::of(item.id, &item.content, written.created_at, written.expires_at);
     for (key, row) in keys(item).zip(&written.rows) {
         let Some(Placed { epoch, seq, unread, decision }) = row else { continue };

@@ -51,12 +51,12 @@ create table folded (
     primary key (notification_id, tenant, user_id)
 );
 
--- How many items of a kind an inbox got since a window began.
+-- How many items of a kind an inbox got in its present window.
 create table bursts (
     tenant text collate "C" not null,
     user_id text collate "C" not null,
     kind text collate "C" not null,
-    began_at timestamptz not null,
+    ends_at timestamptz not null,
     items integer not null,
     primary key (tenant, user_id, kind)
 ) with (fillfactor = 70);

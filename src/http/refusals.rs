@@ -19,9 +19,10 @@ impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::KeyReused => Self::KeyReused,
-            Refused::UnknownTopic { topic, place } => {
-                Self::Invalid(vec![FieldError::body(format!("/topics/{place}"), format!("there is no topic {topic}"))])
+            Refused::UnknownTopic { topic, pointer } => {
+                Self::Invalid(vec![FieldError::body(pointer, format!("there is no topic {topic}"))])
             }
+            Refused::Past => Self::Invalid(vec![FieldError::body("/deliverAt", "must be in the future")]),
             Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
             Refused::Unavailable => Self::Unavailable,

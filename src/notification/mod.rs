@@ -24,6 +24,7 @@ pub use self::{
 use crate::{
     audience::{Audience, Reason},
     channel::Decision,
+    topic::Topic,
 };
 
 /// Most bytes of `kind` and `category`.
@@ -210,6 +211,14 @@ pub struct NewNotification {
 }
 
 impl NewNotification {
+    /// All topics that it names, each with its place in the body as a JSON pointer.
+    pub fn named_topics(&self) -> impl Iterator<Item = (String, &Topic)> {
+        let topics = self.audience.topics.iter().enumerate().map(|(place, topic)| (format!("/topics/{place}"), topic));
+        let due = self.timing.due.iter();
+        let escalation = due.flat_map(|due| due.steps.iter().filter(|step| step.at > due.at)).enumerate();
+        topics.chain(escalation.filter_map(|(place, step)| Some((format!("/escalation/{place}/topic"), step.topic.as_ref()?))))
+    }
+
     /// Whether it is written at once, each recipient getting an item of its own.
     pub fn is_plain(&self) -> bool {
         self.timing == Timing::default() && self.thread_key.is_none() && self.burst.is_none() && self.collapse.is_none()

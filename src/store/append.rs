@@ -21,15 +21,17 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Store, Unavailable,
-    fanouts::{self, Begun},
+    Store, Unavailable, clock,
+    fanouts::{self, Begun, Broad},
     prepared::Prepared,
+    record::{Recorded, record},
     repeat,
     schema::notifications,
+    streams::Head,
 };
 use crate::{
     channel::Decision,
-    notification::{Epoch, NewNotification, Presentation, Seq},
+    notification::{Epoch, NewNotification, Presentation, Seq, Source},
 };
 
 /// One inbox row as it was written.
@@ -52,8 +54,11 @@ pub struct Written {
     pub created_at: DateTime<Utc>,
     /// When it leaves inboxes.
     pub expires_at: DateTime<Utc>,
-    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox.
+    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox. Empty for what is
+    /// more than an item for each recipient.
     pub rows: Vec<Option<Placed>>,
+    /// Where the inboxes stand whose rows are not told here.
+    pub heads: Vec<Head>,
 }
 
 /// What became of one publish.
@@ -71,8 +76,10 @@ pub enum Appended {
     },
     /// Its idempotency key had been used with another body.
     KeyReused,
-    /// Its tenant does not know the topic at this place of its list.
+    /// Its tenant does not know the topic at this place of [`NewNotification::named_topics`].
     UnknownTopic(usize),
+    /// It was to wait for a time that has passed.
+    Past,
     /// Its tenant has as many fan-outs under way as it may.
     Crowded,
     /// The database does not take its values.
@@ -87,7 +94,7 @@ impl Store {
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
     pub async fn append(&self, items: &[NewNotification]) -> Result<Vec<Appended>, Unavailable> {
         let keep = self.shared.retention.keep.as_secs_f64();
-        let narrow = items.iter().all(|item| item.audience.is_empty());
+        let narrow = items.iter().all(|item| item.audience.is_empty() && item.is_plain());
         let outcome = if narrow {
             repeat!(self.shared, writer, conn => write_direct(conn, items, keep))
         } else {
@@ -111,7 +118,13 @@ impl Store {
     async fn answers(&self, items: &[NewNotification], outcome: Outcome) -> Result<Vec<Appended>, Unavailable> {
         let mut rows = outcome.rows.into_iter().peekable();
         let begun: HashMap<Uuid, Begun> = outcome.begun.into_iter().map(|begun| (begun.id, begun)).collect();
-        let written = |item: &_| take_written(item, &mut rows).or_else(|| begun.get(&item.id).map(Written::from));
+        let mut recorded: HashMap<Uuid, Written> =
+            outcome.recorded.into_iter().map(|one| (one.id, Written::from(one))).collect();
+        let written = |item: &NewNotification| {
+            take_written(item, &mut rows)
+                .or_else(|| recorded.remove(&item.id))
+                .or_else(|| begun.get(&item.id).map(Written::from))
+        };
         let written: Vec<Option<Written>> = items.iter().map(written).collect();
         let known: Vec<_> = items.iter().zip(&written).filter(|(_, now)| now.is_none()).map(|(item, _)| item).collect();
         let first_ones = match known.as_slice() {
@@ -155,6 +168,7 @@ impl PlacedRow {
 #[derive(Default)]
 struct Outcome {
     rows: Vec<PlacedRow>,
+    recorded: Vec<Recorded>,
     begun: Vec<Begun>,
     /// What became of items that no write was tried of.
     refused: HashMap<Uuid, Appended>,
@@ -163,7 +177,14 @@ struct Outcome {
 impl From<&Begun> for Written {
     /// A publish that names no user.
     fn from(begun: &Begun) -> Self {
-        Self { created_at: begun.created_at, expires_at: begun.expires_at, rows: Vec::new() }
+        Self { created_at: begun.created_at, expires_at: begun.expires_at, rows: Vec::new(), heads: Vec::new() }
+    }
+}
+
+impl From<Recorded> for Written {
+    fn from(recorded: Recorded) -> Self {
+        let Recorded { created_at, expires_at, heads, .. } = recorded;
+        Self { created_at, expires_at, rows: Vec::new(), heads }
     }
 }
 
@@ -171,25 +192,41 @@ impl From<&Begun> for Written {
 fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
     let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
     let placed: Vec<_> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(PlacedRow::into_placed).collect();
-    (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed })
+    (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed, heads: Vec::new() })
 }
 
 async fn write_direct(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
     Ok(Outcome { rows: write(conn, items, keep).await?, ..Outcome::default() })
 }
 
-/// Writes items of which some begin a fan-out, but for those that must not.
+/// Writes items of which some begin a fan-out, or are more than an item for each recipient, but for those that must not be.
 async fn write_all(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
     keep: f64,
     most_open: i64,
 ) -> QueryResult<Outcome> {
-    let refused = fanouts::refused(conn, items, most_open).await?;
-    let good: Vec<_> = items.iter().filter(|item| !refused.contains_key(&item.id)).cloned().collect();
-    let rows = write(conn, &good, keep).await?;
-    let begun = fanouts::begin(conn, &good).await?;
-    Ok(Outcome { rows, begun, refused })
+    let mut refused = fanouts::refused(conn, items, most_open).await?;
+    let time = clock::read(conn).await?;
+    let is_past = |item: &&NewNotification| item.source != Source::Stream && waits_for_past(item, time);
+    refused.extend(items.iter().filter(is_past).map(|item| (item.id, Appended::Past)));
+    let mut good: Vec<_> = items.iter().filter(|item| !refused.contains_key(&item.id)).cloned().collect();
+    let (mut rows, mut recorded) = (Vec::new(), Vec::new());
+    // Keys come before streams in all that is written: so one that is more takes the others along.
+    if good.iter().all(NewNotification::is_plain) {
+        rows = write(conn, &good, keep).await?;
+    } else {
+        // The durable way in may take its time: what should have been out by now is not lost for that.
+        good.iter_mut().filter(|item| waits_for_past(item, time)).for_each(|item| item.timing.deliver_at = None);
+        recorded = record(conn, &good, keep).await?;
+    }
+    let broad: Vec<_> = good.iter().filter(|item| item.timing.deliver_at.is_none()).filter_map(Broad::of).collect();
+    let begun = fanouts::begin(conn, &broad).await?;
+    Ok(Outcome { rows, recorded, begun, refused })
+}
+
+fn waits_for_past(item: &NewNotification, time: DateTime<Utc>) -> bool {
+    item.timing.deliver_at.is_some_and(|deliver_at| deliver_at <= time)
 }
 
 /// Its plan reads no table but for look-ups of one row, so that the writers' connections may keep it.
@@ -222,7 +259,7 @@ async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f6
 }
 
 /// As stored; nothing for kinds that have none.
-fn presentation(of: &Presentation) -> Option<Value> {
+pub(super) fn presentation(of: &Presentation) -> Option<Value> {
     // Plain data always serialises.
     if *of == Presentation::default() { None } else { serde_json::to_value(of).ok() }
 }

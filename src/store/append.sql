@@ -11,12 +11,12 @@ with item as (
 ), written as (
     insert into notifications (
         id, tenant, kind, category, priority, title, body, data,
-        action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision
+        action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision, created_at
     )
     select
         id, tenant, kind, category, priority, title, body, data,
         action_url, source, idempotency_key, fingerprint, recipients,
-        least(expires_at, now() + make_interval(secs => $17)), presentation, decision
+        least(expires_at, clock_time() + make_interval(secs => $17)), presentation, decision, clock_time()
     from item
     order by tenant, idempotency_key, id
     on conflict do nothing

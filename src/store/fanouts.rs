@@ -9,17 +9,15 @@ mod unreached;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryableByName,
-    dsl::now,
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, SmallInt, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub(super) use self::begin::{Begun, begin, refused};
+pub(super) use self::begin::{Begun, Broad, begin, refused};
 use self::candidates::{candidates_among, next_candidates};
 pub use self::{
     progress::FanoutProgress,
@@ -27,15 +25,16 @@ pub use self::{
 };
 use super::{
     Placed, Store, Unavailable,
+    clock::clock_time,
+    duties,
     inbox::ContentRow,
+    place::{self, Wanted},
+    put::Put,
     repeat,
     schema::{fanouts, notifications},
     streams,
 };
-use crate::{
-    channel::Decision,
-    notification::{Malformed, Published, Tenant, UserId},
-};
+use crate::notification::{Malformed, Published, Tenant, UserId};
 
 /// Most users that one chunk looks at: their streams are locked until its transaction ends.
 pub const CHUNK: usize = 500;
@@ -58,6 +57,8 @@ pub struct Chunk {
     pub tenant: Tenant,
     /// What was carried.
     pub notification: Published,
+    /// Whether it is an item of its own in each inbox, and no more than that.
+    pub is_plain: bool,
     /// The topics of the publish, as it named them.
     pub topics: Vec<String>,
     /// Who has it now, by this chunk.
@@ -138,22 +139,6 @@ struct Job {
     started_at: Option<DateTime<Utc>>,
 }
 
-#[derive(QueryableByName)]
-struct ReachedRow {
-    #[diesel(sql_type = Text)]
-    user_id: String,
-    #[diesel(sql_type = Nullable<SmallInt>)]
-    topic: Option<i16>,
-    #[diesel(sql_type = Integer)]
-    decision: i32,
-    #[diesel(sql_type = Text)]
-    epoch: String,
-    #[diesel(sql_type = BigInt)]
-    seq: i64,
-    #[diesel(sql_type = BigInt)]
-    unread: i64,
-}
-
 async fn carry_after(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Option<Chunk>> {
     // The lock comes first, in a statement of its own: the next statement then sees all that came before.
     let job: Option<Job> = fanouts::table
@@ -170,9 +155,9 @@ async fn carry_after(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<
     let topics = cargo.topics.clone().unwrap_or_default();
     let (candidates, done) =
         if expired { (Vec::new(), true) } else { next_candidates(conn, &mut job, &topics).await? };
-    let rows = deliver(conn, &job, candidates).await?;
-    note(conn, &job, rows.len(), done).await?;
-    Ok(Some(chunk(&job, cargo, rows, done)?))
+    let outcome = deliver(conn, &job, &cargo, candidates).await?;
+    note(conn, &job, outcome.put.len(), done).await?;
+    Ok(Some(chunk(&job, cargo, outcome, done)?))
 }
 
 async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> QueryResult<Option<Chunk>> {
@@ -181,38 +166,47 @@ async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> Q
     let (cargo, expired) = cargo(conn, &job).await?;
     let topics = cargo.topics.clone().unwrap_or_default();
     let candidates = if expired { Vec::new() } else { candidates_among(conn, &job, &topics, users).await? };
-    let rows = deliver(conn, &job, candidates).await?;
-    note(conn, &job, rows.len(), false).await?;
-    Ok(Some(chunk(&job, cargo, rows, false)?))
+    let outcome = deliver(conn, &job, &cargo, candidates).await?;
+    note(conn, &job, outcome.put.len(), false).await?;
+    Ok(Some(chunk(&job, cargo, outcome, false)?))
 }
 
 /// What it carries, and whether that has expired meanwhile.
 async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(ContentRow, bool)> {
     notifications::table
         .find(job.notification_id)
-        .select((ContentRow::as_select(), notifications::expires_at.le(now)))
+        .select((ContentRow::as_select(), notifications::expires_at.le(clock_time())))
         .first(conn)
         .await
 }
 
 /// Puts the notification into the inboxes of those of some users whom it is for now; several topics may have led to one.
-async fn deliver(conn: &mut AsyncPgConnection, job: &Job, mut users: Vec<String>) -> QueryResult<Vec<ReachedRow>> {
+async fn deliver(
+    conn: &mut AsyncPgConnection,
+    job: &Job,
+    cargo: &ContentRow,
+    mut users: Vec<String>,
+) -> QueryResult<place::Outcome> {
     users.retain(|user| job.actor.as_ref() != Some(user));
     users.sort_unstable();
     users.dedup();
     if users.is_empty() {
-        return Ok(Vec::new());
+        return Ok(place::Outcome::default());
+    }
+    if cargo.due_at.is_some() {
+        duties::hold(conn, job.notification_id).await?;
     }
     // The locks come first, in a statement of their own: the next one then sees who has left before, and nobody leaves
     // until the chunk is done.
     streams::lock_all(conn, &job.tenant, &users.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await?;
-    sql_query(include_str!("fanouts.sql"))
+    let wanted = sql_query(include_str!("fanouts.sql"))
         .bind::<SqlUuid, _>(job.notification_id)
         .bind::<Text, _>(&job.tenant)
         .bind::<Array<Text>, _>(&users)
         .bind::<Bool, _>(job.everyone)
         .load(conn)
-        .await
+        .await?;
+    place::place(conn, wanted).await
 }
 
 /// Writes down how far it came.
@@ -231,24 +225,18 @@ async fn note(conn: &mut AsyncPgConnection, job: &Job, reached: usize, done: boo
     .map(drop)
 }
 
-fn chunk(job: &Job, cargo: ContentRow, rows: Vec<ReachedRow>, done: bool) -> QueryResult<Chunk> {
-    let reached = |row: ReachedRow| {
-        Ok(Reached {
-            user: row.user_id.parse().map_err(unreadable)?,
-            placed: Placed {
-                epoch: row.epoch.into(),
-                seq: row.seq,
-                unread: row.unread,
-                decision: Decision::from_stored(row.decision),
-            },
-            topic: row.topic.and_then(|place| usize::try_from(place - 1).ok()),
-        })
+fn chunk(job: &Job, cargo: ContentRow, outcome: place::Outcome, done: bool) -> QueryResult<Chunk> {
+    let reached = |(wanted, put): (Wanted, Put)| Reached {
+        user: put.key.user,
+        placed: put.placed,
+        topic: wanted.topic.and_then(|place| usize::try_from(place - 1).ok()),
     };
     Ok(Chunk {
         tenant: job.tenant.parse().map_err(unreadable)?,
         topics: cargo.topics.clone().unwrap_or_default(),
+        is_plain: cargo.is_plain(),
         notification: cargo.into(),
-        reached: rows.into_iter().map(reached).collect::<QueryResult<_>>()?,
+        reached: outcome.wanted.into_iter().zip(outcome.put).map(reached).collect(),
         is_first: job.started_at.is_none(),
         is_last: done,
     })

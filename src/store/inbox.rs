@@ -120,6 +120,16 @@ pub(super) struct ContentRow {
     expires_at: DateTime<Utc>,
     /// As the publish named them; none where it named none.
     pub(super) topics: Option<Vec<String>>,
+    pub(super) due_at: Option<DateTime<Utc>>,
+    thread_key: Option<String>,
+    burst_most: Option<i16>,
+}
+
+impl ContentRow {
+    /// Whether it is an item of its own in each inbox, and no more than that.
+    pub(super) fn is_plain(&self) -> bool {
+        self.due_at.is_none() && self.thread_key.is_none() && self.burst_most.is_none()
+    }
 }
 
 #[derive(Queryable, Selectable)]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use diesel::{
     QueryableByName,
-    dsl::now,
     prelude::*,
     result::QueryResult,
     sql_query,
@@ -15,11 +14,14 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Changed, Store, Unavailable, repeat,
-    schema::{fanouts, inbox, notifications, withheld},
+    Changed, Store, Unavailable,
+    clock::clock_time,
+    put::parse_key,
+    repeat,
+    schema::{duties, fanouts, folded, inbox, notifications, withheld},
     state, streams,
 };
-use crate::notification::{Action, Malformed, Seq, UserKey};
+use crate::notification::{Action, Seq, UserKey};
 
 /// Most inbox rows that one transaction takes out, but for a publish that named more users than this: their streams stay
 /// locked until it ends. What a fan-out brought to more inboxes is taken out by several.
@@ -88,7 +90,7 @@ async fn pick(conn: &mut AsyncPgConnection, which: &str, remember: f64) -> Query
 }
 
 async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
-    let due = pick(conn, "swept_at is null and expires_at <= now() and $2 >= 0 order by expires_at", 0.0).await?;
+    let due = pick(conn, "swept_at is null and expires_at <= clock_time() and $2 >= 0 order by expires_at", 0.0).await?;
     if due.is_empty() {
         return Ok(None);
     }
@@ -105,7 +107,7 @@ async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
         return Ok(Some(swept));
     }
     swept.notifications = diesel::update(notifications::table.filter(notifications::id.eq_any(&ids)))
-        .set(notifications::swept_at.eq(now))
+        .set(notifications::swept_at.eq(clock_time()))
         .execute(conn)
         .await?;
     Ok(Some(swept))
@@ -151,11 +153,6 @@ async fn owners(conn: &mut AsyncPgConnection, due: &[Due]) -> QueryResult<Owners
     Ok(Owners { keys, more })
 }
 
-fn parse_key(tenant: &str, user: &str) -> QueryResult<UserKey> {
-    let wrong = |malformed: Malformed| diesel::result::Error::DeserializationError(Box::new(malformed));
-    Ok(UserKey { tenant: tenant.parse().map_err(wrong)?, user: user.parse().map_err(wrong)? })
-}
-
 async fn take_out(conn: &mut AsyncPgConnection, key: &UserKey, ids: &[Uuid]) -> QueryResult<Changed> {
     let stream = streams::lock(conn, key).await?;
     let seqs: Vec<Seq> = inbox::table
@@ -170,7 +167,7 @@ async fn take_out(conn: &mut AsyncPgConnection, key: &UserKey, ids: &[Uuid]) -> 
 }
 
 async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<Option<usize>> {
-    let forgotten = "swept_at is not null and swept_at < now() - make_interval(secs => $2) order by swept_at";
+    let forgotten = "swept_at is not null and swept_at < clock_time() - make_interval(secs => $2) order by swept_at";
     let mut due = pick(conn, forgotten, remember).await?;
     if due.is_empty() {
         return Ok(None);
@@ -189,6 +186,8 @@ async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<Optio
     }
     diesel::delete(fanouts::table.filter(fanouts::notification_id.eq_any(&ids))).execute(conn).await?;
     diesel::delete(withheld::table.filter(withheld::notification_id.eq_any(&ids))).execute(conn).await?;
+    diesel::delete(folded::table.filter(folded::notification_id.eq_any(&ids))).execute(conn).await?;
+    diesel::delete(duties::table.filter(duties::notification_id.eq_any(&ids))).execute(conn).await?;
     diesel::delete(notifications::table.filter(notifications::id.eq_any(&ids))).execute(conn).await.map(Some)
 }
 

@@ -240,7 +240,7 @@ diesel::table! {
         tenant -> Text,
         user_id -> Text,
         kind -> Text,
-        began_at -> Timestamptz,
+        ends_at -> Timestamptz,
         items -> Int4,
     }
 }

@@ -123,18 +123,34 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
     }
 }
 
-/// Locks the streams of users, none of them named twice, in the order of their ids. What is missing is made for those in
-/// `made` and left out for those in `known`.
+/// Locks the streams of a tenant's users, in the one order. What is missing is made for those in `made` and left out for those
+/// in `known`.
 pub(super) async fn lock_all(
     conn: &mut AsyncPgConnection,
     tenant: &str,
     made: &[&str],
     known: &[&str],
 ) -> QueryResult<()> {
+    let of_tenant = |users: &[&str]| vec![tenant; users.len()];
+    lock_these(conn, (&of_tenant(made), made), (&of_tenant(known), known)).await
+}
+
+/// Locks streams of users of several tenants, made where they are missing, in the one order.
+pub(super) async fn lock_many(conn: &mut AsyncPgConnection, streams: &[(&str, &str)]) -> QueryResult<()> {
+    let (tenants, users): (Vec<_>, Vec<_>) = streams.iter().copied().unzip();
+    lock_these(conn, (&tenants, &users), (&[], &[])).await
+}
+
+async fn lock_these(
+    conn: &mut AsyncPgConnection,
+    made: (&[&str], &[&str]),
+    known: (&[&str], &[&str]),
+) -> QueryResult<()> {
     sql_query(include_str!("lock.sql"))
-        .bind::<Text, _>(tenant)
-        .bind::<Array<Text>, _>(made)
-        .bind::<Array<Text>, _>(known)
+        .bind::<Array<Text>, _>(made.0)
+        .bind::<Array<Text>, _>(made.1)
+        .bind::<Array<Text>, _>(known.0)
+        .bind::<Array<Text>, _>(known.1)
         .execute(conn)
         .await
         .map(drop)

@@ -29,11 +29,33 @@ pub(crate) struct Begun {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
-/// Begins the fan-outs of those items that were written by this transaction.
-pub(crate) async fn begin(conn: &mut AsyncPgConnection, items: &[NewNotification]) -> QueryResult<Vec<Begun>> {
-    let broad: Vec<&NewNotification> = items.iter().filter(|item| !item.audience.is_empty()).collect();
-    let names = |item: &NewNotification| item.audience.topics.iter().map(Topic::as_str).collect::<Vec<_>>().join(" ");
-    let actor = |item: &&NewNotification| item.audience.actor.as_ref().map(UserId::as_str).map(str::to_owned);
+/// A notification that is for more than the users whom it names.
+#[derive(Debug)]
+pub(crate) struct Broad<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) topics: Vec<&'a str>,
+    pub(crate) everyone: bool,
+    pub(crate) actor: Option<&'a str>,
+}
+
+impl<'a> Broad<'a> {
+    /// None for one that is for named users alone.
+    pub(crate) fn of(item: &'a NewNotification) -> Option<Self> {
+        let audience = &item.audience;
+        (!audience.is_empty()).then(|| Self {
+            id: item.id,
+            topics: audience.topics.iter().map(Topic::as_str).collect(),
+            everyone: audience.everyone,
+            actor: audience.actor.as_ref().map(UserId::as_str),
+        })
+    }
+}
+
+/// Begins the fan-outs of those notifications that were written by this transaction.
+pub(crate) async fn begin(conn: &mut AsyncPgConnection, broad: &[Broad<'_>]) -> QueryResult<Vec<Begun>> {
+    if broad.is_empty() {
+        return Ok(Vec::new());
+    }
     // A notification of ours under this id was written by us, now or by an attempt whose answer was lost.
     sql_query(
         "with asked as (select * from unnest($1::uuid[], $2::text[], $3::bool[], $4::text[]) \
@@ -47,9 +69,9 @@ pub(crate) async fn begin(conn: &mut AsyncPgConnection, items: &[NewNotification
          returning notifications.id, notifications.created_at, notifications.expires_at",
     )
     .bind::<Array<SqlUuid>, _>(broad.iter().map(|item| item.id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(broad.iter().map(|item| names(item)).collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(broad.iter().map(|item| item.audience.everyone).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(broad.iter().map(actor).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(broad.iter().map(|item| item.topics.join(" ")).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(broad.iter().map(|item| item.everyone).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(broad.iter().map(|item| item.actor).collect::<Vec<_>>())
     .load(conn)
     .await
 }
@@ -106,7 +128,7 @@ struct Unknown {
 async fn unknown_topics(conn: &mut AsyncPgConnection, items: &[NewNotification]) -> QueryResult<HashMap<Uuid, usize>> {
     let (mut places, mut tenants, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (number, item) in items.iter().enumerate() {
-        for (place, topic) in item.audience.topics.iter().enumerate() {
+        for (place, (_, topic)) in item.named_topics().enumerate() {
             places.push((i32::try_from(number).unwrap_or(i32::MAX), i32::try_from(place).unwrap_or(i32::MAX)));
             tenants.push(item.tenant.as_str());
             names.push(topic.as_str());

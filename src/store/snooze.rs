@@ -1,0 +1,69 @@
+//! The end of snoozes: items whose time has come return to the top of their inboxes.
+
+use diesel::{
+    QueryableByName,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Text},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+
+use super::{
+    Store, Unavailable,
+    put::{self, Putting, put},
+    repeat,
+    streams::Head,
+};
+use crate::notification::Seq;
+
+/// Most items that return at once: their streams stay locked until they have.
+const ITEMS: i64 = 500;
+
+impl Store {
+    /// Ends some snoozes whose time has come: where the inboxes stand after that. None are left for this instance when there
+    /// are none: what others have locked is theirs, or has its turn later.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_snoozes(&self) -> Result<Vec<Head>, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| end_some(conn).await)).map_err(|_| Unavailable)
+    }
+}
+
+#[derive(QueryableByName)]
+struct Snoozed {
+    #[diesel(sql_type = Text)]
+    tenant: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = BigInt)]
+    seq: Seq,
+}
+
+async fn end_some(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Head>> {
+    // The streams are locked before their items, as everywhere, so what they are is looked at twice.
+    let locked: Vec<Snoozed> = sql_query(
+        "with due as (select tenant, user_id, seq from inbox where snoozed_until <= clock_time() \
+         order by snoozed_until limit $1) \
+         select due.* from due cross join lateral (select from streams as s where s.tenant = due.tenant \
+         and s.user_id = due.user_id limit 1 for update skip locked) as stream",
+    )
+    .bind::<BigInt, _>(ITEMS)
+    .load(conn)
+    .await?;
+    if locked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items: Vec<Putting> = sql_query(format!(
+        "select {} from unnest($1::text[], $2::text[], $3::bigint[]) as asked (tenant, user_id, seq) cross join lateral \
+         (select * from inbox where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and inbox.seq = asked.seq \
+         and inbox.snoozed_until <= clock_time() limit 1) as i order by i.snoozed_until",
+        put::COLUMNS
+    ))
+    .bind::<Array<Text>, _>(locked.iter().map(|item| item.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(locked.iter().map(|item| item.user_id.as_str()).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(locked.iter().map(|item| item.seq).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    put(conn, &items).await.map(put::heads)
+}
