@@ -44,6 +44,11 @@ impl Fanout {
         self.bus.announce(announcements);
     }
 
+    /// Tells where inboxes stand: what led there is read from the log.
+    pub fn tell_heads(&self, heads: Vec<Head>) {
+        self.tell(heads.into_iter().map(Announcement::from).collect());
+    }
+
     /// Tells of what one chunk of a fan-out carried: one message for all other instances.
     pub fn tell_chunk(&self, chunk: Chunk) {
         let arrivals = Arrivals::from(chunk);

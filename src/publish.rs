@@ -238,7 +238,7 @@ impl Writer {
             return;
         }
         match self.store.heads(&keys).await {
-            Ok(heads) => self.fanout.tell(heads.into_iter().map(Announcement::from).collect()),
+            Ok(heads) => self.fanout.tell_heads(heads),
             Err(Unavailable) => log::debug!("heads are left to the head check"),
         }
     }

@@ -32,7 +32,7 @@ use crate::{
     signals::Signals,
     sockets::Sockets,
     store::Store,
-    tasks::{fanouts::Carrier, heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
+    tasks::{clock, fanouts::Carrier, heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
     topics::Topics,
 };
 
@@ -144,6 +144,7 @@ impl Core {
         }
         tasks.spawn("kinds", self.registrar.clone().run(tasks.stop.clone()));
         tasks.spawn("revocations", self.revoker.clone().run(tasks.stop.clone()));
+        tasks.spawn("clock", clock::run(store.clone(), self.fanout.clone(), tasks.stop.clone()));
         tasks.spawn("retention", retention::run(store.clone(), self.fanout.clone(), sweep, tasks.stop.clone()));
         let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
         tasks.spawn("vitals", vitals.run(tasks.stop.clone()));

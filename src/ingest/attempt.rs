@@ -47,7 +47,9 @@ impl Ingest {
 
 fn refused(reason: &Refused) -> Outcome {
     match reason {
-        Refused::KeyReused | Refused::UnknownTopic { .. } | Refused::Past | Refused::Unstorable => Outcome::Refused(reason.to_string()),
+        Refused::KeyReused | Refused::UnknownTopic { .. } | Refused::Past | Refused::Unstorable => {
+            Outcome::Refused(reason.to_string())
+        }
         Refused::Overloaded { .. } | Refused::Unavailable => Outcome::Unavailable,
     }
 }

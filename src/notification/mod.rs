@@ -216,7 +216,9 @@ impl NewNotification {
         let topics = self.audience.topics.iter().enumerate().map(|(place, topic)| (format!("/topics/{place}"), topic));
         let due = self.timing.due.iter();
         let escalation = due.flat_map(|due| due.steps.iter().filter(|step| step.at > due.at)).enumerate();
-        topics.chain(escalation.filter_map(|(place, step)| Some((format!("/escalation/{place}/topic"), step.topic.as_ref()?))))
+        topics.chain(
+            escalation.filter_map(|(place, step)| Some((format!("/escalation/{place}/topic"), step.topic.as_ref()?))),
+        )
     }
 
     /// Whether it is written at once, each recipient getting an item of its own.

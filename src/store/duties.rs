@@ -1,5 +1,7 @@
 //! The table `duties`: what is due, and the steps until somebody does it or says that somebody will.
 
+mod steps;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::steps::Stepped;
 use super::schema::duties;
 use crate::notification::{Due, DueState, DueStep, NewNotification};
 

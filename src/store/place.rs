@@ -18,7 +18,10 @@ use super::{
     put::{Put, Putting, put},
     schema::withheld,
 };
-use crate::{channel::{Channel, Decision}, notification::Seq};
+use crate::{
+    channel::{Channel, Decision},
+    notification::Seq,
+};
 
 /// What a user gets of a notification.
 #[derive(Debug, Clone, QueryableByName)]
@@ -71,11 +74,7 @@ pub(super) struct Outcome {
 
 /// What users whom publishes name get of them. Streams must be locked.
 pub(super) async fn wanted(conn: &mut AsyncPgConnection, ids: &[Uuid], users: &[&str]) -> QueryResult<Vec<Wanted>> {
-    sql_query(include_str!("wanted.sql"))
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<Array<Text>, _>(users)
-        .load(conn)
-        .await
+    sql_query(include_str!("wanted.sql")).bind::<Array<SqlUuid>, _>(ids).bind::<Array<Text>, _>(users).load(conn).await
 }
 
 /// Places notifications under the locks of all the streams. Answers those that now stand on top of an inbox.
@@ -203,7 +202,8 @@ async fn known_items(
     wanted: &[Wanted],
     keys: &[Option<String>],
 ) -> QueryResult<HashMap<ItemKey, Known>> {
-    let asked: Vec<(&Wanted, &String)> = wanted.iter().zip(keys).filter_map(|(each, key)| Some((each, key.as_ref()?))).collect();
+    let asked: Vec<(&Wanted, &String)> =
+        wanted.iter().zip(keys).filter_map(|(each, key)| Some((each, key.as_ref()?))).collect();
     if asked.is_empty() {
         return Ok(HashMap::new());
     }

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
-    prelude::*,
     result::QueryResult,
     sql_query,
     sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},

@@ -118,12 +118,10 @@ async fn insert(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f
     let rows: Vec<_> = items.iter().map(Row::from).collect();
     // Plain data always serialises.
     let rows = serde_json::to_value(rows).unwrap_or_default();
-    let written: Vec<RecordedRow> = sql_query(include_str!("record.sql"))
-        .bind::<Jsonb, _>(rows)
-        .bind::<Double, _>(keep)
-        .load(conn)
-        .await?;
-    let recorded = |RecordedRow { id, created_at, expires_at }| Recorded { id, created_at, expires_at, heads: Vec::new() };
+    let written: Vec<RecordedRow> =
+        sql_query(include_str!("record.sql")).bind::<Jsonb, _>(rows).bind::<Double, _>(keep).load(conn).await?;
+    let recorded =
+        |RecordedRow { id, created_at, expires_at }| Recorded { id, created_at, expires_at, heads: Vec::new() };
     Ok(written.into_iter().map(recorded).collect())
 }
 
@@ -136,10 +134,7 @@ async fn deliver(conn: &mut AsyncPgConnection, written: &[&NewNotification]) -> 
 }
 
 /// Puts notifications into the inboxes of users, named by id, tenant and user.
-pub(super) async fn deliver_to(
-    conn: &mut AsyncPgConnection,
-    pairs: Vec<(Uuid, &str, &str)>,
-) -> QueryResult<Vec<Head>> {
+pub(super) async fn deliver_to(conn: &mut AsyncPgConnection, pairs: Vec<(Uuid, &str, &str)>) -> QueryResult<Vec<Head>> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }

@@ -90,7 +90,8 @@ async fn pick(conn: &mut AsyncPgConnection, which: &str, remember: f64) -> Query
 }
 
 async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
-    let due = pick(conn, "swept_at is null and expires_at <= clock_time() and $2 >= 0 order by expires_at", 0.0).await?;
+    let due =
+        pick(conn, "swept_at is null and expires_at <= clock_time() and $2 >= 0 order by expires_at", 0.0).await?;
     if due.is_empty() {
         return Ok(None);
     }
@@ -107,7 +108,7 @@ async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
         return Ok(Some(swept));
     }
     swept.notifications = diesel::update(notifications::table.filter(notifications::id.eq_any(&ids)))
-        .set(notifications::swept_at.eq(clock_time()))
+        .set(notifications::swept_at.eq(clock_time().nullable()))
         .execute(conn)
         .await?;
     Ok(Some(swept))

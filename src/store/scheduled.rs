@@ -2,19 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::{
-    prelude::*,
-    result::QueryResult,
-    sql_query,
-    sql_types::{BigInt},
-    upsert::excluded,
-};
+use diesel::{prelude::*, result::QueryResult, sql_query, sql_types::BigInt, upsert::excluded};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Store, Unavailable, clock,
-    duties,
+    Store, Unavailable, clock, duties,
     fanouts::{self, Broad},
     record::deliver_to,
     repeat,
@@ -62,10 +55,12 @@ pub(super) async fn wait(conn: &mut AsyncPgConnection, written: &[&NewNotificati
     }
     let is_newest = |item: &NewNotification| {
         let collapse = item.collapse.as_ref();
-        collapse.is_none_or(|hash| newest.get(&(item.tenant.as_str(), hash.as_slice())).is_some_and(|it| it.id == item.id))
+        collapse
+            .is_none_or(|hash| newest.get(&(item.tenant.as_str(), hash.as_slice())).is_some_and(|it| it.id == item.id))
     };
     give_up(conn, newest.iter().filter(|(_, item)| item.timing.deliver_at.is_none()).map(|(key, _)| *key)).await?;
-    let mut waiting: Vec<_> = written.iter().filter(|item| item.timing.deliver_at.is_some() && is_newest(item)).collect();
+    let mut waiting: Vec<_> =
+        written.iter().filter(|item| item.timing.deliver_at.is_some() && is_newest(item)).collect();
     // In one order, for rows of the same collapse key are locked.
     waiting.sort_by_key(|item| (item.tenant.clone(), item.collapse));
     let row = |item: &&&NewNotification| {
@@ -75,7 +70,12 @@ pub(super) async fn wait(conn: &mut AsyncPgConnection, written: &[&NewNotificati
             // Those without a time were left out.
             scheduled::deliver_at.eq(item.timing.deliver_at.unwrap_or_default()),
             scheduled::users.eq(item.users.iter().map(|user| user.as_str().to_owned()).collect::<Vec<_>>()),
-            scheduled::topics.eq(item.audience.topics.iter().map(|topic| topic.as_str().to_owned()).collect::<Vec<_>>()),
+            scheduled::topics.eq(item
+                .audience
+                .topics
+                .iter()
+                .map(|topic| topic.as_str().to_owned())
+                .collect::<Vec<_>>()),
             scheduled::everyone.eq(item.audience.everyone),
             scheduled::actor.eq(item.audience.actor.as_ref().map(UserId::as_str).map(str::to_owned)),
             scheduled::collapse.eq(item.collapse.map(|hash| hash.to_vec())),
@@ -156,7 +156,9 @@ async fn deliver_next(conn: &mut AsyncPgConnection) -> QueryResult<Option<Delive
     duties::wake(conn, &ids, time).await?;
     let broad: Vec<_> = due.iter().filter_map(Waiting::broad).collect();
     let begins_fanout = !fanouts::begin(conn, &broad).await?.is_empty();
-    let pairs = due.iter().flat_map(|one| one.users.iter().map(|user| (one.notification_id, one.tenant.as_str(), user.as_str())));
+    let pairs = due
+        .iter()
+        .flat_map(|one| one.users.iter().map(|user| (one.notification_id, one.tenant.as_str(), user.as_str())));
     let heads = deliver_to(conn, pairs.collect()).await?;
     Ok(Some(Delivered { publishes, heads, begins_fanout }))
 }

@@ -1,5 +1,6 @@
 //! What runs beside the requests, each task until it is told to stop.
 
+pub mod clock;
 pub mod fanouts;
 pub mod heads;
 pub mod presence;

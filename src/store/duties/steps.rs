@@ -1,0 +1,315 @@
+//! The steps of what is due, and the telling of all when it is not due any more.
+//!
+//! The state is asked for again under the lock of the row, which whoever changes it takes as well. A step that concerns many inboxes is done in several transactions.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::steps_of;
+use crate::{
+    notification::{DueState, DueStep, Seq},
+    store::{
+        Store, Unavailable, clock,
+        put::{self, COLUMNS, Putting, parse_key, put},
+        repeat,
+        schema::{duties, fanouts, notifications},
+        streams::{self, Head},
+    },
+    topic::Topic,
+};
+
+/// Most things due that one transaction goes on with.
+const DUTIES: i64 = 25;
+/// Most inboxes of each that one transaction changes: their streams stay locked until it ends.
+const INBOXES: i64 = 100;
+
+/// What was done.
+#[derive(Debug, Clone, Default)]
+pub struct Stepped {
+    /// Steps that are done with this.
+    pub steps: usize,
+    /// Where the inboxes stand that were changed.
+    pub heads: Vec<Head>,
+    /// Whether any of them goes to a topic from now on.
+    pub begins_fanout: bool,
+}
+
+impl Store {
+    /// Goes on with some of what is due and has something to be done by now; none when there is none that no other instance works
+    /// on.
+    ///
+    /// # Errors
+    /// When the database does not answer; what is done is done whole, once.
+    pub async fn step_duties(&self) -> Result<Option<Stepped>, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| step_some(conn).await)).map_err(|_| Unavailable)
+    }
+}
+
+#[derive(Debug, Queryable)]
+struct Duty {
+    id: Uuid,
+    tenant: String,
+    due_at: DateTime<Utc>,
+    state: i16,
+    steps: Value,
+    step: i16,
+    after_user: String,
+    expires_at: DateTime<Utc>,
+}
+
+/// Something due whose turn it is, and what is to be done.
+struct Turn {
+    duty: Duty,
+    steps: Vec<DueStep>,
+    /// As it is by now.
+    state: DueState,
+    /// The last of its inboxes that this transaction changes, when there may be more.
+    more_after: Option<String>,
+}
+
+async fn step_some(conn: &mut AsyncPgConnection) -> QueryResult<Option<Stepped>> {
+    let mut turns = take_turns(conn).await?;
+    if turns.is_empty() {
+        return Ok(None);
+    }
+    let holders = next_holders(conn, &mut turns).await?;
+    let mut stepped = Stepped::default();
+    for turn in turns.values().filter(|turn| turn.begins()) {
+        stepped.begins_fanout |= escalate(conn, turn).await?;
+    }
+    let streams: Vec<_> = holders.iter().map(|holder| (holder.tenant.as_str(), holder.user_id.as_str())).collect();
+    streams::lock_many(conn, &streams).await?;
+    stepped.heads = tell(conn, &turns, &holders).await?;
+    for turn in turns.values() {
+        stepped.steps += usize::from(note(conn, turn).await?);
+    }
+    Ok(Some(stepped))
+}
+
+/// Locks some that have something to be done by now.
+async fn take_turns(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<Uuid, Turn>> {
+    let time = clock::read(conn).await?;
+    let rows: Vec<Duty> = duties::table
+        .inner_join(notifications::table.on(notifications::id.eq(duties::notification_id)))
+        .filter(duties::next_at.le(time))
+        .order(duties::next_at)
+        .limit(DUTIES)
+        .select((
+            duties::notification_id,
+            duties::tenant,
+            duties::due_at,
+            duties::state,
+            duties::steps,
+            duties::step,
+            duties::after_user,
+            notifications::expires_at,
+        ))
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    let busy = lock_fanouts(conn, rows.iter().map(|duty| duty.id).collect()).await?;
+    let free = rows.into_iter().filter(|duty| !busy.contains(&duty.id));
+    Ok(free.map(|duty| (duty.id, Turn::of(duty, time))).collect())
+}
+
+/// Locks the fan-outs of what is due, which a step may go on with; answers those that are being carried this moment. A chunk waits
+/// for what is due, so nobody may wait for a chunk here.
+async fn lock_fanouts(conn: &mut AsyncPgConnection, ids: Vec<Uuid>) -> QueryResult<HashSet<Uuid>> {
+    let mine = || fanouts::table.filter(fanouts::notification_id.eq_any(&ids)).select(fanouts::notification_id);
+    let all: Vec<Uuid> = mine().load(conn).await?;
+    let mut busy: HashSet<Uuid> = all.into_iter().collect();
+    if !busy.is_empty() {
+        for locked in mine().for_update().skip_locked().load::<Uuid>(conn).await? {
+            busy.remove(&locked);
+        }
+    }
+    Ok(busy)
+}
+
+/// An inbox that has something due.
+#[derive(Debug, QueryableByName)]
+struct Holder {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    tenant: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+}
+
+impl Turn {
+    fn of(duty: Duty, time: DateTime<Utc>) -> Self {
+        let state = match DueState::from_code(duty.state) {
+            Some(state) if !state.is_open() => state,
+            // It leaves inboxes by itself: nobody is reminded any more.
+            _ if duty.expires_at <= time => DueState::Cancelled,
+            _ if duty.due_at <= time => DueState::Overdue,
+            _ => DueState::Due,
+        };
+        let steps = steps_of(duty.steps.clone());
+        Self { duty, steps, state, more_after: None }
+    }
+
+    /// Whether nothing of it was done yet.
+    fn begins(&self) -> bool {
+        self.state.is_open() && self.duty.after_user.is_empty()
+    }
+
+    /// What is to be done while it is open.
+    fn step(&self) -> Option<&DueStep> {
+        self.steps.get(usize::try_from(self.duty.step).ok()?)
+    }
+}
+
+/// Whose inboxes come next.
+async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Turn>) -> QueryResult<Vec<Holder>> {
+    let duties: Vec<&Duty> = turns.values().map(|turn| &turn.duty).collect();
+    let holders: Vec<Holder> = sql_query(
+        "select asked.id, asked.tenant, holder.user_id from unnest($1::uuid[], $2::text[], $3::text[]) \
+         as asked (id, tenant, after) cross join lateral (select user_id from inbox as i where i.notification_id = asked.id \
+         and i.tenant = asked.tenant and i.user_id > asked.after order by i.user_id limit $4) as holder \
+         order by asked.id, holder.user_id",
+    )
+    .bind::<Array<SqlUuid>, _>(duties.iter().map(|duty| duty.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(duties.iter().map(|duty| duty.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(duties.iter().map(|duty| duty.after_user.as_str()).collect::<Vec<_>>())
+    .bind::<BigInt, _>(INBOXES)
+    .load(conn)
+    .await?;
+    for of_one in holders.chunk_by(|a, b| a.id == b.id) {
+        let last = of_one.last().filter(|_| of_one.len() as i64 == INBOXES);
+        if let Some((last, turn)) = last.and_then(|last| Some((last, turns.get_mut(&last.id)?))) {
+            turn.more_after = Some(last.user_id.clone());
+        }
+    }
+    Ok(holders)
+}
+
+/// Does what a step does besides bringing the item back; answers whether a fan-out goes on.
+async fn escalate(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool> {
+    let Some(step) = turn.step() else { return Ok(false) };
+    if let Some(priority) = step.priority {
+        diesel::update(notifications::table.find(turn.duty.id))
+            .set(notifications::priority.eq(priority.rank()))
+            .execute(conn)
+            .await?;
+    }
+    let Some(topic) = &step.topic else { return Ok(false) };
+    add_topic(conn, turn.duty.id, topic).await?;
+    Ok(true)
+}
+
+/// Has a notification go to one more topic: its fan-out goes on behind the others, or begins.
+async fn add_topic(conn: &mut AsyncPgConnection, id: Uuid, topic: &Topic) -> QueryResult<()> {
+    sql_query(
+        "with named as (update notifications set topics = array_append(topics, $2) where id = $1 \
+         returning id, tenant, cardinality(topics)::smallint as stage) \
+         insert into fanouts as f (notification_id, tenant, everyone, stage) select id, tenant, false, stage from named \
+         on conflict (notification_id) do update set finished_at = null, \
+         stage = case when f.finished_at is null then f.stage else excluded.stage end, \
+         after_user = case when f.finished_at is null then f.after_user else '' end",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(topic.as_str())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+#[derive(Debug, QueryableByName)]
+struct Row {
+    #[diesel(embed)]
+    item: Putting,
+    #[diesel(sql_type = Bool)]
+    snoozed: bool,
+}
+
+/// Brings items of what is open back to the top of their inboxes, but for those that were snoozed; at those, and where it is not
+/// due any more, only notes how far it is.
+async fn tell(conn: &mut AsyncPgConnection, turns: &HashMap<Uuid, Turn>, holders: &[Holder]) -> QueryResult<Vec<Head>> {
+    let rows: Vec<Row> = sql_query(format!(
+        "select {COLUMNS}, i.snoozed_until is not null as snoozed \
+         from unnest($1::uuid[], $2::text[], $3::text[]) as asked (id, tenant, user_id) cross join lateral \
+         (select * from inbox where inbox.notification_id = asked.id and inbox.tenant = asked.tenant \
+         and inbox.user_id = asked.user_id and inbox.deleted_at is null limit 1) as i",
+    ))
+    .bind::<Array<SqlUuid>, _>(holders.iter().map(|holder| holder.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(holders.iter().map(|holder| holder.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(holders.iter().map(|holder| holder.user_id.as_str()).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    let (mut risen, mut marked) = (Vec::new(), Vec::new());
+    for Row { mut item, snoozed } in rows {
+        let Some(turn) = turns.get(&item.notification_id) else { continue };
+        let is_news = item.due_state != Some(turn.state.code());
+        item.due_state = Some(turn.state.code());
+        match (turn.state.is_open(), snoozed) {
+            (true, false) => risen.push(item),
+            _ if is_news => marked.push(item),
+            _ => {}
+        }
+    }
+    let mut heads = mark(conn, &marked).await?;
+    heads.extend(put::heads(put(conn, &risen).await?));
+    Ok(heads)
+}
+
+#[derive(QueryableByName)]
+struct Marked {
+    #[diesel(sql_type = Text)]
+    tenant: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    seq: Seq,
+}
+
+async fn mark(conn: &mut AsyncPgConnection, items: &[Putting]) -> QueryResult<Vec<Head>> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Marked> = sql_query(include_str!("../mark.sql"))
+        .bind::<Array<Text>, _>(items.iter().map(|item| item.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(items.iter().map(|item| item.user_id.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<BigInt>>, _>(items.iter().map(|item| item.seq).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(items.iter().map(|item| item.due_state).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let head =
+        |row: Marked| Ok(Head { key: parse_key(&row.tenant, &row.user_id)?, epoch: row.epoch.into(), seq: row.seq });
+    rows.into_iter().map(head).collect()
+}
+
+/// Writes down how far it came; whether a step is done.
+async fn note(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool> {
+    let row = diesel::update(duties::table.find(turn.duty.id));
+    if let Some(last) = &turn.more_after {
+        row.set(duties::after_user.eq(last)).execute(conn).await?;
+        return Ok(false);
+    }
+    let step = turn.duty.step + 1;
+    let next = turn.steps.get(usize::try_from(step).unwrap_or(usize::MAX)).filter(|_| turn.state.is_open());
+    row.set((
+        duties::state.eq(turn.state.code()),
+        duties::step.eq(step),
+        duties::next_at.eq(next.map(|step| step.at)),
+        duties::after_user.eq(""),
+    ))
+    .execute(conn)
+    .await?;
+    Ok(true)
+}
