@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     audience::Reason,
     channel::{Channel, Decision},
-    notification::{Content, InboxItem, Priority, Seq},
+    notification::{Content, DueState, InboxItem, Priority, Seq},
     topic::Topic,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item<'a> {
-    /// The notification's id (`UUIDv7`).
+    /// The item's id (`UUIDv7`): that of its notification, or of the first that became this item.
     pub id: Uuid,
     /// When it arrived, as a position in the user's log.
     pub seq: Seq,
@@ -76,10 +76,37 @@ pub struct Item<'a> {
     /// When the user archived it.
     #[schema(required)]
     pub archived_at: Option<DateTime<Utc>>,
+    /// When the user saw it.
+    #[schema(required)]
+    pub seen_at: Option<DateTime<Utc>>,
+    /// While it is away from the list, and only then: when it comes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// By when it was to be done, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub due_at: Option<DateTime<Utc>>,
+    /// With `dueAt`: how far that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub due_state: Option<DueState>,
+    /// The user who acknowledged or did it, if somebody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "agent-7")]
+    pub due_by: Option<&'a str>,
+    /// The thread that it belongs to, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "order:4711")]
+    pub thread_key: Option<&'a str>,
+    /// How many notifications have become this item, when there are several; it shows the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3)]
+    pub count: Option<i32>,
 }
 
 impl<'a> Item<'a> {
-    /// An item as it arrives: neither read nor archived.
+    /// An item as a plain publish brings it: in no state yet, with no due time and no thread.
     pub fn arriving(
         id: Uuid,
         seq: Seq,
@@ -109,15 +136,33 @@ impl<'a> Item<'a> {
             expires_at,
             read_at: None,
             archived_at: None,
+            seen_at: None,
+            snoozed_until: None,
+            due_at: None,
+            due_state: None,
+            due_by: None,
+            thread_key: None,
+            count: None,
         }
     }
 }
 
 impl<'a> From<&'a InboxItem> for Item<'a> {
     fn from(item: &'a InboxItem) -> Self {
-        let InboxItem { id, seq, content, reason, decision, created_at, expires_at, read_at, archived_at, .. } = item;
-        let arrived = Self::arriving(*id, *seq, content, reason, *decision, *created_at, *expires_at);
-        Self { read_at: *read_at, archived_at: *archived_at, ..arrived }
+        let InboxItem { id, seq, content, reason, decision, created_at, expires_at, .. } = item;
+        let due = item.due.as_ref();
+        Self {
+            read_at: item.read_at,
+            archived_at: item.archived_at,
+            seen_at: item.seen_at,
+            snoozed_until: item.snoozed_until,
+            due_at: due.map(|due| due.at),
+            due_state: due.map(|due| due.state),
+            due_by: due.and_then(|due| due.by.as_deref()),
+            thread_key: item.thread_key.as_deref(),
+            count: Some(item.count).filter(|count| *count > 1),
+            ..Self::arriving(*id, *seq, content, reason, *decision, *created_at, *expires_at)
+        }
     }
 }
 
@@ -160,7 +205,7 @@ mod tests {
                 "priority": "high", "title": "Paid", "message": null, "data": {"amount": 120},
                 "actionUrl": "/payments", "reason": "topic", "topic": "team:7", "channels": ["inbox", "toast"],
                 "icon": "wallet", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
-                "readAt": null, "archivedAt": null,
+                "readAt": null, "archivedAt": null, "seenAt": null,
             })
         );
     }

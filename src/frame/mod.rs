@@ -8,6 +8,7 @@ mod item;
 use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ pub use self::{
     item::Arrivals,
 };
 use crate::{
-    notification::{Cursor, Epoch, ItemState, Priority, Seq},
+    notification::{Cursor, DueState, Epoch, ItemState, Priority, Seq},
     topic::{Subscription, Topic},
     wire::Item,
 };
@@ -93,14 +94,21 @@ struct Counted<T> {
 /// Renders states; only the last block carries the cursor, and none when the change is not told to its end here.
 pub fn state_blocks(cursor: Option<&Cursor>, states: &[ItemState], unread: i64) -> String {
     #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
     struct State<'a> {
         ids: Vec<&'a Uuid>,
         read: bool,
         archived: bool,
         deleted: bool,
+        seen: bool,
+        snoozed_until: Option<DateTime<Utc>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_state: Option<DueState>,
         unread: i64,
     }
-    let alike = |a: &ItemState, b: &ItemState| (a.read, a.archived, a.deleted) == (b.read, b.archived, b.deleted);
+    let told = |state: &ItemState| ItemState { id: Uuid::nil(), seq: 0, ..*state };
+    let alike = |a: &ItemState, b: &ItemState| told(a) == told(b);
     let mut blocks: Vec<&[ItemState]> = Vec::new();
     for run in states.chunk_by(alike) {
         blocks.extend(run.chunks(STATE_IDS));
@@ -111,9 +119,10 @@ pub fn state_blocks(cursor: Option<&Cursor>, states: &[ItemState], unread: i64) 
         if let Some(cursor) = cursor.filter(|_| place == last) {
             let _ = writeln!(text, "id: {cursor}");
         }
-        let ItemState { read, archived, deleted, .. } = block[0];
+        let ItemState { read, archived, deleted, seen, snoozed_until, due: due_state, .. } = block[0];
         let ids = block.iter().map(|state| &state.id).collect();
-        push_event(&mut text, "state", &State { ids, read, archived, deleted, unread });
+        let state = State { ids, read, archived, deleted, seen, snoozed_until, due_state, unread };
+        push_event(&mut text, "state", &state);
     }
     text
 }

@@ -31,7 +31,7 @@ const MOST_SKIPPED: i64 = 10_000;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<'a> {
-    /// Newest first, without archived and deleted ones.
+    /// Newest first, without archived, deleted and snoozed ones.
     pub notifications: Vec<Item<'a>>,
     /// All items that match the filter; see `totalIsExact`.
     #[schema(example = 42)]

@@ -2,24 +2,30 @@
 //!
 //! Nothing here runs. The shapes of events stand here for readers of the description.
 
+use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::openapi::BadQuery;
-use crate::{frame::EndReason, notification::Priority, topic::Subscription};
+use crate::{
+    frame::EndReason,
+    notification::{DueState, Priority},
+    topic::Subscription,
+};
 
 const EXAMPLE: &str = "retry: 2381\n\nevent: hello\ndata: {\"verdict\":\"resumed\",\"cursor\":\"k3f9.1040\",\"missed\":1,\
     \"unread\":7,\"connectionId\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829304\",\"heartbeatMs\":20000}\n\n\
     id: k3f9.1040\nevent: notification\ndata: {\"id\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829305\",\"seq\":1040,\
     \"kind\":\"payment_received\",\"category\":\"payments\",\"priority\":\"high\",\"title\":\"Payment received\",\
     \"message\":null,\"data\":null,\"actionUrl\":\"/payment-history\",\"createdAt\":\"2026-11-21T09:00:00Z\",\
-    \"expiresAt\":\"2027-02-19T09:00:00Z\",\"readAt\":null,\"archivedAt\":null,\"unread\":7}\n\n\
+    \"expiresAt\":\"2027-02-19T09:00:00Z\",\"readAt\":null,\"archivedAt\":null,\"seenAt\":null,\"unread\":7}\n\n\
     event: heartbeat\ndata: {}\n\n";
 
 /// A change of state of items that are there.
 #[derive(ToSchema)]
 #[schema(as = StateEvent, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what the stream renders")]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
 pub struct State {
     /// Which items.
     ids: Vec<Uuid>,
@@ -29,6 +35,14 @@ pub struct State {
     archived: bool,
     /// Whether they are gone now.
     deleted: bool,
+    /// Whether they were seen.
+    seen: bool,
+    /// Until when they are away from the list; null when they are not.
+    #[schema(required)]
+    snoozed_until: Option<DateTime<Utc>>,
+    /// How far what they ask for is, where they do.
+    #[schema(nullable = false)]
+    due_state: Option<DueState>,
     /// All unread items.
     unread: i64,
 }

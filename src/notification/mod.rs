@@ -104,7 +104,7 @@ pub struct Published {
 /// One item of one inbox with that user's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxItem {
-    /// The notification's id (`UUIDv7`).
+    /// Its id (`UUIDv7`), for all its life: that of its notification, or of the first that became this item.
     pub id: Uuid,
     /// When it arrived, as a position in the user's log.
     pub seq: Seq,
@@ -136,8 +136,9 @@ pub struct InboxItem {
 
 /// An item's state, as the stream tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
 pub struct ItemState {
-    /// The notification.
+    /// The item.
     pub id: Uuid,
     /// When it arrived.
     pub seq: Seq,

@@ -40,7 +40,8 @@ pub struct Decided {
 }
 
 impl Store {
-    /// What was decided about a notification for a user; none when it was not for that user, or has not come there yet.
+    /// What was decided about a notification for a user, of an item that several have become about the newest; none when it
+    /// was not for that user, or has not come there yet.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -73,12 +74,18 @@ impl From<DecidedRow> for Decided {
 
 async fn decided(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<Decided>> {
     let row: Option<DecidedRow> = sql_query(
-        "select n.kind, n.category, n.priority, n.created_at, found.decision from notifications as n \
-         cross join lateral ( \
-             (select decision from inbox where notification_id = n.id and tenant = $2 and user_id = $3 limit 1) \
+        "select n.kind, n.category, n.priority, n.created_at, found.decision from ( \
+             (select notification_id, decision from inbox \
+                 where notification_id = $1 and tenant = $2 and user_id = $3 limit 1) \
              union all \
-             (select decision from withheld where notification_id = n.id and tenant = $2 and user_id = $3 limit 1) \
-         ) as found where n.id = $1 limit 1",
+             (select notification_id, decision from inbox \
+                 where item_id = $1 and tenant = $2 and user_id = $3 limit 1) \
+             union all \
+             (select notification_id, decision from withheld \
+                 where notification_id = $1 and tenant = $2 and user_id = $3 limit 1) \
+         ) as found cross join lateral ( \
+             select kind, category, priority, created_at from notifications where id = found.notification_id limit 1 \
+         ) as n limit 1",
     )
     .bind::<SqlUuid, _>(id)
     .bind::<Text, _>(key.tenant.as_str())

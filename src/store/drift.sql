@@ -8,6 +8,7 @@ cross join lateral (
     select count(*) as listed, count(*) filter (where read_at is null) as unread
     from inbox as i
     where i.tenant = asked.tenant and i.user_id = asked.user_id and archived_at is null and deleted_at is null
+        and snoozed_until is null
 ) as recount
 cross join lateral (
     select count(*) as unread from inbox_unread as u where u.tenant = asked.tenant and u.user_id = asked.user_id

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     audience::Reason,
     channel::Decision,
-    notification::{Content, Cursor, InboxItem, Priority, Published, Seq, UserKey},
+    notification::{Content, Cursor, InboxItem, ItemDue, Priority, Published, Seq, UserKey},
 };
 
 /// Most items that a list with a filter of content looks through: a rare kind in a large inbox must not cost more.
@@ -49,7 +49,7 @@ pub struct ListQuery {
 /// One page of an inbox, all of it from one snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxPage {
-    /// Newest first, without archived and deleted ones.
+    /// Newest first, without archived, deleted and snoozed ones.
     pub items: Vec<InboxItem>,
     /// All items that match the filters, whatever the page, as far as `total_is_exact` says.
     pub total: i64,
@@ -122,6 +122,7 @@ pub(super) struct ContentRow {
     pub(super) topics: Option<Vec<String>>,
     pub(super) due_at: Option<DateTime<Utc>>,
     thread_key: Option<String>,
+    due_by: Option<String>,
     burst_most: Option<i16>,
 }
 
@@ -136,8 +137,15 @@ impl ContentRow {
 #[diesel(table_name = inbox)]
 struct InboxRow {
     seq: Seq,
+    /// Its name, where it is not that of the notification.
+    item_id: Option<Uuid>,
     read_at: Option<DateTime<Utc>>,
     archived_at: Option<DateTime<Utc>>,
+    seen_at: Option<DateTime<Utc>>,
+    snoozed_until: Option<DateTime<Utc>>,
+    due_state: Option<i16>,
+    /// How many notifications have become this item; none: one.
+    folded: Option<i32>,
     decision: i32,
     reason: i16,
     /// The place of the topic that brought it, from 1.
@@ -164,9 +172,11 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
     fn from((row, mut content): (InboxRow, ContentRow)) -> Self {
         let topics = content.topics.take().unwrap_or_default();
         let topic = row.topic.and_then(|place| topics.get(usize::try_from(place - 1).ok()?));
+        let thread_key = content.thread_key.take();
+        let due = ItemDue::from_stored(content.due_at, row.due_state, content.due_by.take());
         let published = Published::from(content);
         Self {
-            id: published.id,
+            id: row.item_id.unwrap_or(published.id),
             seq: row.seq,
             content: published.content,
             reason: Reason::from_stored(row.reason, topic.map(String::as_str)),
@@ -175,11 +185,11 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
             expires_at: published.expires_at,
             read_at: row.read_at,
             archived_at: row.archived_at,
-            seen_at: None,
-            snoozed_until: None,
-            due: None,
-            thread_key: None,
-            count: 1,
+            seen_at: row.seen_at,
+            snoozed_until: row.snoozed_until,
+            due,
+            thread_key,
+            count: row.folded.unwrap_or(1),
         }
     }
 }
@@ -252,7 +262,7 @@ async fn seqs(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) ->
     }
     let listed = inbox::table
         .filter(inbox::tenant.eq(tenant).and(inbox::user_id.eq(user)))
-        .filter(inbox::archived_at.is_null().and(inbox::deleted_at.is_null()))
+        .filter(inbox::archived_at.is_null().and(inbox::deleted_at.is_null()).and(inbox::snoozed_until.is_null()))
         .filter(inbox::seq.lt(before))
         .select(inbox::seq)
         .order(inbox::seq.desc());
@@ -301,6 +311,12 @@ fn mine<'a>(key: &'a UserKey) -> _ {
         .filter(inbox::deleted_at.is_null())
 }
 
+/// An item goes by the id of its notification and, where a later one has taken the place of the first, by that of the first.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn named(id: Uuid) -> _ {
+    inbox::notification_id.eq(id).or(inbox::item_id.eq(id))
+}
+
 /// The items that arrived at these seqs, newest first.
 async fn items(conn: &mut AsyncPgConnection, key: &UserKey, seqs: &[Seq]) -> QueryResult<Vec<InboxItem>> {
     if seqs.is_empty() {
@@ -317,7 +333,7 @@ async fn items(conn: &mut AsyncPgConnection, key: &UserKey, seqs: &[Seq]) -> Que
 
 async fn item(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<InboxItem>> {
     let row: Option<(InboxRow, ContentRow)> = mine(key)
-        .filter(inbox::notification_id.eq(id))
+        .filter(named(id))
         .select((InboxRow::as_select(), ContentRow::as_select()))
         .first(conn)
         .await

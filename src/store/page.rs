@@ -18,7 +18,7 @@ use super::{account::AccountChange, append::presentation_of, streams};
 use crate::{
     audience::Reason,
     channel::Decision,
-    notification::{Content, Epoch, InboxItem, ItemState, Priority, Seq, UserKey},
+    notification::{Content, DueState, Epoch, InboxItem, ItemDue, ItemState, Priority, Seq, UserKey},
 };
 
 /// A place in a stream: after a change, or within the rows that share one.
@@ -138,13 +138,21 @@ struct PageRow {
     #[diesel(sql_type = Nullable<Bool>)]
     arrival: Option<bool>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
-    notification_id: Option<Uuid>,
+    id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     read_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     archived_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    seen_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    snoozed_until: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    due_state: Option<i16>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    folded: Option<i32>,
     #[diesel(sql_type = Nullable<SmallInt>)]
     reason: Option<i16>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -177,6 +185,12 @@ struct PageRow {
     created_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     expires_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    thread_key: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    due_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    due_by: Option<String>,
 }
 
 /// Answers all asks from one snapshot, in their order; streams that do not exist yet are made.
@@ -232,7 +246,7 @@ impl PageRow {
             let change = AccountChange::of(&name, self.subscribed?, self.muted_until)?;
             return Some(Row::Account { change, at: Position::after(at.seq) });
         }
-        let id = self.notification_id?;
+        let id = self.id?;
         if self.arrival? {
             let item = if self.deleted_at.is_some() { None } else { self.into_item(id).map(Box::new) };
             return Some(Row::Arrived { item, at: Position::after(at.seq) });
@@ -243,9 +257,9 @@ impl PageRow {
             read: self.read_at.is_some(),
             archived: self.archived_at.is_some(),
             deleted: self.deleted_at.is_some(),
-            seen: false,
-            snoozed_until: None,
-            due: None,
+            seen: self.seen_at.is_some(),
+            snoozed_until: self.snoozed_until,
+            due: self.due_state.and_then(DueState::from_code),
         };
         Some(Row::Changed { state, at })
     }
@@ -270,11 +284,11 @@ impl PageRow {
             expires_at: self.expires_at?,
             read_at: self.read_at,
             archived_at: self.archived_at,
-            seen_at: None,
-            snoozed_until: None,
-            due: None,
-            thread_key: None,
-            count: 1,
+            seen_at: self.seen_at,
+            snoozed_until: self.snoozed_until,
+            due: ItemDue::from_stored(self.due_at, self.due_state, self.due_by),
+            thread_key: self.thread_key,
+            count: self.folded.unwrap_or(1),
         })
     }
 }

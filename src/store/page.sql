@@ -5,10 +5,12 @@
 -- A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
 select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
-    change.at_seq, change.row_seq, change.arrival, change.notification_id,
-    change.read_at, change.archived_at, change.deleted_at, change.reason, n.topics[change.topic] as topic, change.decision,
+    change.at_seq, change.row_seq, change.arrival, coalesce(change.item_id, change.notification_id) as id,
+    change.read_at, change.archived_at, change.deleted_at, change.seen_at, change.snoozed_until, change.due_state,
+    change.folded, change.reason, n.topics[change.topic] as topic, change.decision,
     change.account, change.subscribed, change.muted_until,
-    n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.presentation, n.created_at, n.expires_at
+    n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.presentation, n.created_at, n.expires_at,
+    n.thread_key, n.due_at, n.due_by
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
 cross join lateral (
@@ -18,7 +20,8 @@ left join lateral (
     select * from (
         (
             select
-                seq as at_seq, seq as row_seq, true as arrival, notification_id, read_at, archived_at, deleted_at,
+                seq as at_seq, seq as row_seq, true as arrival, notification_id, item_id, read_at, archived_at, deleted_at,
+                seen_at, snoozed_until, due_state, folded,
                 reason, topic, decision, null as account, null::boolean as subscribed, null::timestamptz as muted_until
             from inbox
             where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
@@ -28,7 +31,8 @@ left join lateral (
         union all
         (
             select
-                noted.changed_seq, noted.seq, false, item.notification_id, item.read_at, item.archived_at, item.deleted_at,
+                noted.changed_seq, noted.seq, false, item.notification_id, item.item_id, item.read_at, item.archived_at,
+                item.deleted_at, item.seen_at, item.snoozed_until, item.due_state, null,
                 null, null, null, null, null, null
             from (
                 select changed_seq, seq
@@ -47,8 +51,8 @@ left join lateral (
         union all
         (
             select
-                noted.changed_seq, noted.changed_seq, false, null, null, null, null, null, null, null,
-                noted.name, subscription.topic is not null, subscription.muted_until
+                noted.changed_seq, noted.changed_seq, false, null, null, null, null, null, null, null, null, null,
+                null, null, null, noted.name, subscription.topic is not null, subscription.muted_until
             from (
                 select changed_seq, name
                 from account_changes as a

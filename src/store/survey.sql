@@ -4,7 +4,8 @@ with item as (
     (
         select seq, notification_id
         from inbox
-        where not $3 and tenant = $1 and user_id = $2 and archived_at is null and deleted_at is null and seq < $4
+        where not $3 and tenant = $1 and user_id = $2 and archived_at is null and deleted_at is null
+            and snoozed_until is null and seq < $4
         order by seq desc
         limit $5
     )

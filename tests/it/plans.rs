@@ -63,7 +63,7 @@ const STATEMENTS: [(&str, &str); 42] = [
     ("ticket", r#""stream_tickets"."hash" ="#),
     ("settings", r#"SELECT "preferences"."settings""#),
     ("changed settings", r#"INSERT INTO "preferences""#),
-    ("why", "select decision from withheld"),
+    ("why", "decision from withheld"),
     ("how a fan-out stands to a user", r#""notifications"."expires_at", "notifications"."topics""#),
     ("which of its topics the user has", r#""subscriptions"."topic" = ANY"#),
     ("topics of who came", "as joined"),

@@ -82,9 +82,18 @@ async fn a_second_tab_sees_a_read_at_once_on_another_instance() {
     let user = cluster.user("u1");
     let path = format!("/api/notifications/{}", ids[0]);
     let steps = [
-        ("read", json!({"read": true, "archived": false, "deleted": false, "unread": 1})),
-        ("unread", json!({"read": false, "archived": false, "deleted": false, "unread": 2})),
-        ("archive", json!({"read": false, "archived": true, "deleted": false, "unread": 1})),
+        (
+            "read",
+            json!({"read": true, "archived": false, "deleted": false, "seen": false, "snoozedUntil": null, "unread": 1}),
+        ),
+        (
+            "unread",
+            json!({"read": false, "archived": false, "deleted": false, "seen": false, "snoozedUntil": null, "unread": 2}),
+        ),
+        (
+            "archive",
+            json!({"read": false, "archived": true, "deleted": false, "seen": false, "snoozedUntil": null, "unread": 1}),
+        ),
     ];
     for (action, expected) in steps {
         let answer = user.touch(&format!("{path}/{action}")).await.expect(200);
