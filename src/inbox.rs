@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     fanout::Fanout,
     notification::{Action, Seq, UserKey},
-    store::{Changed, Store, Unavailable},
+    store::{Changed, NotChanged, Store, Unavailable},
 };
 
 /// Changes inboxes and tells everybody concerned; cheap to clone.
@@ -23,15 +23,15 @@ impl Inbox {
         Self { store, fanout, tracker }
     }
 
-    /// Changes one item; none when the user has no such item. A change that changes nothing takes no seq.
+    /// Changes one item. A change that changes nothing takes no seq.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Option<Changed>, Unavailable> {
+    /// As [`Store::change`].
+    pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
         let (inbox, key) = (self.clone(), key.clone());
         self.see_through(async move {
             let changed = inbox.store.change(&key, id, action).await?;
-            changed.iter().for_each(|changed| inbox.fanout.tell_change(&key, changed));
+            inbox.fanout.tell_change(&key, &changed);
             Ok(changed)
         })
         .await
@@ -67,10 +67,10 @@ impl Inbox {
 
     /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
     /// the user's other tabs.
-    async fn see_through<T: Send + 'static>(
+    async fn see_through<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, Unavailable>> + Send + 'static,
-    ) -> Result<T, Unavailable> {
-        self.tracker.spawn(work).await.unwrap_or(Err(Unavailable))
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.tracker.spawn(work).await.unwrap_or_else(|_| Err(Unavailable.into()))
     }
 }

@@ -1,4 +1,4 @@
-//! The caller's own inbox: list, look at, change. Nobody else's can be named here.
+//! The caller's own inbox: list, look at, count. Nobody else's can be named here.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -7,7 +7,6 @@ use actix_web::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     Parts,
@@ -17,8 +16,8 @@ use super::{
     query::Params,
 };
 use crate::{
-    notification::{Action, KIND_BYTES, Seq, UserKey},
-    store::{Changed, ListQuery},
+    notification::{KIND_BYTES, Seq},
+    store::ListQuery,
     wire::Item,
 };
 
@@ -52,20 +51,6 @@ pub struct Page<'a> {
     pub cursor: String,
 }
 
-/// The answer to a change of state.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Change {
-    /// All unread items, after the change.
-    #[schema(example = 6)]
-    pub unread: i64,
-    /// The stream's position after the change.
-    #[schema(example = "k3f9.1043")]
-    pub cursor: String,
-    /// The items that really changed, oldest first.
-    pub ids: Vec<Uuid>,
-}
-
 /// How many items are unread.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -73,16 +58,6 @@ pub struct UnreadCount {
     /// All unread items.
     #[schema(example = 7)]
     pub unread: i64,
-}
-
-impl From<Changed> for Change {
-    fn from(changed: Changed) -> Self {
-        Self {
-            unread: changed.unread,
-            cursor: changed.cursor.to_string(),
-            ids: changed.rows.iter().map(|row| row.id).collect(),
-        }
-    }
 }
 
 /// List the inbox.
@@ -116,52 +91,11 @@ pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
 
 /// Look at one notification.
 #[utoipa::path(get, path = "/api/notifications/{id}", tag = "inbox", operation_id = "get",
-    params(("id" = Uuid, Path, description = "The notification's id")),
+    params(("id" = uuid::Uuid, Path, description = "The notification's id")),
     responses((status = 200, body = Item, description = "The notification"), NoSuchItem))]
 pub async fn get(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let item = parts.store.item(&caller.key, id).await?.ok_or(ApiError::NoSuchItem)?;
     Ok(HttpResponse::Ok().json(Item::from(&item)))
-}
-
-/// Mark as read.
-#[utoipa::path(post, path = "/api/notifications/{id}/read", tag = "inbox", operation_id = "markRead",
-    params(("id" = Uuid, Path, description = "The notification's id")),
-    responses((status = 200, body = Change, description = "Read now"), NoSuchItem))]
-pub async fn read(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
-    change(&parts, &caller.key, id, Action::Read).await
-}
-
-/// Mark as not read.
-#[utoipa::path(post, path = "/api/notifications/{id}/unread", tag = "inbox", operation_id = "markUnread",
-    params(("id" = Uuid, Path, description = "The notification's id")),
-    responses((status = 200, body = Change, description = "Unread now"), NoSuchItem))]
-pub async fn unread(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
-    change(&parts, &caller.key, id, Action::Unread).await
-}
-
-/// Put away.
-///
-/// An archived item leaves the list and does not count as unread.
-#[utoipa::path(post, path = "/api/notifications/{id}/archive", tag = "inbox", operation_id = "archive",
-    params(("id" = Uuid, Path, description = "The notification's id")),
-    responses((status = 200, body = Change, description = "Archived now"), NoSuchItem))]
-pub async fn archive(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
-    change(&parts, &caller.key, id, Action::Archive).await
-}
-
-/// Delete.
-#[utoipa::path(delete, path = "/api/notifications/{id}", tag = "inbox", operation_id = "delete",
-    params(("id" = Uuid, Path, description = "The notification's id")),
-    responses((status = 200, body = Change, description = "Gone now"), NoSuchItem))]
-pub async fn delete(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
-    change(&parts, &caller.key, id, Action::Delete).await
-}
-
-/// Mark everything as read.
-#[utoipa::path(post, path = "/api/notifications/read-all", tag = "inbox", operation_id = "markAllRead",
-    responses((status = 200, body = Change, description = "Everything that had arrived is read")))]
-pub async fn read_all(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
-    Ok(Json(parts.inbox.read_all(&caller.key).await?.into()))
 }
 
 /// Count unread items.
@@ -169,11 +103,6 @@ pub async fn read_all(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json
     responses((status = 200, body = UnreadCount, description = "The count")))]
 pub async fn unread_count(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<UnreadCount>, ApiError> {
     Ok(Json(UnreadCount { unread: parts.store.unread(&caller.key).await? }))
-}
-
-async fn change(parts: &Parts, key: &UserKey, id: Uuid, action: Action) -> Result<Json<Change>, ApiError> {
-    let changed = parts.inbox.change(key, id, action).await?.ok_or(ApiError::NoSuchItem)?;
-    Ok(Json(changed.into()))
 }
 
 fn list_query(text: &str) -> Result<ListQuery, ApiError> {

@@ -1,7 +1,9 @@
 //! What the parts of the program refuse, as errors of the HTTP edge.
 
 use super::error::{ApiError, FieldError};
-use crate::{auth, message, preferences, publish::Refused, registrar, signals, store::Unavailable, topics};
+use crate::{
+    auth, message, preferences, publish::Refused, registrar, signals, store::NotChanged, store::Unavailable, topics,
+};
 
 impl From<message::Problems> for ApiError {
     fn from(message::Problems(problems): message::Problems) -> Self {
@@ -12,6 +14,16 @@ impl From<message::Problems> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(_: Unavailable) -> Self {
         Self::Unavailable
+    }
+}
+
+impl From<NotChanged> for ApiError {
+    fn from(refused: NotChanged) -> Self {
+        match refused {
+            NotChanged::NoSuchItem => Self::NoSuchItem,
+            NotChanged::SnoozeTime => Self::Invalid(vec![FieldError::body("/until", refused.to_string())]),
+            NotChanged::Unavailable(_) => Self::Unavailable,
+        }
     }
 }
 

@@ -231,12 +231,16 @@ impl NewNotification {
 /// What a user does to items of the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Mark as read.
+    /// Mark as read; what is read is seen.
     Read,
     /// Mark as not read.
     Unread,
+    /// Mark as seen.
+    Seen,
     /// Put away; archived items do not count as unread.
     Archive,
+    /// Put away until then; meanwhile it does not count as unread.
+    Snooze(DateTime<Utc>),
     /// Remove.
     Delete,
 }

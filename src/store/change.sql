@@ -1,22 +1,41 @@
--- Gives items of a locked stream a new state as its change $5, and moves what moves with it. Only rows of the two narrow
--- tables come and go: an item that is read or not is updated in place. They are found one by one (`limit 1`), for with many
--- items the planner would rather read all of the user's; the lock keeps their places (`ctid`) as they are.
-with before as (
-    select place, seq, changed_seq from unnest($3::bigint[]) as asked (seq) cross join lateral (
-        select i.ctid as place, i.changed_seq from inbox as i
-        where i.tenant = $1 and i.user_id = $2 and i.seq = asked.seq
+-- Does an action to those items of a locked stream that it alters, as the stream's change $5, and moves what moves with it; says by how
+-- much the counts changed. Only rows of the two narrow tables come and go: an item that is read or not is updated in place. They
+-- are found one by one (`limit 1`), for with many items the planner would rather read all of the user's; the lock keeps their
+-- places (`ctid`) as they are.
+with clock as (
+    select clock_time() as time
+), before as (
+    select place, seq, changed_seq, listed, listed and read_at is null as unread
+    from unnest($3::bigint[]) as asked (seq) cross join lateral (
+        select
+            i.ctid as place, i.changed_seq, i.read_at, i.seen_at, i.archived_at, i.snoozed_until,
+            i.archived_at is null and i.snoozed_until is null as listed
+        from inbox as i
+        where i.tenant = $1 and i.user_id = $2 and i.seq = asked.seq and i.deleted_at is null
         limit 1
     ) as found
+    where case $4
+        when 'read' then read_at is null
+        when 'unread' then read_at is not null
+        when 'seen' then seen_at is null
+        when 'archive' then archived_at is null
+        when 'snooze' then snoozed_until is distinct from $6
+        else true
+    end
 ), item as (
     update inbox set
         changed_seq = $5,
-        read_at = case $4 when 'read' then now() when 'unread' then null else read_at end,
-        archived_at = case $4 when 'archive' then now() else archived_at end,
-        deleted_at = case $4 when 'delete' then now() else deleted_at end
+        read_at = case $4 when 'read' then (select time from clock) when 'unread' then null else read_at end,
+        seen_at = case when $4 in ('read', 'seen') then coalesce(seen_at, (select time from clock)) else seen_at end,
+        archived_at = case $4 when 'archive' then (select time from clock) when 'snooze' then null else archived_at end,
+        snoozed_until = case when $4 = 'snooze' then $6 when $4 not in ('archive', 'delete') then snoozed_until end,
+        deleted_at = case $4 when 'delete' then (select time from clock) end,
+        thread_key = case when $4 <> 'delete' then thread_key end,
+        due_at = case when $4 <> 'delete' then due_at end
     where ctid = any (array(select place from before))
     returning
-        notification_id, seq, read_at, archived_at, deleted_at,
-        read_at is null and archived_at is null and deleted_at is null as unread
+        *, archived_at is null and deleted_at is null and snoozed_until is null as listed,
+        read_at is null and archived_at is null and deleted_at is null and snoozed_until is null as unread
 ), superseded as (
     delete from inbox_changes where ctid = any (array(
         select stale.ctid from before cross join lateral (
@@ -38,4 +57,9 @@ with before as (
 ), unread_again as (
     insert into inbox_unread (tenant, user_id, seq) select $1, $2, seq from item where unread on conflict do nothing
 )
-select notification_id, seq, read_at, archived_at, deleted_at from item order by seq
+select
+    coalesce(item_id, notification_id) as id, seq, read_at, archived_at, deleted_at, seen_at, snoozed_until, due_state,
+    (select count(*) filter (where unread) from item) - (select count(*) filter (where unread) from before) as unread_by,
+    (select count(*) filter (where listed) from item) - (select count(*) filter (where listed) from before) as listed_by
+from item
+order by seq

@@ -71,7 +71,7 @@ pub use retention::Swept;
 pub use roll::Roll;
 pub use rooms::Facts;
 pub use scheduled::Delivered;
-pub use state::Changed;
+pub use state::{Changed, NotChanged};
 pub use streams::Head;
 pub use subscriptions::{Joining, SubscriptionChange};
 pub use topics::{KnownTopic, MyTopic};

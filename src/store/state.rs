@@ -1,5 +1,7 @@
-//! Changes of state: read, unread, archived, deleted. Each takes the next seq under the stream's lock and stamps it
-//! on the rows that it changed.
+//! Changes of state: read, unread, seen, archived, snoozed, deleted. Each takes the next seq under the stream's lock and stamps
+//! it on the rows that it changed.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -7,20 +9,24 @@ use diesel::{
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Double, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Store, Unavailable, repeat,
+    Store, Unavailable,
+    inbox::named,
+    repeat,
     schema::{inbox, inbox_unread},
     streams::{self, Counts},
 };
-use crate::notification::{Action, Cursor, ItemState, Seq, UserKey};
+use crate::notification::{Action, Cursor, DueState, ItemState, Seq, UserKey};
 
 /// Most rows of one change: what holds a stream's lock for some tens of milliseconds.
 pub(super) const MOST_ROWS: usize = 2_000;
+/// Longest time for which an item is put away.
+const LONGEST_SNOOZE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What a change did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,20 @@ pub struct Changed {
     pub cursor: Cursor,
 }
 
+/// Why an item was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChanged {
+    /// The user has no such item, or has deleted it.
+    #[error("there is no such item")]
+    NoSuchItem,
+    /// An item is put away until a time to come, and not for longer than a year.
+    #[error("must be in the future, at most 366 days ahead")]
+    SnoozeTime,
+    /// The database does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
 impl Changed {
     /// Whether it took as many rows as one change may, so that more may be left.
     pub fn is_full(&self) -> bool {
@@ -42,14 +62,15 @@ impl Changed {
 }
 
 impl Store {
-    /// Changes one of a user's items; none when the user has no such item.
+    /// Changes one of a user's items.
     ///
     /// # Errors
-    /// When the database does not answer. A repeat is safe: it finds nothing left to change.
-    pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Option<Changed>, Unavailable> {
+    /// When the user has no such item, when it cannot be put away until then, and when the database does not answer. A
+    /// repeat is safe: it finds nothing left to change.
+    pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
         let _turn = self.shared.turn_of(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| change(conn, key, id, action).await))
-            .map_err(|_| Unavailable)
+            .map_err(|_| Unavailable)?
     }
 
     /// Marks the oldest unread items as read that arrived up to `until`, as many as one change may.
@@ -63,10 +84,10 @@ impl Store {
     }
 }
 
-#[derive(Queryable, QueryableByName)]
+#[derive(QueryableByName)]
 struct StateRow {
     #[diesel(sql_type = SqlUuid)]
-    notification_id: Uuid,
+    id: Uuid,
     #[diesel(sql_type = BigInt)]
     seq: Seq,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -75,38 +96,75 @@ struct StateRow {
     archived_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    seen_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    snoozed_until: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    due_state: Option<i16>,
+    /// By how much the whole change moves the unread count; the same in every row.
+    #[diesel(sql_type = BigInt)]
+    unread_by: i64,
+    /// The same for the number of listed items.
+    #[diesel(sql_type = BigInt)]
+    listed_by: i64,
 }
 
 impl From<StateRow> for ItemState {
     fn from(row: StateRow) -> Self {
         Self {
-            id: row.notification_id,
+            id: row.id,
             seq: row.seq,
             read: row.read_at.is_some(),
             archived: row.archived_at.is_some(),
             deleted: row.deleted_at.is_some(),
-            seen: false,
-            snoozed_until: None,
-            due: None,
+            seen: row.seen_at.is_some(),
+            snoozed_until: row.snoozed_until,
+            due: row.due_state.and_then(DueState::from_code),
         }
     }
 }
 
-async fn change(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid, action: Action) -> QueryResult<Option<Changed>> {
+async fn change(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    id: Uuid,
+    action: Action,
+) -> QueryResult<Result<Changed, NotChanged>> {
     // The lock comes first, in a statement of its own: the next statement then sees all that came before.
     let stream = streams::lock(conn, key).await?;
-    let item: Option<StateRow> = inbox::table
+    let seq: Option<Seq> = inbox::table
         .filter(inbox::tenant.eq(key.tenant.as_str()))
         .filter(inbox::user_id.eq(key.user.as_str()))
-        .filter(inbox::notification_id.eq(id))
+        .filter(named(id))
         .filter(inbox::deleted_at.is_null())
-        .select((inbox::notification_id, inbox::seq, inbox::read_at, inbox::archived_at, inbox::deleted_at))
+        .select(inbox::seq)
         .first(conn)
         .await
         .optional()?;
-    let Some(item) = item.map(ItemState::from) else { return Ok(None) };
-    let seqs = if alters(action, &item) { vec![item.seq] } else { Vec::new() };
-    stamp(conn, key, stream, &seqs, action).await.map(Some)
+    let Some(seq) = seq else { return Ok(Err(NotChanged::NoSuchItem)) };
+    if let Action::Snooze(until) = action
+        && !is_snooze_time(conn, until).await?
+    {
+        return Ok(Err(NotChanged::SnoozeTime));
+    }
+    stamp(conn, key, stream, &[seq], action).await.map(Ok)
+}
+
+async fn is_snooze_time(conn: &mut AsyncPgConnection, until: DateTime<Utc>) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Answer {
+        #[diesel(sql_type = Bool)]
+        fits: bool,
+    }
+    let answer: Answer = sql_query(
+        "select $1 > time and $1 <= time + make_interval(secs => $2) as fits from (select clock_time() as time) as clock",
+    )
+    .bind::<Timestamptz, _>(until)
+    .bind::<Double, _>(LONGEST_SNOOZE.as_secs_f64())
+    .get_result(conn)
+    .await?;
+    Ok(answer.fits)
 }
 
 async fn read_oldest(conn: &mut AsyncPgConnection, key: &UserKey, until: Seq) -> QueryResult<Changed> {
@@ -123,7 +181,7 @@ async fn read_oldest(conn: &mut AsyncPgConnection, key: &UserKey, until: Seq) ->
     stamp(conn, key, stream, &seqs, Action::Read).await
 }
 
-/// Does the action to these items of a locked stream, as its next change; the items must be there and be altered by it.
+/// Does the action to those of these items of a locked stream that it alters, as its next change.
 pub(super) async fn stamp(
     conn: &mut AsyncPgConnection,
     key: &UserKey,
@@ -131,60 +189,45 @@ pub(super) async fn stamp(
     seqs: &[Seq],
     action: Action,
 ) -> QueryResult<Changed> {
-    if seqs.is_empty() {
+    let head = stream.head + 1;
+    let rows = if seqs.is_empty() { Vec::new() } else { alter(conn, key, seqs, action, head).await? };
+    let Some(StateRow { unread_by, listed_by, .. }) = rows.as_slice().first() else {
         let cursor = Cursor { epoch: stream.epoch.into(), seq: stream.head };
         return Ok(Changed { rows: Vec::new(), unread: stream.unread, cursor });
-    }
-    let head = stream.head + 1;
-    let rows: Vec<StateRow> = sql_query(include_str!("change.sql"))
-        .bind::<Text, _>(key.tenant.as_str())
-        .bind::<Text, _>(key.user.as_str())
-        .bind::<Array<BigInt>, _>(seqs)
-        .bind::<Text, _>(word(action))
-        .bind::<BigInt, _>(head)
-        .load(conn)
-        .await?;
-    let rows: Vec<ItemState> = rows.into_iter().map(ItemState::from).collect();
-    let unread = stream.unread + rows.iter().map(|row| unread_shift(action, row)).sum::<i64>();
-    let listed = stream.listed + rows.iter().map(|row| listed_shift(action, row)).sum::<i64>();
+    };
+    let (unread, listed) = (stream.unread + unread_by, stream.listed + listed_by);
     streams::advance(conn, key, head, unread, listed).await?;
+    let rows = rows.into_iter().map(ItemState::from).collect();
     Ok(Changed { rows, unread, cursor: Cursor { epoch: stream.epoch.into(), seq: head } })
 }
 
-fn alters(action: Action, item: &ItemState) -> bool {
-    match action {
-        Action::Read => !item.read,
-        Action::Unread => item.read,
-        Action::Archive => !item.archived,
-        Action::Delete => true,
-    }
+async fn alter(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    seqs: &[Seq],
+    action: Action,
+    head: Seq,
+) -> QueryResult<Vec<StateRow>> {
+    let (word, until) = as_stored(action);
+    sql_query(include_str!("change.sql"))
+        .bind::<Text, _>(key.tenant.as_str())
+        .bind::<Text, _>(key.user.as_str())
+        .bind::<Array<BigInt>, _>(seqs)
+        .bind::<Text, _>(word)
+        .bind::<BigInt, _>(head)
+        .bind::<Nullable<Timestamptz>, _>(until)
+        .load(conn)
+        .await
 }
 
-/// As `change.sql` calls it.
-fn word(action: Action) -> &'static str {
+/// As `change.sql` calls it, and until when.
+fn as_stored(action: Action) -> (&'static str, Option<DateTime<Utc>>) {
     match action {
-        Action::Read => "read",
-        Action::Unread => "unread",
-        Action::Archive => "archive",
-        Action::Delete => "delete",
-    }
-}
-
-/// What a row that has just changed adds to the unread count.
-fn unread_shift(action: Action, row: &ItemState) -> i64 {
-    match action {
-        Action::Unread => i64::from(!row.archived),
-        Action::Read => -i64::from(!row.archived),
-        Action::Archive => -i64::from(!row.read),
-        Action::Delete => -i64::from(!row.read && !row.archived),
-    }
-}
-
-/// What a row that has just changed adds to the number of listed items.
-fn listed_shift(action: Action, row: &ItemState) -> i64 {
-    match action {
-        Action::Unread | Action::Read => 0,
-        Action::Archive => -1,
-        Action::Delete => -i64::from(!row.archived),
+        Action::Read => ("read", None),
+        Action::Unread => ("unread", None),
+        Action::Seen => ("seen", None),
+        Action::Archive => ("archive", None),
+        Action::Snooze(until) => ("snooze", Some(until)),
+        Action::Delete => ("delete", None),
     }
 }
