@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::{
     fanout::Fanout,
-    notification::{Action, Seq, UserKey},
-    store::{Changed, NotChanged, Store, Unavailable},
+    notification::{Action, Cursor, Seq, UserKey},
+    store::{Changed, Head, NotChanged, Store, Unavailable},
 };
 
 /// Changes inboxes and tells everybody concerned; cheap to clone.
@@ -32,6 +32,35 @@ impl Inbox {
         self.see_through(async move {
             let changed = inbox.store.change(&key, id, action).await?;
             inbox.fanout.tell_change(&key, &changed);
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Acknowledges or finishes what is due about an item, for all who have it.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let changed = inbox.store.settle(&key, id, action).await?;
+            inbox.fanout.tell_change(&key, &changed);
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Brings a snoozed item back now.
+    ///
+    /// # Errors
+    /// As [`Store::end_snooze`].
+    pub async fn end_snooze(&self, key: &UserKey, id: Uuid) -> Result<Changed, NotChanged> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let changed = inbox.store.end_snooze(&key, id).await?;
+            let Cursor { epoch, seq } = changed.cursor.clone();
+            inbox.fanout.tell_heads(vec![Head { key, epoch, seq }]);
             Ok(changed)
         })
         .await

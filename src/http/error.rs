@@ -56,6 +56,15 @@ pub enum ApiError {
     /// No such notification, or somebody else's: the two are not told apart.
     #[error("there is no such notification")]
     NoSuchItem,
+    /// A notification that is not due.
+    #[error("nothing about this notification is due: it has no dueAt")]
+    NotDue,
+    /// The tenant has no such publish that waits.
+    #[error("nothing that is scheduled has this id or key")]
+    NoSuchScheduled,
+    /// What waited was sent, or called off.
+    #[error("it was {0} already")]
+    NoLongerScheduled(&'static str),
     /// The tenant has no such notification, or one that goes to no topic and not to everyone.
     #[error("there is no such fan-out")]
     NoSuchFanout,
@@ -208,6 +217,9 @@ impl ApiError {
             Self::OnlyPublishers(_) => (StatusCode::FORBIDDEN, "only-publishers", "Not allowed"),
             Self::TooManySignals { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-signals", "Too many signals"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
+            Self::NotDue => (StatusCode::CONFLICT, "not-due", "Not due"),
+            Self::NoSuchScheduled => (StatusCode::NOT_FOUND, "no-such-scheduled", "Not found"),
+            Self::NoLongerScheduled(_) => (StatusCode::CONFLICT, "no-longer-scheduled", "Conflict"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),
             Self::NoSuchFanout => (StatusCode::NOT_FOUND, "no-such-fanout", "Not found"),
             Self::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "Not found"),

@@ -125,7 +125,9 @@ route_table! {
     "/api/notifications/{id}/unread"  => POST states::unread;
     "/api/notifications/{id}/seen"    => POST states::seen;
     "/api/notifications/{id}/archive" => POST states::archive;
-    "/api/notifications/{id}/snooze"  => POST states::snooze;
+    "/api/notifications/{id}/snooze"  => POST states::snooze, DELETE states::end_snooze;
+    "/api/notifications/{id}/acknowledge" => POST states::acknowledge;
+    "/api/notifications/{id}/done"    => POST states::done;
     "/api/notifications/{id}/why"     => GET settings::why;
     "/api/kinds"                      => GET kinds::list;
     "/api/kinds/{kind}"               => GET kinds::get, PUT kinds::put, DELETE kinds::delete;

@@ -37,7 +37,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     paths(
         publish::one, publish::batch, fanouts::progress,
         inbox::list, inbox::unread_count, inbox::get,
-        states::read, states::unread, states::seen, states::archive, states::snooze, states::delete, states::read_all,
+        states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze, states::acknowledge, states::done, states::delete, states::read_all,
         settings::get, settings::put, settings::patch, settings::why,
         stream_docs::stream, tickets::create, stream_docs::extend,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,
@@ -127,6 +127,9 @@ refusals! {
     NoSuchTopic { "404" "There is no such topic" }
     NoSuchTopicKind { "404" "The kind is not registered" }
     NoSuchItem { "404" "The caller has no such notification" }
+    NotDue { "409" "Nothing about this notification is due" }
+    NoSuchScheduled { "404" "Nothing that is scheduled has this id or key" }
+    NoLongerScheduled { "409" "It was sent or called off already" }
     Changed { "412" "It has changed meanwhile: get it anew" }
     NoCondition { "428" "The header `If-Match` is missing" }
     NoSuchFanout { "404" "There is no such publish, or it goes to no topic and not to everyone" }

@@ -21,6 +21,7 @@ impl From<NotChanged> for ApiError {
     fn from(refused: NotChanged) -> Self {
         match refused {
             NotChanged::NoSuchItem => Self::NoSuchItem,
+            NotChanged::NotDue => Self::NotDue,
             NotChanged::SnoozeTime => Self::Invalid(vec![FieldError::body("/until", refused.to_string())]),
             NotChanged::Unavailable(_) => Self::Unavailable,
         }

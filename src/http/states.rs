@@ -14,7 +14,7 @@ use super::{
     body::{self, Bound},
     error::{ApiError, FieldError},
     extract::{Caller, ItemId},
-    openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem},
+    openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem, NotDue},
 };
 use crate::{
     notification::{Action, UserKey},
@@ -98,6 +98,45 @@ pub async fn seen(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>
     responses((status = 200, body = Change, description = "Archived now"), NoSuchItem))]
 pub async fn archive(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
     change(&parts, &caller.key, id, Action::Archive).await
+}
+
+/// Take care of what is due.
+///
+/// It holds for all who have the notification: nobody is reminded any more, and no further step is taken. Acknowledged by somebody
+/// before, nothing changes.
+#[utoipa::path(post, path = "/api/notifications/{id}/acknowledge", tag = "inbox", operation_id = "acknowledge",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Acknowledged and read now"), NoSuchItem, NotDue))]
+pub async fn acknowledge(
+    Caller(caller): Caller,
+    ItemId(id): ItemId,
+    parts: Data<Parts>,
+) -> Result<Json<Change>, ApiError> {
+    Ok(Json(parts.inbox.settle(&caller.key, id, Action::Acknowledge).await?.into()))
+}
+
+/// Say that what is due is done.
+///
+/// It holds for all who have the notification, as acknowledging it does.
+#[utoipa::path(post, path = "/api/notifications/{id}/done", tag = "inbox", operation_id = "markDone",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Done and read now"), NoSuchItem, NotDue))]
+pub async fn done(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
+    Ok(Json(parts.inbox.settle(&caller.key, id, Action::Finish).await?.into()))
+}
+
+/// Bring back what was put away.
+///
+/// It returns to the top of the list, unread, as it would at its time.
+#[utoipa::path(delete, path = "/api/notifications/{id}/snooze", tag = "inbox", operation_id = "endSnooze",
+    params(("id" = Uuid, Path, description = "The notification's id")),
+    responses((status = 200, body = Change, description = "Back now"), NoSuchItem))]
+pub async fn end_snooze(
+    Caller(caller): Caller,
+    ItemId(id): ItemId,
+    parts: Data<Parts>,
+) -> Result<Json<Change>, ApiError> {
+    Ok(Json(parts.inbox.end_snooze(&caller.key, id).await?.into()))
 }
 
 /// Put away until a time.

@@ -243,4 +243,8 @@ pub enum Action {
     Snooze(DateTime<Utc>),
     /// Remove.
     Delete,
+    /// Take care of what is due.
+    Acknowledge,
+    /// Say that what is due is done.
+    Finish,
 }

@@ -8,7 +8,7 @@ with clock as (
     select place, seq, changed_seq, listed, listed and read_at is null as unread
     from unnest($3::bigint[]) as asked (seq) cross join lateral (
         select
-            i.ctid as place, i.changed_seq, i.read_at, i.seen_at, i.archived_at, i.snoozed_until,
+            i.ctid as place, i.changed_seq, i.read_at, i.seen_at, i.archived_at, i.snoozed_until, i.due_state,
             i.archived_at is null and i.snoozed_until is null as listed
         from inbox as i
         where i.tenant = $1 and i.user_id = $2 and i.seq = asked.seq and i.deleted_at is null
@@ -20,18 +20,25 @@ with clock as (
         when 'seen' then seen_at is null
         when 'archive' then archived_at is null
         when 'snooze' then snoozed_until is distinct from $6
+        when 'acknowledge' then due_state < 3
+        when 'done' then due_state < 4
         else true
     end
 ), item as (
     update inbox set
         changed_seq = $5,
-        read_at = case $4 when 'read' then (select time from clock) when 'unread' then null else read_at end,
-        seen_at = case when $4 in ('read', 'seen') then coalesce(seen_at, (select time from clock)) else seen_at end,
+        read_at = case
+            when $4 = 'unread' then null
+            when $4 in ('read', 'acknowledge', 'done') then coalesce(read_at, (select time from clock))
+            else read_at
+        end,
+        seen_at = case when $4 in ('read', 'seen', 'acknowledge', 'done') then coalesce(seen_at, (select time from clock)) else seen_at end,
         archived_at = case $4 when 'archive' then (select time from clock) when 'snooze' then null else archived_at end,
         snoozed_until = case when $4 = 'snooze' then $6 when $4 not in ('archive', 'delete') then snoozed_until end,
         deleted_at = case $4 when 'delete' then (select time from clock) end,
         thread_key = case when $4 <> 'delete' then thread_key end,
-        due_at = case when $4 <> 'delete' then due_at end
+        due_at = case when $4 not in ('delete', 'acknowledge', 'done') then due_at end,
+        due_state = case $4 when 'acknowledge' then 3 when 'done' then 4 else due_state end
     where ctid = any (array(select place from before))
     returning
         *, archived_at is null and deleted_at is null and snoozed_until is null as listed,

@@ -1,5 +1,6 @@
 //! The table `duties`: what is due, and the steps until somebody does it or says that somebody will.
 
+mod settle;
 mod steps;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(super) use self::settle::cancel;
 pub use self::steps::Stepped;
 use super::schema::duties;
 use crate::notification::{Due, DueState, DueStep, NewNotification};

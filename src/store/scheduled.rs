@@ -1,11 +1,14 @@
 //! The table `scheduled`: publishes that wait for their time, and their delivery when it has come.
 
+mod manage;
+
 use std::collections::{HashMap, HashSet};
 
 use diesel::{prelude::*, result::QueryResult, sql_query, sql_types::BigInt, upsert::excluded};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+pub use self::manage::{Amendment, Known, NotAmended, Scheduled};
 use super::{
     Store, Unavailable, clock, duties,
     fanouts::{self, Broad},

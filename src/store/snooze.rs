@@ -7,19 +7,30 @@ use diesel::{
     sql_types::{Array, BigInt, Text},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
 use super::{
-    Store, Unavailable,
-    put::{self, Putting, put},
-    repeat,
-    streams::Head,
+    Changed, NotChanged, Store, Unavailable,
+    put::{self, Put, Putting},
+    repeat, state,
+    streams::{self, Head},
 };
-use crate::notification::Seq;
+use crate::notification::{Cursor, DueState, ItemState, Seq, UserKey};
 
 /// Most items that return at once: their streams stay locked until they have.
 const ITEMS: i64 = 500;
 
 impl Store {
+    /// Brings an item back whose snooze is to end now; of one that is not snoozed nothing changes.
+    ///
+    /// # Errors
+    /// When the user has no such item, and when the database does not answer.
+    pub async fn end_snooze(&self, key: &UserKey, id: Uuid) -> Result<Changed, NotChanged> {
+        let _turn = self.shared.turn_of(key).await?;
+        repeat!(self.shared, conn => conn.transaction(async |conn| end_one(conn, key, id).await))
+            .map_err(|_| Unavailable)?
+    }
+
     /// Ends some snoozes whose time has come: where the inboxes stand after that. None are left for this instance when there
     /// are none: what others have locked is theirs, or has its turn later.
     ///
@@ -28,6 +39,36 @@ impl Store {
     pub async fn end_snoozes(&self) -> Result<Vec<Head>, Unavailable> {
         repeat!(self.shared, conn => conn.transaction(async |conn| end_some(conn).await)).map_err(|_| Unavailable)
     }
+}
+
+/// Ends the snooze of one item now.
+async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Result<Changed, NotChanged>> {
+    let stream = streams::lock(conn, key).await?;
+    let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
+    let items: Vec<Putting> = sql_query(format!(
+        "select {} from inbox as i where i.tenant = $1 and i.user_id = $2 and i.seq = $3 and i.snoozed_until is not null",
+        put::COLUMNS
+    ))
+    .bind::<Text, _>(key.tenant.as_str())
+    .bind::<Text, _>(key.user.as_str())
+    .bind::<BigInt, _>(seq)
+    .load(conn)
+    .await?;
+    let (Some(item), Some(Put { placed, .. })) = (items.as_slice().first(), put::put(conn, &items).await?.pop()) else {
+        return Ok(Ok(Changed::nothing(stream)));
+    };
+    let row = ItemState {
+        id: item.item_id.unwrap_or(item.notification_id),
+        seq: placed.seq,
+        read: false,
+        archived: false,
+        deleted: false,
+        seen: false,
+        snoozed_until: None,
+        due: item.due_state.and_then(DueState::from_code),
+    };
+    let cursor = Cursor { epoch: placed.epoch, seq: placed.seq };
+    Ok(Ok(Changed { rows: vec![row], unread: placed.unread, cursor }))
 }
 
 #[derive(QueryableByName)]
@@ -65,5 +106,5 @@ async fn end_some(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Head>> {
     .bind::<Array<BigInt>, _>(locked.iter().map(|item| item.seq).collect::<Vec<_>>())
     .load(conn)
     .await?;
-    put(conn, &items).await.map(put::heads)
+    put::put(conn, &items).await.map(put::heads)
 }

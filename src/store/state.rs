@@ -49,12 +49,21 @@ pub enum NotChanged {
     /// An item is put away until a time to come, and not for longer than a year.
     #[error("must be in the future, at most 366 days ahead")]
     SnoozeTime,
+    /// Nothing about the item is due.
+    #[error("there is nothing to acknowledge or to do: it has no dueAt")]
+    NotDue,
     /// The database does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
 impl Changed {
+    /// Nothing, on a stream that stands there.
+    pub(super) fn nothing(stream: Counts) -> Self {
+        let cursor = Cursor { epoch: stream.epoch.into(), seq: stream.head };
+        Self { rows: Vec::new(), unread: stream.unread, cursor }
+    }
+
     /// Whether it took as many rows as one change may, so that more may be left.
     pub fn is_full(&self) -> bool {
         self.rows.len() >= MOST_ROWS
@@ -133,22 +142,26 @@ async fn change(
 ) -> QueryResult<Result<Changed, NotChanged>> {
     // The lock comes first, in a statement of its own: the next statement then sees all that came before.
     let stream = streams::lock(conn, key).await?;
-    let seq: Option<Seq> = inbox::table
-        .filter(inbox::tenant.eq(key.tenant.as_str()))
-        .filter(inbox::user_id.eq(key.user.as_str()))
-        .filter(named(id))
-        .filter(inbox::deleted_at.is_null())
-        .select(inbox::seq)
-        .first(conn)
-        .await
-        .optional()?;
-    let Some(seq) = seq else { return Ok(Err(NotChanged::NoSuchItem)) };
+    let Some((seq, _)) = find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     if let Action::Snooze(until) = action
         && !is_snooze_time(conn, until).await?
     {
         return Ok(Err(NotChanged::SnoozeTime));
     }
     stamp(conn, key, stream, &[seq], action).await.map(Ok)
+}
+
+/// Where an item stands that the user has, and its notification.
+pub(super) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<(Seq, Uuid)>> {
+    inbox::table
+        .filter(inbox::tenant.eq(key.tenant.as_str()))
+        .filter(inbox::user_id.eq(key.user.as_str()))
+        .filter(named(id))
+        .filter(inbox::deleted_at.is_null())
+        .select((inbox::seq, inbox::notification_id))
+        .first(conn)
+        .await
+        .optional()
 }
 
 async fn is_snooze_time(conn: &mut AsyncPgConnection, until: DateTime<Utc>) -> QueryResult<bool> {
@@ -192,8 +205,7 @@ pub(super) async fn stamp(
     let head = stream.head + 1;
     let rows = if seqs.is_empty() { Vec::new() } else { alter(conn, key, seqs, action, head).await? };
     let Some(StateRow { unread_by, listed_by, .. }) = rows.as_slice().first() else {
-        let cursor = Cursor { epoch: stream.epoch.into(), seq: stream.head };
-        return Ok(Changed { rows: Vec::new(), unread: stream.unread, cursor });
+        return Ok(Changed::nothing(stream));
     };
     let (unread, listed) = (stream.unread + unread_by, stream.listed + listed_by);
     streams::advance(conn, key, head, unread, listed).await?;
@@ -229,5 +241,7 @@ fn as_stored(action: Action) -> (&'static str, Option<DateTime<Utc>>) {
         Action::Archive => ("archive", None),
         Action::Snooze(until) => ("snooze", Some(until)),
         Action::Delete => ("delete", None),
+        Action::Acknowledge => ("acknowledge", None),
+        Action::Finish => ("done", None),
     }
 }

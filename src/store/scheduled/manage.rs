@@ -1,0 +1,292 @@
+//! What a publisher sees and changes of publishes that wait.
+
+use chrono::{DateTime, Utc};
+use diesel::{dsl::sql, prelude::*, result::QueryResult, sql_types::Bool};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    notification::{Priority, Tenant},
+    store::{
+        Store, Unavailable, clock, duties, repeat,
+        schema::{notifications, scheduled},
+    },
+};
+
+/// A publish that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scheduled {
+    /// The notification's id.
+    pub id: Uuid,
+    /// When it is delivered.
+    pub deliver_at: DateTime<Utc>,
+    /// Whom it names.
+    pub users: Vec<String>,
+    /// Topics that it goes to.
+    pub topics: Vec<String>,
+    /// Whether it goes to everyone.
+    pub everyone: bool,
+    /// What it says, and the rest.
+    pub content: ScheduledContent,
+}
+
+/// What a publish that waits says.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+pub struct ScheduledContent {
+    /// What happened.
+    pub kind: String,
+    /// The group of kinds.
+    pub category: Option<String>,
+    priority: i16,
+    /// One line.
+    pub title: String,
+    /// The text below the title.
+    pub body: Option<String>,
+    /// Whatever the publisher's clients need.
+    pub data: Option<Value>,
+    /// Where a click leads.
+    pub action_url: Option<String>,
+    /// The publisher's own name for it.
+    pub idempotency_key: Option<String>,
+    /// By when it is to be done.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When it leaves inboxes.
+    pub expires_at: DateTime<Utc>,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+}
+
+impl ScheduledContent {
+    /// How much it matters.
+    pub fn priority(&self) -> Priority {
+        Priority::from_rank(self.priority)
+    }
+}
+
+/// By what a publish is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Its notification's id.
+    Id(Uuid),
+    /// The publisher's own name for it: its idempotency key.
+    Key(String),
+}
+
+/// What is to be another way; what is none stays as it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Amendment {
+    /// When it is delivered.
+    pub deliver_at: Option<DateTime<Utc>>,
+    /// How much it matters.
+    pub priority: Option<Priority>,
+    /// One line.
+    pub title: Option<String>,
+    /// The text below the title, or that there is none.
+    pub message: Option<Option<String>>,
+    /// What clients need, or that there is nothing.
+    pub data: Option<Option<Value>>,
+    /// Where a click leads, or that it leads nowhere.
+    pub action_url: Option<Option<String>>,
+    /// When it leaves inboxes.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Why a publish that waits was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAmended {
+    /// The tenant has none of that name.
+    #[error("there is none")]
+    Unknown,
+    /// Its time has come.
+    #[error("it was sent")]
+    Sent,
+    /// It was called off, or another took its place.
+    #[error("it was called off")]
+    CalledOff,
+    /// It would be delivered in the past.
+    #[error("must be in the future")]
+    Past,
+    /// It would be delivered when it is due or later.
+    #[error("must be before dueAt")]
+    AfterDue,
+    /// It would have expired when it is delivered, or be due after that.
+    #[error("must be after deliverAt and dueAt")]
+    Expired,
+    /// The database does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Store {
+    /// A tenant's publishes that wait, by their time, after the one that is given by time and id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn scheduled(
+        &self,
+        tenant: &Tenant,
+        after: Option<(DateTime<Utc>, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<Scheduled>, Unavailable> {
+        self.shared.once(async |conn| list(conn, tenant, after, limit).await).await
+    }
+
+    /// One that waits.
+    ///
+    /// # Errors
+    /// When there is none, or none any more, and when the database does not answer.
+    pub async fn scheduled_one(&self, tenant: &Tenant, known: &Known) -> Result<Scheduled, NotAmended> {
+        self.shared.once(async |conn| find(conn, tenant, known).await).await?
+    }
+
+    /// Changes one that waits.
+    ///
+    /// # Errors
+    /// When there is none, or none any more, when its times do not fit, and when the database does not answer.
+    pub async fn amend(&self, tenant: &Tenant, known: &Known, to: &Amendment) -> Result<Scheduled, NotAmended> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| amend(conn, tenant, known, to).await))
+            .map_err(|_| Unavailable)?
+    }
+
+    /// Calls off what is still to come of a publish: its delivery, or the reminders and steps of what is due about it.
+    ///
+    /// # Errors
+    /// When there is none, or nothing is to come any more, and when the database does not answer.
+    pub async fn call_off(&self, tenant: &Tenant, known: &Known) -> Result<(), NotAmended> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| call_off(conn, tenant, known).await))
+            .map_err(|_| Unavailable)?
+    }
+}
+
+type Columns = (Uuid, DateTime<Utc>, Vec<String>, Vec<String>, bool);
+
+fn scheduled_of(((id, deliver_at, users, topics, everyone), content): (Columns, ScheduledContent)) -> Scheduled {
+    Scheduled { id, deliver_at, users, topics, everyone, content }
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn columns() -> _ {
+    (scheduled::notification_id, scheduled::deliver_at, scheduled::users, scheduled::topics, scheduled::everyone)
+}
+
+async fn list(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> QueryResult<Vec<Scheduled>> {
+    let (time, id) = after.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
+    let rows: Vec<(Columns, ScheduledContent)> = scheduled::table
+        .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
+        .filter(scheduled::tenant.eq(tenant.as_str()))
+        // One range of the index; without the first condition it would be read from its beginning.
+        .filter(scheduled::deliver_at.ge(time))
+        .filter(scheduled::deliver_at.gt(time).or(scheduled::notification_id.gt(id)))
+        .order((scheduled::deliver_at, scheduled::notification_id))
+        .limit(limit)
+        .select((columns(), ScheduledContent::as_select()))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(scheduled_of).collect())
+}
+
+/// The id of what is known by its key; one that nobody has is of none.
+async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, known: &Known) -> QueryResult<Uuid> {
+    let key = match known {
+        Known::Id(id) => return Ok(*id),
+        Known::Key(key) => key,
+    };
+    let mine = notifications::table.filter(notifications::tenant.eq(tenant.as_str()));
+    let id = mine.filter(notifications::idempotency_key.eq(key)).select(notifications::id).first(conn).await;
+    Ok(id.optional()?.unwrap_or_default())
+}
+
+/// One that waits, or why there is none.
+async fn find(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    known: &Known,
+) -> QueryResult<Result<Scheduled, NotAmended>> {
+    let id = id_of(conn, tenant, known).await?;
+    let row: Option<(Columns, ScheduledContent)> = scheduled::table
+        .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
+        .filter(scheduled::notification_id.eq(id).and(scheduled::tenant.eq(tenant.as_str())))
+        .select((columns(), ScheduledContent::as_select()))
+        .first(conn)
+        .await
+        .optional()?;
+    match row {
+        Some(row) => Ok(Ok(scheduled_of(row))),
+        None => Ok(Err(fate(conn, tenant, id).await?)),
+    }
+}
+
+/// What became of one that does not wait: one that was sent was published at its time.
+async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<NotAmended> {
+    let sent: Option<bool> = notifications::table
+        .find(id)
+        .filter(notifications::tenant.eq(tenant.as_str()))
+        .select(sql::<Bool>("deliver_at is null or created_at >= deliver_at"))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(match sent {
+        Some(true) => NotAmended::Sent,
+        Some(false) => NotAmended::CalledOff,
+        None => NotAmended::Unknown,
+    })
+}
+
+async fn amend(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    known: &Known,
+    to: &Amendment,
+) -> QueryResult<Result<Scheduled, NotAmended>> {
+    let id = id_of(conn, tenant, known).await?;
+    // Locked before it is read: the clock leaves it alone from here on.
+    let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
+    mine.select(scheduled::notification_id).for_update().first::<Uuid>(conn).await.optional()?;
+    let before = match find(conn, tenant, &Known::Id(id)).await? {
+        Ok(before) => before,
+        Err(why) => return Ok(Err(why)),
+    };
+    let deliver_at = to.deliver_at.unwrap_or(before.deliver_at);
+    let expires_at = to.expires_at.unwrap_or(before.content.expires_at);
+    if to.deliver_at.is_some() && deliver_at <= clock::read(conn).await? {
+        return Ok(Err(NotAmended::Past));
+    }
+    if before.content.due_at.is_some_and(|due_at| due_at <= deliver_at) {
+        return Ok(Err(NotAmended::AfterDue));
+    }
+    if expires_at <= before.content.due_at.unwrap_or(deliver_at) {
+        return Ok(Err(NotAmended::Expired));
+    }
+    diesel::update(scheduled::table.find(id)).set(scheduled::deliver_at.eq(deliver_at)).execute(conn).await?;
+    let content = before.content;
+    diesel::update(notifications::table.find(id))
+        .set((
+            notifications::deliver_at.eq(deliver_at),
+            notifications::expires_at.eq(expires_at),
+            notifications::priority.eq(to.priority.map_or(content.priority, Priority::rank)),
+            notifications::title.eq(to.title.as_ref().unwrap_or(&content.title)),
+            notifications::body.eq(to.message.as_ref().unwrap_or(&content.body)),
+            notifications::data.eq(to.data.as_ref().unwrap_or(&content.data)),
+            notifications::action_url.eq(to.action_url.as_ref().unwrap_or(&content.action_url)),
+        ))
+        .execute(conn)
+        .await?;
+    find(conn, tenant, &Known::Id(id)).await
+}
+
+async fn call_off(conn: &mut AsyncPgConnection, tenant: &Tenant, known: &Known) -> QueryResult<Result<(), NotAmended>> {
+    let id = id_of(conn, tenant, known).await?;
+    let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
+    let waited = diesel::delete(mine).execute(conn).await? > 0;
+    if duties::cancel(conn, tenant, id).await? || waited {
+        return Ok(Ok(()));
+    }
+    Ok(Err(fate(conn, tenant, id).await?))
+}
