@@ -23,7 +23,7 @@
 //!
 //! `main, cli → app → http, ingest, tasks → connection, publish, inbox, why, topics, preferences, registrar, revoker →
 //! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, audience, topic,
-//! channel, problem, versioned, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
+//! channel, problem, versioned, local_time, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
@@ -44,6 +44,7 @@ pub mod hub;
 pub mod inbox;
 pub mod ingest;
 pub mod kinds;
+pub mod local_time;
 pub mod message;
 pub mod metrics;
 pub mod notification;
