@@ -31,8 +31,13 @@ impl Problems {
     /// Notes what is wrong at a place, if anything is.
     pub(crate) fn note(&mut self, pointer: impl Into<String>, result: Result<(), Malformed>) {
         if let Err(Malformed(detail)) = result {
-            self.0.push(Problem { pointer: pointer.into(), detail: detail.to_owned() });
+            self.add(pointer, detail);
         }
+    }
+
+    /// Notes something that is wrong.
+    pub(crate) fn add(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Problem { pointer: pointer.into(), detail: detail.into() });
     }
 
     /// All that was noted, as an error; nothing, when nothing was.

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::Instant,
@@ -34,6 +34,8 @@ pub struct Accepted {
     pub recipients: usize,
     /// Whether it goes to topics or to everyone besides, behind this answer.
     pub fanout: bool,
+    /// When it reaches inboxes, if not at once.
+    pub deliver_at: Option<DateTime<Utc>>,
     /// True when the idempotency key and the body were known already: nothing new was written.
     pub repeated: bool,
 }
@@ -245,14 +247,11 @@ impl Writer {
 }
 
 fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refused> {
-    let fanout = !item.audience.is_empty();
+    let (fanout, deliver_at) = (!item.audience.is_empty(), item.timing.deliver_at);
+    let accepted = |id, recipients| Accepted { id, recipients, fanout, deliver_at, repeated: id != item.id };
     let (label, answer) = match appended {
-        Appended::Written(_) => {
-            ("accepted", Ok(Accepted { id: item.id, recipients: item.users.len(), fanout, repeated: false }))
-        }
-        Appended::Repeated { id, recipients } => {
-            ("repeated", Ok(Accepted { id: *id, recipients: *recipients, fanout, repeated: *id != item.id }))
-        }
+        Appended::Written(_) => ("accepted", Ok(accepted(item.id, item.users.len()))),
+        Appended::Repeated { id, recipients } => ("repeated", Ok(accepted(*id, *recipients))),
         Appended::Crowded => ("refused", Err(Refused::Overloaded { retry_after: CROWDED_RETRY })),
         Appended::UnknownTopic(place) => ("refused", Err(unknown_topic(item, *place))),
         Appended::Past => ("refused", Err(Refused::Past)),

@@ -4,6 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json, Payload},
 };
+use chrono::{DateTime, Utc};
 use metrics::counter;
 use serde::Serialize;
 use serde_json::{error::Category, value::RawValue};
@@ -35,6 +36,7 @@ const KEY_ON_BATCH: ApiError =
 
 /// The answer to a publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Receipt {
     /// The notification's id.
     pub id: Uuid,
@@ -46,6 +48,9 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub fanout: bool,
+    /// When it reaches inboxes, if it waits for a time. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliver_at: Option<DateTime<Utc>>,
 }
 
 /// What became of one item of a batch.
@@ -70,7 +75,8 @@ pub struct Outcomes {
 
 impl From<&Accepted> for Receipt {
     fn from(accepted: &Accepted) -> Self {
-        Self { id: accepted.id, recipients: accepted.recipients, fanout: accepted.fanout }
+        let Accepted { id, recipients, fanout, deliver_at, .. } = *accepted;
+        Self { id, recipients, fanout, deliver_at }
     }
 }
 

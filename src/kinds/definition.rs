@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::Template;
 use crate::{
     channel::{Cause, Channel, Choices},
-    notification::{MESSAGE_CHARS, Malformed, Priority, TITLE_CHARS, word},
+    notification::{Burst, MESSAGE_CHARS, Malformed, Priority, TITLE_CHARS, word},
     problem::{Problems, escape},
 };
 
@@ -58,6 +58,10 @@ pub struct Definition {
     #[serde(skip_serializing_if = "Choices::is_empty")]
     #[schema(value_type = BTreeMap<String, bool>)]
     pub channels: Choices,
+    /// Most items of it that an inbox gets within a window; what comes beyond becomes one item. What is critical, due or on a
+    /// thread does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Burst>,
 }
 
 impl Definition {

@@ -72,9 +72,9 @@ impl Kind {
         Presentation { icon, action_label, sound }
     }
 
-    /// When a notification of now leaves inboxes, if the kind says so.
-    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
-        Utc::now().checked_add_days(Days::new(self.retention_days?.try_into().ok()?))
+    /// When a notification that matters from `begin` on leaves inboxes, if the kind says so.
+    pub fn expires_at(&self, begin: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        begin.checked_add_days(Days::new(self.retention_days?.try_into().ok()?))
     }
 
     /// The channels that it takes to users without preferences, when published in this category.

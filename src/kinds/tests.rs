@@ -17,11 +17,12 @@ fn the_shipped_file_knows_the_kinds_of_the_examples() {
     assert!(known.values().all(|kind| kind.origin == Origin::Seed && kind.category.is_some()));
     assert_eq!(known["call_escalation"].priority, Some(crate::notification::Priority::Critical));
     assert_eq!(known["system_alert"].priority, None);
+    assert_eq!(known["missed_call"].category.as_deref(), Some("missedCalls"));
 }
 
 #[test]
 fn a_file_with_errors_is_refused_with_their_keys() {
-    let wrong = |text| Seed::parse(text).unwrap_err().join("\n");
+    let wrong = |text: &str| Seed::parse(text).unwrap_err().join("\n");
     assert!(wrong("a = [").contains("line 1"));
     assert_eq!(wrong("a = 1"), r#""a": must be a table"#);
     assert!(wrong("[a]\npriority = 'urgent'").starts_with(r#""a".priority: unknown variant"#));
@@ -31,6 +32,14 @@ fn a_file_with_errors_is_refused_with_their_keys() {
     assert!(wrong("[a]\ntitleTemplate = '{{x}}'").starts_with(r#""a".titleTemplate: between"#));
     assert!(wrong("[a]\nretentionDays = 0").starts_with(r#""a".retentionDays: 1 to"#));
     assert!(wrong("[a]\nmandatory = true\nchannels.inbox = false").starts_with(r#""a".channels.inbox: a mandatory"#));
+    let burst = |text| wrong(&format!("[a]\nburst = {{ {text} }}"));
+    assert_eq!(burst("most = 0, windowSeconds = 1"), r#""a".burst.most: must be a whole number from 1 to 1000"#);
+    assert_eq!(
+        burst("most = 1, windowSeconds = 86401"),
+        r#""a".burst.windowSeconds: must be a whole number from 1 to 86400"#
+    );
+    assert!(burst("most = 40000, windowSeconds = 1").contains("1 to 1000"));
+    assert!(burst("most = 1").contains("missing field `windowSeconds`"));
     assert!(wrong("['a b']").starts_with(r#""a b": 1 to 64"#));
     assert_eq!(wrong("[a]\nicon = ' '\n[b]\nsound = ''").lines().count(), 2);
 }

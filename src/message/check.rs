@@ -2,13 +2,13 @@
 
 use std::{collections::HashSet, hash::Hash};
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    Message,
+    Message, due,
     problem::{Problem, Problems, escape},
+    times,
 };
 use crate::notification::{MESSAGE_CHARS, Malformed, TITLE_CHARS, word};
 
@@ -16,18 +16,21 @@ use crate::notification::{MESSAGE_CHARS, Malformed, TITLE_CHARS, word};
 const TOPICS: usize = 20;
 const DATA_DEPTH: usize = 32;
 const ACTION_URL_BYTES: usize = 2_048;
-const IDEMPOTENCY_KEY_BYTES: usize = 200;
-/// 2200-01-01T00:00:00Z in seconds since 1970.
-const EXPIRY_END: i64 = 7_258_118_400;
+const KEY_BYTES: usize = 200;
 
 /// Checks an idempotency key, from a body or from a header: 1 to 200 printable ASCII characters.
 ///
 /// # Errors
 /// When it is anything else.
 pub fn idempotency_key(text: &str) -> Result<(), Malformed> {
+    key(text).map_err(|_| Malformed("an idempotency key is 1 to 200 printable ASCII characters"))
+}
+
+/// The same of a publisher's other keys.
+fn key(text: &str) -> Result<(), Malformed> {
     let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if text.is_empty() || text.len() > IDEMPOTENCY_KEY_BYTES || !printable {
-        return Err(Malformed("an idempotency key is 1 to 200 printable ASCII characters"));
+    if text.is_empty() || text.len() > KEY_BYTES || !printable {
+        return Err(Malformed("1 to 200 printable ASCII characters"));
     }
     Ok(())
 }
@@ -66,8 +69,8 @@ pub(super) fn names_nobody(message: &Message) -> Result<(), Problems> {
     }
 }
 
-/// Checks all fields but the recipients.
-pub(super) fn fields(message: &Message) -> Result<(), Problems> {
+/// Checks all fields but the recipients, and settles the times.
+pub(super) fn fields(message: &mut Message) -> Result<(), Problems> {
     let mut found = Found(Vec::new());
     found.note_if("/title", message.title.as_deref(), title);
     found.note_if("/kind", message.kind.as_deref(), word);
@@ -75,11 +78,15 @@ pub(super) fn fields(message: &Message) -> Result<(), Problems> {
     found.note_if("/message", message.message.as_deref(), text);
     found.note_if("/actionUrl", message.action_url.as_deref(), action_url);
     found.note_if("/idempotencyKey", message.idempotency_key.as_deref(), idempotency_key);
-    found.note_if("/expiresAt", message.expires_at, expiry);
+    found.note_if("/threadKey", message.thread_key.as_deref(), key);
+    found.note_if("/collapseKey", message.collapse_key.as_deref(), key);
     if let Some(value) = &message.data {
         found.data(value, "/data", 0);
     }
-    if found.0.is_empty() { Ok(()) } else { Err(Problems(found.0)) }
+    let mut problems = Problems(found.0);
+    message.times = times::settle(message, &mut problems);
+    due::check(message, &mut problems);
+    problems.into_result()
 }
 
 /// Checks a kind and data that stand alone, as a signal's do.
@@ -176,13 +183,6 @@ fn action_url(text: &str) -> Result<(), Malformed> {
     let web = || Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if text.contains(odd) || !(path || web()) {
         return Err(Malformed("an http or https URL, or a path that begins with one slash"));
-    }
-    Ok(())
-}
-
-fn expiry(at: DateTime<Utc>) -> Result<(), Malformed> {
-    if at <= Utc::now() || at.timestamp() >= EXPIRY_END {
-        return Err(Malformed("a time in the future and before the year 2200"));
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Message, Problems> {
     }
     message.place = PLACE;
     message.idempotency_key.get_or_insert_with(|| key(&event.source, &event.id));
-    check::fields(&message).map_err(|inner| inner.below(PLACE))?;
+    check::fields(&mut message).map_err(|inner| inner.below(PLACE))?;
     Ok(message)
 }
 

@@ -18,12 +18,16 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
     let mut text = Vec::with_capacity(512);
     text.push(b'{');
     // What came with a later version is only written where it is used: the form of all other bodies stays as it was.
-    if let Some(actor) = &message.actor {
-        field(&mut text, "actor", |text| plain(text, actor));
-    }
+    written(&mut text, "actor", &message.actor);
     field(&mut text, "actionUrl", |text| plain(text, &message.action_url));
     field(&mut text, "category", |text| plain(text, &message.category));
+    written(&mut text, "collapseKey", &message.collapse_key);
     field(&mut text, "data", |text| value(text, message.data.as_ref().unwrap_or(&Value::Null)));
+    written(&mut text, "deliverAt", &message.deliver_at);
+    written(&mut text, "dueAt", &message.due_at);
+    if !message.escalation.is_empty() {
+        field(&mut text, "escalation", |text| list(text, &message.escalation, plain));
+    }
     if message.everyone {
         field(&mut text, "everyone", |text| plain(text, &true));
     }
@@ -31,6 +35,16 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
     field(&mut text, "kind", |text| plain(text, message.kind.as_deref().unwrap_or(DEFAULT_KIND)));
     field(&mut text, "message", |text| plain(text, &message.message));
     field(&mut text, "priority", |text| plain(text, &message.priority.unwrap_or_default()));
+    if !message.remind_before.is_empty() {
+        let mut reminders = message.remind_before.clone();
+        reminders.sort_unstable();
+        field(&mut text, "remindBefore", |text| list(text, &reminders, plain));
+    }
+    written(&mut text, "threadKey", &message.thread_key);
+    // Local times are kept as they were written, so that a later release's zones do not change what a repeat says.
+    if [message.deliver_at, message.due_at, message.expires_at].iter().flatten().any(|time| time.is_local()) {
+        field(&mut text, "timeZone", |text| plain(text, &message.time_zone));
+    }
     field(&mut text, "title", |text| plain(text, &message.title));
     if !message.topics.is_empty() {
         let mut topics: Vec<&str> = message.topics.iter().map(Topic::as_str).collect();
@@ -40,6 +54,26 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
     field(&mut text, "users", |text| list(text, &users, plain));
     text.push(b'}');
     Sha256::digest(text).into()
+}
+
+/// Hash of the collapse key and the recipients, if there is a key. Waiting publishes are stored with it, so its form is
+/// kept as well.
+pub(super) fn collapse(message: &Message) -> Option<[u8; 32]> {
+    let key = message.collapse_key.as_deref()?;
+    let mut users: Vec<&str> = message.users.iter().map(UserId::as_str).collect();
+    let mut topics: Vec<&str> = message.topics.iter().map(Topic::as_str).collect();
+    users.sort_unstable();
+    topics.sort_unstable();
+    let mut text = Vec::with_capacity(512);
+    plain(&mut text, &(key, users, topics, message.everyone));
+    Some(Sha256::digest(text).into())
+}
+
+/// A field that is only there where it is used.
+fn written<T: Serialize>(text: &mut Vec<u8>, name: &str, value: &Option<T>) {
+    if let Some(value) = value {
+        field(text, name, |text| plain(text, value));
+    }
 }
 
 fn field(text: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
@@ -99,5 +133,13 @@ mod tests {
             hash(&serde_json::json!({"users": ["u1"], "title": "t"})),
             "4cfc9526daee8599d9fd7a46d509e2a9480eb1c66c00675c0358ada6a3b75df2"
         );
+        let timed = serde_json::json!({
+            "users": ["u1"], "title": "t", "deliverAt": "2027-01-02T03:04:05.5+01:00", "dueAt": "2027-03-29T12:00",
+            "timeZone": "Europe/Berlin", "remindBefore": [60, 3600], "threadKey": "t", "collapseKey": "c",
+            "escalation": [{"after": 5}, {"after": 9, "topic": "team:7", "priority": "high"}],
+        });
+        assert_eq!(hash(&timed), "7b63f32ccdb6efb5755d22a156a8828313347242ffae349c4ce7dbb3562190e7");
+        let message: Message = serde_json::from_value(timed).unwrap();
+        assert_eq!(hex::encode(collapse(&message).unwrap()), "");
     }
 }

@@ -5,19 +5,22 @@
 mod check;
 mod cloud_event;
 mod compose;
+mod due;
 mod fingerprint;
 mod problem;
 mod signal;
+mod times;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::times::Times;
 pub use self::{
     check::idempotency_key,
+    due::Escalation,
     signal::{FRAMING_BYTES, NewSignal, SignalMessage, parse as parse_signal, parse_for as parse_signal_for},
 };
 pub use crate::problem::{Problem, Problems};
@@ -25,6 +28,7 @@ use crate::{
     audience::Audience,
     config::PublishSettings,
     kinds::Kinds,
+    local_time::WrittenTime,
     notification::{Content, NewNotification, Priority, Source, Tenant, Timing, UserId},
     topic::Topic,
 };
@@ -66,8 +70,39 @@ pub struct Message {
     /// The publisher's own name for this publish: 1 to 200 printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]
     idempotency_key: Option<String>,
-    /// When it leaves inboxes: in the future and before the year 2200.
-    expires_at: Option<DateTime<Utc>>,
+    /// When it is delivered; at once when absent. RFC 3339 with an offset, or a local time such as `2027-03-01T08:30` beside
+    /// `timeZone`; in the future, at most 1,830 days ahead, before `dueAt` and `expiresAt`.
+    #[schema(value_type = Option<String>, example = "2027-03-01T08:30:00+01:00")]
+    deliver_at: Option<WrittenTime>,
+    /// By when something is to be done; written like `deliverAt`. At most 366 days ago and before the year 2200. Not with `everyone`
+    /// or `threadKey`.
+    #[schema(value_type = Option<String>, example = "2027-03-01T14:00:00+01:00")]
+    due_at: Option<WrittenTime>,
+    /// When it leaves inboxes; written like `deliverAt`. In the future, after `dueAt` and before the year 2200.
+    #[schema(value_type = Option<String>, example = "2027-03-02T00:00:00+01:00")]
+    expires_at: Option<WrittenTime>,
+    /// The IANA time zone of the times that have no offset.
+    #[schema(example = "Europe/Berlin")]
+    time_zone: Option<String>,
+    /// How many seconds before `dueAt` to remind: at most 5, from 1 to 2,592,000 each, none twice.
+    #[serde(default)]
+    #[schema(max_items = 5, example = json!([3600, 600]))]
+    remind_before: Vec<i64>,
+    /// What happens after `dueAt` until it is done: at most 10 steps in the order of their times.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    escalation: Vec<Escalation>,
+    /// A later notification with the same key takes the place of this one in an inbox that has it, unread, instead of adding an item:
+    /// 1 to 200 printable ASCII characters.
+    #[schema(min_length = 1, max_length = 200)]
+    thread_key: Option<String>,
+    /// A publish that still waits for its `deliverAt`, with the same key and recipients, is given up for this one: 1 to 200
+    /// printable ASCII characters.
+    #[schema(min_length = 1, max_length = 200)]
+    collapse_key: Option<String>,
+    /// The times above as instants.
+    #[serde(skip)]
+    times: Times,
     /// Where in the body it stood, as a JSON pointer.
     #[serde(skip)]
     place: &'static str,
@@ -119,7 +154,7 @@ fn read(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
         return Err(Problems::one("", "must be a JSON object"));
     }
     match problem::deserialize::<Message>(bytes) {
-        Ok(message) => check::fields(&message).map(|()| message),
+        Ok(mut message) => check::fields(&mut message).map(|()| message),
         // `specversion` is no field of a message, so an event always comes by here and others rarely do.
         Err(_) if cloud_event::is_one(bytes) => cloud_event::read(bytes),
         Err(problems) => Err(problems),
@@ -137,7 +172,8 @@ impl Message {
     /// [`idempotency_key`] or made it itself.
     ///
     /// # Errors
-    /// When it has no title, or its kind's templates make texts of it that are out of bounds.
+    /// When it has no title, its kind's templates make texts of it that are out of bounds, or its escalation leads
+    /// nowhere.
     pub fn into_new(
         self,
         tenant: Tenant,
@@ -145,13 +181,16 @@ impl Message {
         default_key: Option<String>,
         kinds: &Kinds,
     ) -> Result<NewNotification, Problems> {
-        let fingerprint = fingerprint::of(&self);
+        let (fingerprint, collapse) = (fingerprint::of(&self), fingerprint::collapse(&self));
         let name = self.kind.as_deref().unwrap_or(DEFAULT_KIND);
         let kind = kinds.of(&tenant, name);
         let texts = compose::texts(&self, name, &kind).map_err(|problems| problems.below(self.place))?;
+        let priority = self.priority.or(kind.priority).unwrap_or_default();
+        due::check_course(&self, priority).map_err(|problems| problems.below(self.place))?;
+        let Times { deliver_at, due_at, expires_at } = self.times;
         let content = Content {
             category: self.category.or_else(|| kind.category.clone()),
-            priority: self.priority.or(kind.priority).unwrap_or_default(),
+            priority,
             kind: self.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned()),
             title: texts.title,
             message: texts.message,
@@ -159,6 +198,8 @@ impl Message {
             action_url: self.action_url,
             presentation: kind.presentation(),
         };
+        // What must be seen, or has an item of its own to keep, is never folded into another.
+        let apart = priority == Priority::Critical || due_at.is_some() || self.thread_key.is_some();
         Ok(NewNotification {
             id: Uuid::now_v7(),
             tenant,
@@ -168,12 +209,12 @@ impl Message {
             content: Arc::new(content),
             idempotency_key: self.idempotency_key.or(default_key),
             fingerprint,
-            expires_at: self.expires_at.or_else(|| kind.expires_at()),
+            expires_at: expires_at.or_else(|| kind.expires_at(self.times.begin())),
+            timing: Timing { deliver_at, due: due_at.map(|at| due::due(at, &self.remind_before, self.escalation)) },
+            thread_key: self.thread_key,
+            burst: kind.burst.filter(|_| !apart),
+            collapse,
             source,
-            timing: Timing::default(),
-            thread_key: None,
-            burst: None,
-            collapse: None,
         })
     }
 }

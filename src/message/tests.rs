@@ -1,3 +1,5 @@
+mod timing;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +20,8 @@ fn limits() -> PublishSettings {
 /// Knows one kind, whose texts are templates.
 fn kinds() -> Kinds {
     let seed = "[made]\ncategory = 'c'\npriority = 'high'\nicon = 'i'\nretentionDays = 2\n\
-                titleTemplate = 'Hi {{data.name}}'\nmessageTemplate = '{{category}}{{data.text}}'";
+                titleTemplate = 'Hi {{data.name}}'\nmessageTemplate = '{{category}}{{data.text}}'\n\
+                burst = { most = 3, windowSeconds = 60 }";
     Kinds::new(Seed::parse(seed).unwrap())
 }
 
@@ -76,7 +79,8 @@ fn every_broken_bound_is_named_by_its_place() {
         ("topics", (0..21).map(|number| format!("t{number}")).collect::<Value>(), "/topics"),
         ("everyone", "yes".into(), "/everyone"),
         ("actor", "".into(), "/actor"),
-        ("deliverAt", "2199-01-01T00:00:00Z".into(), "/deliverAt"),
+        ("threadKey", "".into(), "/threadKey"),
+        ("collapseKey", "x".repeat(201).into(), "/collapseKey"),
     ];
     for (field, value, pointer) in cases {
         assert_eq!(pointers(read_one(&body(field, value.clone()))), [pointer], "{field}: {value}");
@@ -97,6 +101,8 @@ fn bodies_at_the_bounds_are_taken() {
         ("kind", "x".repeat(64).into()),
         ("expiresAt", "2199-12-31T23:59:59Z".into()),
         ("idempotencyKey", "x".repeat(200).into()),
+        ("threadKey", "x".repeat(200).into()),
+        ("collapseKey", "~ ".into()),
         ("category", Value::Null),
     ] {
         assert_eq!(pointers(read_one(&body(field, value))), [""; 0], "{field}");

@@ -2,6 +2,7 @@
 //!
 //! Everything here is parsed once at an edge and trusted afterwards; nothing here does IO.
 
+mod amendment;
 mod cursor;
 mod priority;
 mod timing;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::user::as_text;
 pub use self::{
+    amendment::Amendment,
     cursor::{CURSOR_BYTES, Cursor, Epoch, Seq},
     priority::Priority,
     timing::{Burst, Due, DueState, DueStep, ItemDue, Timing},

@@ -1,7 +1,7 @@
 //! When a notification reaches inboxes, when what it asks for is due, and what becomes one item.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::Priority;
 use crate::topic::Topic;
@@ -9,7 +9,7 @@ use crate::topic::Topic;
 /// When a publish is delivered and due.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timing {
-    /// When it is to reach inboxes; none means at once.
+    /// When it is to reach inboxes; none means at once. It may have passed: that is for the database's clock to judge.
     pub deliver_at: Option<DateTime<Utc>>,
     /// What is to be done, and by when.
     pub due: Option<Due>,
@@ -20,7 +20,8 @@ pub struct Timing {
 pub struct Due {
     /// By when.
     pub at: DateTime<Utc>,
-    /// What happens until it is done, in the order of their times: reminders before, one step at that time, escalation after.
+    /// What happens until it is done, in the order of their times, of which no two are the same: reminders before, one
+    /// step with neither topic nor priority at that time, escalation after. The first ones may be over when it is delivered.
     pub steps: Vec<DueStep>,
 }
 
@@ -101,9 +102,18 @@ impl ItemDue {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Burst {
     /// Most items, 1 to 1,000.
-    #[schema(minimum = 1, maximum = 1000)]
+    #[serde(deserialize_with = "up_to::<1_000, _, _>")]
+    #[schema(minimum = 1, maximum = 1000, example = 20)]
     pub most: i16,
     /// Length of the window, 1 to 86,400.
-    #[schema(minimum = 1, maximum = 86_400)]
+    #[serde(deserialize_with = "up_to::<86_400, _, _>")]
+    #[schema(minimum = 1, maximum = 86_400, example = 60)]
     pub window_seconds: i32,
+}
+
+/// Reads a number so that one out of bounds is told what they are.
+fn up_to<'de, const MOST: i64, T: TryFrom<i64>, D: Deserializer<'de>>(json: D) -> Result<T, D::Error> {
+    let number = i64::deserialize(json)?;
+    let bounded = Some(number).filter(|number| (1..=MOST).contains(number)).and_then(|number| number.try_into().ok());
+    bounded.ok_or_else(|| de::Error::custom(format_args!("must be a whole number from 1 to {MOST}")))
 }

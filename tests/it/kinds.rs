@@ -186,7 +186,7 @@ async fn the_tenants_default_channels_hold_where_the_kind_says_nothing() {
     assert_eq!(admin.get(TENANT_SETTINGS).await.expect(200), defaults);
     for (kind, channels) in [
         ("unknown", json!(["inbox", "email"])),
-        ("missed_call", json!(["inbox", "browser", "push"])),
+        ("high_value_call", json!(["inbox", "browser", "push"])),
         ("call_escalation", json!(["inbox", "toast", "browser", "push"])),
     ] {
         assert_eq!(item(&cluster.edge(), json!({"kind": kind, "title": "t"})).await["channels"], channels, "{kind}");

@@ -46,7 +46,7 @@ fn publish(kind: &str) -> Value {
 async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     let cluster = cluster().start().await;
     let (user, publisher) = (cluster.user("u1"), cluster.publisher());
-    let off = json!({"categories": {"calls": {"inbox": false}}, "kinds": {"missed_call": {"inbox": true}}});
+    let off = json!({"categories": {"calls": {"inbox": false}}, "kinds": {"high_value_call": {"inbox": true}}});
     put(&user, "*", &off).await.expect(200);
     let mut stream = user.stream().await;
     stream.hello().await;
@@ -58,10 +58,14 @@ async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     let id = answer["id"].as_str().unwrap();
     // All of whose recipients do not want it: accepted all the same.
     let alone = publisher.publish(&publish("call_completed")).await.expect(201);
-    let again =
-        json!([publish("call_completed"), publish("missed_call"), publish("call_completed"), publish("system_alert")]);
+    let again = json!([
+        publish("call_completed"),
+        publish("high_value_call"),
+        publish("call_completed"),
+        publish("system_alert")
+    ]);
     publisher.post("/api/notifications/batch", &again).await.expect(200);
-    assert_eq!(stream.titles(2).await, ["missed_call", "system_alert"]);
+    assert_eq!(stream.titles(2).await, ["high_value_call", "system_alert"]);
     let list = user.list("").await;
     assert_eq!((&list["total"], &list["unread"]), (&json!(2), &json!(2)));
     assert!(list["cursor"].as_str().unwrap().ends_with(".3"), "one seq for the settings, two for what came: {list}");

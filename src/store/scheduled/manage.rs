@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    notification::{Priority, Tenant},
+    notification::{Amendment, Priority, Tenant},
     store::{
         Store, Unavailable, clock, duties, repeat,
         schema::{notifications, scheduled},
@@ -72,25 +72,6 @@ pub enum Known {
     Id(Uuid),
     /// The publisher's own name for it: its idempotency key.
     Key(String),
-}
-
-/// What is to be another way; what is none stays as it is.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Amendment {
-    /// When it is delivered.
-    pub deliver_at: Option<DateTime<Utc>>,
-    /// How much it matters.
-    pub priority: Option<Priority>,
-    /// One line.
-    pub title: Option<String>,
-    /// The text below the title, or that there is none.
-    pub message: Option<Option<String>>,
-    /// What clients need, or that there is nothing.
-    pub data: Option<Option<Value>>,
-    /// Where a click leads, or that it leads nowhere.
-    pub action_url: Option<Option<String>>,
-    /// When it leaves inboxes.
-    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why a publish that waits was not changed.

@@ -233,7 +233,7 @@ async fn the_grid_shows_what_is_in_force_and_why() {
     assert_eq!(payments["toast"], json!({"on": false, "cause": "tenantDefault"}));
     assert_eq!(payments["inbox"], json!({"on": true, "cause": "default"}));
     let missed = &shown["kinds"]["missed_call"];
-    assert_eq!((&missed["category"], &missed["mandatory"]), (&json!("calls"), &json!(false)));
+    assert_eq!((&missed["category"], &missed["mandatory"]), (&json!("missedCalls"), &json!(false)));
     assert_eq!(missed["channels"]["push"], json!({"on": false, "cause": "kindPreference"}));
     assert_eq!(missed["channels"]["browser"], json!({"on": true, "cause": "kindDefault"}));
     assert_eq!(shown["kinds"]["call_escalation"]["channels"]["inbox"], json!({"on": true, "cause": "mandatory"}));
