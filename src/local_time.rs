@@ -47,7 +47,7 @@ pub enum WrittenTime {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsettled {
     /// Nobody says where.
-    #[error("is a local time: it needs timeZone, or an offset such as +01:00 or Z")]
+    #[error("a local time needs timeZone, or an offset such as +01:00 or Z")]
     NoZone,
     /// Clocks skip it.
     #[error("{time} does not exist in {zone}: clocks go forward over it")]

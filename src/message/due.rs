@@ -19,7 +19,7 @@ const NOT_DUE: &str = "needs dueAt";
 /// What happens when it is not done by its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Escalation {
+pub(super) struct Escalation {
     /// Seconds after `dueAt`, 1 to 2,592,000; each step's is more than that of the one before.
     #[schema(minimum = 1, maximum = 2_592_000, example = 900)]
     after: i64,

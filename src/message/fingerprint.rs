@@ -13,18 +13,17 @@ use crate::{notification::UserId, topic::Topic};
 
 /// Sorted keys, sorted recipients, nothing absent, no idempotency key, a comma after everything.
 pub(super) fn of(message: &Message) -> [u8; 32] {
-    let mut users: Vec<&str> = message.users.iter().map(UserId::as_str).collect();
-    users.sort_unstable();
+    let (users, topics) = recipients(message);
     let mut text = Vec::with_capacity(512);
     text.push(b'{');
     // What came with a later version is only written where it is used: the form of all other bodies stays as it was.
-    written(&mut text, "actor", &message.actor);
+    written(&mut text, "actor", message.actor.as_ref());
     field(&mut text, "actionUrl", |text| plain(text, &message.action_url));
     field(&mut text, "category", |text| plain(text, &message.category));
-    written(&mut text, "collapseKey", &message.collapse_key);
+    written(&mut text, "collapseKey", message.collapse_key.as_ref());
     field(&mut text, "data", |text| value(text, message.data.as_ref().unwrap_or(&Value::Null)));
-    written(&mut text, "deliverAt", &message.deliver_at);
-    written(&mut text, "dueAt", &message.due_at);
+    written(&mut text, "deliverAt", message.deliver_at.as_ref());
+    written(&mut text, "dueAt", message.due_at.as_ref());
     if !message.escalation.is_empty() {
         field(&mut text, "escalation", |text| list(text, &message.escalation, plain));
     }
@@ -40,15 +39,13 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
         reminders.sort_unstable();
         field(&mut text, "remindBefore", |text| list(text, &reminders, plain));
     }
-    written(&mut text, "threadKey", &message.thread_key);
+    written(&mut text, "threadKey", message.thread_key.as_ref());
     // Local times are kept as they were written, so that a later release's zones do not change what a repeat says.
     if [message.deliver_at, message.due_at, message.expires_at].iter().flatten().any(|time| time.is_local()) {
         field(&mut text, "timeZone", |text| plain(text, &message.time_zone));
     }
     field(&mut text, "title", |text| plain(text, &message.title));
-    if !message.topics.is_empty() {
-        let mut topics: Vec<&str> = message.topics.iter().map(Topic::as_str).collect();
-        topics.sort_unstable();
+    if !topics.is_empty() {
         field(&mut text, "topics", |text| list(text, &topics, plain));
     }
     field(&mut text, "users", |text| list(text, &users, plain));
@@ -60,17 +57,23 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
 /// kept as well.
 pub(super) fn collapse(message: &Message) -> Option<[u8; 32]> {
     let key = message.collapse_key.as_deref()?;
-    let mut users: Vec<&str> = message.users.iter().map(UserId::as_str).collect();
-    let mut topics: Vec<&str> = message.topics.iter().map(Topic::as_str).collect();
-    users.sort_unstable();
-    topics.sort_unstable();
+    let (users, topics) = recipients(message);
     let mut text = Vec::with_capacity(512);
     plain(&mut text, &(key, users, topics, message.everyone));
     Some(Sha256::digest(text).into())
 }
 
+/// Users and topics, each sorted.
+fn recipients(message: &Message) -> (Vec<&str>, Vec<&str>) {
+    let mut users: Vec<_> = message.users.iter().map(UserId::as_str).collect();
+    let mut topics: Vec<_> = message.topics.iter().map(Topic::as_str).collect();
+    users.sort_unstable();
+    topics.sort_unstable();
+    (users, topics)
+}
+
 /// A field that is only there where it is used.
-fn written<T: Serialize>(text: &mut Vec<u8>, name: &str, value: &Option<T>) {
+fn written<T: Serialize>(text: &mut Vec<u8>, name: &str, value: Option<&T>) {
     if let Some(value) = value {
         field(text, name, |text| plain(text, value));
     }
@@ -140,6 +143,7 @@ mod tests {
         });
         assert_eq!(hash(&timed), "7b63f32ccdb6efb5755d22a156a8828313347242ffae349c4ce7dbb3562190e7");
         let message: Message = serde_json::from_value(timed).unwrap();
-        assert_eq!(hex::encode(collapse(&message).unwrap()), "");
+        let collapse = hex::encode(collapse(&message).unwrap());
+        assert_eq!(collapse, "489d3ab369db7287401a2b9df851d6350423b9cd9a6413bb17708473aabd6ede");
     }
 }

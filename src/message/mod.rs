@@ -20,7 +20,6 @@ use uuid::Uuid;
 use self::times::Times;
 pub use self::{
     check::idempotency_key,
-    due::Escalation,
     signal::{FRAMING_BYTES, NewSignal, SignalMessage, parse as parse_signal, parse_for as parse_signal_for},
 };
 pub use crate::problem::{Problem, Problems};
@@ -91,7 +90,7 @@ pub struct Message {
     /// What happens after `dueAt` until it is done: at most 10 steps in the order of their times.
     #[serde(default)]
     #[schema(max_items = 10)]
-    escalation: Vec<Escalation>,
+    escalation: Vec<due::Escalation>,
     /// A later notification with the same key takes the place of this one in an inbox that has it, unread, instead of adding an item:
     /// 1 to 200 printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]

@@ -3,14 +3,17 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Message, problem::Problems};
-use crate::{local_time::Zone, notification::Malformed};
+use crate::{
+    local_time::{WrittenTime, Zone},
+    notification::Malformed,
+};
 
 /// How far ahead a delivery may be set: about five years.
 const DELIVERY_AHEAD: TimeDelta = TimeDelta::days(1_830);
 /// How long ago something may have been due: overdue work is published too.
 const DUE_AGO: TimeDelta = TimeDelta::days(366);
 /// 2000-01-01T00:00:00Z in seconds since 1970.
-const FIRST: i64 = 946_684_800;
+const EARLIEST: i64 = 946_684_800;
 /// 2200-01-01T00:00:00Z in seconds since 1970.
 const END: i64 = 7_258_118_400;
 
@@ -32,18 +35,15 @@ pub(super) fn settle(message: &Message, problems: &mut Problems) -> Times {
             return Times::default();
         }
     };
-    let mut settle = |pointer, time: &Option<_>, check: Check| {
-        let settled = time.map(|time: crate::local_time::WrittenTime| time.settle(zone.as_ref()))?;
-        let checked = settled.map_err(|error| error.to_string()).and_then(|at| {
-            check(at).map_err(|Malformed(detail)| detail.to_owned())?;
-            Ok(at)
-        });
+    let mut settled = |pointer, time: &Option<WrittenTime>, check: Check| {
+        let instant = (*time)?.settle(zone.as_ref()).map_err(|wrong| wrong.to_string());
+        let checked = instant.and_then(|at| check(at).map(|()| at).map_err(|Malformed(detail)| detail.to_owned()));
         checked.map_err(|detail| problems.add(pointer, detail)).ok()
     };
     let times = Times {
-        deliver_at: settle("/deliverAt", deliver_at, delivery),
-        due_at: settle("/dueAt", due_at, due),
-        expires_at: settle("/expiresAt", expires_at, expiry),
+        deliver_at: settled("/deliverAt", deliver_at, delivery),
+        due_at: settled("/dueAt", due_at, due),
+        expires_at: settled("/expiresAt", expires_at, expiry),
     };
     times.check_order(problems);
     times
@@ -54,7 +54,7 @@ type Check = fn(DateTime<Utc>) -> Result<(), Malformed>;
 /// A delivery's time may be over: whether it is, is judged by the database's clock, and a repeat of a publish that was
 /// delivered since must be answered like the first.
 fn delivery(at: DateTime<Utc>) -> Result<(), Malformed> {
-    if at.timestamp() < FIRST || at > Utc::now() + DELIVERY_AHEAD {
+    if at.timestamp() < EARLIEST || at > Utc::now() + DELIVERY_AHEAD {
         return Err(Malformed("a time from the year 2000 on and at most 1,830 days ahead"));
     }
     Ok(())

@@ -123,12 +123,17 @@ async fn bad_definitions_are_refused_by_place_and_only_administrators_give_any()
         (json!({"retentionDays": 70_000}), "/retentionDays"),
         (json!({"channels": {"fax": true}}), "/channels/fax"),
         (json!({"mandatory": true, "channels": {"inbox": false}}), "/channels/inbox"),
+        (json!({"burst": {"most": 0, "windowSeconds": 60}}), "/burst/most"),
+        (json!({"burst": {"most": 1, "windowSeconds": 86_401}}), "/burst/windowSeconds"),
+        (json!({"burst": {"most": 1}}), "/burst"),
         (json!({"colour": "red"}), "/colour"),
         (json!([]), ""),
     ] {
         let problem = admin.put("/api/kinds/k", &body).await.problem(422);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body} {problem}");
     }
+    let burst = json!({"burst": {"most": 20, "windowSeconds": 60}});
+    assert_eq!(admin.put("/api/kinds/k", &burst).await.expect(200)["burst"], burst["burst"]);
     admin.put("/api/kinds/a%20b", &json!({})).await.problem(400);
     let categories = json!({"categories": {"a b": {"toast": true}}});
     let problem = put_defaults(&admin, "*", &categories).await.problem(422);

@@ -40,6 +40,19 @@ async fn the_same_key_and_body_give_the_same_answer_and_store_once() {
 }
 
 #[tokio::test]
+async fn a_receipt_says_when_a_publish_that_waits_is_delivered() {
+    let cluster = cluster().instances(2).start().await;
+    // A winter's day two years from now, in a zone that is an hour ahead of UTC then.
+    let year = chrono::Datelike::year(&chrono::Utc::now()) + 2;
+    let body = json!({"users": ["u1"], "title": "t", "deliverAt": format!("{year}-01-10T08:30"), "timeZone": "Europe/Berlin"});
+    let receipt = with_key(&cluster.publisher(), "k", &body).await.expect(201);
+    assert_eq!(receipt["deliverAt"], format!("{year}-01-10T07:30:00Z"));
+    assert_eq!(with_key(&cluster.instances[1].edge().publisher(), "k", &body).await.expect(201), receipt);
+    let at_once = cluster.publisher().publish(&json!({"users": ["u1"], "title": "t"})).await.expect(201);
+    assert_eq!(at_once["deliverAt"], json!(null));
+}
+
+#[tokio::test]
 async fn a_key_with_another_body_is_refused() {
     let cluster = cluster().start().await;
     let publisher = cluster.publisher();

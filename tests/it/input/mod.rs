@@ -4,4 +4,5 @@ mod bodies;
 mod injection;
 mod keys;
 mod tenants;
+mod times;
 mod tokens;
