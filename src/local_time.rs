@@ -14,8 +14,17 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::notification::Malformed;
 
 /// A time zone by its IANA name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Zone(TimeZone);
+
+impl TryFrom<String> for Zone {
+    type Error = Malformed;
+
+    fn try_from(name: String) -> Result<Self, Malformed> {
+        name.parse()
+    }
+}
 
 impl FromStr for Zone {
     type Err = Malformed;

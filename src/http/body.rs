@@ -66,10 +66,7 @@ pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Re
 pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, bound: Bound) -> Result<T, ApiError> {
     let types = &["application/json"];
     let body = read(request, payload, Wanted { types, types_text: types[0], bound }).await?;
-    // An array would be read as a struct, field by field.
-    if !check_syntax(&body)?.get().starts_with('{') {
-        return Err(ApiError::Invalid(vec![FieldError::body("", "must be a JSON object")]));
-    }
+    check_object(&body)?;
     Ok(problem::deserialize(&body)?)
 }
 
@@ -87,6 +84,17 @@ pub async fn json_if_any<T: DeserializeOwned>(
     }
     let none = matches!(payload.to_bytes_limited(1).await, Ok(Ok(body)) if body.is_empty());
     if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }
+}
+
+/// Refuses what is no object: an array would be read as a struct, field by field.
+///
+/// # Errors
+/// As [`check_syntax`], and for any other JSON.
+pub fn check_object(body: &[u8]) -> Result<(), ApiError> {
+    if check_syntax(body)?.get().starts_with('{') {
+        return Ok(());
+    }
+    Err(ApiError::Invalid(vec![FieldError::body("", "must be a JSON object")]))
 }
 
 /// Tells what is no JSON at all (400) from JSON that is not what it should be (422).

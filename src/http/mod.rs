@@ -22,6 +22,7 @@ mod publish;
 pub mod query;
 mod refusals;
 mod revocations;
+mod scheduled;
 mod settings;
 mod signals;
 pub mod sse;
@@ -134,6 +135,8 @@ route_table! {
     "/api/tenant/settings"            => GET kinds::defaults, PUT kinds::put_defaults;
     "/api/fanouts/{notificationId}"   => GET fanouts::progress;
     "/api/presence"                   => GET presence::list;
+    "/api/scheduled"                  => GET scheduled::list;
+    "/api/scheduled/{id}"             => GET scheduled::get, PATCH scheduled::change, DELETE scheduled::call_off;
     "/api/signals"                    => POST signals::create;
     "/api/stream-tickets"             => POST tickets::create;
     "/api/streams/{connectionId}/token" => POST sse::extend;

@@ -17,8 +17,8 @@ use utoipa::{
 
 use super::{
     error::{FieldError, PROBLEM_JSON, Problem},
-    fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, settings, signals,
-    states, stream_docs, tickets, topic_kinds, topics,
+    fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
+    signals, states, stream_docs, tickets, topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -36,8 +36,10 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     info(title = "Tidings", description = DESCRIPTION, license(name = "Apache-2.0", identifier = "Apache-2.0")),
     paths(
         publish::one, publish::batch, fanouts::progress,
+        scheduled::list, scheduled::get, scheduled::change, scheduled::call_off,
         inbox::list, inbox::unread_count, inbox::get,
-        states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze, states::acknowledge, states::done, states::delete, states::read_all,
+        states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
+        states::acknowledge, states::done, states::delete, states::read_all,
         settings::get, settings::put, settings::patch, settings::why,
         stream_docs::stream, tickets::create, stream_docs::extend,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,

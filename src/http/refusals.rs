@@ -2,7 +2,8 @@
 
 use super::error::{ApiError, FieldError};
 use crate::{
-    auth, message, preferences, publish::Refused, registrar, signals, store::NotChanged, store::Unavailable, topics,
+    auth, message, preferences, publish::Refused, registrar, signals, store::NotAmended, store::NotChanged,
+    store::Unavailable, topics,
 };
 
 impl From<message::Problems> for ApiError {
@@ -39,6 +40,20 @@ impl From<Refused> for ApiError {
             Refused::Unstorable => Self::Invalid(vec![FieldError::body("", refused.to_string())]),
             Refused::Overloaded { retry_after } => Self::Overloaded { retry_after },
             Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<NotAmended> for ApiError {
+    fn from(refused: NotAmended) -> Self {
+        let invalid = |pointer: &'static str| Self::Invalid(vec![FieldError::body(pointer, refused.to_string())]);
+        match refused {
+            NotAmended::Unknown => Self::NoSuchScheduled,
+            NotAmended::Sent => Self::NoLongerScheduled("sent"),
+            NotAmended::CalledOff => Self::NoLongerScheduled("called off"),
+            NotAmended::Past | NotAmended::AfterDue => invalid("/deliverAt"),
+            NotAmended::Expired => invalid("/expiresAt"),
+            NotAmended::Unavailable(_) => Self::Unavailable,
         }
     }
 }

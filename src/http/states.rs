@@ -17,6 +17,7 @@ use super::{
     openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem, NotDue},
 };
 use crate::{
+    local_time::{WrittenTime, Zone},
     notification::{Action, UserKey},
     store::Changed,
 };
@@ -41,16 +42,18 @@ pub struct Change {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snooze {
-    /// A time with its offset from UTC: in the future, at most 366 days ahead.
-    #[schema(format = DateTime, example = "2026-11-23T09:00:00+01:00")]
-    until: String,
+    /// In the future, at most 366 days ahead: RFC 3339 with an offset, or a local time beside `timeZone`.
+    #[schema(value_type = String, example = "2026-11-23T09:00:00+01:00")]
+    until: WrittenTime,
+    /// The IANA name of the zone of a time without an offset.
+    #[schema(value_type = Option<String>, example = "Europe/Berlin")]
+    time_zone: Option<Zone>,
 }
 
 impl Snooze {
     fn time(&self) -> Result<DateTime<Utc>, ApiError> {
-        let wanted = "must be a time with its offset, such as 2026-11-23T09:00:00+01:00";
-        let parsed = DateTime::parse_from_rfc3339(&self.until).map(DateTime::into);
-        parsed.map_err(|_| ApiError::Invalid(vec![FieldError::body("/until", wanted)]))
+        let settled = self.until.settle(self.time_zone.as_ref());
+        settled.map_err(|wrong| ApiError::Invalid(vec![FieldError::body("/until", wrong.to_string())]))
     }
 }
 

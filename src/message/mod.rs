@@ -2,6 +2,7 @@
 //!
 //! Knows no transport: it answers with [`Problems`], which each way in reports in its own manner.
 
+mod amend;
 mod check;
 mod cloud_event;
 mod compose;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use self::times::Times;
 pub use self::{
+    amend::{AmendmentBody, parse_amendment},
     check::idempotency_key,
     signal::{FRAMING_BYTES, NewSignal, SignalMessage, parse as parse_signal, parse_for as parse_signal_for},
 };
@@ -33,7 +35,7 @@ use crate::{
 };
 
 /// What a publisher writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
     /// The recipients; duplicates count once.

@@ -8,7 +8,7 @@ use diesel::{prelude::*, result::QueryResult, sql_query, sql_types::BigInt, upse
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use self::manage::{Known, NotAmended, Scheduled};
+pub use self::manage::{NotAmended, Scheduled};
 use super::{
     Store, Unavailable, clock, duties,
     fanouts::{self, Broad},

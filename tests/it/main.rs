@@ -30,5 +30,6 @@ mod redis_cluster;
 mod retention;
 mod signals;
 mod stream;
+mod time;
 mod tls;
 mod topics;

@@ -44,7 +44,8 @@ async fn a_receipt_says_when_a_publish_that_waits_is_delivered() {
     let cluster = cluster().instances(2).start().await;
     // A winter's day two years from now, in a zone that is an hour ahead of UTC then.
     let year = chrono::Datelike::year(&chrono::Utc::now()) + 2;
-    let body = json!({"users": ["u1"], "title": "t", "deliverAt": format!("{year}-01-10T08:30"), "timeZone": "Europe/Berlin"});
+    let body =
+        json!({"users": ["u1"], "title": "t", "deliverAt": format!("{year}-01-10T08:30"), "timeZone": "Europe/Berlin"});
     let receipt = with_key(&cluster.publisher(), "k", &body).await.expect(201);
     assert_eq!(receipt["deliverAt"], format!("{year}-01-10T07:30:00Z"));
     assert_eq!(with_key(&cluster.instances[1].edge().publisher(), "k", &body).await.expect(201), receipt);

@@ -65,19 +65,10 @@ impl ScheduledContent {
     }
 }
 
-/// By what a publish is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
-    /// Its notification's id.
-    Id(Uuid),
-    /// The publisher's own name for it: its idempotency key.
-    Key(String),
-}
-
 /// Why a publish that waits was not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAmended {
-    /// The tenant has none of that name.
+    /// The tenant has none of that id or key.
     #[error("there is none")]
     Unknown,
     /// Its time has come.
@@ -118,16 +109,16 @@ impl Store {
     ///
     /// # Errors
     /// When there is none, or none any more, and when the database does not answer.
-    pub async fn scheduled_one(&self, tenant: &Tenant, known: &Known) -> Result<Scheduled, NotAmended> {
-        self.shared.once(async |conn| find(conn, tenant, known).await).await?
+    pub async fn scheduled_one(&self, tenant: &Tenant, name: &str) -> Result<Scheduled, NotAmended> {
+        self.shared.once(async |conn| find(conn, tenant, name).await).await?
     }
 
     /// Changes one that waits.
     ///
     /// # Errors
     /// When there is none, or none any more, when its times do not fit, and when the database does not answer.
-    pub async fn amend(&self, tenant: &Tenant, known: &Known, to: &Amendment) -> Result<Scheduled, NotAmended> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| amend(conn, tenant, known, to).await))
+    pub async fn amend(&self, tenant: &Tenant, name: &str, to: &Amendment) -> Result<Scheduled, NotAmended> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| amend(conn, tenant, name, to).await))
             .map_err(|_| Unavailable)?
     }
 
@@ -135,8 +126,8 @@ impl Store {
     ///
     /// # Errors
     /// When there is none, or nothing is to come any more, and when the database does not answer.
-    pub async fn call_off(&self, tenant: &Tenant, known: &Known) -> Result<(), NotAmended> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| call_off(conn, tenant, known).await))
+    pub async fn call_off(&self, tenant: &Tenant, name: &str) -> Result<(), NotAmended> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| call_off(conn, tenant, name).await))
             .map_err(|_| Unavailable)?
     }
 }
@@ -173,24 +164,31 @@ async fn list(
     Ok(rows.into_iter().map(scheduled_of).collect())
 }
 
-/// The id of what is known by its key; one that nobody has is of none.
-async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, known: &Known) -> QueryResult<Uuid> {
-    let key = match known {
-        Known::Id(id) => return Ok(*id),
-        Known::Key(key) => key,
-    };
-    let mine = notifications::table.filter(notifications::tenant.eq(tenant.as_str()));
-    let id = mine.filter(notifications::idempotency_key.eq(key)).select(notifications::id).first(conn).await;
-    Ok(id.optional()?.unwrap_or_default())
+/// The id of what has this name: that of a notification of the tenant, or an idempotency key, which may look like one.
+async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
+    let mine = || notifications::table.filter(notifications::tenant.eq(tenant.as_str())).select(notifications::id);
+    if let Ok(id) = name.parse::<Uuid>() {
+        let found = mine().filter(notifications::id.eq(id)).first(conn).await.optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    mine().filter(notifications::idempotency_key.eq(name)).first(conn).await.optional()
 }
 
 /// One that waits, or why there is none.
-async fn find(
+async fn find(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Result<Scheduled, NotAmended>> {
+    match id_of(conn, tenant, name).await? {
+        Some(id) => find_by_id(conn, tenant, id).await,
+        None => Ok(Err(NotAmended::Unknown)),
+    }
+}
+
+async fn find_by_id(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
-    known: &Known,
+    id: Uuid,
 ) -> QueryResult<Result<Scheduled, NotAmended>> {
-    let id = id_of(conn, tenant, known).await?;
     let row: Option<(Columns, ScheduledContent)> = scheduled::table
         .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
         .filter(scheduled::notification_id.eq(id).and(scheduled::tenant.eq(tenant.as_str())))
@@ -223,14 +221,14 @@ async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryR
 async fn amend(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
-    known: &Known,
+    name: &str,
     to: &Amendment,
 ) -> QueryResult<Result<Scheduled, NotAmended>> {
-    let id = id_of(conn, tenant, known).await?;
+    let Some(id) = id_of(conn, tenant, name).await? else { return Ok(Err(NotAmended::Unknown)) };
     // Locked before it is read: the clock leaves it alone from here on.
     let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
     mine.select(scheduled::notification_id).for_update().first::<Uuid>(conn).await.optional()?;
-    let before = match find(conn, tenant, &Known::Id(id)).await? {
+    let before = match find_by_id(conn, tenant, id).await? {
         Ok(before) => before,
         Err(why) => return Ok(Err(why)),
     };
@@ -259,11 +257,11 @@ async fn amend(
         ))
         .execute(conn)
         .await?;
-    find(conn, tenant, &Known::Id(id)).await
+    find_by_id(conn, tenant, id).await
 }
 
-async fn call_off(conn: &mut AsyncPgConnection, tenant: &Tenant, known: &Known) -> QueryResult<Result<(), NotAmended>> {
-    let id = id_of(conn, tenant, known).await?;
+async fn call_off(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Result<(), NotAmended>> {
+    let Some(id) = id_of(conn, tenant, name).await? else { return Ok(Err(NotAmended::Unknown)) };
     let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
     let waited = diesel::delete(mine).execute(conn).await? > 0;
     if duties::cancel(conn, tenant, id).await? || waited {

@@ -9,11 +9,20 @@ use crate::harness::*;
 fn wrong() -> Vec<(Value, &'static str)> {
     let due = "2150-07-01T12:00:00Z";
     vec![
-        (json!({"dueAt": "2026-03-29T02:30", "timeZone": "Europe/Berlin"}), "/dueAt: 2026-03-29T02:30:00 does not exist in"),
-        (json!({"deliverAt": "2026-10-25T02:30", "timeZone": "Europe/Berlin"}), "/deliverAt: 2026-10-25T02:30:00 occurs twice"),
+        (
+            json!({"dueAt": "2026-03-29T02:30", "timeZone": "Europe/Berlin"}),
+            "/dueAt: 2026-03-29T02:30:00 does not exist in",
+        ),
+        (
+            json!({"deliverAt": "2026-10-25T02:30", "timeZone": "Europe/Berlin"}),
+            "/deliverAt: 2026-10-25T02:30:00 occurs twice",
+        ),
         (json!({"expiresAt": "2150-01-01T00:00"}), "/expiresAt: a local time needs timeZone"),
         (json!({"dueAt": due, "timeZone": "Mars/Olympus"}), "/timeZone: must be the name of an IANA time zone"),
-        (json!({"deliverAt": "9999-12-31T23:59:59Z"}), "/deliverAt: a time from the year 2000 on and at most 1,830 days ahead"),
+        (
+            json!({"deliverAt": "9999-12-31T23:59:59Z"}),
+            "/deliverAt: a time from the year 2000 on and at most 1,830 days ahead",
+        ),
         (json!({"dueAt": "9999-12-31T23:59:59Z"}), "/dueAt: a time at most 366 days ago and before the year 2200"),
         (json!({"dueAt": due, "expiresAt": due}), "/expiresAt: must be after dueAt"),
         (json!({"remindBefore": [60]}), "/remindBefore: needs dueAt"),
@@ -27,7 +36,7 @@ fn wrong() -> Vec<(Value, &'static str)> {
 
 #[tokio::test]
 async fn a_wrong_time_is_refused_with_its_place_in_every_way_in() {
-    let cluster = cluster().instances(2).start().await;
+    let mut cluster = cluster().instances(2).start().await;
     let (publisher, mut redis) = (cluster.publisher(), cluster.redis().connect().await);
     let mut bodies = Vec::new();
     for (mut body, reason) in wrong() {
