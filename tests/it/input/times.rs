@@ -36,8 +36,8 @@ fn wrong() -> Vec<(Value, &'static str)> {
 
 #[tokio::test]
 async fn a_wrong_time_is_refused_with_its_place_in_every_way_in() {
-    let mut cluster = cluster().instances(2).start().await;
-    let (publisher, mut redis) = (cluster.publisher(), cluster.redis().connect().await);
+    let cluster = cluster().instances(2).start().await;
+    let (publisher, mut redis) = (cluster.publisher(), cluster.redis.as_ref().unwrap().connect().await);
     let mut bodies = Vec::new();
     for (mut body, reason) in wrong() {
         body["title"] = "t".into();
