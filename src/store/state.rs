@@ -9,13 +9,13 @@ use diesel::{
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Double, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Store, Unavailable,
+    Store, Unavailable, clock,
     inbox::named,
     repeat,
     schema::{inbox, inbox_unread},
@@ -164,20 +164,10 @@ pub(super) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) 
         .optional()
 }
 
+/// By the database's time, as when it ends.
 async fn is_snooze_time(conn: &mut AsyncPgConnection, until: DateTime<Utc>) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Answer {
-        #[diesel(sql_type = Bool)]
-        fits: bool,
-    }
-    let answer: Answer = sql_query(
-        "select $1 > time and $1 <= time + make_interval(secs => $2) as fits from (select clock_time() as time) as clock",
-    )
-    .bind::<Timestamptz, _>(until)
-    .bind::<Double, _>(LONGEST_SNOOZE.as_secs_f64())
-    .get_result(conn)
-    .await?;
-    Ok(answer.fits)
+    let now = clock::read(conn).await?;
+    Ok(until > now && until <= now + LONGEST_SNOOZE)
 }
 
 async fn read_oldest(conn: &mut AsyncPgConnection, key: &UserKey, until: Seq) -> QueryResult<Changed> {

@@ -1,5 +1,7 @@
 //! The inbox over HTTP: list, pages, filters, states, counts.
 
+mod snooze;
+
 use serde_json::{Value, json};
 
 use crate::harness::*;

@@ -52,7 +52,11 @@ async fn a_snoozed_item_leaves_list_and_count_and_whatever_is_done_to_it_counts_
     user.touch("/api/notifications/read-all").await.expect(200);
     counts(1, 0).await;
     let left = "select count(*) from inbox where deleted_at is not null and snoozed_until is not null";
-    assert_eq!(database.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0, "a deleted item is forgotten by its index");
+    assert_eq!(
+        database.query_one(left, &[]).await.unwrap().get::<_, i64>(0),
+        0,
+        "a deleted item is forgotten by its index"
+    );
 }
 
 #[tokio::test]

@@ -81,20 +81,9 @@ async fn a_second_tab_sees_a_read_at_once_on_another_instance() {
     assert_eq!(tab.hello().await["unread"], 2);
     let user = cluster.user("u1");
     let path = format!("/api/notifications/{}", ids[0]);
-    let steps = [
-        (
-            "read",
-            json!({"read": true, "archived": false, "deleted": false, "seen": false, "snoozedUntil": null, "unread": 1}),
-        ),
-        (
-            "unread",
-            json!({"read": false, "archived": false, "deleted": false, "seen": false, "snoozedUntil": null, "unread": 2}),
-        ),
-        (
-            "archive",
-            json!({"read": false, "archived": true, "deleted": false, "seen": false, "snoozedUntil": null, "unread": 1}),
-        ),
-    ];
+    let state = |read, archived, unread| json!({"read": read, "archived": archived, "deleted": false, "seen": true, "snoozedUntil": null, "unread": unread});
+    let steps =
+        [("read", state(true, false, 1)), ("unread", state(false, false, 2)), ("archive", state(false, true, 1))];
     for (action, expected) in steps {
         let answer = user.touch(&format!("{path}/{action}")).await.expect(200);
         assert_eq!(answer["unread"], expected["unread"]);
