@@ -1,12 +1,14 @@
 //! What a user does to the inbox: changes of state, written to the log and announced like publishes.
 
+use std::slice;
+
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
     fanout::Fanout,
     notification::{Action, Cursor, Seq, UserKey},
-    store::{Changed, Head, NotChanged, Store, Unavailable},
+    store::{Changed, Filter, Head, NotChanged, Store, Unavailable},
 };
 
 /// Changes inboxes and tells everybody concerned; cheap to clone.
@@ -15,6 +17,20 @@ pub struct Inbox {
     store: Store,
     fanout: Fanout,
     tracker: TaskTracker,
+}
+
+/// Why a bulk change was not begun, or broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BulkRefused {
+    /// The cursor says nothing here.
+    #[error("is of another stream, or of before a reset: list the inbox for a new one")]
+    OtherStream,
+    /// The stream has not come so far.
+    #[error("is ahead of the stream")]
+    Ahead,
+    /// The database does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 impl Inbox {
@@ -80,12 +96,61 @@ impl Inbox {
             while full {
                 let next = inbox.read_oldest(&key, until).await?;
                 full = next.is_full();
-                all.rows.extend(next.rows);
-                (all.unread, all.cursor) = (next.unread, next.cursor);
+                all.follow(next);
             }
             Ok(all)
         })
         .await
+    }
+
+    /// Does an action to all items that match, as they stood at a cursor or, without one, stand now: in one change or in several.
+    ///
+    /// # Errors
+    /// When the cursor is not of this stream's past, and when the database does not answer; what was changed until then stays so.
+    pub async fn change_matching(
+        &self,
+        key: &UserKey,
+        filter: Filter,
+        before: Option<Cursor>,
+        action: Action,
+    ) -> Result<Changed, BulkRefused> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let until = inbox.place_of(&key, before).await?;
+            let (mut all, mut next) = inbox.change_some(&key, &filter, until + 1, action).await?;
+            while let Some(before) = next {
+                let more;
+                (more, next) = inbox.change_some(&key, &filter, before, action).await?;
+                all.follow(more);
+            }
+            // Each change is told oldest first, but they went from the newest to the oldest.
+            all.rows.sort_unstable_by_key(|row| row.seq);
+            Ok(all)
+        })
+        .await
+    }
+
+    /// The last arrival that a bulk change is about.
+    async fn place_of(&self, key: &UserKey, before: Option<Cursor>) -> Result<Seq, BulkRefused> {
+        let head = self.store.heads(slice::from_ref(key)).await?.pop();
+        match (before, head) {
+            (None, head) => Ok(head.map_or(0, |head| head.seq)),
+            (Some(cursor), Some(head)) if cursor.epoch == head.epoch && cursor.seq <= head.seq => Ok(cursor.seq),
+            (Some(cursor), Some(head)) if cursor.epoch == head.epoch => Err(BulkRefused::Ahead),
+            (Some(_), _) => Err(BulkRefused::OtherStream),
+        }
+    }
+
+    async fn change_some(
+        &self,
+        key: &UserKey,
+        filter: &Filter,
+        before: Seq,
+        action: Action,
+    ) -> Result<(Changed, Option<Seq>), Unavailable> {
+        let (changed, next) = self.store.change_matching(key, filter, before, action).await?;
+        self.fanout.tell_change(key, &changed);
+        Ok((changed, next))
     }
 
     async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {

@@ -16,8 +16,8 @@ use super::{
     query::Params,
 };
 use crate::{
-    notification::{KIND_BYTES, Seq},
-    store::ListQuery,
+    notification::{KIND_BYTES, Seq, Words},
+    store::{Filter, ListQuery},
     wire::Item,
 };
 
@@ -36,7 +36,7 @@ pub struct Page<'a> {
     #[schema(example = 42)]
     pub total: i64,
     /// False when `total` counts matches among the newest 1,000 items of a larger inbox only, as it does with a filter by
-    /// category, kind or priority.
+    /// category, kind, priority or words.
     pub total_is_exact: bool,
     /// All unread items, whatever the filter.
     #[schema(example = 7)]
@@ -63,8 +63,9 @@ pub struct UnreadCount {
 /// List the inbox.
 ///
 /// Newest first. Walk back with `page` (stable while newer items arrive) or jump with `offset`. With a filter by category,
-/// kind or priority one answer looks through 1,000 items at most: it may then hold fewer than `limit`, even none, while
-/// `nextPage` goes on from where it ended.
+/// kind, priority or words one answer looks through 1,000 items at most: it may then hold fewer than `limit`, even none, while
+/// `nextPage` goes on from where it ended. A word is found anywhere in the title or the message, in whatever case: of which
+/// letters the case is known is a matter of the database's locale; with the locale `C` only of A to Z.
 #[utoipa::path(get, path = "/api/notifications", tag = "inbox", operation_id = "list",
     params(
         ("limit" = Option<i64>, Query, description = "Most items of this answer; 20 when absent", minimum = 1, maximum = 100),
@@ -73,7 +74,8 @@ pub struct UnreadCount {
         ("unreadOnly" = Option<bool>, Query, description = "Only unread items"),
         ("category" = Option<String>, Query, description = "Only this category", max_length = 64),
         ("kind" = Option<String>, Query, description = "Only this kind", max_length = 64),
-        ("priority" = Option<crate::notification::Priority>, Query, description = "Only this priority")),
+        ("priority" = Option<crate::notification::Priority>, Query, description = "Only this priority"),
+        ("q" = Option<String>, Query, description = "Only with all of these words: 1 to 8, separated by blanks", min_length = 1, max_length = 100)),
     responses((status = 200, body = Page, description = "One page"), BadQuery))]
 pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let query = list_query(request.query_string())?;
@@ -112,10 +114,14 @@ fn list_query(text: &str) -> Result<ListQuery, ApiError> {
         limit: params.number("limit", 1, MOST_ITEMS).unwrap_or(DEFAULT_LIMIT),
         before: params.checked("page", "must be nextPage of an earlier answer", parse_page_token),
         offset: params.number("offset", 0, MOST_SKIPPED).unwrap_or(0),
-        unread_only: params.parsed("unreadOnly", "must be true or false").unwrap_or(false),
-        category: params.checked("category", "must be 1 to 64 bytes", word),
-        kind: params.checked("kind", "must be 1 to 64 bytes", word),
-        priority: params.parsed("priority", "must be one of low, medium, high, critical"),
+        filter: Filter {
+            ids: None,
+            unread: params.parsed("unreadOnly", "must be true or false").unwrap_or(false),
+            category: params.checked("category", "must be 1 to 64 bytes", word),
+            kind: params.checked("kind", "must be 1 to 64 bytes", word),
+            priority: params.parsed("priority", "must be one of low, medium, high, critical"),
+            words: params.parsed("q", Words::WANTED),
+        },
     };
     if query.before.is_some() && query.offset > 0 {
         params.refuse("offset", "cannot be combined with page");
@@ -154,16 +160,18 @@ mod tests {
     #[test]
     fn a_list_without_parameters_is_the_newest_twenty() {
         let query = list_query("").unwrap();
-        assert_eq!((query.limit, query.offset, query.before, query.unread_only), (20, 0, None, false));
+        assert_eq!((query.limit, query.offset, query.before, query.filter.unread), (20, 0, None, false));
     }
 
     #[test]
     fn every_filter_reaches_the_query() {
-        let text = format!("limit=5&page={}&unreadOnly=true&category=c&kind=k&priority=high", page_token(9));
+        let text = format!("limit=5&page={}&unreadOnly=true&category=c&kind=k&priority=high&q=a+b", page_token(9));
         let query = list_query(&text).unwrap();
-        assert_eq!((query.limit, query.before, query.unread_only), (5, Some(9), true));
-        assert_eq!((query.category.as_deref(), query.kind.as_deref()), (Some("c"), Some("k")));
-        assert_eq!(query.priority, Some(crate::notification::Priority::High));
+        assert_eq!((query.limit, query.before, query.filter.unread), (5, Some(9), true));
+        let Filter { category, kind, priority, words, .. } = query.filter;
+        assert_eq!((category.as_deref(), kind.as_deref()), (Some("c"), Some("k")));
+        assert_eq!(priority, Some(crate::notification::Priority::High));
+        assert_eq!(words.unwrap().patterns(), ["%a%", "%b%"]);
     }
 
     #[test]
@@ -178,6 +186,9 @@ mod tests {
             ("unreadOnly=yes", "unreadOnly"),
             ("kind=", "kind"),
             ("priority=urgent", "priority"),
+            ("q=", "q"),
+            ("q=+", "q"),
+            ("q=1+2+3+4+5+6+7+8+9", "q"),
             ("user=u2", "user"),
             ("kind=%ff", "kind"),
             (&format!("offset=3&page={}", page_token(9)), "offset"),

@@ -3,6 +3,7 @@
 //! Nothing below knows of HTTP; nothing here but [`error`] picks the status of a refusal.
 
 mod body;
+mod bulk;
 mod cors;
 pub mod credentials;
 pub mod error;
@@ -121,6 +122,7 @@ route_table! {
     "/api/notifications/unread-count" => GET inbox::unread_count;
     "/api/notifications/read-all"     => POST states::read_all;
     "/api/notifications/settings"     => GET settings::get, PUT settings::put, PATCH settings::patch;
+    "/api/notifications/bulk"         => POST bulk::change;
     "/api/notifications/{id}"         => GET inbox::get, DELETE states::delete;
     "/api/notifications/{id}/read"    => POST states::read;
     "/api/notifications/{id}/unread"  => POST states::unread;

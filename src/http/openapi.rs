@@ -16,6 +16,7 @@ use utoipa::{
 };
 
 use super::{
+    bulk,
     error::{FieldError, PROBLEM_JSON, Problem},
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
     signals, states, stream_docs, tickets, topic_kinds, topics,
@@ -39,7 +40,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         scheduled::list, scheduled::get, scheduled::change, scheduled::call_off,
         inbox::list, inbox::unread_count, inbox::get,
         states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
-        states::acknowledge, states::done, states::delete, states::read_all,
+        states::acknowledge, states::done, states::delete, states::read_all, bulk::change,
         settings::get, settings::put, settings::patch, settings::why,
         stream_docs::stream, tickets::create, stream_docs::extend,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,

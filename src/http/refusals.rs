@@ -2,8 +2,13 @@
 
 use super::error::{ApiError, FieldError};
 use crate::{
-    auth, message, preferences, publish::Refused, registrar, signals, store::NotAmended, store::NotChanged,
-    store::Unavailable, topics,
+    auth,
+    inbox::BulkRefused,
+    message, preferences,
+    publish::Refused,
+    registrar, signals,
+    store::{NotAmended, NotChanged, Unavailable},
+    topics,
 };
 
 impl From<message::Problems> for ApiError {
@@ -25,6 +30,17 @@ impl From<NotChanged> for ApiError {
             NotChanged::NotDue => Self::NotDue,
             NotChanged::SnoozeTime => Self::Invalid(vec![FieldError::body("/until", refused.to_string())]),
             NotChanged::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<BulkRefused> for ApiError {
+    fn from(refused: BulkRefused) -> Self {
+        match refused {
+            BulkRefused::OtherStream | BulkRefused::Ahead => {
+                Self::Invalid(vec![FieldError::body("/before", refused.to_string())])
+            }
+            BulkRefused::Unavailable(_) => Self::Unavailable,
         }
     }
 }

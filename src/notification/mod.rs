@@ -7,6 +7,7 @@ mod cursor;
 mod priority;
 mod timing;
 mod user;
+mod words;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use self::{
     priority::Priority,
     timing::{Burst, Due, DueState, DueStep, ItemDue, Timing},
     user::{Tenant, USER_ID_BYTES, UserId, UserKey},
+    words::Words,
 };
 use crate::{
     audience::{Audience, Reason},

@@ -1,21 +1,18 @@
 //! Reading inboxes: lists and single items.
 
+mod choice;
+
 use chrono::{DateTime, Utc};
-use diesel::{
-    QueryableByName,
-    prelude::*,
-    result::QueryResult,
-    sql_query,
-    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text},
-};
+use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::choice::choose;
 use super::{
-    Store, Unavailable,
+    Filter, Store, Unavailable,
     append::presentation_of,
-    schema::{inbox, inbox_unread, notifications},
+    schema::{inbox, notifications},
     streams,
 };
 use crate::{
@@ -36,14 +33,8 @@ pub struct ListQuery {
     pub offset: i64,
     /// Only items that arrived before this seq: what a page token carries.
     pub before: Option<Seq>,
-    /// Only unread ones.
-    pub unread_only: bool,
-    /// Only this category.
-    pub category: Option<String>,
-    /// Only this kind.
-    pub kind: Option<String>,
-    /// Only this priority.
-    pub priority: Option<Priority>,
+    /// How they must be.
+    pub filter: Filter,
 }
 
 /// One page of an inbox, all of it from one snapshot.
@@ -61,13 +52,6 @@ pub struct InboxPage {
     pub next: Option<Seq>,
     /// The stream's position of this answer.
     pub cursor: Cursor,
-}
-
-impl ListQuery {
-    /// Whether the content decides what is listed, which no index knows.
-    fn filters_content(&self) -> bool {
-        self.category.is_some() || self.kind.is_some() || self.priority.is_some()
-    }
 }
 
 impl Store {
@@ -98,7 +82,7 @@ impl Store {
     pub async fn before_newest(&self, key: &UserKey, count: i64) -> Result<Option<Seq>, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             let newest = ListQuery { limit: count, ..ListQuery::default() };
-            Ok(seqs(conn, key, &newest).await?.last().map(|seq| seq - 1))
+            Ok(choice::seqs(conn, key, &newest).await?.last().map(|seq| seq - 1))
         };
         self.shared.once(run).await
     }
@@ -194,22 +178,9 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
     }
 }
 
-/// Which seqs a list shows, and what it can say of the rest.
-struct Choice {
-    seqs: Vec<Seq>,
-    next: Option<Seq>,
-    total: i64,
-    total_is_exact: bool,
-}
-
 async fn list(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<InboxPage> {
     let stream = streams::look(conn, key).await?;
-    let choice = if query.filters_content() {
-        choose_by_content(conn, key, query).await?
-    } else {
-        let total = if query.unread_only { stream.unread } else { stream.listed };
-        choose(conn, key, query, total).await?
-    };
+    let choice = choose(conn, key, query, &stream).await?;
     Ok(InboxPage {
         items: items(conn, key, &choice.seqs).await?,
         total: choice.total,
@@ -218,86 +189,6 @@ async fn list(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) ->
         next: choice.next,
         cursor: Cursor { epoch: stream.epoch.into(), seq: stream.head },
     })
-}
-
-/// Without a filter of content, an index knows the page and the stream the total.
-async fn choose(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery, total: i64) -> QueryResult<Choice> {
-    let one_more = ListQuery { limit: query.limit + 1, ..query.clone() };
-    let (seqs, next) = cut(seqs(conn, key, &one_more).await?, query.limit);
-    Ok(Choice { seqs, next, total, total_is_exact: true })
-}
-
-async fn choose_by_content(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<Choice> {
-    let newest = survey(conn, key, query, Seq::MAX).await?;
-    let (total, total_is_exact) = (newest.seqs.len() as i64, newest.end().is_none());
-    let here = match query.before {
-        Some(before) => survey(conn, key, query, before).await?,
-        None => newest,
-    };
-    let end = here.end();
-    let matching = here.seqs.into_iter().skip(usize::try_from(query.offset).unwrap_or(usize::MAX)).collect();
-    let (seqs, next) = cut(matching, query.limit);
-    Ok(Choice { seqs, next: next.or(end), total, total_is_exact })
-}
-
-/// As many seqs as asked for, and the last of them when there are more.
-fn cut(mut seqs: Vec<Seq>, limit: i64) -> (Vec<Seq>, Option<Seq>) {
-    let limit = usize::try_from(limit).unwrap_or(0);
-    let more = seqs.len() > limit;
-    seqs.truncate(limit);
-    let next = seqs.last().copied().filter(|_| more);
-    (seqs, next)
-}
-
-/// The seqs that a list shows whose content does not matter.
-async fn seqs(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<Vec<Seq>> {
-    let (tenant, user, before) = (key.tenant.as_str(), key.user.as_str(), query.before.unwrap_or(Seq::MAX));
-    if query.unread_only {
-        let unread = inbox_unread::table
-            .filter(inbox_unread::tenant.eq(tenant).and(inbox_unread::user_id.eq(user)))
-            .filter(inbox_unread::seq.lt(before))
-            .select(inbox_unread::seq)
-            .order(inbox_unread::seq.desc());
-        return unread.offset(query.offset).limit(query.limit).load(conn).await;
-    }
-    let listed = inbox::table
-        .filter(inbox::tenant.eq(tenant).and(inbox::user_id.eq(user)))
-        .filter(inbox::archived_at.is_null().and(inbox::deleted_at.is_null()).and(inbox::snoozed_until.is_null()))
-        .filter(inbox::seq.lt(before))
-        .select(inbox::seq)
-        .order(inbox::seq.desc());
-    listed.offset(query.offset).limit(query.limit).load(conn).await
-}
-
-#[derive(QueryableByName)]
-struct Survey {
-    #[diesel(sql_type = Array<BigInt>)]
-    seqs: Vec<Seq>,
-    #[diesel(sql_type = BigInt)]
-    looked_through: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    last: Option<Seq>,
-}
-
-impl Survey {
-    /// Where it ended for having looked through enough.
-    fn end(&self) -> Option<Seq> {
-        self.last.filter(|_| self.looked_through >= LOOKED_THROUGH)
-    }
-}
-
-async fn survey(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery, before: Seq) -> QueryResult<Survey> {
-    sql_query(include_str!("survey.sql"))
-        .bind::<Text, _>(key.tenant.as_str())
-        .bind::<Text, _>(key.user.as_str())
-        .bind::<Bool, _>(query.unread_only)
-        .bind::<BigInt, _>(before)
-        .bind::<BigInt, _>(LOOKED_THROUGH)
-        .bind::<Nullable<Text>, _>(query.kind.as_deref())
-        .bind::<Nullable<Text>, _>(query.category.as_deref())
-        .bind::<Nullable<SmallInt>, _>(query.priority.map(Priority::rank))
-        .get_result(conn)
-        .await
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod activity;
 mod append;
+mod bulk;
 mod clock;
 mod coalesce;
 mod decided;
@@ -36,6 +37,7 @@ mod snooze;
 mod state;
 mod streams;
 mod subscriptions;
+mod survey;
 mod tickets;
 mod tls;
 mod topic_kinds;
@@ -74,6 +76,7 @@ pub use scheduled::{Delivered, NotAmended, Scheduled};
 pub use state::{Changed, NotChanged};
 pub use streams::Head;
 pub use subscriptions::{Joining, SubscriptionChange};
+pub use survey::Filter;
 pub use topics::{KnownTopic, MyTopic};
 
 use self::{

@@ -68,6 +68,12 @@ impl Changed {
     pub fn is_full(&self) -> bool {
         self.rows.len() >= MOST_ROWS
     }
+
+    /// Counts a later change of the same stream in.
+    pub fn follow(&mut self, next: Self) {
+        self.rows.extend(next.rows);
+        (self.unread, self.cursor) = (next.unread, next.cursor);
+    }
 }
 
 impl Store {

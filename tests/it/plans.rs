@@ -101,8 +101,15 @@ async fn drive(cluster: &Cluster) {
         fan_out(&publisher, &mut connected, json!({"topics": ["large"], "everyone": true, "title": "broad"})).await;
     let user = cluster.user("large");
     user.list("?offset=50").await;
-    for query in ["", "unreadOnly=true", "category=rare", "kind=rare", "priority=critical", "unreadOnly=true&kind=rare"]
-    {
+    for query in [
+        "",
+        "unreadOnly=true",
+        "q=title+2000",
+        "category=rare",
+        "kind=rare",
+        "priority=critical",
+        "unreadOnly=true&kind=rare",
+    ] {
         let list = user.list(&format!("?{query}")).await;
         let next = list["nextPage"].as_str().expect("there is more");
         user.list(&format!("?{query}&page={next}")).await;
@@ -114,9 +121,10 @@ async fn drive(cluster: &Cluster) {
     let mut live = user.stream_with("?replay=10", None).await;
     live.hello().await;
     let id = user.list("?unreadOnly=true").await["notifications"][3]["id"].as_str().unwrap().to_owned();
-    for step in ["read", "unread", "archive"] {
+    for step in ["read", "unread", "seen", "archive"] {
         user.touch(&format!("/api/notifications/{id}/{step}")).await.expect(200);
     }
+    drive_many(&user, &id).await;
     user.get(&format!("/api/notifications/{id}")).await.expect(200);
     user.delete(&format!("/api/notifications/{id}")).await.expect(200);
     assert_eq!(user.resume(&missed).await.hello().await["verdict"], "resumed");
@@ -131,6 +139,18 @@ async fn drive(cluster: &Cluster) {
     let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
     let mut by_ticket = cluster.edge().nobody().stream_with(&format!("?ticket={ticket}"), None).await;
     by_ticket.hello().await;
+}
+
+/// Changes what filters find, and puts an item away.
+async fn drive_many(user: &Caller, id: &str) {
+    let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);
+    user.post(&format!("/api/notifications/{id}/snooze"), &json!({"until": tomorrow})).await.expect(200);
+    let rare = json!({"kind": "rare", "q": "title", "unread": true});
+    for (filter, action) in
+        [(json!({"ids": [id], "q": "title"}), "archive"), (rare, "read"), (json!({"kind": "rare"}), "seen")]
+    {
+        user.post("/api/notifications/bulk", &json!({"filter": filter, "action": action})).await.expect(200);
+    }
 }
 
 /// Joins and leaves, alone and with others, in the midst of many topics and users.

@@ -1,5 +1,8 @@
 //! The inbox over HTTP: list, pages, filters, states, counts.
 
+mod bulk;
+mod model;
+mod search;
 mod snooze;
 
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use super::titles;
 use crate::harness::*;
 
 /// The database's time in so many hours.
-async fn hours_ahead(database: &Client, hours: i32) -> String {
+pub async fn hours_ahead(database: &Client, hours: i32) -> String {
     let ahead = "select to_char((clock_time() + make_interval(hours => $1)) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
     database.query_one(ahead, &[&hours]).await.unwrap().get(0)
 }
