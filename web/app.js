@@ -76,7 +76,7 @@ function receive(name, data, id, raw) {
 
 function applyFrame(name, data) {
   if (name === "notification") inbox.put(data, true);
-  else if (name === "state" && inbox.apply(data)) reload();
+  else if (name === "state") inbox.apply(data);
   else if (data.unread === undefined) return;
   showUnread(data.unread);
   showEmpty();

@@ -32,34 +32,30 @@ export class Inbox {
     this.#list.setAttribute("aria-busy", "false");
   }
 
-  /** Shows a notification at its place, newest first; `arrived` marks it for a moment. */
+  /** Shows a notification at its place, newest first; `arrived` marks one that came to the top just now for a moment. */
   put(notification, arrived = false) {
     if (typeof notification?.id !== "string") return;
-    if (notification.deletedAt || notification.archivedAt) return this.remove(notification.id);
+    if (notification.archivedAt || notification.snoozedUntil) return this.remove(notification.id);
     let entry = this.#entries.get(notification.id);
     if (!entry) {
       entry = this.#build(notification.id);
       this.#entries.set(notification.id, entry);
-    } else {
-      arrived = false;
     }
+    const moved = notification.seq > entry.seq;
     entry.seq = notification.seq ?? 0;
     fill(entry.parts, notification);
     setRead(entry.parts, Boolean(notification.readAt));
-    entry.parts.item.classList.toggle("arrived", arrived);
+    entry.parts.item.classList.toggle("arrived", arrived && moved);
     this.#place(entry);
     this.#trim();
   }
 
-  /** Applies a state frame; true when the list must be loaded anew to show what it means. */
+  /** Applies a state frame. It only takes away: what comes back to the list arrives anew, as a notification. */
   apply(state) {
-    const ids = state.all ? [...this.#entries.keys()] : (state.ids ?? []);
-    if (state.archived === false || state.deleted === false) return true;
-    for (const id of ids) {
-      if (state.archived || state.deleted) this.remove(id);
+    for (const id of state.ids ?? []) {
+      if (state.archived || state.deleted || state.snoozedUntil) this.remove(id);
       else if (typeof state.read === "boolean") this.setRead(id, state.read);
     }
-    return false;
   }
 
   setRead(id, read) {
