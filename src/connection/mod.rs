@@ -6,6 +6,7 @@
 
 mod filter;
 mod open;
+mod poll;
 mod recalled;
 mod replay;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub use self::{
     filter::Filter,
     open::{NotNow, Request, Signals},
+    poll::{Event, Polled},
     verdict::Asked,
 };
 use self::{recalled::Recalled, replay::Telling};

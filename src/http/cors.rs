@@ -11,7 +11,7 @@ pub fn cors(origins: &[String]) -> Cors {
     let rules = Cors::default()
         .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .allowed_headers(["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-Id"])
+        .allowed_headers(["Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "X-Request-Id"])
         .expose_headers(["ETag", "X-Request-Id", "Idempotent-Replayed", "Retry-After"])
         .max_age(PREFLIGHT_AGE);
     if origins.iter().any(|origin| origin == "*") {

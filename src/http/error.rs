@@ -126,6 +126,16 @@ pub enum ApiError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// As many streams are open as may be.
+    #[error("at most {most} streams may be open at once ({limit})")]
+    NoRoom {
+        /// The setting that bounds it.
+        limit: &'static str,
+        /// The bound.
+        most: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The sender sends more than it may.
     #[error("at most {most} signals a second are accepted ({limit})")]
     TooManySignals {
@@ -239,6 +249,7 @@ impl ApiError {
             Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+            Self::NoRoom { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no-room", "No room"),
             Self::Unavailable | Self::Untold => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
@@ -269,7 +280,7 @@ impl ApiError {
     /// The bound that refused the request, as the metric names it.
     pub fn limit(&self) -> Option<&'static str> {
         match self {
-            Self::TooLarge { limit, .. } => Some(limit),
+            Self::TooLarge { limit, .. } | Self::NoRoom { limit, .. } => Some(limit),
             Self::Overloaded { .. } => Some("publish_queue"),
             _ => None,
         }
@@ -277,7 +288,7 @@ impl ApiError {
 
     /// Whether the same request may well succeed later without anything being changed about it.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::Unavailable | Self::Untold)
+        matches!(self, Self::Overloaded { .. } | Self::NoRoom { .. } | Self::Unavailable | Self::Untold)
     }
 
     /// What an error of the framework amounts to; its own words are not for clients.
@@ -298,9 +309,9 @@ impl ApiError {
                 (header::WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
             }
             Self::WrongMethod { allow } => (header::ALLOW, (*allow).to_owned()),
-            Self::Overloaded { retry_after } | Self::TooManySignals { retry_after, .. } => {
-                (header::RETRY_AFTER, whole_seconds(*retry_after))
-            }
+            Self::Overloaded { retry_after }
+            | Self::NoRoom { retry_after, .. }
+            | Self::TooManySignals { retry_after, .. } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
             Self::Unavailable | Self::Untold => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
             _ => return None,
         };

@@ -1,6 +1,7 @@
-//! Documents that are changed under a condition: `ETag` names their state, `If-Match` the one that a change is meant for.
+//! `ETag` names the state of what is shown. `If-Match` names the one that a change is meant for, `If-None-Match` those that
+//! the caller has, so that who polls is told in a few bytes that nothing is new (RFC 9110, 13.1).
 
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
 use serde::Serialize;
 
 use super::error::ApiError;
@@ -8,12 +9,88 @@ use crate::versioned::Condition;
 
 const BAD_CONDITION: ApiError = ApiError::BadHeader("If-Match", "must be one ETag of what is to be changed, or *");
 
+const BAD_KNOWN: ApiError = ApiError::BadHeader("If-None-Match", "must be ETags separated by commas, or *");
+/// What may stand around the members of a list in a header.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// A document as it is shown, in the state that this version names.
 pub fn answer(version: i64, shown: impl Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::ETAG, format!("\"{version}\"")))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .json(shown)
+    tagged(&version.to_string()).json(shown)
+}
+
+/// An answer that is polled: all of it in the state that `tag` names, or that the caller has it.
+pub fn polled(known: &Known, tag: &str, shown: impl Serialize) -> HttpResponse {
+    if known.has(tag) { unchanged(tag) } else { tagged(tag).json(shown) }
+}
+
+/// The caller has what would be answered.
+pub fn unchanged(tag: &str) -> HttpResponse {
+    with_tag(HttpResponse::NotModified(), tag).finish()
+}
+
+/// An answer in the state that `tag` names, to be given its body.
+pub fn tagged(tag: &str) -> HttpResponseBuilder {
+    with_tag(HttpResponse::Ok(), tag)
+}
+
+fn with_tag(mut answer: HttpResponseBuilder, tag: &str) -> HttpResponseBuilder {
+    answer.insert_header((header::ETAG, format!("\"{tag}\""))).insert_header((header::CACHE_CONTROL, "no-cache"));
+    answer
+}
+
+/// Which states the caller has already, as `If-None-Match` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Whatever the state is.
+    Any,
+    /// Those of these tags.
+    Tags(Vec<String>),
+}
+
+impl Known {
+    /// Reads the header; weak tags count as strong ones, as this condition asks for.
+    ///
+    /// # Errors
+    /// When it is malformed: a caller who is never told "unchanged" would not notice.
+    pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let lines = request.headers().get_all(header::IF_NONE_MATCH);
+        let text: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+        Self::parse(&text.join(",")).ok_or(BAD_KNOWN)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.trim_matches(BLANKS) == "*" {
+            return Some(Self::Any);
+        }
+        let mut tags = Vec::new();
+        let mut rest = text;
+        loop {
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                return Some(Self::Tags(tags));
+            }
+            let (tag, after) = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?.split_once('"')?;
+            rest = after.trim_start_matches(BLANKS);
+            let separated = rest.is_empty() || rest.starts_with(',');
+            if !separated || tag.contains(|one: char| one <= ' ' || one == '\x7f') {
+                return None;
+            }
+            tags.push(tag.to_owned());
+        }
+    }
+
+    /// Whether the caller has anything that could be unchanged.
+    pub fn is_something(&self) -> bool {
+        *self != Self::Tags(Vec::new())
+    }
+
+    /// Whether the caller has this state.
+    pub fn has(&self, tag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Tags(tags) => tags.iter().any(|known| known == tag),
+        }
+    }
 }
 
 /// What `If-Match` says; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
@@ -42,4 +119,47 @@ pub fn condition(request: &HttpRequest) -> Result<Option<Condition>, ApiError> {
 /// When it is absent or malformed.
 pub fn required_condition(request: &HttpRequest) -> Result<Condition, ApiError> {
     condition(request)?.ok_or(ApiError::NoCondition)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_the_caller_has_is_read_from_any_form_of_the_list() {
+        for text in [
+            r#""a.1""#,
+            r#"W/"a.1""#,
+            "\"x\", \"a.1\"",
+            r#" , "x",W/"a.1" ,, "#,
+            "\"x\"\t,\t\"a.1\"",
+            r#""p,q","a.1""#,
+            "*",
+            " * ",
+        ] {
+            assert!(Known::parse(text).unwrap().has("a.1"), "{text}");
+        }
+        for text in ["", " , ", r#""a.2""#, r#""A.1""#, r#""""#, r#""x,a.1""#] {
+            assert!(!Known::parse(text).unwrap().has("a.1"), "{text}");
+        }
+        assert!(!Known::parse(",").unwrap().is_something());
+    }
+
+    #[test]
+    fn what_is_no_list_of_tags_is_refused() {
+        for text in
+            ["a.1", r#""a.1"#, r#"w/"a.1""#, r#""a" "b""#, r#""a"b"#, r#"*, "a""#, r#""a", *"#, r#""a b""#, "W/"]
+        {
+            assert_eq!(Known::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*") {
+            Known::parse(&text);
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The caller's own inbox: list, look at, count. Nobody else's can be named here.
 
+use std::slice;
+
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Data, Json},
+    web::Data,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -11,12 +13,13 @@ use utoipa::ToSchema;
 use super::{
     Parts,
     error::ApiError,
+    etag::{self, Known},
     extract::{Caller, ItemId},
-    openapi::{BadQuery, NoSuchItem},
+    openapi::{BadHeader, BadQuery, NoSuchItem, NotModified},
     query::Params,
 };
 use crate::{
-    notification::{KIND_BYTES, Seq, Words},
+    notification::{Cursor, KIND_BYTES, Seq, UserKey, Words},
     store::{Filter, ListQuery},
     wire::Item,
 };
@@ -75,20 +78,38 @@ pub struct UnreadCount {
         ("category" = Option<String>, Query, description = "Only this category", max_length = 64),
         ("kind" = Option<String>, Query, description = "Only this kind", max_length = 64),
         ("priority" = Option<crate::notification::Priority>, Query, description = "Only this priority"),
-        ("q" = Option<String>, Query, description = "Only with all of these words: 1 to 8, separated by blanks", min_length = 1, max_length = 100)),
-    responses((status = 200, body = Page, description = "One page"), BadQuery))]
+        ("q" = Option<String>, Query, description = "Only with all of these words: 1 to 8, separated by blanks", min_length = 1, max_length = 100),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer to the same question", example = "\"k3f9.1042\"")),
+    responses((status = 200, body = Page, description = "One page", headers(
+        ("ETag" = String, description = "The stream's position"))), NotModified, BadQuery))]
 pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let query = list_query(request.query_string())?;
+    let known = Known::of(&request)?;
+    if let Some(tag) = position_if_known(&parts, &caller.key, &known).await? {
+        return Ok(etag::unchanged(&tag));
+    }
     let page = parts.store.list(&caller.key, &query).await?;
-    Ok(HttpResponse::Ok().json(Page {
+    let cursor = page.cursor.to_string();
+    let shown = Page {
         notifications: page.items.iter().map(Item::from).collect(),
         total: page.total,
         total_is_exact: page.total_is_exact,
         unread: page.unread,
         has_more: page.next.is_some(),
         next_page: page.next.map(page_token),
-        cursor: page.cursor.to_string(),
-    }))
+        cursor: cursor.clone(),
+    };
+    Ok(etag::polled(&known, &cursor, shown))
+}
+
+/// The stream's position, if the caller has what stands there: a look at one row answers most who poll.
+async fn position_if_known(parts: &Parts, key: &UserKey, known: &Known) -> Result<Option<String>, ApiError> {
+    if !known.is_something() {
+        return Ok(None);
+    }
+    let heads = parts.store.heads(slice::from_ref(key)).await?;
+    let position = heads.into_iter().next().map(|head| Cursor { epoch: head.epoch, seq: head.seq }.to_string());
+    Ok(position.filter(|tag| known.has(tag)))
 }
 
 /// Look at one notification.
@@ -102,9 +123,17 @@ pub async fn get(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>)
 
 /// Count unread items.
 #[utoipa::path(get, path = "/api/notifications/unread-count", tag = "inbox", operation_id = "unreadCount",
-    responses((status = 200, body = UnreadCount, description = "The count")))]
-pub async fn unread_count(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<UnreadCount>, ApiError> {
-    Ok(Json(UnreadCount { unread: parts.store.unread(&caller.key).await? }))
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer", example = "\"7\"")),
+    responses((status = 200, body = UnreadCount, description = "The count", headers(
+        ("ETag" = String, description = "Names this count"))), NotModified, BadHeader))]
+pub async fn unread_count(
+    Caller(caller): Caller,
+    request: HttpRequest,
+    parts: Data<Parts>,
+) -> Result<HttpResponse, ApiError> {
+    let known = Known::of(&request)?;
+    let unread = parts.store.unread(&caller.key).await?;
+    Ok(etag::polled(&known, &unread.to_string(), UnreadCount { unread }))
 }
 
 fn list_query(text: &str) -> Result<ListQuery, ApiError> {

@@ -4,6 +4,7 @@
 
 mod body;
 mod bulk;
+mod changes;
 mod cors;
 pub mod credentials;
 pub mod error;
@@ -17,6 +18,7 @@ mod members;
 pub mod metrics_endpoint;
 mod observe;
 mod openapi;
+mod opening;
 mod pages;
 mod presence;
 mod publish;
@@ -119,6 +121,7 @@ route_table! {
     "/api/notifications"              => GET inbox::list, POST publish::one;
     "/api/notifications/batch"        => POST publish::batch;
     "/api/notifications/stream"       => GET sse::stream;
+    "/api/notifications/changes"      => GET changes::changes;
     "/api/notifications/unread-count" => GET inbox::unread_count;
     "/api/notifications/read-all"     => POST states::read_all;
     "/api/notifications/settings"     => GET settings::get, PUT settings::put, PATCH settings::patch;

@@ -17,6 +17,7 @@ use utoipa::{
 
 use super::{
     bulk,
+    changes,
     error::{FieldError, PROBLEM_JSON, Problem},
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
     signals, states, stream_docs, tickets, topic_kinds, topics,
@@ -42,7 +43,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
         states::acknowledge, states::done, states::delete, states::read_all, bulk::change,
         settings::get, settings::put, settings::patch, settings::why,
-        stream_docs::stream, tickets::create, stream_docs::extend,
+        stream_docs::stream, changes::changes, tickets::create, stream_docs::extend,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,
         topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,
         members::list, members::change_members, members::add_member, members::remove_member,
@@ -124,7 +125,8 @@ macro_rules! refusals {
 }
 
 refusals! {
-    BadQuery { "400" "A query parameter is unknown or malformed; `errors` names each" }
+    BadQuery { "400" "A query parameter is unknown or malformed, `errors` names each; or a header is" }
+    BadHeader { "400" "A header is malformed; `detail` says how" }
     BadSyntax { "400" "The body is no JSON, or a header is malformed" }
     BadPath { "400" "A part of the path is malformed; `detail` says how" }
     NoSuchTopic { "404" "There is no such topic" }
@@ -145,6 +147,16 @@ refusals! {
         "403" "The token lacks a scope, the topic may not be joined or the caller is not subscribed to it, or a cookie came from a foreign page",
         "500" "The server failed; `instance` finds it in the log",
         "503" "Overloaded, or a part does not answer: try again" with "Retry-After"
+    }
+}
+
+/// The answer to who has what would be answered.
+pub(super) struct NotModified;
+
+impl IntoResponses for NotModified {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let response = ResponseBuilder::new().description("The caller has it: `If-None-Match` names its state");
+        BTreeMap::from([("304".to_owned(), response.header("ETag", text_header()).build().into())])
     }
 }
 

@@ -15,14 +15,13 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use tokio::time::timeout;
 
-use super::{Parts, credentials, error::ApiError, extract::Caller, query::Params, takeover::Claim};
+use super::{Parts, credentials, error::ApiError, extract::Caller, opening, query::Params, takeover::Claim};
 use crate::{
     auth::Identity,
     bus::Control,
     connection::{Connection, Filter, Request, Signals, jittered},
     frame::{EndReason, bye},
     health::Phase,
-    metrics,
     notification::KIND_BYTES,
     store::Store,
 };
@@ -58,15 +57,8 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
 /// Opens the connection, behind the answer's head; else what to say instead.
 async fn open(parts: Data<Parts>, identity: Identity, asked: Request) -> Result<Connection, Bytes> {
     let recalls = asked.signals == Signals::Last;
-    let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
-    // From here on orders reach the connection; what was ordered while it opened is looked at once more.
-    if parts.authenticator.revocations().refuses(&identity) {
-        return Err(farewell(&parts, EndReason::Revoked, "revoked"));
-    }
-    if parts.health.phase() == Phase::Draining {
-        return Err(farewell(&parts, EndReason::Draining, "draining"));
-    }
-    let mut connection = opened.map_err(|reason| farewell(&parts, EndReason::Overloaded, reason.as_str()))?;
+    let opened = opening::open(&parts, identity, asked).await;
+    let mut connection = opened.map_err(|reason| farewell(&parts, reason.end()))?;
     if recalls {
         Box::pin(recall(&parts, &mut connection)).await;
     }
@@ -117,12 +109,7 @@ fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
     let header =
         request.headers().get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let query = params.text("cursor");
-    let kinds = params.checked("kinds", "must be 1 to 50 kinds of 1 to 64 characters, separated by commas", |text| {
-        let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
-        let fits = kinds.len() <= KINDS && kinds.iter().all(|kind| (1..=KIND_BYTES).contains(&kind.len()));
-        fits.then_some(kinds)
-    });
-    let min_priority = params.parsed("minPriority", "must be one of low, medium, high, critical");
+    let filter = read_filter(params);
     let replay = params.number("replay", 0, REPLAY).filter(|count| *count > 0);
     let cursor = header.filter(|text| !text.is_empty()).or(query);
     let signals = params.checked("signals", "must be one of all, last, none", |text| match text {
@@ -131,7 +118,18 @@ fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
         "none" => Some(Signals::None),
         _ => None,
     });
-    Request { cursor, replay, filter: Filter { kinds, min_priority }, signals: signals.unwrap_or_default() }
+    Request { cursor, replay, filter, signals: signals.unwrap_or_default() }
+}
+
+/// What a client does not want to be sent.
+pub(super) fn read_filter(params: &mut Params) -> Filter {
+    let kinds = params.checked("kinds", "must be 1 to 50 kinds of 1 to 64 characters, separated by commas", |text| {
+        let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
+        let fits = kinds.len() <= KINDS && kinds.iter().all(|kind| (1..=KIND_BYTES).contains(&kind.len()));
+        fits.then_some(kinds)
+    });
+    let min_priority = params.parsed("minPriority", "must be one of low, medium, high, critical");
+    Filter { kinds, min_priority }
 }
 
 fn head() -> HttpResponseBuilder {
@@ -164,11 +162,11 @@ fn chunks(connection: Connection, store: Store) -> impl Stream<Item = Bytes> {
 
 /// A stream that ends at once and tells when to come back.
 fn not_now(parts: &Parts, reason: EndReason, label: &'static str) -> HttpResponse {
-    head().body(farewell(parts, reason, label))
+    opening::count_refused(label);
+    head().body(farewell(parts, reason))
 }
 
 /// All that is sent on a stream that is not opened.
-fn farewell(parts: &Parts, reason: EndReason, label: &'static str) -> Bytes {
-    ::metrics::counter!(metrics::CONNECTS_REFUSED, "reason" => label).increment(1);
+fn farewell(parts: &Parts, reason: EndReason) -> Bytes {
     bye(reason, jittered(parts.settings.stream.retry)).into()
 }

@@ -1,0 +1,77 @@
+//! How a connection comes about, for whatever carries it: who may not have one, and why.
+
+use crate::{
+    auth::{Identity, Rejected},
+    connection::{Connection, NotNow, Request, jittered},
+    frame::EndReason,
+    health::Phase,
+    hub::Full,
+    metrics,
+};
+
+use super::{Parts, error::ApiError};
+
+/// Why a connection is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotOpened {
+    /// The caller was revoked.
+    Revoked,
+    /// The instance is going away.
+    Draining,
+    /// There is no room, or the database is away.
+    NotNow(NotNow),
+}
+
+/// Opens a connection.
+///
+/// # Errors
+/// When it cannot be opened, which is counted.
+pub async fn open(parts: &Parts, identity: Identity, asked: Request) -> Result<Connection, NotOpened> {
+    let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
+    // From here on orders reach the connection; what was ordered while it opened is looked at once more.
+    let opened = if parts.authenticator.revocations().refuses(&identity) {
+        Err(NotOpened::Revoked)
+    } else if parts.health.phase() == Phase::Draining {
+        Err(NotOpened::Draining)
+    } else {
+        opened.map_err(NotOpened::NotNow)
+    };
+    opened.inspect_err(|reason| count_refused(reason.as_str()))
+}
+
+/// Counts a connection that is not opened.
+pub fn count_refused(label: &'static str) {
+    ::metrics::counter!(metrics::CONNECTS_REFUSED, "reason" => label).increment(1);
+}
+
+impl NotOpened {
+    /// As a stream says it.
+    pub fn end(self) -> EndReason {
+        match self {
+            Self::Revoked => EndReason::Revoked,
+            Self::Draining => EndReason::Draining,
+            Self::NotNow(_) => EndReason::Overloaded,
+        }
+    }
+
+    /// As an ordinary answer says it.
+    pub fn refusal(self, parts: &Parts) -> ApiError {
+        let stream = &parts.settings.stream;
+        let (limit, most) = match self {
+            Self::Revoked => return Rejected::Revoked.into(),
+            Self::Draining | Self::NotNow(NotNow::Unavailable(_)) => return ApiError::Unavailable,
+            Self::NotNow(NotNow::Full(Full::Instance)) => ("max_connections", stream.per_instance),
+            Self::NotNow(NotNow::Full(Full::User)) => ("max_connections_per_user", stream.per_user),
+        };
+        ApiError::NoRoom { limit, most, retry_after: jittered(stream.retry) }
+    }
+
+    /// The metrics label.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Draining => "draining",
+            Self::NotNow(reason) => reason.as_str(),
+        }
+    }
+}
