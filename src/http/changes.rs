@@ -71,8 +71,7 @@ pub async fn changes(
     let wait = params.number("wait", 0, WAIT).unwrap_or(0).unsigned_abs();
     params.finish()?;
     let known = Known::of(&request)?;
-    let asked =
-        Request { cursor: cursor.filter(|text| !text.is_empty()), replay: None, filter, signals: Signals::None };
+    let asked = Request { cursor, replay: None, filter, signals: Signals::None };
     let key = caller.key.clone();
     let opened = opening::open(&parts, caller, asked).await.map_err(|reason| reason.refusal(&parts))?;
     let polled = opened.poll(&parts.store, Duration::from_secs(wait)).await.ok_or(ApiError::Internal)?;

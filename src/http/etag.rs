@@ -2,7 +2,9 @@
 //! the caller has, so that who polls is told in a few bytes that nothing is new (RFC 9110, 13.1).
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::error::ApiError;
 use crate::versioned::Condition;
@@ -21,6 +23,19 @@ pub fn answer(version: i64, shown: impl Serialize) -> HttpResponse {
 /// An answer that is polled: all of it in the state that `tag` names, or that the caller has it.
 pub fn polled(known: &Known, tag: &str, shown: impl Serialize) -> HttpResponse {
     if known.has(tag) { unchanged(tag) } else { tagged(tag).json(shown) }
+}
+
+/// The same in the state that the answer's own text names.
+///
+/// # Errors
+/// When it cannot be put into text, which is a defect.
+pub fn polled_by_content(known: &Known, shown: &impl Serialize) -> Result<HttpResponse, ApiError> {
+    let text = serde_json::to_vec(shown).map_err(|_| ApiError::Internal)?;
+    let tag = URL_SAFE_NO_PAD.encode(Sha256::digest(&text));
+    if known.has(&tag) {
+        return Ok(unchanged(&tag));
+    }
+    Ok(tagged(&tag).content_type("application/json").body(text))
 }
 
 /// The caller has what would be answered.

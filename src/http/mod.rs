@@ -31,6 +31,7 @@ mod signals;
 pub mod sse;
 mod states;
 mod stream_docs;
+mod summary;
 pub mod takeover;
 mod tickets;
 mod topic_kinds;
@@ -122,6 +123,8 @@ route_table! {
     "/api/notifications/batch"        => POST publish::batch;
     "/api/notifications/stream"       => GET sse::stream;
     "/api/notifications/changes"      => GET changes::changes;
+    "/api/notifications/summary"      => GET summary::summary;
+    "/api/notifications/due-callbacks" => GET summary::due_callbacks;
     "/api/notifications/unread-count" => GET inbox::unread_count;
     "/api/notifications/read-all"     => POST states::read_all;
     "/api/notifications/settings"     => GET settings::get, PUT settings::put, PATCH settings::patch;

@@ -20,7 +20,7 @@ use super::{
     changes,
     error::{FieldError, PROBLEM_JSON, Problem},
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
-    signals, states, stream_docs, tickets, topic_kinds, topics,
+    signals, states, stream_docs, summary, tickets, topic_kinds, topics,
 };
 use crate::{frame, wire};
 
@@ -39,7 +39,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     paths(
         publish::one, publish::batch, fanouts::progress,
         scheduled::list, scheduled::get, scheduled::change, scheduled::call_off,
-        inbox::list, inbox::unread_count, inbox::get,
+        inbox::list, inbox::unread_count, inbox::get, summary::summary, summary::due_callbacks,
         states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
         states::acknowledge, states::done, states::delete, states::read_all, bulk::change,
         settings::get, settings::put, settings::patch, settings::why,

@@ -1,6 +1,6 @@
 //! What an administrator may say of a kind and of default channels, with its bounds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +16,10 @@ const LABEL_CHARS: usize = 60;
 const RETENTION_DAYS: i64 = 3_650;
 /// Most categories of a tenant's defaults.
 const CATEGORIES: usize = 200;
+/// Seconds: a minute to thirty days.
+const RELEVANCE: RangeInclusive<i64> = 60..=2_592_000;
+/// Where the tenant says nothing, for how long a missed call matters, in seconds.
+const MISSED_CALLS: (&str, i64) = ("missedCalls", 4 * 60 * 60);
 
 /// What is said of a kind. Everything may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
@@ -111,6 +115,10 @@ pub struct Defaults {
     /// The same by category, which wins; at most 200.
     #[schema(value_type = BTreeMap<String, BTreeMap<String, bool>>)]
     pub categories: BTreeMap<String, Choices>,
+    /// For how long an unread item of a category is in the summary, in seconds from its publish: 60 to 2,592,000; at most 200
+    /// categories. Without end where nothing is said, but 14,400 for `missedCalls`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub relevance: BTreeMap<String, i64>,
 }
 
 impl Defaults {
@@ -126,7 +134,22 @@ impl Defaults {
         for name in self.categories.keys() {
             found.note(format!("/categories/{}", escape(name)), word(name));
         }
+        if self.relevance.len() > CATEGORIES {
+            found.note("/relevance", Err(Malformed("at most 200 categories")));
+        }
+        for (name, seconds) in &self.relevance {
+            let within = RELEVANCE.contains(seconds).then_some(()).ok_or(Malformed("60 to 2592000 seconds"));
+            found.note(format!("/relevance/{}", escape(name)), word(name).and(within));
+        }
         found.into_result()
+    }
+
+    /// Seconds by category for which unread items are relevant.
+    pub fn relevance_in_force(&self) -> BTreeMap<String, i64> {
+        let (name, seconds) = MISSED_CALLS;
+        let mut relevance = self.relevance.clone();
+        relevance.entry(name.to_owned()).or_insert(seconds);
+        relevance
     }
 
     /// Whether a channel is taken in a category, and who says so.

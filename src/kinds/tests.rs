@@ -66,6 +66,7 @@ fn default_channels_are_the_kinds_over_the_tenants() {
     let defaults = Defaults {
         channels: choices(&[(Channel::Inbox, false), (Channel::Email, true), (Channel::Sms, true)]),
         categories: BTreeMap::from([("c".to_owned(), choices(&[(Channel::Sms, false)]))]),
+        ..Defaults::default()
     };
     let kind = Definition { channels: choices(&[(Channel::Email, false)]), ..Definition::default() };
     let mandatory = Definition { mandatory: true, ..kind.clone() };

@@ -209,7 +209,7 @@ pub(super) fn named(id: Uuid) -> _ {
 }
 
 /// The items that arrived at these seqs, newest first.
-async fn items(conn: &mut AsyncPgConnection, key: &UserKey, seqs: &[Seq]) -> QueryResult<Vec<InboxItem>> {
+pub(super) async fn items(conn: &mut AsyncPgConnection, key: &UserKey, seqs: &[Seq]) -> QueryResult<Vec<InboxItem>> {
     if seqs.is_empty() {
         return Ok(Vec::new());
     }

@@ -37,6 +37,7 @@ mod snooze;
 mod state;
 mod streams;
 mod subscriptions;
+mod summary;
 mod survey;
 mod tickets;
 mod tls;
@@ -76,6 +77,7 @@ pub use scheduled::{Delivered, NotAmended, Scheduled};
 pub use state::{Changed, NotChanged};
 pub use streams::Head;
 pub use subscriptions::{Joining, SubscriptionChange};
+pub use summary::{Callback, Callbacks, Summary};
 pub use survey::Filter;
 pub use topics::{KnownTopic, MyTopic};
 

@@ -31,7 +31,7 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 42] = [
+const STATEMENTS: [(&str, &str); 44] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
@@ -47,6 +47,8 @@ const STATEMENTS: [(&str, &str); 42] = [
     ("list by content", "looked_through"),
     ("items of a list", r#""inbox"."seq" = ANY"#),
     ("one item", r#""inbox"."notification_id" = $3"#),
+    ("summary", "What matters to a user now"),
+    ("what is due soon", "is due to a user within a day"),
     ("unread count", r#"SELECT "streams"."unread" FROM"#),
     ("lock", "FOR UPDATE"),
     ("change", "no_longer_unread"),
@@ -118,6 +120,9 @@ async fn drive(cluster: &Cluster) {
     let (epoch, head) = cursor.rsplit_once('.').unwrap();
     let missed = format!("{epoch}.{}", head.parse::<i64>().unwrap() - 100);
     user.unread().await;
+    assert_eq!(user.get("/api/notifications/summary?limit=50").await.expect(200)["isExact"], false);
+    let due = user.get("/api/notifications/due-callbacks?category=common").await.expect(200);
+    assert_eq!(due["hasMore"], true);
     let mut live = user.stream_with("?replay=10", None).await;
     live.hello().await;
     let id = user.list("?unreadOnly=true").await["notifications"][3]["id"].as_str().unwrap().to_owned();

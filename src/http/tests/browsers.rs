@@ -40,6 +40,8 @@ async fn pages_of_listed_origins_may_call_and_others_may_not() {
     assert_eq!(got.header("access-control-allow-credentials"), Some("true"));
     let settings = ask_first("https://app.example.com", "PATCH", "authorization,content-type,if-match");
     assert_eq!(ask(listed.clone(), settings).await.status, StatusCode::OK);
+    let polls = ask_first("https://app.example.com", "GET", "authorization,if-none-match");
+    assert_eq!(ask(listed.clone(), polls).await.status, StatusCode::OK);
     let got = ask(listed.clone(), preflight("https://evil.example.com")).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (StatusCode::BAD_REQUEST, None));
 
@@ -54,6 +56,7 @@ async fn pages_of_listed_origins_may_call_and_others_may_not() {
         (got.problem().as_str(), got.header("access-control-allow-origin")),
         ("no-token", Some("https://app.example.com"))
     );
+    assert!(got.header("access-control-expose-headers").unwrap().to_lowercase().contains("etag"));
 
     let got = ask(parts(&[("TIDINGS_CORS_ORIGINS", "*")]).await, preflight("https://any.example.com")).await;
     assert_eq!(got.header("access-control-allow-origin"), Some("*"));

@@ -1,0 +1,53 @@
+-- What matters to a user now: what is due within a day or overdue, read or not, and what is unread with nothing to be done by a
+-- time, unless its category is of interest for a shorter time than it is old. Looks through $4 of either at most; $3 are shown.
+with moment as (
+    select clock_time() as now
+),
+soonest as (
+    select seq, notification_id, due_at, archived_at is null and deleted_at is null and snoozed_until is null as listed
+    from inbox
+    where tenant = $1 and user_id = $2 and due_at <= (select now + interval '24 hours' from moment)
+    order by due_at
+    limit $4
+),
+newest as (
+    select seq from inbox_unread where tenant = $1 and user_id = $2 order by seq desc limit $4
+),
+found as (
+    select seq, notification_id, due_at from soonest where listed
+    union all
+    -- A join with `limit 1` is one look-up for each item, whatever the planner thinks of the tables' sizes.
+    select newest.seq, placed.notification_id, null
+    from newest
+    cross join lateral (
+        select notification_id, due_at from inbox where tenant = $1 and user_id = $2 and inbox.seq = newest.seq limit 1
+    ) as placed
+    where placed.due_at is null
+),
+relevant as (
+    select
+        found.seq, coalesce(content.category, 'other') as category, coalesce(found.due_at <= moment.now, false) as overdue,
+        row_number() over (order by content.priority desc, found.due_at, found.seq desc) as place
+    from moment
+    cross join found
+    cross join lateral (
+        select category, priority, created_at from notifications where id = found.notification_id limit 1
+    ) as content
+    -- $5: seconds by category.
+    where found.due_at is not null
+        or coalesce(content.created_at > moment.now - ($5 ->> content.category)::bigint * interval '1 second', true)
+),
+counts as (
+    select
+        case when overdue then 'overdue' || upper(left(category, 1)) || substr(category, 2) else category end as name,
+        count(*) as items
+    from relevant
+    group by name
+)
+select
+    epoch, head_seq, unread,
+    (select coalesce(array_agg(seq order by place), '{}') from relevant where place <= $3) as seqs,
+    (select coalesce(jsonb_object_agg(name, items), '{}') from counts) as breakdown,
+    greatest((select count(*) from soonest), (select count(*) from newest)) < $4 as is_exact
+from streams
+where tenant = $1 and user_id = $2
