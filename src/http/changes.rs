@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
+use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ use super::{
     sse,
 };
 use crate::{
+    auth::Rejected,
     connection::{Event, Request, Signals},
     frame::{ResetReason, Verdict},
 };
@@ -71,6 +73,10 @@ pub async fn changes(
     let wait = params.number("wait", 0, WAIT).unwrap_or(0).unsigned_abs();
     params.finish()?;
     let known = Known::of(&request)?;
+    // No leeway here: the connection ends with its token, and who asks again at once would do so without rest.
+    if caller.expires_at <= Utc::now() {
+        return Err(Rejected::Expired.into());
+    }
     let asked = Request { cursor, replay: None, filter, signals: Signals::None };
     let key = caller.key.clone();
     let opened = opening::open(&parts, caller, asked).await.map_err(|reason| reason.refusal(&parts))?;

@@ -16,8 +16,7 @@ use utoipa::{
 };
 
 use super::{
-    bulk,
-    changes,
+    bulk, changes,
     error::{FieldError, PROBLEM_JSON, Problem},
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
     signals, states, stream_docs, summary, tickets, topic_kinds, topics,

@@ -26,8 +26,8 @@ found as (
 ),
 relevant as (
     select
-        found.seq, coalesce(content.category, 'other') as category, coalesce(found.due_at <= moment.now, false) as overdue,
-        row_number() over (order by content.priority desc, found.due_at, found.seq desc) as place
+        found.seq, found.due_at, content.priority, coalesce(content.category, 'other') as category,
+        coalesce(found.due_at <= moment.now, false) as overdue
     from moment
     cross join found
     cross join lateral (
@@ -38,16 +38,21 @@ relevant as (
         or coalesce(content.created_at > moment.now - ($5 ->> content.category)::bigint * interval '1 second', true)
 ),
 counts as (
-    select
-        case when overdue then 'overdue' || upper(left(category, 1)) || substr(category, 2) else category end as name,
-        count(*) as items
-    from relevant
-    group by name
+    select category, overdue, count(*) as items from relevant group by category, overdue
 )
 select
     epoch, head_seq, unread,
-    (select coalesce(array_agg(seq order by place), '{}') from relevant where place <= $3) as seqs,
-    (select coalesce(jsonb_object_agg(name, items), '{}') from counts) as breakdown,
+    array(select seq from relevant order by priority desc, due_at, seq desc limit $3) as seqs,
+    (
+        select coalesce(jsonb_object_agg(name, items), '{}')
+        from (
+            select
+                case when overdue then 'overdue' || upper(left(category, 1)) || substr(category, 2) else category end as name,
+                sum(items) as items
+            from counts
+            group by name
+        ) as named
+    ) as breakdown,
     greatest((select count(*) from soonest), (select count(*) from newest)) < $4 as is_exact
 from streams
 where tenant = $1 and user_id = $2

@@ -120,7 +120,7 @@ async fn drive(cluster: &Cluster) {
     let (epoch, head) = cursor.rsplit_once('.').unwrap();
     let missed = format!("{epoch}.{}", head.parse::<i64>().unwrap() - 100);
     user.unread().await;
-    assert_eq!(user.get("/api/notifications/summary?limit=50").await.expect(200)["isExact"], false);
+    assert_eq!(user.get("/api/notifications/summary").await.expect(200)["isExact"], false);
     let due = user.get("/api/notifications/due-callbacks?category=common").await.expect(200);
     assert_eq!(due["hasMore"], true);
     let mut live = user.stream_with("?replay=10", None).await;

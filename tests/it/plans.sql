@@ -54,5 +54,5 @@ insert into presence_rows (tenant, user_id, instance, connections)
 select 'default', 'user-' || n, ('00000000-0000-4000-8000-' || lpad((n % 20)::text, 12, '0'))::uuid, 1 from generate_series(1, 3000) as n;
 insert into present_users (tenant, user_id, since, told) select 'default', 'user-' || n, now(), true from generate_series(1, 3000) as n;
 -- Some of the large inbox is to be done by a time.
-update inbox set due_at = now() + (seq - 3000) * interval '1 minute' where user_id = 'large' and seq % 2 = 0 and seq < 12000;
+update inbox set due_at = now() + (seq - 5000) * interval '1 minute' where user_id = 'large' and seq % 2 = 0 and seq between 3000 and 12000;
 vacuum analyze;
