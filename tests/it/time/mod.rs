@@ -3,6 +3,7 @@
 //! Tests move the database's time rather than wait for it.
 
 mod due;
+mod faults;
 mod folding;
 mod scheduled;
 
