@@ -107,7 +107,8 @@ pub struct Page {
 
 impl Page {
     /// Finds the end, and leaves out what says nothing new: an item that arrives on this page comes in its newest
-    /// state, so its own change of state is dropped.
+    /// state, so its own change of state is dropped. Only that it was deleted is told by the change alone: the client
+    /// may know the item, from before it came back to the top.
     pub(crate) fn close(&mut self, ask: &Ask) {
         if let Some(beyond) = self.rows.get(ask.max_rows).map(Row::at) {
             self.rows.truncate(ask.max_rows);
@@ -115,7 +116,7 @@ impl Page {
             // Only the row beyond the page tells whether the page's last change ends here.
             self.end = if beyond.seq == last.seq { last } else { Position::after(last.seq) };
         }
-        self.rows.retain(|row| !matches!(row, Row::Changed { at, .. } if at.row > ask.after.seq));
+        self.rows.retain(|row| !matches!(row, Row::Changed { state, at } if at.row > ask.after.seq && !state.deleted));
     }
 }
 

@@ -42,6 +42,28 @@ async fn what_is_published_appears_and_what_one_tab_reads_the_other_sees() {
 }
 
 #[tokio::test]
+async fn what_is_put_away_leaves_the_page_and_returns_to_the_top() {
+    let cluster = cluster().start().await;
+    let mut browser = Browser::start().await;
+    let tab = tab(&mut browser, &cluster.edge(), "u1").await;
+    let first = cluster.publisher().notify("u1", "first").await;
+    cluster.publisher().notify("u1", "second").await;
+    let titles = |wanted: &str| {
+        format!("[...document.querySelectorAll('#items .title')].map((each) => each.textContent).join() === '{wanted}'")
+    };
+    browser.until(&tab, &titles("second,first")).await;
+    let (user, path) = (cluster.user("u1"), format!("/api/notifications/{first}/snooze"));
+    let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);
+    user.post(&path, &serde_json::json!({"until": tomorrow})).await.expect(200);
+    browser.until(&tab, &titles("second")).await;
+    browser.until(&tab, &unread(1)).await;
+    user.delete(&path).await.expect(200);
+    browser.until(&tab, &titles("first,second")).await;
+    browser.until(&tab, &unread(2)).await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn an_open_page_survives_the_death_of_its_instance() {
     let mut cluster = cluster().instances(3).start().await;
     let nginx = Nginx::before(&cluster.instances).await;

@@ -20,6 +20,7 @@ enum Step {
     Publish { kind: u8 },
     One { item: usize, verb: usize },
     Snooze { item: usize, until: usize },
+    Return { item: usize },
     Bulk { ids: Vec<usize>, kind: Option<u8>, unread: bool, verb: usize, before: Option<usize> },
     ReadAll,
 }
@@ -31,7 +32,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         5 => (0_u8..2).prop_map(|kind| Step::Publish { kind }),
         8 => (item(), verb()).prop_map(|(item, verb)| Step::One { item, verb }),
-        3 => (item(), 0_usize..2).prop_map(|(item, until)| Step::Snooze { item, until }),
+        3 => item().prop_map(|item| Step::Return { item }),
+        4 => (item(), 0_usize..2).prop_map(|(item, until)| Step::Snooze { item, until }),
         3 => bulk.prop_map(|(ids, kind, unread, verb, before)| Step::Bulk { ids, kind, unread, verb, before }),
         1 => Just(Step::ReadAll),
     ];
@@ -162,6 +164,7 @@ impl World {
             _ if self.items.is_empty() => {}
             Step::One { item, verb } => self.one(*item, VERBS[*verb]).await,
             Step::Snooze { item, until } => self.snooze(*item, *until).await,
+            Step::Return { item } => self.end_snooze(*item).await,
             Step::Bulk { ids, kind, unread, verb, before } => {
                 self.bulk(ids, *kind, *unread, VERBS[*verb], *before).await;
             }
@@ -191,6 +194,22 @@ impl World {
         let path = format!("/api/notifications/{}/snooze", self.items[item].id);
         let answer = self.user.post(&path, &json!({"until": self.times[until]})).await;
         self.answered(item, &answer, |item| (item.archived, item.snoozed) = (false, Some(until)));
+    }
+
+    /// What is snoozed returns to the top, unread.
+    async fn end_snooze(&mut self, item: usize) {
+        let item = item % self.items.len();
+        let path = format!("/api/notifications/{}/snooze", self.items[item].id);
+        let answer = self.user.delete(&path).await;
+        self.answered(item, &answer, |item| {
+            if item.snoozed.take().is_some() {
+                item.read = false;
+            }
+        });
+        if self.items[item].seq < self.head && answer.status == 200 && answer.expect(200)["ids"] != json!([]) {
+            self.items[item].seq = self.head;
+            self.items.sort_by_key(|item| item.seq);
+        }
     }
 
     fn answered(&mut self, item: usize, answer: &Answer, act: impl FnOnce(&mut Item)) {

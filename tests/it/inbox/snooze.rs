@@ -70,8 +70,16 @@ async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
         assert_eq!(problem["errors"][0]["pointer"], "/until", "{until}: {problem}");
     }
     let soon = hours_ahead(&database, 1).await;
-    for body in [json!({}), json!({"until": soon, "for": "1h"}), json!({"until": 5})] {
-        user.post(&format!("/api/notifications/{id}/snooze"), &body).await.problem(422);
+    for (body, pointer) in [
+        (json!({}), ""),
+        (json!({"until": soon, "for": "1h"}), "/for"),
+        (json!({"until": 5}), "/until"),
+        (json!({"until": &soon[..19]}), "/until"),
+        (json!({"until": "2026-03-29T02:30", "timeZone": "Europe/Berlin"}), "/until"),
+        (json!({"until": &soon[..19], "timeZone": "Gone/Zone"}), "/timeZone"),
+    ] {
+        let problem = user.post(&format!("/api/notifications/{id}/snooze"), &body).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     snooze(&cluster.user("u2"), &id, &soon).await.problem(404);
     assert_eq!(user.list("").await["cursor"].as_str().unwrap().rsplit_once('.').unwrap().1, "1", "nothing was done");
@@ -82,6 +90,9 @@ async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
     let other = cluster.publisher().notify("u1", "b").await;
     database.batch_execute("update clock set shift = interval '300 days'").await.unwrap();
     snooze(&user, &other, &far).await.expect(200);
+    let local = json!({"until": &far[..19], "timeZone": "UTC"});
+    let same = user.post(&format!("/api/notifications/{other}/snooze"), &local).await.expect(200);
+    assert_eq!(same["ids"], json!([]), "the same time, by a zone's clocks");
     assert_eq!(snooze(&user, &other, &soon).await.problem(422)["errors"][0]["pointer"], "/until");
 }
 
