@@ -196,14 +196,14 @@ impl World {
         self.answered(item, &answer, |item| (item.archived, item.snoozed) = (false, Some(until)));
     }
 
-    /// What is snoozed returns to the top, unread.
+    /// What is snoozed returns to the top, unread and unseen, as if it had just arrived.
     async fn end_snooze(&mut self, item: usize) {
         let item = item % self.items.len();
         let path = format!("/api/notifications/{}/snooze", self.items[item].id);
         let answer = self.user.delete(&path).await;
         self.answered(item, &answer, |item| {
             if item.snoozed.take().is_some() {
-                item.read = false;
+                (item.read, item.seen) = (false, false);
             }
         });
         if self.items[item].seq < self.head && answer.status == 200 && answer.expect(200)["ids"] != json!([]) {
