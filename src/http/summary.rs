@@ -41,7 +41,7 @@ pub struct Summary<'a> {
     /// How many are relevant, by category (`other` without one); those overdue apart, as `overdue<Category>`.
     #[schema(example = json!({"system": 1, "callbacks": 1, "overdueCallbacks": 1, "missedCalls": 1}))]
     breakdown: BTreeMap<String, i64>,
-    /// False when there is more than the 1,000 unread and the 1,000 due items that one answer looks through.
+    /// False when there is more than the 500 unread and the 500 due items that one answer looks through.
     is_exact: bool,
     /// The stream's position of this answer.
     #[schema(example = "k3f9.1042")]

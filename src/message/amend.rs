@@ -1,12 +1,12 @@
 //! The body that changes a publish that waits: some of a message's fields, bounded as there.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Message, Problems, check, problem};
 use crate::{
     local_time::WrittenTime,
-    notification::{Amendment, Priority},
+    notification::{Amendment, Change, Priority},
 };
 
 /// What is to be another way; what is left out stays as it is. Null takes `message`, `data` or `actionUrl` away.
@@ -26,22 +26,17 @@ pub struct AmendmentBody {
     /// One line.
     title: Option<String>,
     /// The text below the title.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    message: Option<Option<String>>,
+    message: Change<String>,
     /// Any JSON of at most 32 levels.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<Value>)]
-    data: Option<Option<Value>>,
+    data: Change<Value>,
     /// Where a click leads.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    action_url: Option<Option<String>>,
-}
-
-/// Tells what is null from what is absent.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(json).map(Some)
+    action_url: Change<String>,
 }
 
 /// Parses a change of a publish that waits.
@@ -52,9 +47,9 @@ pub fn parse_amendment(bytes: &[u8]) -> Result<Amendment, Problems> {
     let body: AmendmentBody = problem::deserialize(bytes)?;
     let mut message = Message {
         title: body.title.clone(),
-        message: body.message.clone().flatten(),
-        data: body.data.clone().flatten(),
-        action_url: body.action_url.clone().flatten(),
+        message: body.message.new_value().cloned(),
+        data: body.data.new_value().cloned(),
+        action_url: body.action_url.new_value().cloned(),
         deliver_at: body.deliver_at,
         expires_at: body.expires_at,
         time_zone: body.time_zone,

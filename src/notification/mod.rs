@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub(crate) use self::user::as_text;
 pub use self::{
-    amendment::Amendment,
+    amendment::{Amendment, Change},
     cursor::{CURSOR_BYTES, Cursor, Epoch, Seq},
     priority::Priority,
     timing::{Burst, Due, DueState, DueStep, ItemDue, Timing},

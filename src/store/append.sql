@@ -16,7 +16,7 @@ with item as (
     select
         id, tenant, kind, category, priority, title, body, data,
         action_url, source, idempotency_key, fingerprint, recipients,
-        least(expires_at, clock_time() + make_interval(secs => $17)), presentation, decision, clock_time()
+        least(expires_at, (select clock_time()) + make_interval(secs => $17)), presentation, decision, (select clock_time())
     from item
     order by tenant, idempotency_key, id
     on conflict do nothing

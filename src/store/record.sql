@@ -5,8 +5,8 @@ insert into notifications (
 )
 select
     id, tenant, kind, category, priority, title, body, data, action_url, source, idempotency_key, decode(fingerprint, 'hex'),
-    recipients, presentation, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds, clock_time(),
-    least(expires_at, greatest(clock_time(), deliver_at, due_at) + make_interval(secs => $2))
+    recipients, presentation, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds, (select clock_time()),
+    least(expires_at, greatest((select clock_time()), deliver_at, due_at) + make_interval(secs => $2))
 from jsonb_to_recordset($1) as item (
     id uuid, tenant text, kind text, category text, priority smallint, title text, body text, data jsonb, action_url text,
     source text, idempotency_key text, fingerprint text, recipients integer, presentation jsonb, decision integer,

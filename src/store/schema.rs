@@ -246,6 +246,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    clock (id) {
+        id -> Int2,
+        shift -> Interval,
+    }
+}
+
+diesel::table! {
     duties (notification_id) {
         notification_id -> Uuid,
         tenant -> Text,
@@ -283,6 +290,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     account_changes,
     bursts,
+    clock,
     duties,
     fanouts,
     folded,

@@ -18,7 +18,7 @@ use super::{Store, Unavailable, inbox, streams};
 use crate::notification::{Cursor, InboxItem, Seq, UserKey};
 
 /// Most items that are looked through of those that are due, and of those that are unread.
-const LOOKED_THROUGH: i64 = 1_000;
+const LOOKED_THROUGH: i64 = 500;
 
 /// What matters to a user now.
 #[derive(Debug, Clone, PartialEq)]

@@ -82,9 +82,8 @@ async fn the_schema_in_the_code_is_the_schema_that_migrations_make() {
 
 fn diesel_name(udt: &str) -> String {
     match udt {
-        "uuid" | "text" | "int2" | "int4" | "int8" | "bool" | "bytea" | "jsonb" | "timestamptz" | "float8" => {
-            udt[..1].to_uppercase() + &udt[1..]
-        }
+        "uuid" | "text" | "int2" | "int4" | "int8" | "bool" | "bytea" | "jsonb" | "timestamptz" | "float8"
+        | "interval" => udt[..1].to_uppercase() + &udt[1..],
         array if array.starts_with('_') => format!("Array<{}>", diesel_name(&array[1..])),
         other => panic!("{other} is not known here"),
     }

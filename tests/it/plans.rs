@@ -31,14 +31,15 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 44] = [
+const STATEMENTS: [(&str, &str); 45] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
     ("subscribers", r#""subscriptions"."user_id" > $3"#),
     ("everyone", r#""streams"."user_id" > $2"#),
     ("locks of many streams", "do update set head_seq = s.head_seq where false"),
-    ("chunk of a fan-out", "Puts a notification into the inboxes"),
+    ("whom a chunk reaches", "Which of some users a notification is for"),
+    ("items on top", "Puts items on top of inboxes"),
     ("connected first", "from subscriptions as s where s.tenant = $3"),
     ("what a fan-out has left", "How many users a fan-out"),
     ("page", "max_rows"),
@@ -54,7 +55,7 @@ const STATEMENTS: [(&str, &str); 44] = [
     ("change", "no_longer_unread"),
     ("what read-all finds", r#""inbox_unread"."seq" <="#),
     ("heads", "as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq"),
-    ("sweep", "expires_at <= now()"),
+    ("sweep", "expires_at <= clock_time()"),
     ("purge", "swept_at is not null"),
     ("change of the account", "insert into account_changes"),
     ("bound of subscriptions", "offset $4"),

@@ -1,4 +1,4 @@
-//! Those who cannot stream: ETags on what is polled, and long polling on the stream's own cursor.
+//! Those who cannot stream: `ETag`s on what is polled, and long polling on the stream's own cursor.
 
 use std::collections::BTreeMap;
 

@@ -164,23 +164,23 @@ async fn administrators_say_for_how_long_a_category_matters() {
 #[tokio::test]
 async fn a_summary_looks_through_so_much_and_says_so() {
     let desk = Desk::open().await;
-    for first in [0, 500] {
-        let batch: Vec<_> = (first..first + 500)
+    for first in [0, 250] {
+        let batch: Vec<_> = (first..first + 250)
             .map(|n| json!({"users": ["agent"], "title": n.to_string(), "category": "c"}))
             .collect();
         desk.cluster.publisher().post("/api/notifications/batch", &json!(batch)).await.expect(200);
     }
-    let first = desk.cluster.user("agent").list("?limit=1&offset=999").await["notifications"][0]["id"].clone();
+    let first = desk.cluster.user("agent").list("?limit=1&offset=499").await["notifications"][0]["id"].clone();
     desk.cluster.user("agent").touch(&format!("/api/notifications/{}/read", first.as_str().unwrap())).await.expect(200);
     let exact = desk.summary().await;
-    assert_eq!((&exact["breakdown"], &exact["isExact"]), (&json!({"c": 999}), &json!(true)));
-    assert_eq!((titles(&exact).len(), titles(&exact)[0]), (10, "999"));
-    for title in ["1000", "1001"] {
+    assert_eq!((&exact["breakdown"], &exact["isExact"]), (&json!({"c": 499}), &json!(true)));
+    assert_eq!((titles(&exact).len(), titles(&exact)[0]), (10, "499"));
+    for title in ["500", "501"] {
         desk.put(title, "c", "medium").await;
     }
     let bounded = desk.summary().await;
-    assert_eq!((&bounded["breakdown"], &bounded["isExact"]), (&json!({"c": 1000}), &json!(false)));
-    assert_eq!(bounded["unreadCount"], 1001);
+    assert_eq!((&bounded["breakdown"], &bounded["isExact"]), (&json!({"c": 500}), &json!(false)));
+    assert_eq!(bounded["unreadCount"], 501);
     for query in ["limit=0", "limit=51", "limit=x", "category=c"] {
         desk.user().get(&format!("{SUMMARY}?{query}")).await.problem(400);
     }

@@ -251,9 +251,9 @@ async fn amend(
             notifications::expires_at.eq(expires_at),
             notifications::priority.eq(to.priority.map_or(content.priority, Priority::rank)),
             notifications::title.eq(to.title.as_ref().unwrap_or(&content.title)),
-            notifications::body.eq(to.message.as_ref().unwrap_or(&content.body)),
-            notifications::data.eq(to.data.as_ref().unwrap_or(&content.data)),
-            notifications::action_url.eq(to.action_url.as_ref().unwrap_or(&content.action_url)),
+            notifications::body.eq(to.message.apply(content.body)),
+            notifications::data.eq(to.data.apply(content.data)),
+            notifications::action_url.eq(to.action_url.apply(content.action_url)),
         ))
         .execute(conn)
         .await?;
