@@ -11,7 +11,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Store, Unavailable};
+use super::{Store, Unavailable, inbox::item_of};
 use crate::{
     channel::Decision,
     notification::{Priority, UserKey},
@@ -93,5 +93,11 @@ async fn decided(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
     .get_result(conn)
     .await
     .optional()?;
-    Ok(row.map(Decided::from))
+    match row {
+        Some(row) => Ok(Some(row.into())),
+        None => match item_of(conn, key, id).await? {
+            Some(name) => Box::pin(decided(conn, key, name)).await,
+            None => Ok(None),
+        },
+    }
 }

@@ -12,7 +12,7 @@ use self::choice::choose;
 use super::{
     Filter, Store, Unavailable,
     append::presentation_of,
-    schema::{inbox, notifications},
+    schema::{folded, inbox, notifications},
     streams,
 };
 use crate::{
@@ -229,5 +229,18 @@ async fn item(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryRes
         .first(conn)
         .await
         .optional()?;
-    Ok(row.map(InboxItem::from))
+    match row {
+        Some(row) => Ok(Some(row.into())),
+        None => match item_of(conn, key, id).await? {
+            Some(name) => Box::pin(item(conn, key, name)).await,
+            None => Ok(None),
+        },
+    }
+}
+
+/// The name of the item of which a notification is a part that is neither its first nor its newest.
+pub(super) async fn item_of(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<Uuid>> {
+    let part = folded::table.find((id, key.tenant.as_str(), key.user.as_str())).select(folded::item_id);
+    // The first one has the item's name itself, and so leads no further.
+    Ok(part.first(conn).await.optional()?.filter(|name| *name != id))
 }

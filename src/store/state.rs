@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Store, Unavailable, clock,
-    inbox::named,
+    inbox::{item_of, named},
     repeat,
     schema::{inbox, inbox_unread},
     streams::{self, Counts},
@@ -159,7 +159,7 @@ async fn change(
 
 /// Where an item stands that the user has, and its notification.
 pub(super) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<(Seq, Uuid)>> {
-    inbox::table
+    let found = inbox::table
         .filter(inbox::tenant.eq(key.tenant.as_str()))
         .filter(inbox::user_id.eq(key.user.as_str()))
         .filter(named(id))
@@ -167,7 +167,14 @@ pub(super) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) 
         .select((inbox::seq, inbox::notification_id))
         .first(conn)
         .await
-        .optional()
+        .optional()?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    match item_of(conn, key, id).await? {
+        Some(name) => Box::pin(find(conn, key, name)).await,
+        None => Ok(None),
+    }
 }
 
 /// By the database's time, as when it ends.

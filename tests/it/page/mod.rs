@@ -1,5 +1,7 @@
 //! The page at `/` in a real browser, whose `EventSource` is the client that most customers have.
 
+mod agree;
+
 use crate::harness::*;
 
 const LIVE: &str = "document.getElementById('state')?.dataset.state === 'live'";
