@@ -10,8 +10,11 @@ use tokio_postgres::Client;
 use crate::harness::*;
 
 /// The tables that grow.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 17] = [
     "account_changes",
+    "bursts",
+    "duties",
+    "folded",
     "inbox",
     "inbox_changes",
     "inbox_unread",
@@ -19,6 +22,7 @@ const TABLES: [&str; 13] = [
     "preferences",
     "presence_rows",
     "present_users",
+    "scheduled",
     "streams",
     "subscriptions",
     "topic_members",
@@ -31,7 +35,7 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 45] = [
+const STATEMENTS: [(&str, &str); 58] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
@@ -42,6 +46,19 @@ const STATEMENTS: [(&str, &str); 45] = [
     ("items on top", "Puts items on top of inboxes"),
     ("connected first", "from subscriptions as s where s.tenant = $3"),
     ("what a fan-out has left", "How many users a fan-out"),
+    ("publishes that are more than an item", "jsonb_to_recordset"),
+    ("what named users get", "What users who are named by publishes get"),
+    ("items of a thread", "i.thread_key = asked.thread_key"),
+    ("windows of a kind", "insert into bursts"),
+    ("parts of an item", r#"INSERT INTO "folded""#),
+    ("what waits, by its time", r#""scheduled"."deliver_at" >="#),
+    ("what waits and is sent", "delete from scheduled"),
+    ("ends of snoozes", "where snoozed_until <= clock_time()"),
+    ("what is due", r#""duties"."next_at" <="#),
+    ("who has it", "i.user_id > asked.after"),
+    ("their items", "inbox.notification_id = asked.id"),
+    ("how far it is", "Notes at items"),
+    ("one more topic", "array_append"),
     ("page", "max_rows"),
     ("list", r#""inbox"."seq" DESC"#),
     ("list of unread", r#""inbox_unread"."seq" DESC"#),
@@ -202,6 +219,48 @@ fn pair((epoch, head): (&str, &str)) -> (String, i64) {
     (epoch.to_owned(), head.parse().unwrap())
 }
 
+/// What waits, is due, becomes one item, or comes back by the clock.
+async fn drive_time(cluster: &Cluster, database: &Client) {
+    let (publisher, user, admin) = (cluster.publisher(), cluster.user("large"), cluster.edge().admin());
+    let mut stream = user.stream().await;
+    stream.hello().await;
+    let hour = (chrono::Utc::now() + chrono::Duration::hours(1)).to_rfc3339();
+    for title in ["one", "two", "three"] {
+        let body = json!({"users": ["large", "user-1"], "title": title, "threadKey": "t", "collapseKey": "c"});
+        publisher.notify_with(body).await;
+    }
+    admin.put("/api/kinds/chatty", &json!({"burst": {"most": 1, "windowSeconds": 60}})).await.expect(200);
+    let many = json!([{"users": ["large"], "kind": "chatty", "title": "a"}, {"users": ["large"], "kind": "chatty", "title": "b"}]);
+    publisher.post("/api/notifications/batch", &many).await.expect(200);
+    let waits = json!({"users": ["large"], "topics": ["large"], "title": "waits", "deliverAt": hour, "idempotencyKey": "waits"});
+    publisher.notify_with(waits).await;
+    let patch =
+        publisher.request(reqwest::Method::PATCH, "/api/scheduled/waits").json(&json!({"title": "still waits"}));
+    Answer::of(patch).await.expect(200);
+    publisher.get("/api/scheduled/waits").await.expect(200);
+    let page = publisher.get("/api/scheduled?limit=5").await.expect(200);
+    let next = page["nextPage"].as_str().unwrap();
+    publisher.get(&format!("/api/scheduled?limit=5&page={next}")).await.expect(200);
+    let due = json!({"users": ["large", "user-1"], "title": "due", "dueAt": hour, "escalation": [{"after": 60, "topic": "team:3"}]});
+    let due = publisher.notify_with(due).await;
+    let snoozed = user.list("").await["notifications"][4]["id"].as_str().unwrap().to_owned();
+    user.post(&format!("/api/notifications/{snoozed}/snooze"), &json!({"until": hour})).await.expect(200);
+    database.batch_execute("update clock set shift = interval '2 hours'").await.unwrap();
+    eventually("all that has a time has come", async || {
+        let item = user.get(&format!("/api/notifications/{snoozed}")).await.expect(200);
+        let sent = publisher.get("/api/scheduled/waits").await.status == 409;
+        let told = cluster.user("guest").get(&format!("/api/notifications/{due}")).await.status == 200;
+        (item.get("snoozedUntil").is_none() && sent && told).then_some(())
+    })
+    .await;
+    user.touch(&format!("/api/notifications/{due}/acknowledge")).await.expect(200);
+    eventually("all are told", async || {
+        let item = cluster.user("guest").get(&format!("/api/notifications/{due}")).await.expect(200);
+        (item["dueState"] == "acknowledged").then_some(())
+    })
+    .await;
+}
+
 /// Has a few notifications expire and then be forgotten.
 async fn let_some_expire(database: &Client) {
     // Not in the large inbox: a purge looks at every change that it forgets.
@@ -299,6 +358,7 @@ async fn no_hot_query_reads_a_table_or_an_inbox_whole() {
     drive(&cluster).await;
     drive_topics(&cluster).await;
     drive_signals(&cluster).await;
+    drive_time(&cluster, &database).await;
     let_some_expire(&database).await;
 
     let log = cluster.postgres.log();
