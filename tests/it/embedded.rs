@@ -68,6 +68,25 @@ async fn what_was_stored_survives_kill_9_again_and_again() {
 }
 
 #[tokio::test]
+async fn what_has_a_time_comes_here_too() {
+    let mut instance = alone();
+    instance.restart().await;
+    let caller = instance.edge().bearer(&printed_token(&instance.log()));
+    let me = subject(caller.token());
+    let mut stream = caller.stream().await;
+    stream.hello().await;
+    let at = |seconds| chrono::Utc::now() + chrono::Duration::seconds(seconds);
+    let body = json!({"users": [me], "title": "later", "deliverAt": at(2), "dueAt": at(3), "threadKey": null});
+    let id = caller.notify_with(body).await;
+    let item = stream.next_of("notification").await.json();
+    assert_eq!((&item["id"], &item["title"]), (&json!(id), &json!("later")));
+    let item = stream.next_of("notification").await.json();
+    assert_eq!((&item["id"], &item["dueState"]), (&json!(id), &json!("overdue")));
+    caller.touch(&format!("/api/notifications/{id}/done")).await.expect(200);
+    assert_eq!(stream.next_of("state").await.json()["dueState"], "done");
+}
+
+#[tokio::test]
 async fn a_second_start_on_the_same_directory_says_what_is_wrong() {
     let mut first = alone();
     first.restart().await;
