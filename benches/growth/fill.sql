@@ -31,26 +31,35 @@ begin
 end $$;
 
 -- A hundred items for each of so many new users. A publish goes to ten of them, and all users get one item before any
--- gets the next, so that a user's items lie far apart. One item in ten is unread; one publish in a hundred is of a rare
--- category.
+-- gets the next, so that a user's items lie far apart. One item in ten is unread. Of a hundred publishes one is of a rare
+-- category, one a missed call, and one a callback, of which one in ten is overdue or due within a day and the others later.
 create procedure add_users(first_user bigint, users bigint) language plpgsql as $$
 begin
     create temp table published on commit drop as
-    select n, encode(int8send((1000000000000 + first_user * 10 + n) << 16 | 28672), 'hex') || '8' || substr(md5(n::text), 1, 15) as id
+    select
+        n, encode(int8send((1000000000000 + first_user * 10 + n) << 16 | 28672), 'hex') || '8' || substr(md5(n::text), 1, 15) as id,
+        case n % 100 when 9 then 'rare' when 19 then 'missedCalls' when 29 then 'callbacks' else 'payments' end as category,
+        case when n % 100 = 29 then now() + case when n % 1000 = 29 then n % 48 - 24 else 25 + n % 2000 end * interval '1 hour' end as due_at
     from generate_series(0, users * 10 - 1) as n;
     insert into notifications (
-        id, tenant, kind, category, priority, title, body, data, source, fingerprint, recipients, expires_at
+        id, tenant, kind, category, priority, title, body, data, source, fingerprint, recipients, due_at, expires_at
     )
     select
-        id::uuid, 'default', 'payment_received', case when n % 100 = 0 then 'rare' else 'payments' end, 1,
+        id::uuid, 'default', 'payment_received', category, 1,
         'Payment received', 'Order ' || n || ' was paid in full.', jsonb_build_object('order', n), 'http',
-        decode(md5(id) || md5(id), 'hex'), 10, now() + interval '90 days' + n * interval '1 second'
+        decode(md5(id) || md5(id), 'hex'), 10, due_at, now() + interval '90 days' + n * interval '1 second'
     from published;
-    insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at)
+    insert into duties (notification_id, tenant, due_at, state, steps, next_at)
+    select
+        id::uuid, 'default', due_at, case when due_at < now() then 2 else 1 end, jsonb_build_array(jsonb_build_object('at', due_at)),
+        case when due_at > now() + interval '1 day' then due_at end
+    from published where due_at is not null;
+    insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at, due_at, due_state)
     select
         'default', 'user-' || first_user + at % users, at / users + 1,
         at / users + case when at / users % 10 > 0 then 101 else 1 end,
-        id::uuid, case when at / users % 10 > 0 then now() end
+        id::uuid, case when at / users % 10 > 0 then now() end,
+        due_at, case when due_at < now() then 2 when due_at is not null then 1 end
     from published
     cross join lateral generate_series(n * 10, n * 10 + 9) as at
     order by at;
@@ -59,11 +68,14 @@ end $$;
 -- One more user, whose inbox holds so many items.
 create procedure add_inbox(name text, items bigint) language plpgsql as $$
 begin
-    insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at)
+    insert into inbox (tenant, user_id, seq, changed_seq, notification_id, read_at, due_at, due_state)
     select
         'default', name, n, case when n % 10 > 0 and items > 10 then items + n else n end,
-        id, case when n % 10 > 0 and items > 10 then now() end
-    from (select id, row_number() over () as n from (select id from notifications limit items) as newest) as numbered;
+        id, case when n % 10 > 0 and items > 10 then now() end,
+        due_at, case when due_at < now() then 2 when due_at is not null then 1 end
+    from (
+        select id, due_at, row_number() over () as n from (select id, due_at from notifications limit items) as newest
+    ) as numbered;
 end $$;
 
 -- What follows from the inbox: the streams, and what is unread or changed.

@@ -29,6 +29,7 @@ mod publish;
 mod reader;
 mod report;
 mod scan;
+mod schedule;
 mod sender;
 mod signals;
 mod storm;
@@ -96,6 +97,10 @@ enum Scenario {
     ///
     /// Writes the subscribers in bulk first, through `DATABASE_URL`.
     Presence(presence::Args),
+    /// Have many publishes wait, then many fall due within one second: the cost of waiting, and the time until all are told.
+    ///
+    /// Writes those that wait in bulk, through `DATABASE_URL`; they stay there.
+    Schedule(schedule::Args),
     /// Connect, publish and disconnect again and again, with new users each time: memory must stay flat.
     Churn(churn::Args),
     /// Read streams for another process of this program.
@@ -159,6 +164,7 @@ impl Scenario {
             Self::Drain(args) => Some(&args.common),
             Self::Fanout(args) => Some(&args.common),
             Self::Presence(args) => Some(&args.common),
+            Self::Schedule(args) => Some(&args.common),
             Self::Churn(args) => Some(&args.common),
             Self::Reader => None,
         }
@@ -177,6 +183,7 @@ impl Scenario {
             Self::Fanout(args) => fanout::run(args, common).await,
             Self::Signals(args) => signals::run(args, common).await,
             Self::Presence(args) => presence::run(args, common).await,
+            Self::Schedule(args) => schedule::run(args, common).await,
             Self::Churn(args) => churn::run(args, common).await,
             Self::Reader => bail!("a reader measures nothing by itself"),
         }

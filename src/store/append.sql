@@ -13,6 +13,7 @@ with item as (
         id, tenant, kind, category, priority, title, body, data,
         action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision, created_at
     )
+    -- The time as a query of its own: the function alone would be called for each row.
     select
         id, tenant, kind, category, priority, title, body, data,
         action_url, source, idempotency_key, fingerprint, recipients,

@@ -73,7 +73,7 @@ pub use presence::{Beat, Moved, Online, Present};
 pub use retention::Swept;
 pub use roll::Roll;
 pub use rooms::Facts;
-pub use scheduled::{Delivered, NotAmended, Scheduled};
+pub use scheduled::{Delivered, NotAmended, Scheduled, Tally};
 pub use state::{Changed, NotChanged};
 pub use streams::Head;
 pub use subscriptions::{Joining, SubscriptionChange};

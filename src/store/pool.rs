@@ -123,8 +123,9 @@ async fn establish(target: Target, statement_timeout: Duration, plans: Plans) ->
         Plans::Custom => "set plan_cache_mode = 'force_custom_plan'",
         Plans::Kept => "set plan_cache_mode = 'force_generic_plan'; set enable_seqscan = off",
     };
+    // A compiled plan would pay off after more time than any statement here takes.
     let session = format!(
-        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; {planning}",
+        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; set jit = off; {planning}",
         statement_timeout.as_millis()
     );
     connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;

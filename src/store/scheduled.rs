@@ -1,6 +1,7 @@
 //! The table `scheduled`: publishes that wait for their time, and their delivery when it has come.
 
 mod manage;
+mod seed;
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +9,10 @@ use diesel::{prelude::*, result::QueryResult, sql_query, sql_types::BigInt, upse
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use self::manage::{NotAmended, Scheduled};
+pub use self::{
+    manage::{NotAmended, Scheduled},
+    seed::Tally,
+};
 use super::{
     Store, Unavailable, clock, duties,
     fanouts::{self, Broad},

@@ -164,6 +164,19 @@ async fn presence_that_nobody_is_told_of_is_measured_apart() {
 }
 
 #[tokio::test]
+async fn what_falls_due_in_one_second_comes_once_whatever_waits_behind_it() {
+    let cluster = cluster().instances(2).start().await;
+    let size = ["--streams", "20", "--recipients", "50", "--due", "320", "--waiting", "2000"];
+    let figures = figures(&cluster, &[&["schedule", "--ahead", "4", "--idle", "1"], &size[..]].concat()).await;
+    assert_eq!((&figures["deliveredItems"], &figures["deliveredChanges"]), (&320.into(), &320.into()), "{figures}");
+    assert_eq!((&figures["overdueItems"], &figures["overdueChanges"]), (&320.into(), &640.into()), "{figures}");
+    // Six rounds to all fifty, and one to twenty: those with open streams.
+    all_came(&figures, 140);
+    assert_eq!(figures["early"], 0, "{figures}");
+    assert!(figures["serverClockCpuPercent"].is_number() && figures["overdueMs"].is_number(), "{figures}");
+}
+
+#[tokio::test]
 async fn churn_uses_new_users_each_time_and_shows_the_memory() {
     let cluster = cluster().with_redis().start().await;
     let figures = figures(&cluster, &["churn", "--streams", "20", "--seconds", "2", "--each", "3"]).await;
