@@ -10,7 +10,7 @@ use diesel::{
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -30,9 +30,9 @@ use crate::{
 };
 
 /// Most things due that one transaction goes on with.
-const DUTIES: i64 = 25;
-/// Most inboxes of each that one transaction changes: their streams stay locked until it ends.
-const INBOXES: i64 = 100;
+const DUTIES: i64 = 200;
+/// Most inboxes that one transaction changes, as many of each: their streams stay locked until it ends.
+const INBOXES: i64 = 2_000;
 
 /// What was done.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +64,7 @@ struct Duty {
     state: i16,
     steps: Value,
     step: i16,
+    next_at: Option<DateTime<Utc>>,
     after_user: String,
     expires_at: DateTime<Utc>,
 }
@@ -91,9 +92,8 @@ async fn step_some(conn: &mut AsyncPgConnection) -> QueryResult<Option<Stepped>>
     let streams: Vec<_> = holders.iter().map(|holder| (holder.tenant.as_str(), holder.user_id.as_str())).collect();
     streams::lock_many(conn, &streams).await?;
     stepped.heads = tell(conn, &turns, &holders).await?;
-    for turn in turns.values() {
-        stepped.steps += usize::from(note(conn, turn).await?);
-    }
+    note(conn, turns.values()).await?;
+    stepped.steps = turns.values().filter(|turn| turn.more_after.is_none()).count();
     Ok(Some(stepped))
 }
 
@@ -112,6 +112,7 @@ async fn take_turns(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<Uuid, T
             duties::state,
             duties::steps,
             duties::step,
+            duties::next_at,
             duties::after_user,
             notifications::expires_at,
         ))
@@ -136,6 +137,14 @@ async fn lock_fanouts(conn: &mut AsyncPgConnection, ids: Vec<Uuid>) -> QueryResu
         }
     }
     Ok(busy)
+}
+
+/// How far something due is, as it is stored.
+struct Noted<'a> {
+    state: i16,
+    step: i16,
+    next_at: Option<DateTime<Utc>>,
+    after_user: &'a str,
 }
 
 /// An inbox that has something due.
@@ -167,6 +176,17 @@ impl Turn {
         self.state.is_open() && self.duty.after_user.is_empty()
     }
 
+    /// How far it is with this transaction: at the next step, or some inboxes further.
+    fn noted(&self) -> Noted<'_> {
+        let Duty { state, step, next_at, .. } = self.duty;
+        if let Some(last) = &self.more_after {
+            return Noted { state, step, next_at, after_user: last };
+        }
+        let step = step + 1;
+        let next = self.steps.get(usize::try_from(step).unwrap_or(usize::MAX)).filter(|_| self.state.is_open());
+        Noted { state: self.state.code(), step, next_at: next.map(|step| step.at), after_user: "" }
+    }
+
     /// What is to be done while it is open.
     fn step(&self) -> Option<&DueStep> {
         self.steps.get(usize::try_from(self.duty.step).ok()?)
@@ -176,6 +196,7 @@ impl Turn {
 /// Whose inboxes come next.
 async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Turn>) -> QueryResult<Vec<Holder>> {
     let duties: Vec<&Duty> = turns.values().map(|turn| &turn.duty).collect();
+    let of_each = INBOXES / (duties.len() as i64).max(1);
     let holders: Vec<Holder> = sql_query(
         "select asked.id, asked.tenant, holder.user_id from unnest($1::uuid[], $2::text[], $3::text[]) \
          as asked (id, tenant, after) cross join lateral (select user_id from inbox as i where i.notification_id = asked.id \
@@ -185,11 +206,11 @@ async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Tu
     .bind::<Array<SqlUuid>, _>(duties.iter().map(|duty| duty.id).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(duties.iter().map(|duty| duty.tenant.as_str()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(duties.iter().map(|duty| duty.after_user.as_str()).collect::<Vec<_>>())
-    .bind::<BigInt, _>(INBOXES)
+    .bind::<BigInt, _>(of_each)
     .load(conn)
     .await?;
     for of_one in holders.chunk_by(|a, b| a.id == b.id) {
-        let last = of_one.last().filter(|_| of_one.len() as i64 == INBOXES);
+        let last = of_one.last().filter(|_| of_one.len() as i64 == of_each);
         if let Some((last, turn)) = last.and_then(|last| Some((last, turns.get_mut(&last.id)?))) {
             turn.more_after = Some(last.user_id.clone());
         }
@@ -294,22 +315,23 @@ async fn mark(conn: &mut AsyncPgConnection, items: &[Putting]) -> QueryResult<Ve
     rows.into_iter().map(head).collect()
 }
 
-/// Writes down how far it came; whether a step is done.
-async fn note(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool> {
-    let row = diesel::update(duties::table.find(turn.duty.id));
-    if let Some(last) = &turn.more_after {
-        row.set(duties::after_user.eq(last)).execute(conn).await?;
-        return Ok(false);
-    }
-    let step = turn.duty.step + 1;
-    let next = turn.steps.get(usize::try_from(step).unwrap_or(usize::MAX)).filter(|_| turn.state.is_open());
-    row.set((
-        duties::state.eq(turn.state.code()),
-        duties::step.eq(step),
-        duties::next_at.eq(next.map(|step| step.at)),
-        duties::after_user.eq(""),
-    ))
+/// Writes down how far each came.
+async fn note(conn: &mut AsyncPgConnection, turns: impl Iterator<Item = &Turn>) -> QueryResult<()> {
+    let noted: Vec<(Uuid, Noted<'_>)> = turns.map(|turn| (turn.duty.id, turn.noted())).collect();
+    // A join with `limit 1` is one look-up for each, whatever the planner thinks of the table's size.
+    sql_query(
+        "with noted as (select asked.*, found.place from unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::timestamptz[], \
+         $5::text[]) as asked (id, state, step, next_at, after_user) cross join lateral \
+         (select ctid as place from duties where duties.notification_id = asked.id limit 1) as found) \
+         update duties set state = noted.state, step = noted.step, next_at = noted.next_at, after_user = noted.after_user \
+         from noted where duties.ctid = noted.place",
+    )
+    .bind::<Array<SqlUuid>, _>(noted.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(noted.iter().map(|(_, noted)| noted.state).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(noted.iter().map(|(_, noted)| noted.step).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(noted.iter().map(|(_, noted)| noted.next_at).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(noted.iter().map(|(_, noted)| noted.after_user).collect::<Vec<_>>())
     .execute(conn)
-    .await?;
-    Ok(true)
+    .await
+    .map(drop)
 }
