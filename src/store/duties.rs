@@ -2,6 +2,7 @@
 
 mod settle;
 mod steps;
+mod tell;
 
 use std::collections::HashMap;
 
