@@ -66,9 +66,7 @@ metrics! {
     FANOUTS = Counter "tidings_fanouts_total" [""] "Publishes to topics or to everyone that this instance carried to their end.";
     FANOUT_ROWS = Counter "tidings_fanout_rows_total" [""] "Inboxes that fan-outs reached through this instance.";
     FANOUT_CHUNK_SECONDS = Histogram "tidings_fanout_chunk_seconds" [""] "Time of one chunk of a fan-out, its transaction included.";
-    SCHEDULED = Counter "tidings_scheduled_delivered_total" [""] "Publishes that waited and were delivered by this instance.";
-    SNOOZES = Counter "tidings_snoozes_ended_total" [""] "Inboxes to which snoozed items came back.";
-    DUE_STEPS = Counter "tidings_due_steps_total" [""] "Reminders, steps at the time and escalations of what is due, and ends of these, that this instance carried out.";
+    CLOCK = Counter "tidings_clock_total" ["agenda"] "What had a time and was done by this instance: `scheduled` publishes delivered, inboxes to which items came back from a `snooze`, steps of what is `due`.";
     SWEPT = Counter "tidings_retention_swept_total" [""] "Notifications taken out of inboxes by expiry or retention.";
     PURGED = Counter "tidings_retention_purged_total" [""] "Notifications forgotten for good.";
     UNREAD_DRIFT = Gauge "tidings_unread_drift" [""] "Users of a sample whose counts (unread, listed) differ from a recount: anything but 0 is a defect.";

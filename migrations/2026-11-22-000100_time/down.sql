@@ -1,6 +1,6 @@
 drop table duties, scheduled, bursts, folded;
 drop index inbox_listed;
-drop index inbox_due, inbox_snoozed, inbox_thread, inbox_item;
+drop index inbox_due, inbox_snoozed, inbox_snoozed_turn, inbox_thread, inbox_item;
 alter table inbox
     drop column item_id, drop column thread_key, drop column folded, drop column seen_at, drop column snoozed_until,
     drop column due_at, drop column due_state;

@@ -37,6 +37,7 @@ alter table inbox
 create index inbox_item on inbox (item_id, tenant, user_id) where item_id is not null;
 create unique index inbox_thread on inbox (tenant, user_id, thread_key) where thread_key is not null;
 create index inbox_snoozed on inbox (snoozed_until) where snoozed_until is not null;
+create index inbox_snoozed_turn on inbox (tenant, snoozed_until) where snoozed_until is not null;
 create index inbox_due on inbox (tenant, user_id, due_at) where due_at is not null;
 drop index inbox_listed;
 create index inbox_listed on inbox (tenant, user_id, seq)
@@ -94,3 +95,4 @@ create table duties (
     after_user text collate "C" not null default ''
 ) with (fillfactor = 70);
 create index duties_next on duties (next_at) where next_at is not null;
+create index duties_turn on duties (tenant, next_at) where next_at is not null;

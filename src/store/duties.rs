@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub(super) use self::settle::cancel;
-pub use self::steps::Stepped;
+pub(super) use self::steps::step_some;
 use super::schema::duties;
 use crate::notification::{Due, DueState, DueStep, NewNotification};
 

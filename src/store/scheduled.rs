@@ -5,8 +5,14 @@ mod seed;
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::{prelude::*, result::QueryResult, sql_query, sql_types::BigInt, upsert::excluded};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel::{
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{BigInt, Text},
+    upsert::excluded,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub use self::{
@@ -14,12 +20,10 @@ pub use self::{
     seed::Tally,
 };
 use super::{
-    Store, Unavailable, clock, duties,
+    Ticked, clock, duties,
     fanouts::{self, Broad},
     record::deliver_to,
-    repeat,
     schema::{notifications, scheduled},
-    streams::Head,
 };
 use crate::notification::{NewNotification, UserId};
 
@@ -27,28 +31,6 @@ use crate::notification::{NewNotification, UserId};
 const PUBLISHES: i64 = 500;
 /// Most inboxes of one delivery, but for a publish that names more: their streams stay locked until it ends.
 const ROWS: i64 = 1_000;
-
-/// What one delivery did.
-#[derive(Debug, Clone, Default)]
-pub struct Delivered {
-    /// Publishes whose time had come.
-    pub publishes: usize,
-    /// Where the inboxes stand that they reached.
-    pub heads: Vec<Head>,
-    /// Whether any of them goes to topics or to everyone besides.
-    pub begins_fanout: bool,
-}
-
-impl Store {
-    /// Delivers some publishes whose time has come; of those that expired meanwhile nothing is seen. None when there are none
-    /// that no other instance works on.
-    ///
-    /// # Errors
-    /// When the database does not answer; each is delivered whole, once, or not yet.
-    pub async fn deliver_scheduled(&self) -> Result<Option<Delivered>, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| deliver_next(conn).await)).map_err(|_| Unavailable)
-    }
-}
 
 type Collapse<'a> = (&'a str, &'a [u8]);
 
@@ -133,22 +115,24 @@ struct Waiting {
     actor: Option<String>,
 }
 
-async fn deliver_next(conn: &mut AsyncPgConnection) -> QueryResult<Option<Delivered>> {
+/// Delivers some of a tenant's publishes whose time has come; of those that expired meanwhile nothing is seen.
+pub(super) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
     let mut due: Vec<Waiting> = sql_query(
         "with due as (select ctid as place, notification_id, deliver_at, cardinality(users) as users from scheduled \
-         where deliver_at <= clock_time() order by deliver_at limit $1 for update skip locked) \
+         where tenant = $3 and deliver_at <= clock_time() order by deliver_at limit $1 for update skip locked) \
          delete from scheduled where ctid = any (array(select place from (select place, \
          sum(users) over (order by deliver_at, notification_id) - users as before from due) as summed where before < $2)) \
          returning notification_id, tenant, users, topics, everyone, actor",
     )
     .bind::<BigInt, _>(PUBLISHES)
     .bind::<BigInt, _>(ROWS)
+    .bind::<Text, _>(tenant)
     .load(conn)
     .await?;
     if due.is_empty() {
-        return Ok(None);
+        return Ok(Ticked::default());
     }
-    let publishes = due.len();
+    let done = due.len();
     let time = clock::read(conn).await?;
     let ids: Vec<_> = due.iter().map(|one| one.notification_id).collect();
     let lasting = notifications::table.filter(notifications::id.eq_any(&ids).and(notifications::expires_at.gt(time)));
@@ -167,7 +151,7 @@ async fn deliver_next(conn: &mut AsyncPgConnection) -> QueryResult<Option<Delive
         .iter()
         .flat_map(|one| one.users.iter().map(|user| (one.notification_id, one.tenant.as_str(), user.as_str())));
     let heads = deliver_to(conn, pairs.collect()).await?;
-    Ok(Some(Delivered { publishes, heads, begins_fanout }))
+    Ok(Ticked { done, heads, begins_fanout })
 }
 
 impl Waiting {

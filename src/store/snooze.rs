@@ -10,10 +10,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Changed, NotChanged, Store, Unavailable,
+    Changed, NotChanged, Store, Ticked, Unavailable,
     put::{self, Put, Putting},
-    repeat, state,
-    streams::{self, Head},
+    repeat, state, streams,
 };
 use crate::notification::{Cursor, DueState, ItemState, Seq, UserKey};
 
@@ -29,15 +28,6 @@ impl Store {
         let _turn = self.shared.turn_of(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| end_one(conn, key, id).await))
             .map_err(|_| Unavailable)?
-    }
-
-    /// Ends some snoozes whose time has come: where the inboxes stand after that. None are left for this instance when there
-    /// are none: what others have locked is theirs, or has its turn later.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn end_snoozes(&self) -> Result<Vec<Head>, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| end_some(conn).await)).map_err(|_| Unavailable)
     }
 }
 
@@ -81,19 +71,21 @@ struct Snoozed {
     seq: Seq,
 }
 
-async fn end_some(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Head>> {
+/// Ends some snoozes of a tenant whose time has come.
+pub(super) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
     // The streams are locked before their items, as everywhere, so what they are is looked at twice.
     let locked: Vec<Snoozed> = sql_query(
-        "with due as (select tenant, user_id, seq from inbox where snoozed_until <= clock_time() \
+        "with due as (select tenant, user_id, seq from inbox where tenant = $2 and snoozed_until <= clock_time() \
          order by snoozed_until limit $1) \
          select due.* from due cross join lateral (select from streams as s where s.tenant = due.tenant \
          and s.user_id = due.user_id limit 1 for update skip locked) as stream",
     )
     .bind::<BigInt, _>(ITEMS)
+    .bind::<Text, _>(tenant)
     .load(conn)
     .await?;
     if locked.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Ticked::default());
     }
     let items: Vec<Putting> = sql_query(format!(
         "select {} from unnest($1::text[], $2::text[], $3::bigint[]) as asked (tenant, user_id, seq) cross join lateral \
@@ -106,5 +98,6 @@ async fn end_some(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Head>> {
     .bind::<Array<BigInt>, _>(locked.iter().map(|item| item.seq).collect::<Vec<_>>())
     .load(conn)
     .await?;
-    put::put(conn, &items).await.map(put::heads)
+    let heads = put::heads(put::put(conn, &items).await?);
+    Ok(Ticked { done: heads.len(), heads, begins_fanout: false })
 }

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     fanout::Fanout,
     metrics,
-    store::{Store, Unavailable},
+    notification::Tenant,
+    store::{Agenda, Store, Ticked, Unavailable},
 };
 
 /// Between looks: what has a time is early never and late by less than a second.
@@ -21,28 +22,52 @@ pub async fn run(store: Store, fanout: Fanout, stop: CancellationToken) {
     }
 }
 
+/// Does all that is to be done by now. The agendas take turns, and so do the tenants of each.
 async fn look(store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
-    while let Some(delivered) = store.deliver_scheduled().await? {
-        ::metrics::counter!(metrics::SCHEDULED).increment(delivered.publishes as u64);
-        fanout.tell_heads(delivered.heads);
-        if delivered.begins_fanout {
-            fanout.note_begun();
+    let mut open = Agenda::ALL.map(Turns::of).to_vec();
+    while !open.is_empty() {
+        for turns in &mut open {
+            turns.take(store, fanout).await?;
         }
-    }
-    loop {
-        let heads = store.end_snoozes().await?;
-        if heads.is_empty() {
-            break;
-        }
-        ::metrics::counter!(metrics::SNOOZES).increment(heads.len() as u64);
-        fanout.tell_heads(heads);
-    }
-    while let Some(stepped) = store.step_duties().await? {
-        ::metrics::counter!(metrics::DUE_STEPS).increment(stepped.steps as u64);
-        fanout.tell_heads(stepped.heads);
-        if stepped.begins_fanout {
-            fanout.note_begun();
-        }
+        open.retain(|turns| !turns.over);
     }
     Ok(())
+}
+
+/// The turns at one agenda.
+#[derive(Clone)]
+struct Turns {
+    agenda: Agenda,
+    /// Whose turn was last.
+    last: Option<Tenant>,
+    /// The first of those who had nothing that other instances were not at, since anybody had.
+    fruitless: Option<Tenant>,
+    over: bool,
+}
+
+impl Turns {
+    fn of(agenda: Agenda) -> Self {
+        Self { agenda, last: None, fruitless: None, over: false }
+    }
+
+    async fn take(&mut self, store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
+        let tenant = store.next_in_turn(self.agenda, self.last.as_ref()).await?;
+        let Some(tenant) = tenant.filter(|tenant| self.fruitless.as_ref() != Some(tenant)) else {
+            self.over = true;
+            return Ok(());
+        };
+        let Ticked { done, heads, begins_fanout } = store.tick(self.agenda, &tenant).await?;
+        ::metrics::counter!(metrics::CLOCK, "agenda" => self.agenda.as_str()).increment(done as u64);
+        fanout.tell_heads(heads);
+        if begins_fanout {
+            fanout.note_begun();
+        }
+        if done > 0 {
+            self.fruitless = None;
+        } else {
+            self.fruitless.get_or_insert_with(|| tenant.clone());
+        }
+        self.last = Some(tenant);
+        Ok(())
+    }
 }

@@ -35,7 +35,7 @@ const MOST_ROWS: f64 = 4_000.0;
 const MOST_PAGES: u64 = 15_000;
 
 /// Words by which each hot statement is known; all must have been seen.
-const STATEMENTS: [(&str, &str); 58] = [
+const STATEMENTS: [(&str, &str); 59] = [
     ("append", "insert into notifications"),
     ("unknown topics", "known.is_there is null"),
     ("beginning of a fan-out", "insert into fanouts"),
@@ -53,7 +53,8 @@ const STATEMENTS: [(&str, &str); 58] = [
     ("parts of an item", r#"INSERT INTO "folded""#),
     ("what waits, by its time", r#""scheduled"."deliver_at" >="#),
     ("what waits and is sent", "delete from scheduled"),
-    ("ends of snoozes", "where snoozed_until <= clock_time()"),
+    ("whose turn it is", "with recursive walk"),
+    ("ends of snoozes", "where tenant = $2 and snoozed_until <= clock_time()"),
     ("what is due", r#""duties"."next_at" <="#),
     ("who has it", "i.user_id > asked.after"),
     ("their items", "inbox.notification_id = asked.id"),

@@ -12,7 +12,7 @@ use diesel::{
     sql_query,
     sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -20,9 +20,9 @@ use super::{steps_of, tell::tell};
 use crate::{
     notification::{DueState, DueStep},
     store::{
-        Store, Unavailable, clock, repeat,
+        Ticked, clock,
         schema::{duties, fanouts, notifications},
-        streams::{self, Head},
+        streams,
     },
     topic::Topic,
 };
@@ -31,28 +31,6 @@ use crate::{
 const DUTIES: i64 = 200;
 /// Most inboxes that one transaction changes, as many of each: their streams stay locked until it ends.
 const INBOXES: i64 = 2_000;
-
-/// What was done.
-#[derive(Debug, Clone, Default)]
-pub struct Stepped {
-    /// Steps that are done with this.
-    pub steps: usize,
-    /// Where the inboxes stand that were changed.
-    pub heads: Vec<Head>,
-    /// Whether any of them goes to a topic from now on.
-    pub begins_fanout: bool,
-}
-
-impl Store {
-    /// Goes on with some of what is due and has something to be done by now; none when there is none that no other instance works
-    /// on.
-    ///
-    /// # Errors
-    /// When the database does not answer; what is done is done whole, once.
-    pub async fn step_duties(&self) -> Result<Option<Stepped>, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| step_some(conn).await)).map_err(|_| Unavailable)
-    }
-}
 
 #[derive(Debug, Queryable)]
 struct Duty {
@@ -77,13 +55,14 @@ pub(super) struct Turn {
     more_after: Option<String>,
 }
 
-async fn step_some(conn: &mut AsyncPgConnection) -> QueryResult<Option<Stepped>> {
-    let mut turns = take_turns(conn).await?;
+/// Goes on with some of what is due of a tenant and has something to be done by now.
+pub(in crate::store) async fn step_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
+    let mut turns = take_turns(conn, tenant).await?;
     if turns.is_empty() {
-        return Ok(None);
+        return Ok(Ticked::default());
     }
     let holders = next_holders(conn, &mut turns).await?;
-    let mut stepped = Stepped::default();
+    let mut stepped = Ticked::default();
     for turn in turns.values().filter(|turn| turn.begins()) {
         stepped.begins_fanout |= escalate(conn, turn).await?;
     }
@@ -91,16 +70,16 @@ async fn step_some(conn: &mut AsyncPgConnection) -> QueryResult<Option<Stepped>>
     streams::lock_many(conn, &streams).await?;
     stepped.heads = tell(conn, &turns, &holders).await?;
     note(conn, turns.values()).await?;
-    stepped.steps = turns.values().filter(|turn| turn.more_after.is_none()).count();
-    Ok(Some(stepped))
+    stepped.done = turns.values().filter(|turn| turn.more_after.is_none()).count();
+    Ok(stepped)
 }
 
 /// Locks some that have something to be done by now.
-async fn take_turns(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<Uuid, Turn>> {
+async fn take_turns(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<HashMap<Uuid, Turn>> {
     let time = clock::read(conn).await?;
     let rows: Vec<Duty> = duties::table
         .inner_join(notifications::table.on(notifications::id.eq(duties::notification_id)))
-        .filter(duties::next_at.le(time))
+        .filter(duties::tenant.eq(tenant).and(duties::next_at.le(time)))
         .order(duties::next_at)
         .limit(DUTIES)
         .select((

@@ -157,3 +157,24 @@ async fn topics_and_everyone_get_what_waited_and_nobody_what_expired() {
     .await;
     is_sound(&database).await;
 }
+
+#[tokio::test]
+async fn a_tenant_to_whom_much_is_due_at_once_does_not_hold_up_another() {
+    let cluster = cluster().start().await;
+    let database = cluster.postgres.connect().await;
+    let much = "with made as (insert into notifications (id, tenant, kind, priority, title, source, fingerprint, recipients, \
+        deliver_at, expires_at) select gen_random_uuid(), 'busy', 'k', 1, 't', 'http', '', 1, now() + interval '1 hour', \
+        now() + interval '9 days' from generate_series(1, 20000) returning id, deliver_at) \
+        insert into scheduled (notification_id, tenant, deliver_at, users, topics, everyone) \
+        select id, 'busy', deliver_at, array['u' || row_number() over ()], '{}', false from made";
+    database.batch_execute(much).await.unwrap();
+    let body = json!({"users": ["u1"], "title": "mine", "deliverAt": at(&database, 3700.0).await});
+    cluster.publisher().notify_with(body).await;
+    let mut stream = cluster.user("u1").stream().await;
+    stream.hello().await;
+    pass(&database, 3701.0).await;
+    assert_eq!(next(&mut stream).await.1["title"], "mine");
+    let left = "select count(*) from scheduled where tenant = 'busy'";
+    let left: i64 = database.query_one(left, &[]).await.unwrap().get(0);
+    assert!(left > 0, "the other tenant's were all sent before");
+}
