@@ -10,7 +10,7 @@ select 9223372036854775807 as newest \gset
 
 \echo 'Summary\n'
 explain (analyze, buffers, costs off, timing off)
-execute summary ('default', :'user', 10, 1000, '{"missedCalls": 14400}');
+execute summary ('default', :'user', 10, 500, '{"missedCalls": 14400}');
 
 \echo '\nList: which items\n'
 explain (analyze, buffers, costs off, timing off)
