@@ -72,7 +72,9 @@ create table scheduled (
     everyone boolean not null,
     actor text collate "C",
     -- Hash of the collapse key and the recipients: a later publish with both takes this one's place.
-    collapse bytea
+    collapse bytea,
+    -- Whether the publisher said when it expires; otherwise that moves along with the delivery.
+    fixed_expiry boolean not null
 );
 create index scheduled_next on scheduled (deliver_at);
 create index scheduled_list on scheduled (tenant, deliver_at, notification_id);

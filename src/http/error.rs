@@ -57,13 +57,13 @@ pub enum ApiError {
     #[error("there is no such notification")]
     NoSuchItem,
     /// A notification that is not due.
-    #[error("nothing about this notification is due: it has no dueAt")]
+    #[error("nothing about this notification is due")]
     NotDue,
     /// The tenant has no such publish that waits.
     #[error("nothing that is scheduled has this id or key")]
     NoSuchScheduled,
     /// What waited was sent, or called off.
-    #[error("it was {0} already")]
+    #[error("{0}")]
     NoLongerScheduled(&'static str),
     /// The tenant has no such notification, or one that goes to no topic and not to everyone.
     #[error("there is no such fan-out")]

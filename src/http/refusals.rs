@@ -65,8 +65,9 @@ impl From<NotAmended> for ApiError {
         let invalid = |pointer: &'static str| Self::Invalid(vec![FieldError::body(pointer, refused.to_string())]);
         match refused {
             NotAmended::Unknown => Self::NoSuchScheduled,
-            NotAmended::Sent => Self::NoLongerScheduled("sent"),
-            NotAmended::CalledOff => Self::NoLongerScheduled("called off"),
+            NotAmended::Sent => Self::NoLongerScheduled("it was sent already"),
+            NotAmended::CalledOff => Self::NoLongerScheduled("it was called off already"),
+            NotAmended::Over => Self::NoLongerScheduled("it expired already"),
             NotAmended::Past | NotAmended::AfterDue => invalid("/deliverAt"),
             NotAmended::Expired => invalid("/expiresAt"),
             NotAmended::Unavailable(_) => Self::Unavailable,

@@ -30,7 +30,7 @@ use crate::{
     config::PublishSettings,
     kinds::Kinds,
     local_time::WrittenTime,
-    notification::{Content, NewNotification, Priority, Source, Tenant, Timing, UserId},
+    notification::{Content, Due, NewNotification, Priority, Source, Tenant, Timing, UserId},
     topic::Topic,
 };
 
@@ -189,6 +189,12 @@ impl Message {
         let priority = self.priority.or(kind.priority).unwrap_or_default();
         due::check_course(&self, priority).map_err(|problems| problems.below(self.place))?;
         let Times { deliver_at, due_at, expires_at } = self.times;
+        let due = due_at.map(|at| due::due(at, &self.remind_before, self.escalation));
+        let end = due.as_ref().map(Due::end);
+        if expires_at.zip(end).is_some_and(|(expires_at, end)| expires_at <= end) {
+            let wrong = Problems::one("/expiresAt", "must be after dueAt and the last step of escalation");
+            return Err(wrong.below(self.place));
+        }
         let content = Content {
             category: self.category.or_else(|| kind.category.clone()),
             priority,
@@ -199,6 +205,7 @@ impl Message {
             action_url: self.action_url,
             presentation: kind.presentation(),
         };
+        let begin = self.times.begin();
         // What must be seen, or has an item of its own to keep, is never folded into another.
         let apart = priority == Priority::Critical || due_at.is_some() || self.thread_key.is_some();
         Ok(NewNotification {
@@ -210,8 +217,8 @@ impl Message {
             content: Arc::new(content),
             idempotency_key: self.idempotency_key.or(default_key),
             fingerprint,
-            expires_at: expires_at.or_else(|| kind.expires_at(self.times.begin())),
-            timing: Timing { deliver_at, due: due_at.map(|at| due::due(at, &self.remind_before, self.escalation)) },
+            expires_at: expires_at.or_else(|| kind.expires_at(end.map_or(begin, |end| end.max(begin)))),
+            timing: Timing { deliver_at, due, fixed_expiry: deliver_at.and(expires_at).is_some() },
             thread_key: self.thread_key,
             burst: kind.burst.filter(|_| !apart),
             collapse,

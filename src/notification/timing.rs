@@ -13,6 +13,8 @@ pub struct Timing {
     pub deliver_at: Option<DateTime<Utc>>,
     /// What is to be done, and by when.
     pub due: Option<Due>,
+    /// Of what waits: whether the publisher said when it expires. Otherwise that moves along with the delivery.
+    pub fixed_expiry: bool,
 }
 
 /// Something that is to be done by a time.
@@ -23,6 +25,13 @@ pub struct Due {
     /// What happens until it is done, in the order of their times, of which no two are the same: reminders before, one
     /// step with neither topic nor priority at that time, escalation after. The first ones may be over when it is delivered.
     pub steps: Vec<DueStep>,
+}
+
+impl Due {
+    /// When its last step is.
+    pub fn end(&self) -> DateTime<Utc> {
+        self.steps.last().map_or(self.at, |step| step.at)
+    }
 }
 
 /// One step on the way: the items of all whom it concerns come back to the top of their inboxes, unread.

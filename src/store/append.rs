@@ -6,7 +6,7 @@ use std::{
     vec::IntoIter,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     QueryableByName,
     prelude::*,
@@ -208,7 +208,8 @@ async fn write_all(
 ) -> QueryResult<Outcome> {
     let mut refused = fanouts::refused(conn, items, most_open).await?;
     let time = clock::read(conn).await?;
-    let is_past = |item: &&NewNotification| item.source != Source::Stream && waits_for_past(item, time);
+    let grace = |source| if source == Source::Stream { LATE_ENTRY } else { TimeDelta::zero() };
+    let is_past = |item: &&NewNotification| waits_for_past(item, time - grace(item.source));
     refused.extend(items.iter().filter(is_past).map(|item| (item.id, Appended::Past)));
     let mut good: Vec<_> = items.iter().filter(|item| !refused.contains_key(&item.id)).cloned().collect();
     let (mut rows, mut recorded) = (Vec::new(), Vec::new());
@@ -224,6 +225,9 @@ async fn write_all(
     let begun = fanouts::begin(conn, &broad).await?;
     Ok(Outcome { rows, recorded, begun, refused })
 }
+
+/// How late an entry of the Redis stream may be delivered: the durable way in outlives outages, but not mistakes.
+const LATE_ENTRY: TimeDelta = TimeDelta::days(7);
 
 fn waits_for_past(item: &NewNotification, time: DateTime<Utc>) -> bool {
     item.timing.deliver_at.is_some_and(|deliver_at| deliver_at <= time)

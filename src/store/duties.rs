@@ -64,6 +64,13 @@ pub(super) async fn wake(conn: &mut AsyncPgConnection, ids: &[Uuid], time: DateT
     Ok(())
 }
 
+/// When the last step of something due is; none when nothing is.
+pub(super) async fn end(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<DateTime<Utc>>> {
+    let due = duties::table.find(id).select((duties::due_at, duties::steps));
+    let row: Option<(DateTime<Utc>, Value)> = due.first(conn).await.optional()?;
+    Ok(row.map(|(at, steps)| Due { at, steps: steps_of(steps) }.end()))
+}
+
 /// How something due begins that is delivered at a time.
 pub(super) struct Begun {
     pub state: DueState,

@@ -282,6 +282,7 @@ impl Folding {
             decision: each.decision,
             due_at: each.due_at.filter(|_| open),
             due_state: each.due_state,
+            read_at: None,
         });
         self.putting.len() - 1
     }

@@ -34,11 +34,12 @@ pub(super) struct Putting {
     pub decision: i32,
     pub due_at: Option<DateTime<Utc>>,
     pub due_state: Option<i16>,
+    pub read_at: Option<DateTime<Utc>>,
 }
 
 /// The columns of [`Putting`], of a row called `i`.
 pub(super) const COLUMNS: &str = "i.tenant, i.user_id, i.seq, i.notification_id, i.item_id, i.thread_key, i.folded, i.reason, \
-    i.topic, i.decision, i.due_at, i.due_state";
+    i.topic, i.decision, i.due_at, i.due_state, i.read_at";
 
 #[derive(QueryableByName)]
 struct PutRow {
@@ -83,6 +84,7 @@ pub(super) async fn put(conn: &mut AsyncPgConnection, items: &[Putting]) -> Quer
         .bind::<Array<Integer>, _>(column(items, |item| item.decision))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.due_at))
         .bind::<Array<Nullable<SmallInt>>, _>(column(items, |item| item.due_state))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.read_at))
         .load(conn)
         .await?;
     rows.into_iter().zip(items).map(|(row, item)| row.into_put(item)).collect()

@@ -1,14 +1,15 @@
 -- Puts items on top of inboxes whose streams are locked: new ones, and ones that leave another place ($3) for it, which then are
--- listed, unread and not seen again. Items are asked for in the order of their seqs.
+-- listed, not seen, and unread again unless they are to be read still ($13). Items are asked for in the order of their seqs.
 with item as (
     select
         asked.*, old.place as old_place, old.changed_seq as old_changed_seq,
         coalesce(old.listed, false) as was_listed, coalesce(old.listed and old.unread, false) as was_unread
     from unnest(
         $1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::smallint[],
-        $9::smallint[], $10::integer[], $11::timestamptz[], $12::smallint[]
+        $9::smallint[], $10::integer[], $11::timestamptz[], $12::smallint[], $13::timestamptz[]
     ) with ordinality as asked (
-        tenant, user_id, old_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state, place
+        tenant, user_id, old_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state,
+        read_at, place
     )
     left join lateral (
         select
@@ -22,7 +23,7 @@ with item as (
     insert into streams as s (tenant, user_id, epoch, head_seq, unread, listed)
     select
         tenant, user_id, lpad(to_hex((random() * 1099511627775)::bigint), 10, '0'), count(*),
-        count(*) filter (where not was_unread), count(*) filter (where not was_listed)
+        count(*) filter (where read_at is null) - count(*) filter (where was_unread), count(*) filter (where not was_listed)
     from item group by tenant, user_id
     on conflict (tenant, user_id) do update
         set head_seq = s.head_seq + excluded.head_seq, unread = s.unread + excluded.unread,
@@ -40,10 +41,12 @@ with item as (
 ), arrived as (
     -- The old places are left before the new ones are taken: an item's name is unique.
     insert into inbox (
-        tenant, user_id, seq, changed_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state
+        tenant, user_id, seq, changed_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state,
+        read_at
     )
     select
-        tenant, user_id, seq, seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state
+        tenant, user_id, seq, seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state,
+        read_at
     from placed cross join (select count(*) from removed) as first
 ), superseded as (
     delete from inbox_changes where ctid = any (array(
@@ -63,6 +66,6 @@ with item as (
         ) as stale
     ))
 ), unread as (
-    insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from placed
+    insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from placed where read_at is null
 )
 select tenant, user_id, epoch, seq, unread from placed order by place

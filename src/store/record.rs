@@ -19,7 +19,7 @@ use super::{
     duties, place, put, scheduled,
     streams::{self, Head},
 };
-use crate::notification::{NewNotification, Tenant};
+use crate::notification::{Due, NewNotification, Tenant};
 
 /// A publish that is now stored.
 pub(super) struct Recorded {
@@ -73,6 +73,8 @@ struct Row<'a> {
     burst_most: Option<i16>,
     burst_seconds: Option<i32>,
     expires_at: Option<DateTime<Utc>>,
+    /// When the last step of what is due is.
+    ends_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a NewNotification> for Row<'a> {
@@ -100,6 +102,7 @@ impl<'a> From<&'a NewNotification> for Row<'a> {
             burst_most: item.burst.map(|burst| burst.most),
             burst_seconds: item.burst.map(|burst| burst.window_seconds),
             expires_at: item.expires_at,
+            ends_at: item.timing.due.as_ref().map(Due::end),
         }
     }
 }

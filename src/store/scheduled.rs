@@ -68,6 +68,7 @@ pub(super) async fn wait(conn: &mut AsyncPgConnection, written: &[&NewNotificati
             scheduled::everyone.eq(item.audience.everyone),
             scheduled::actor.eq(item.audience.actor.as_ref().map(UserId::as_str).map(str::to_owned)),
             scheduled::collapse.eq(item.collapse.map(|hash| hash.to_vec())),
+            scheduled::fixed_expiry.eq(item.timing.fixed_expiry),
         )
     };
     let rows: Vec<_> = waiting.iter().map(row).collect();
@@ -86,6 +87,7 @@ pub(super) async fn wait(conn: &mut AsyncPgConnection, written: &[&NewNotificati
             scheduled::topics.eq(excluded(scheduled::topics)),
             scheduled::everyone.eq(excluded(scheduled::everyone)),
             scheduled::actor.eq(excluded(scheduled::actor)),
+            scheduled::fixed_expiry.eq(excluded(scheduled::fixed_expiry)),
         ))
         .execute(conn)
         .await

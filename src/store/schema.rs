@@ -284,6 +284,7 @@ diesel::table! {
         everyone -> Bool,
         actor -> Nullable<Text>,
         collapse -> Nullable<Bytea>,
+        fixed_expiry -> Bool,
     }
 }
 

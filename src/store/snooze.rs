@@ -35,7 +35,7 @@ impl Store {
 async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Result<Changed, NotChanged>> {
     let stream = streams::lock(conn, key).await?;
     let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
-    let items: Vec<Putting> = sql_query(format!(
+    let mut items: Vec<Putting> = sql_query(format!(
         "select {} from inbox as i where i.tenant = $1 and i.user_id = $2 and i.seq = $3 and i.snoozed_until is not null",
         put::COLUMNS
     ))
@@ -44,13 +44,14 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
     .bind::<BigInt, _>(seq)
     .load(conn)
     .await?;
+    items.iter_mut().for_each(call_attention);
     let (Some(item), Some(Put { placed, .. })) = (items.as_slice().first(), put::put(conn, &items).await?.pop()) else {
         return Ok(Ok(Changed::nothing(stream)));
     };
     let row = ItemState {
         id: item.item_id.unwrap_or(item.notification_id),
         seq: placed.seq,
-        read: false,
+        read: item.read_at.is_some(),
         archived: false,
         deleted: false,
         seen: false,
@@ -59,6 +60,12 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
     };
     let cursor = Cursor { epoch: placed.epoch, seq: placed.seq };
     Ok(Ok(Changed { rows: vec![row], unread: placed.unread, cursor }))
+}
+
+/// What returns is unread, unless it was due and that is over.
+fn call_attention(item: &mut Putting) {
+    let is_over = item.due_state.and_then(DueState::from_code).is_some_and(|state| !state.is_open());
+    item.read_at = item.read_at.filter(|_| is_over);
 }
 
 #[derive(QueryableByName)]
@@ -87,7 +94,7 @@ pub(super) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> Quer
     if locked.is_empty() {
         return Ok(Ticked::default());
     }
-    let items: Vec<Putting> = sql_query(format!(
+    let mut items: Vec<Putting> = sql_query(format!(
         "select {} from unnest($1::text[], $2::text[], $3::bigint[]) as asked (tenant, user_id, seq) cross join lateral \
          (select * from inbox where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and inbox.seq = asked.seq \
          and inbox.snoozed_until <= clock_time() limit 1) as i order by i.snoozed_until",
@@ -98,6 +105,7 @@ pub(super) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> Quer
     .bind::<Array<BigInt>, _>(locked.iter().map(|item| item.seq).collect::<Vec<_>>())
     .load(conn)
     .await?;
+    items.iter_mut().for_each(call_attention);
     let heads = put::heads(put::put(conn, &items).await?);
     Ok(Ticked { done: heads.len(), heads, begins_fanout: false })
 }

@@ -18,7 +18,7 @@ use super::{
     Store, Unavailable, clock,
     inbox::{item_of, named},
     repeat,
-    schema::{inbox, inbox_unread},
+    schema::{inbox, inbox_unread, notifications},
     streams::{self, Counts},
 };
 use crate::notification::{Action, Cursor, DueState, ItemState, Seq, UserKey};
@@ -47,10 +47,10 @@ pub enum NotChanged {
     #[error("there is no such item")]
     NoSuchItem,
     /// An item is put away until a time to come, and not for longer than a year.
-    #[error("must be in the future, at most 366 days ahead")]
+    #[error("must be in the future, at most 366 days ahead, and before the item expires")]
     SnoozeTime,
     /// Nothing about the item is due.
-    #[error("there is nothing to acknowledge or to do: it has no dueAt")]
+    #[error("nothing about it is due")]
     NotDue,
     /// The database does not answer.
     #[error(transparent)]
@@ -148,9 +148,9 @@ async fn change(
 ) -> QueryResult<Result<Changed, NotChanged>> {
     // The lock comes first, in a statement of its own: the next statement then sees all that came before.
     let stream = streams::lock(conn, key).await?;
-    let Some((seq, _)) = find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
+    let Some((seq, notification)) = find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     if let Action::Snooze(until) = action
-        && !is_snooze_time(conn, until).await?
+        && !is_snooze_time(conn, notification, until).await?
     {
         return Ok(Err(NotChanged::SnoozeTime));
     }
@@ -177,10 +177,12 @@ pub(super) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) 
     }
 }
 
-/// By the database's time, as when it ends.
-async fn is_snooze_time(conn: &mut AsyncPgConnection, until: DateTime<Utc>) -> QueryResult<bool> {
+/// By the database's time, as when it ends; an item that has expired by then would never come back.
+async fn is_snooze_time(conn: &mut AsyncPgConnection, notification: Uuid, until: DateTime<Utc>) -> QueryResult<bool> {
     let now = clock::read(conn).await?;
-    Ok(until > now && until <= now + LONGEST_SNOOZE)
+    let end: DateTime<Utc> =
+        notifications::table.find(notification).select(notifications::expires_at).first(conn).await?;
+    Ok(until > now && until <= now + LONGEST_SNOOZE && until < end)
 }
 
 async fn read_oldest(conn: &mut AsyncPgConnection, key: &UserKey, until: Seq) -> QueryResult<Changed> {

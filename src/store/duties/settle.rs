@@ -36,7 +36,8 @@ async fn settle(
 ) -> QueryResult<Result<Changed, NotChanged>> {
     let Some((_, notification)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     // Steps take this lock too: after it none is done of what this ends.
-    let Some(before) = lock(conn, notification).await? else { return Ok(Err(NotChanged::NotDue)) };
+    let before = lock(conn, notification).await?.filter(|before| *before != DueState::Cancelled);
+    let Some(before) = before else { return Ok(Err(NotChanged::NotDue)) };
     let after = if action == Action::Finish { DueState::Done } else { DueState::Acknowledged };
     let settles = before.code() < after.code();
     if settles {

@@ -145,7 +145,19 @@ impl Turn {
             _ => DueState::Due,
         };
         let steps = steps_of(duty.steps.clone());
-        Self { duty, steps, state, more_after: None }
+        let mut turn = Self { duty, steps, state, more_after: None };
+        turn.skip_past_reminders(time);
+        turn
+    }
+
+    /// After an outage only the last of what leads up to the time is done; escalation is never left out.
+    fn skip_past_reminders(&mut self, time: DateTime<Utc>) {
+        let until = time.min(self.duty.due_at);
+        let past = self.steps.iter().take_while(|step| step.at <= until).count();
+        let last = i16::try_from(past).unwrap_or(i16::MAX) - 1;
+        if self.begins() {
+            self.duty.step = self.duty.step.max(last);
+        }
     }
 
     /// Whether nothing of it was done yet.
@@ -199,10 +211,9 @@ async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Tu
 async fn escalate(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool> {
     let Some(step) = turn.step() else { return Ok(false) };
     if let Some(priority) = step.priority {
-        diesel::update(notifications::table.find(turn.duty.id))
-            .set(notifications::priority.eq(priority.rank()))
-            .execute(conn)
-            .await?;
+        // It may have been raised further while it waited.
+        let lower = notifications::table.find(turn.duty.id).filter(notifications::priority.lt(priority.rank()));
+        diesel::update(lower).set(notifications::priority.eq(priority.rank())).execute(conn).await?;
     }
     let Some(topic) = &step.topic else { return Ok(false) };
     add_topic(conn, turn.duty.id, topic).await?;

@@ -52,7 +52,7 @@ pub(super) async fn tell(
         let is_news = item.due_state != Some(turn.state.code());
         item.due_state = Some(turn.state.code());
         match (turn.state.is_open(), snoozed) {
-            (true, false) => risen.push(item),
+            (true, false) => risen.push(Putting { read_at: None, ..item }),
             _ if is_news => marked.push(item),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What a publisher sees and changes of publishes that wait.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{dsl::sql, prelude::*, result::QueryResult, sql_types::Bool};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -77,6 +77,9 @@ pub enum NotAmended {
     /// It was called off, or another took its place.
     #[error("it was called off")]
     CalledOff,
+    /// It is over: nothing went out in time.
+    #[error("it expired")]
+    Over,
     /// It would be delivered in the past.
     #[error("must be in the future")]
     Past,
@@ -84,7 +87,7 @@ pub enum NotAmended {
     #[error("must be before dueAt")]
     AfterDue,
     /// It would have expired when it is delivered, or be due after that.
-    #[error("must be after deliverAt and dueAt")]
+    #[error("must be after deliverAt, dueAt and the last step of escalation")]
     Expired,
     /// The database does not answer.
     #[error(transparent)]
@@ -204,16 +207,20 @@ async fn find_by_id(
 
 /// What became of one that does not wait: one that was sent was published at its time.
 async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<NotAmended> {
-    let sent: Option<bool> = notifications::table
+    let row: Option<(bool, bool)> = notifications::table
         .find(id)
         .filter(notifications::tenant.eq(tenant.as_str()))
-        .select(sql::<Bool>("deliver_at is null or created_at >= deliver_at"))
+        .select((
+            sql::<Bool>("deliver_at is null or created_at >= deliver_at"),
+            notifications::expires_at.le(clock::clock_time()),
+        ))
         .first(conn)
         .await
         .optional()?;
-    Ok(match sent {
-        Some(true) => NotAmended::Sent,
-        Some(false) => NotAmended::CalledOff,
+    Ok(match row {
+        Some((true, _)) => NotAmended::Sent,
+        Some((false, true)) => NotAmended::Over,
+        Some((false, false)) => NotAmended::CalledOff,
         None => NotAmended::Unknown,
     })
 }
@@ -227,23 +234,29 @@ async fn amend(
     let Some(id) = id_of(conn, tenant, name).await? else { return Ok(Err(NotAmended::Unknown)) };
     // Locked before it is read: the clock leaves it alone from here on.
     let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
-    mine.select(scheduled::notification_id).for_update().first::<Uuid>(conn).await.optional()?;
+    let fixed: Option<bool> = mine.select(scheduled::fixed_expiry).for_update().first(conn).await.optional()?;
     let before = match find_by_id(conn, tenant, id).await? {
         Ok(before) => before,
         Err(why) => return Ok(Err(why)),
     };
     let deliver_at = to.deliver_at.unwrap_or(before.deliver_at);
-    let expires_at = to.expires_at.unwrap_or(before.content.expires_at);
+    let fixed = fixed.unwrap_or_default() || to.expires_at.is_some();
+    let moved = if fixed { TimeDelta::zero() } else { deliver_at - before.deliver_at };
+    let expires_at = to.expires_at.unwrap_or(before.content.expires_at + moved);
+    let end = duties::end(conn, id).await?;
     if to.deliver_at.is_some() && deliver_at <= clock::read(conn).await? {
         return Ok(Err(NotAmended::Past));
     }
     if before.content.due_at.is_some_and(|due_at| due_at <= deliver_at) {
         return Ok(Err(NotAmended::AfterDue));
     }
-    if expires_at <= before.content.due_at.unwrap_or(deliver_at) {
+    if expires_at <= end.unwrap_or(deliver_at) {
         return Ok(Err(NotAmended::Expired));
     }
-    diesel::update(scheduled::table.find(id)).set(scheduled::deliver_at.eq(deliver_at)).execute(conn).await?;
+    diesel::update(scheduled::table.find(id))
+        .set((scheduled::deliver_at.eq(deliver_at), scheduled::fixed_expiry.eq(fixed)))
+        .execute(conn)
+        .await?;
     let content = before.content;
     diesel::update(notifications::table.find(id))
         .set((

@@ -70,8 +70,8 @@ async fn seed(conn: &mut AsyncPgConnection, tenant: &Tenant, users: &[String], f
          deliver_at, expires_at) select id, $1, 'bench', 1, 'Waiting', 'http', '', 1, at, at + interval '90 days' \
          from unnest($2::uuid[]) with ordinality as asked (id, place) \
          cross join lateral (select $4 + place * interval '0.1 seconds' as at) as time returning id, deliver_at) \
-         insert into scheduled (notification_id, tenant, deliver_at, users, topics, everyone) \
-         select made.id, $1, deliver_at, array[user_id], '{}', false \
+         insert into scheduled (notification_id, tenant, deliver_at, users, topics, everyone, fixed_expiry) \
+         select made.id, $1, deliver_at, array[user_id], '{}', false, false \
          from made join unnest($2::uuid[], $3::text[]) as asked (id, user_id) using (id)",
     )
     .bind::<Text, _>(tenant.as_str())

@@ -18,7 +18,7 @@ async fn snooze(user: &Caller, id: &str, until: &str) -> Answer {
 
 #[tokio::test]
 async fn a_snoozed_item_leaves_list_and_count_and_whatever_is_done_to_it_counts_right() {
-    let cluster = cluster().start().await;
+    let cluster = cluster().set("TIDINGS_KEEP_DAYS", "800").start().await;
     let (user, database) = (cluster.user("u1"), cluster.postgres.connect().await);
     let mut ids = Vec::new();
     for title in ["a", "b", "c", "d"] {
@@ -61,7 +61,7 @@ async fn a_snoozed_item_leaves_list_and_count_and_whatever_is_done_to_it_counts_
 
 #[tokio::test]
 async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
-    let cluster = cluster().start().await;
+    let cluster = cluster().set("TIDINGS_KEEP_DAYS", "800").start().await;
     let (user, database) = (cluster.user("u1"), cluster.postgres.connect().await);
     let id = cluster.publisher().notify("u1", "a").await;
     let (past, far) = (hours_ahead(&database, -1).await, hours_ahead(&database, 24 * 367).await);

@@ -88,7 +88,7 @@ async fn escalation_raises_the_priority_and_publishers_call_it_off() {
     pass(&database, 3600.0).await;
     publisher.notify("agent", "later").await;
     assert_eq!(next(&mut stream).await.1["title"], "later");
-    agent.touch(&format!("/api/notifications/{id}/acknowledge")).await.expect(200);
+    agent.touch(&format!("/api/notifications/{id}/acknowledge")).await.problem(409);
     assert_eq!(agent.get(&format!("/api/notifications/{id}")).await.expect(200)["dueState"], "cancelled");
     is_sound(&database).await;
 }
@@ -154,4 +154,72 @@ async fn what_is_not_due_cannot_be_acknowledged_and_unknown_topics_of_escalation
     let body = json!({"users": ["agent"], "title": "t", "dueAt": at(&database, 60.0).await, "escalation": steps});
     assert_eq!(publisher.publish(&body).await.problem(422)["errors"][0]["pointer"], "/escalation/1/topic");
     assert_eq!(only(&agent).await["title"], "plain");
+}
+
+#[tokio::test]
+async fn a_step_never_lowers_a_priority_that_was_raised_while_it_waited() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let steps = json!([{"after": 60, "priority": "high"}]);
+    let more = json!({"deliverAt": at(&database, 3000.0).await, "escalation": steps, "idempotencyKey": "k"});
+    callback(&database, &publisher, more).await;
+    let patch = publisher.request(reqwest::Method::PATCH, "/api/scheduled/k").json(&json!({"priority": "critical"}));
+    Answer::of(patch).await.expect(200);
+    let mut stream = cluster.user("agent").stream().await;
+    stream.hello().await;
+    for (seconds, state) in [(3001.0, "due"), (600.0, "overdue"), (60.0, "overdue")] {
+        pass(&database, seconds).await;
+        let (_, item) = next(&mut stream).await;
+        assert_eq!((&item["priority"], &item["dueState"]), (&json!("critical"), &json!(state)));
+    }
+}
+
+#[tokio::test]
+async fn after_an_outage_reminders_that_are_over_are_left_out_and_escalation_is_not() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let steps = json!([{"after": 60}, {"after": 120}]);
+    callback(&database, &publisher, json!({"remindBefore": [600, 300, 60], "escalation": steps})).await;
+    let agent = cluster.user("agent");
+    pass(&database, 3600.0 + 3600.0).await;
+    let log = async || {
+        let head = "select head_seq from streams where user_id = 'agent'";
+        let waiting = "select count(*) from duties where next_at is not null";
+        let done = database.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0;
+        done.then_some(database.query_one(head, &[]).await.unwrap().get::<_, i64>(0))
+    };
+    assert_eq!(eventually("all steps are done", log).await, 4, "the arrival, the time, and two steps after it");
+    assert_eq!(only(&agent).await["dueState"], "overdue");
+}
+
+#[tokio::test]
+async fn what_was_done_while_it_was_snoozed_returns_read() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let id = callback(&database, &publisher, json!({})).await;
+    let agent = cluster.user("agent");
+    let mut stream = agent.stream().await;
+    stream.hello().await;
+    let until = at(&database, 60.0).await;
+    agent.post(&format!("/api/notifications/{id}/snooze"), &json!({"until": until})).await.expect(200);
+    agent.touch(&format!("/api/notifications/{id}/done")).await.expect(200);
+    pass(&database, 61.0).await;
+    let item = stream.next_of("notification").await.json();
+    assert_eq!((&item["dueState"], item["readAt"].is_string(), &item["unread"]), (&json!("done"), true, &json!(0)));
+    is_sound(&database).await;
+}
+
+#[tokio::test]
+async fn nothing_is_set_for_a_time_at_which_the_item_has_expired() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let times = json!({"dueAt": at(&database, 60.0).await, "expiresAt": at(&database, 600.0).await});
+    let mut body = json!({"users": ["agent"], "title": "t", "escalation": [{"after": 550}]});
+    body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    assert_eq!(publisher.publish(&body).await.problem(422)["errors"][0]["pointer"], "/expiresAt");
+    body["escalation"] = json!([{"after": 500}]);
+    let id = publisher.notify_with(body).await;
+    let snooze = json!({"until": at(&database, 700.0).await});
+    let refused = cluster.user("agent").post(&format!("/api/notifications/{id}/snooze"), &snooze).await.problem(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/until");
 }

@@ -165,8 +165,8 @@ async fn a_tenant_to_whom_much_is_due_at_once_does_not_hold_up_another() {
     let much = "with made as (insert into notifications (id, tenant, kind, priority, title, source, fingerprint, recipients, \
         deliver_at, expires_at) select gen_random_uuid(), 'busy', 'k', 1, 't', 'http', '', 1, now() + interval '1 hour', \
         now() + interval '9 days' from generate_series(1, 20000) returning id, deliver_at) \
-        insert into scheduled (notification_id, tenant, deliver_at, users, topics, everyone) \
-        select id, 'busy', deliver_at, array['u' || row_number() over ()], '{}', false from made";
+        insert into scheduled (notification_id, tenant, deliver_at, users, topics, everyone, fixed_expiry) \
+        select id, 'busy', deliver_at, array['u' || row_number() over ()], '{}', false, false from made";
     database.batch_execute(much).await.unwrap();
     let body = json!({"users": ["u1"], "title": "mine", "deliverAt": at(&database, 3700.0).await});
     cluster.publisher().notify_with(body).await;
@@ -177,4 +177,52 @@ async fn a_tenant_to_whom_much_is_due_at_once_does_not_hold_up_another() {
     let left = "select count(*) from scheduled where tenant = 'busy'";
     let left: i64 = database.query_one(left, &[]).await.unwrap().get(0);
     assert!(left > 0, "the other tenant's were all sent before");
+}
+
+#[tokio::test]
+async fn an_expiry_that_nobody_gave_moves_along_with_the_delivery() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let (soon, later) = (at(&database, 3600.0).await, at(&database, 200.0 * 86_400.0).await);
+    let body = |key: &str| json!({"users": ["u1"], "title": "t", "deliverAt": soon, "idempotencyKey": key});
+    publisher.notify_with(body("free")).await;
+    let mut fixed = body("fixed");
+    fixed["expiresAt"] = json!(at(&database, 86_400.0).await);
+    publisher.notify_with(fixed).await;
+    let patch = async |name: &str, body| {
+        Answer::of(publisher.request(reqwest::Method::PATCH, &format!("/api/scheduled/{name}")).json(&body)).await
+    };
+    let before = publisher.get("/api/scheduled/free").await.expect(200);
+    let after = patch("free", json!({"deliverAt": later})).await.expect(200);
+    let lasts = |publish: &serde_json::Value| time(&publish["expiresAt"]) - time(&publish["deliverAt"]);
+    assert_eq!(lasts(&before), lasts(&after));
+    let refused = patch("fixed", json!({"deliverAt": later})).await.problem(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/expiresAt");
+    pass(&database, 2.0 * 86_400.0).await;
+    eventually("it is over or sent", async || {
+        (publisher.get("/api/scheduled/fixed").await.status == 409).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_of_the_redis_stream_may_be_late_but_not_by_years() {
+    let mut cluster = cluster().with_redis().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let mut redis = cluster.redis().connect().await;
+    for (title, seconds) in [("an hour late", -3600.0), ("years late", -800.0 * 86_400.0)] {
+        let body = json!({"users": ["u1"], "title": title, "deliverAt": at(&database, seconds).await}).to_string();
+        let entry = [("tenant", "default"), ("message", body.as_str())];
+        let _: String = redis::AsyncCommands::xadd(&mut redis, "tidings:ingest", "*", &entry).await.unwrap();
+    }
+    eventually("the one is there", async || (titles(&cluster.user("u1"), "").await == ["an hour late"]).then_some(()))
+        .await;
+    eventually("the other is a dead letter", async || {
+        let dead: usize = redis::AsyncCommands::xlen(&mut redis, "tidings:ingest:dead").await.unwrap();
+        (dead == 1).then_some(())
+    })
+    .await;
+    let body = json!({"users": ["u1"], "title": "t", "deliverAt": at(&database, -60.0).await});
+    publisher.publish(&body).await.problem(422);
+    assert_eq!(titles(&cluster.user("u1"), "").await, ["an hour late"]);
 }
