@@ -18,7 +18,7 @@ const BEGINNING: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","seq":"#
 /// Room for most items: a buffer that grows is copied.
 const ROOM: usize = 1_024;
 /// Most bytes of what differs between users: an epoch, the seq twice, a count, and the words around them.
-const OWN_BYTES: usize = 160;
+const OWN_BYTES: usize = 128;
 
 /// Renders one notification for many inboxes.
 pub struct Arrivals<'a> {
