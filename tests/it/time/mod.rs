@@ -6,6 +6,7 @@ mod due;
 mod faults;
 mod folding;
 mod scheduled;
+mod story;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
