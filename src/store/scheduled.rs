@@ -5,6 +5,7 @@ mod seed;
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     result::QueryResult,
@@ -110,6 +111,7 @@ async fn give_up<'a>(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = Co
 #[diesel(table_name = scheduled)]
 struct Waiting {
     notification_id: Uuid,
+    deliver_at: DateTime<Utc>,
     tenant: String,
     users: Vec<String>,
     topics: Vec<String>,
@@ -124,7 +126,7 @@ pub(super) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> 
          where tenant = $3 and deliver_at <= clock_time() order by deliver_at limit $1 for update skip locked) \
          delete from scheduled where ctid = any (array(select place from (select place, \
          sum(users) over (order by deliver_at, notification_id) - users as before from due) as summed where before < $2)) \
-         returning notification_id, tenant, users, topics, everyone, actor",
+         returning notification_id, deliver_at, tenant, users, topics, everyone, actor",
     )
     .bind::<BigInt, _>(PUBLISHES)
     .bind::<BigInt, _>(ROWS)
@@ -134,6 +136,8 @@ pub(super) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> 
     if due.is_empty() {
         return Ok(Ticked::default());
     }
+    // One inbox gets what came due together in the order of its times.
+    due.sort_unstable_by_key(|one| (one.deliver_at, one.notification_id));
     let done = due.len();
     let time = clock::read(conn).await?;
     let ids: Vec<_> = due.iter().map(|one| one.notification_id).collect();

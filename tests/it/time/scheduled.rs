@@ -226,3 +226,17 @@ async fn an_entry_of_the_redis_stream_may_be_late_but_not_by_years() {
     publisher.publish(&body).await.problem(422);
     assert_eq!(titles(&cluster.user("u1"), "").await, ["an hour late"]);
 }
+
+#[tokio::test]
+async fn what_comes_due_together_arrives_in_the_order_of_its_times() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    for second in [5, 3, 1, 4, 2] {
+        let time = at(&database, 600.0 + f64::from(second) * 10.0).await;
+        publisher.notify_with(json!({"users": ["u1"], "title": second.to_string(), "deliverAt": time})).await;
+    }
+    let mut stream = cluster.user("u1").stream().await;
+    stream.hello().await;
+    pass(&database, 700.0).await;
+    assert_eq!(stream.titles(5).await, ["1", "2", "3", "4", "5"]);
+}
