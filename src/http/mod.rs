@@ -165,7 +165,7 @@ route_table! {
     "/metrics"                        => GET metrics_endpoint::render;
     "/"                               => GET pages::index, HEAD pages::index;
     "/docs"                           => GET pages::docs, HEAD pages::docs;
-    "/assets/{file}"                  => GET pages::asset, HEAD pages::asset;
+    "/assets/{file:.+}"               => GET pages::asset, HEAD pages::asset;
 }
 
 fn wrong_method(allow: &'static str) -> Ready<Result<HttpResponse, ApiError>> {

@@ -1,4 +1,5 @@
-//! What browsers get, embedded in the binary: the inbox at `/`, the API's documentation at `/docs`, their assets.
+//! What browsers get, embedded in the binary: the demo at `/`, the API's documentation at `/docs`, the client library,
+//! the elements, their assets.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,20 +11,25 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
 
-/// Nothing but this server's own files, no inline code, no frames, no forms.
+/// Nothing but this server's own files, no inline code, no text that becomes markup, no frames, no forms.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
 
 #[derive(RustEmbed)]
 #[folder = "web/"]
+#[include = "*.html"]
+#[include = "*.js"]
+#[include = "*.css"]
+#[include = "*.svg"]
 struct Web;
 
-/// The page of one's own inbox.
+/// The demo: one's own inbox beside a publisher.
 ///
 /// # Errors
 /// When the page is not part of this build.
 pub async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    serve(&request, "index.html", "text/html; charset=utf-8")
+    serve(&request, "demo/index.html", "text/html; charset=utf-8")
 }
 
 /// The page that shows the API's description.
@@ -31,7 +37,7 @@ pub async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 /// # Errors
 /// When the page is not part of this build.
 pub async fn docs(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    serve(&request, "docs.html", "text/html; charset=utf-8")
+    serve(&request, "docs/index.html", "text/html; charset=utf-8")
 }
 
 /// A script, a style sheet or an image of these pages.

@@ -8,8 +8,8 @@ async fn pages_are_kept_by_browsers_and_run_nothing_foreign() {
     for (path, content_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/docs", "text/html; charset=utf-8"),
-        ("/assets/app.js", "text/javascript; charset=utf-8"),
-        ("/assets/style.css", "text/css; charset=utf-8"),
+        ("/assets/client/index.js", "text/javascript; charset=utf-8"),
+        ("/assets/docs/style.css", "text/css; charset=utf-8"),
         ("/assets/icon.svg", "image/svg+xml"),
     ] {
         let got = call(&service, TestRequest::get().uri(path).to_request()).await;

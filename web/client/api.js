@@ -1,0 +1,137 @@
+// Calls to the server, with the proof of who calls. Knows neither streams nor lists.
+
+const TIMEOUT_MS = 15000;
+
+/**
+ * A refused call. `status` is 0 when no answer came; `title` and `detail` are the server's own words; `retryMs` is set when the
+ * answer named a wait.
+ */
+export class Problem extends Error {
+  /** @param {number} status @param {string} title @param {string} [detail] @param {number} [retryMs] */
+  constructor(status, title, detail = "", retryMs = undefined) {
+    super(detail ? `${title}: ${detail}` : title);
+    this.name = "Problem";
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+    this.retryMs = retryMs;
+  }
+}
+
+export class Api {
+  #options;
+  /** @type {string | null} */
+  #token;
+
+  /** @param {import("./types.js").Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#token = options.token ?? null;
+    this.base = (options.url ?? "").replace(/\/+$/, "");
+  }
+
+  get canRefresh() {
+    return this.#options.getToken !== undefined;
+  }
+
+  /** @param {string} token */
+  use(token) {
+    this.#token = token;
+  }
+
+  /**
+   * The token to call with; null where a cookie proves who calls. Where the application hands tokens out, none is used that it
+   * did not give: a failure to get one is a failure of the call.
+   * @param {boolean} [fresh]
+   * @returns {Promise<string | null>}
+   */
+  async token(fresh = false) {
+    if (this.#options.getToken && (fresh || this.#token === null)) {
+      this.#token = null;
+      this.#token = (await this.#options.getToken()) || null;
+      if (this.#token === null) throw new Problem(401, "There is no token");
+    }
+    return this.#token;
+  }
+
+  /**
+   * What opens a stream: headers, or a ticket for the query.
+   * @returns {Promise<{token: string | null, query: Record<string, string>}>}
+   */
+  async credential() {
+    if (this.#options.ticket) return { token: null, query: { ticket: await this.#options.ticket() } };
+    return { token: await this.token(true), query: {} };
+  }
+
+  /**
+   * One call; the parsed answer (null when empty), or a thrown `Problem`. A refused token is replaced by a fresh one, once.
+   * @param {string} method
+   * @param {string} path
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number}} [more]
+   * @returns {Promise<any>}
+   */
+  async call(method, path, more = {}) {
+    return (await this.request(method, path, more)).body;
+  }
+
+  /**
+   * As `call`, with the answer's headers.
+   * @param {string} method
+   * @param {string} path
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number}} [more]
+   * @returns {Promise<{body: any, headers: Headers}>}
+   */
+  async request(method, path, { body, query, headers = {}, signal, timeoutMs = TIMEOUT_MS } = {}) {
+    const limit = AbortSignal.timeout(timeoutMs);
+    const init = {
+      method,
+      /** @type {Record<string, string>} */
+      headers: { Accept: "application/json", ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    };
+    if (body !== undefined) init.headers["Content-Type"] ??= "application/json";
+    const token = await this.token();
+    let answer = await this.fetch(path, query, token, init);
+    if (answer.status === 401 && this.canRefresh) answer = await this.fetch(path, query, await this.token(true), init);
+    if (!answer.ok) throw await problem(answer);
+    const text = await answer.text().catch(unreachable);
+    return { body: text ? JSON.parse(text) : null, headers: answer.headers };
+  }
+
+  /**
+   * @param {string} path
+   * @param {Record<string, any>} [query] what is undefined is left out
+   * @param {string | null} [token]
+   * @param {RequestInit} [init]
+   */
+  fetch(path, query = {}, token = null, init = {}) {
+    const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    // A cookie is not sent beside a token: one proof is enough, and this way the server need not ask where the page is from.
+    const credentials = token ? "omit" : "include";
+    return fetch(this.address(path, query), { ...init, headers, credentials, cache: "no-store" }).catch(unreachable);
+  }
+
+  /** @param {string} path @param {Record<string, any>} query */
+  address(path, query) {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== false);
+    const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+    return `${this.base}${path}${text && `?${text}`}`;
+  }
+}
+
+/**
+ * The problem that an answer tells of.
+ * @param {Response} answer
+ */
+export async function problem(answer) {
+  const told = await answer.json().catch(() => null);
+  const wait = Number.parseInt(answer.headers.get("Retry-After") ?? "", 10);
+  const title = told?.title ?? `Refused with status ${answer.status}`;
+  return new Problem(answer.status, title, told?.detail, wait >= 0 ? wait * 1000 : undefined);
+}
+
+/** @param {any} error @returns {never} */
+function unreachable(error) {
+  throw new Problem(0, error?.name === "TimeoutError" ? "No answer in time" : "The server cannot be reached");
+}

@@ -1,0 +1,126 @@
+// What the list shows: what the server said, and over it what is under way here. Knows no network.
+
+import { epochOf, seqOf } from "./cursor.js";
+
+/**
+ * Something done here that the server has not told yet.
+ * @typedef {object} Step
+ * @property {(item: Item) => Partial<Item> | null} patch how it alters an item; null: not at all
+ * @property {boolean} [all] whether it holds for every item, loaded or not
+ * @property {string | null} until the cursor from which on the server's word includes it
+ */
+
+/** @typedef {import("./types.js").Item} Item */
+
+export class Inbox {
+  /** @type {Map<string, Item>} */
+  #items = new Map();
+  /** @type {Set<Step>} */
+  #steps = new Set();
+  #unread = 0;
+
+  /** @type {string | null} the place in the stream that the items show */
+  position = null;
+  /** @type {string | null} */
+  nextPage = null;
+  /** @type {import("./types.js").Filter} */
+  filter = {};
+
+  /** @param {any} page an answer of the list @param {boolean} [older] whether it is to be added to what is there */
+  load(page, older = false) {
+    if (!older) {
+      this.#items.clear();
+      this.position = page.cursor;
+      this.#unread = page.unread;
+    }
+    for (const item of page.notifications) this.#items.set(item.id, item);
+    this.nextPage = page.hasMore ? page.nextPage : null;
+    this.#forget();
+  }
+
+  /** @param {import("./types.js").Change} change */
+  apply({ to, events }) {
+    for (const { name, data } of events) {
+      if (name === "notification") this.#items.set(data.id, data);
+      else if (name === "state") data.ids.forEach((/** @type {string} */ id) => this.#alter(id, data));
+      this.#unread = data.unread;
+    }
+    this.position = to;
+    this.#forget();
+  }
+
+  /** @param {Step} step */
+  begin(step) {
+    this.#steps.add(step);
+  }
+
+  /** @param {Step} step @param {string | null} cursor where the server's word includes it; null: it was refused */
+  settle(step, cursor) {
+    step.until = cursor;
+    if (cursor === null) this.#steps.delete(step);
+    this.#forget();
+  }
+
+  get size() {
+    return this.#items.size;
+  }
+
+  /** What there is to see. @returns {{items: Item[], unread: number}} */
+  view() {
+    let unread = this.#unread;
+    const items = [];
+    for (const stored of this.#items.values()) {
+      let item = stored;
+      for (const { patch } of this.#steps) item = { ...item, ...patch(item) };
+      unread += Number(counts(item)) - Number(counts(stored));
+      if (isListed(item) && this.#matches(item)) items.push(item);
+    }
+    if ([...this.#steps].some(({ all }) => all)) unread = 0;
+    return { items: items.sort((a, b) => b.seq - a.seq), unread: Math.max(0, unread) };
+  }
+
+  /** @param {string} id @param {any} state */
+  #alter(id, { read, seen, archived, deleted, snoozedUntil, dueState }) {
+    const item = this.#items.get(id);
+    if (!item) return;
+    if (deleted) return void this.#items.delete(id);
+    const now = new Date().toISOString();
+    /** @param {boolean} is @param {string | null} since */
+    const stamp = (is, since) => (is ? (since ?? now) : null);
+    this.#items.set(id, {
+      ...item,
+      readAt: stamp(read, item.readAt),
+      seenAt: stamp(seen, item.seenAt),
+      archivedAt: stamp(archived, item.archivedAt),
+      snoozedUntil: snoozedUntil ?? undefined,
+      dueState: dueState ?? item.dueState,
+    });
+  }
+
+  /** Lets go of the steps that the server's word includes by now. */
+  #forget() {
+    for (const step of this.#steps) {
+      const told = epochOf(step.until) !== epochOf(this.position) || seqOf(step.until) <= seqOf(this.position);
+      if (step.until && told) this.#steps.delete(step);
+    }
+  }
+
+  /** @param {Item} item */
+  #matches(item) {
+    const { unreadOnly, category, priority, kind, q } = this.filter;
+    const text = `${item.title} ${item.message ?? ""}`.toLowerCase();
+    return (
+      !(unreadOnly && item.readAt) &&
+      (!category || item.category === category) &&
+      (!priority || item.priority === priority) &&
+      (!kind || item.kind === kind) &&
+      (!q || q.toLowerCase().split(/\s+/).every((word) => text.includes(word)))
+    );
+  }
+}
+
+/** @param {Item & {deleted?: boolean}} item */
+const isListed = (item) => !item.archivedAt && !item.snoozedUntil && !item.deleted;
+
+/** @param {Item} item */
+const counts = (item) => isListed(item) && !item.readAt;

@@ -1,0 +1,493 @@
+// The client of Tidings: an inbox that stays true, and the events of its stream.
+//
+//   const tidings = connect({ getToken: async () => (await fetch("/my-token")).text() });
+//   tidings.subscribe(() => render(tidings.state));
+
+import { Api, Problem } from "./api.js";
+import { epochOf, recall, remember, seqOf } from "./cursor.js";
+import { Inbox } from "./inbox.js";
+import { Line } from "./line.js";
+import { Tabs } from "./tabs.js";
+
+export { Problem };
+
+/**
+ * @typedef {import("./types.js").Item} Item
+ * @typedef {import("./types.js").State} State
+ * @typedef {import("./types.js").Filter} Filter
+ * @typedef {import("./types.js").Change} Change
+ * @typedef {import("./types.js").Frame} Frame
+ * @typedef {import("./types.js").Status} Status
+ * @typedef {import("./types.js").Events} Events
+ * @typedef {import("./types.js").Options} Options
+ */
+
+const PAGE_SIZE = 30;
+/** Of more that was missed between two pages no single notification is news. */
+const NEWS_AT_MOST = 200;
+/** A list that grew longer begins anew with its first page. */
+const ITEMS_AT_MOST = 2000;
+const RELOAD_MS = 2000;
+
+/**
+ * Begins to load the inbox and to follow its stream.
+ * @param {Options} [options]
+ */
+export function connect(options = {}) {
+  return new Client(options);
+}
+
+export class Client {
+  #options;
+  #api;
+  #line;
+  #inbox = new Inbox();
+  /** @type {Tabs | null} */
+  #tabs = null;
+  /** @type {Map<string, Set<(event: any) => void>>} */
+  #listeners = new Map();
+  /** @type {Set<() => void>} */
+  #subscribers = new Set();
+  /** @type {Status} */
+  #status = { connection: "connecting", retryAt: null, problem: null };
+  /** @type {string | null} up to where events were told; the items may be ahead of it */
+  #told = null;
+  /** @type {Change[] | null} while a list is on its way its answer may be older than changes that come before it: they wait */
+  #held = null;
+  #loading = Promise.resolve();
+  #isLoading = true;
+  /** @type {Item[]} */
+  #missed = [];
+  #closing = new AbortController();
+
+  /** @type {State} */
+  state = this.#see();
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#inbox.filter = options.filter ?? {};
+    this.#api = new Api(options);
+    this.#line = new Line(this.#api, options, {
+      status: (status) => this.#lead({ status }),
+      change: (change) => this.#lead({ change }),
+      frame: (frame) => this.#overhear(frame),
+    });
+    this.#follow();
+    this.#begin();
+  }
+
+  /**
+   * Calls back whenever `state` has become another; answers how to stop that.
+   * @param {() => void} listener
+   */
+  subscribe = (listener) => {
+    this.#subscribers.add(listener);
+    return () => void this.#subscribers.delete(listener);
+  };
+
+  /**
+   * Listens to one sort of events; answers how to stop that.
+   * @template {keyof Events} Name
+   * @param {Name} name
+   * @param {(event: Events[Name]) => void} listener
+   */
+  on(name, listener) {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /** @param {string} id */
+  read(id) {
+    return this.#act(id, "POST", "/read", { readAt: now() });
+  }
+
+  /** @param {string} id */
+  unread(id) {
+    return this.#act(id, "POST", "/unread", { readAt: null });
+  }
+
+  /** @param {string} id */
+  seen(id) {
+    return this.#act(id, "POST", "/seen", { seenAt: now() });
+  }
+
+  /** @param {string} id */
+  archive(id) {
+    return this.#act(id, "POST", "/archive", { archivedAt: now() });
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    return this.#act(id, "DELETE", "", { archivedAt: now() });
+  }
+
+  /** @param {string} id @param {Date} until when it comes back */
+  snooze(id, until) {
+    return this.#act(id, "POST", "/snooze", { snoozedUntil: until.toISOString() }, { until });
+  }
+
+  /** Says of what is due that it is being taken care of. @param {string} id */
+  acknowledge(id) {
+    return this.#act(id, "POST", "/acknowledge", { dueState: "acknowledged" });
+  }
+
+  /** Says of what is due that it is done. @param {string} id */
+  done(id) {
+    return this.#act(id, "POST", "/done", { dueState: "done" });
+  }
+
+  /** Marks everything as read that had arrived by now. */
+  readAll() {
+    const patch = () => ({ readAt: now() });
+    return this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all");
+  }
+
+  /** Loads older items. */
+  loadMore() {
+    return this.#whileHolding(async () => {
+      // A filtered page may be empty and yet lead on.
+      for (let tries = 0, before = this.#inbox.size; tries < 5 && this.#inbox.nextPage && this.#inbox.size === before; tries++) {
+        this.#inbox.load(await this.#page(this.#inbox.nextPage), true);
+      }
+    });
+  }
+
+  /** Shows what the filter lets pass, from its first page on. @param {Filter} filter */
+  setFilter(filter) {
+    this.#inbox.filter = filter;
+    return this.reload();
+  }
+
+  /** Loads the list anew. */
+  reload() {
+    return this.#whileHolding(async () => {
+      this.#isLoading = true;
+      this.#publish();
+      try {
+        const filter = this.#inbox.filter;
+        const page = await this.#page();
+        if (filter === this.#inbox.filter) this.#inbox.load(page);
+      } finally {
+        this.#isLoading = false;
+      }
+    });
+  }
+
+  /**
+   * Any call of the API with the credential of this client: the parsed answer, or a thrown `Problem`.
+   * @param {string} method
+   * @param {string} path
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>}} [more]
+   */
+  call(method, path, more) {
+    return this.#api.call(method, path, more);
+  }
+
+  /**
+   * As `call`, with the answer's headers.
+   * @param {string} method
+   * @param {string} path
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>}} [more]
+   */
+  request(method, path, more) {
+    return this.#api.request(method, path, more);
+  }
+
+  /** Goes on with a fresh token of the same user, on the open stream if there is one. @param {string} token */
+  async setToken(token) {
+    this.#api.use(token);
+    if (this.#status.connection === "expired") return this.#begin();
+    await this.#extend();
+  }
+
+  /** Connects now, where a pause is under way or the connection was given up. */
+  reconnect() {
+    if (this.#status.connection === "expired") this.#begin();
+    else this.#line.hurry();
+  }
+
+  /** Breaks the connection, as a bad network does: the client comes back by itself. */
+  drop() {
+    this.#line.drop();
+  }
+
+  /** Ends everything. */
+  close() {
+    this.#closing.abort();
+    this.#tabs?.leave();
+    this.#subscribers.clear();
+    this.#listeners.clear();
+  }
+
+  /** Loads the list until there is one, then takes part in the stream. */
+  async #begin() {
+    for (let wait = RELOAD_MS; ; wait = Math.min(wait * 2, 30000)) {
+      if (this.#closing.signal.aborted) return;
+      this.#become({ connection: "connecting", retryAt: null, problem: null });
+      try {
+        await this.reload();
+        break;
+      } catch (error) {
+        const problem = asProblem(error);
+        if (problem.status === 401 || problem.status === 403) return this.#become({ connection: "expired", retryAt: null, problem });
+        const pause = problem.retryMs ?? Math.random() * wait;
+        this.#become({ connection: "offline", retryAt: Date.now() + pause, problem });
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+    this.#told = this.#beginning();
+    this.#join();
+  }
+
+  /** Where events begin to be news: where an earlier page of this user ended, if that is not long ago. */
+  #beginning() {
+    const [stored, position] = [recall(), this.#inbox.position];
+    const missed = seqOf(position) - seqOf(stored);
+    return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
+  }
+
+  #join() {
+    this.#tabs?.leave();
+    const { url = "", kinds, minPriority, shareConnection = true } = this.#options;
+    // An epoch is one user's, so tabs of different users never share.
+    const name = ["tidings", url, epochOf(this.#told), kinds, minPriority].join(" ");
+    this.#tabs = new Tabs(name, shareConnection, {
+      lead: (stop) => this.#line.run(this.#told, stop),
+      hear: (message) => this.#hear(message),
+      tell: () => ({ status: this.#status, cursor: this.#line.cursor }),
+    });
+    this.#tabs.join();
+  }
+
+  /** What the line says, in the tab that holds it: the others are told first. @param {any} message */
+  #lead(message) {
+    this.#tabs?.say({ ...message, cursor: this.#line.cursor });
+    this.#hear({ ...message, cursor: this.#line.cursor });
+  }
+
+  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null}} message */
+  #hear({ status, change, frame, cursor }) {
+    if (change) this.#take(change);
+    if (frame) this.#receive(frame);
+    if (!status) return;
+    this.#become(status);
+    if (status.connection !== "live") return;
+    if (seqOf(cursor) > seqOf(this.#told) && epochOf(cursor) === epochOf(this.#told)) this.#heal();
+    else this.#tellMissed();
+  }
+
+  /** @param {Frame} frame */
+  #overhear(frame) {
+    this.#emit("frame", frame);
+    if (["hello", "signal", "heartbeat", "expiring"].includes(frame.name)) this.#lead({ frame });
+  }
+
+  /** @param {Frame} frame */
+  #receive({ name, data }) {
+    if (name === "signal") this.#emit("signal", data);
+    else if (name === "hello" && data.verdict === "reset") this.#reset(data);
+    else if (name === "expiring" && this.#tabs?.leads) this.#renew(data);
+  }
+
+  /** @param {any} expiring */
+  async #renew(expiring) {
+    if (!this.#api.canRefresh) return this.#emit("expiring", expiring);
+    await this.#api.token(true).then(() => this.#extend()).catch((error) => this.#fail(error));
+  }
+
+  async #extend() {
+    const { connectionId } = this.#line;
+    if (connectionId) await this.#api.call("POST", `/api/streams/${connectionId}/token`);
+  }
+
+  /** @param {any} hello */
+  async #reset({ reason, cursor }) {
+    this.#told = cursor;
+    const same = epochOf(this.#inbox.position) === epochOf(cursor);
+    await this.#reloadSurely();
+    this.#emit("reset", { reason });
+    if (!same) this.#join();
+  }
+
+  /** @param {Change} change */
+  #take(change) {
+    if (this.#held) return void this.#held.push(change);
+    const [from, to, told] = [seqOf(change.from), seqOf(change.to), seqOf(this.#told)];
+    if (epochOf(change.to) !== epochOf(this.#told) || to <= told) return;
+    // A tab that was frozen has not heard everything.
+    if (from > told) return this.#heal();
+    this.#told = change.to;
+    remember(change.to);
+    if (to > seqOf(this.#inbox.position)) this.#inbox.apply(change);
+    this.#publish();
+    change.events.forEach(({ name, data }) => this.#tell(name, data, change.missed));
+    if (this.#inbox.size > ITEMS_AT_MOST) this.#reloadSurely();
+  }
+
+  /** @param {string} name @param {any} data @param {boolean} missed */
+  #tell(name, data, missed) {
+    if (name !== "notification") return this.#emit(/** @type {any} */ (name), data);
+    if (missed) this.#missed.push(data);
+    this.#emit("notification", { item: data, missed });
+  }
+
+  #tellMissed() {
+    const items = this.#missed;
+    this.#missed = [];
+    if (items.length > 0) this.#emit("caughtUp", { items });
+  }
+
+  /** Fetches what this tab did not hear. */
+  #heal() {
+    if (this.#held) return;
+    this.#whileHolding(async () => {
+      const { kinds, minPriority } = this.#options;
+      for (let more = true; more; ) {
+        const query = { cursor: this.#told, kinds: kinds?.join(), minPriority };
+        const answer = await this.#api.call("GET", "/api/notifications/changes", { query });
+        if (answer.verdict === "reset") return void this.#reset(answer);
+        const change = { from: this.#told ?? "", to: answer.cursor, events: named(answer.events), missed: true };
+        const held = this.#held;
+        this.#held = null;
+        this.#take(change);
+        this.#held = held;
+        more = answer.hasMore;
+      }
+      this.#tellMissed();
+    }).catch(() => this.#reloadSurely());
+  }
+
+  /** Loads the list anew, again and again until it is there. */
+  async #reloadSurely() {
+    for (let wait = RELOAD_MS; !this.#closing.signal.aborted; wait = Math.min(wait * 2, 30000)) {
+      try {
+        await this.reload();
+        if (seqOf(this.#told) < seqOf(this.#inbox.position)) this.#told = this.#inbox.position;
+        return;
+      } catch (error) {
+        this.#fail(error);
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * wait));
+      }
+    }
+  }
+
+  /**
+   * Runs loads one after the other; changes that come meanwhile are taken after them.
+   * @param {() => Promise<void>} work
+   */
+  #whileHolding(work) {
+    const turn = this.#loading.then(async () => {
+      this.#held = [];
+      try {
+        await work();
+      } finally {
+        const held = this.#held ?? [];
+        this.#held = null;
+        held.forEach((change) => this.#take(change));
+        this.#publish();
+      }
+    });
+    this.#loading = turn.catch(() => {});
+    return turn;
+  }
+
+  /** @param {string} [page] */
+  #page(page) {
+    const query = { limit: this.#options.pageSize ?? PAGE_SIZE, page, ...this.#inbox.filter };
+    return this.#api.call("GET", "/api/notifications", { query });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} method
+   * @param {string} path
+   * @param {Partial<Item>} changed
+   * @param {any} [body]
+   */
+  #act(id, method, path, changed, body) {
+    /** @param {Item} item */
+    const patch = (item) => (item.id === id ? changed : null);
+    return this.#change({ patch, until: null }, method, `/api/notifications/${encodeURIComponent(id)}${path}`, body);
+  }
+
+  /**
+   * Shows a change at once and asks the server for it; takes it back when that is refused.
+   * @param {import("./inbox.js").Step} step
+   * @param {string} method
+   * @param {string} path
+   * @param {any} [body]
+   */
+  async #change(step, method, path, body) {
+    this.#inbox.begin(step);
+    this.#publish();
+    try {
+      const answer = await this.#api.call(method, path, { body });
+      this.#inbox.settle(step, answer.cursor);
+    } catch (error) {
+      this.#inbox.settle(step, null);
+      this.#fail(error);
+      throw error;
+    } finally {
+      this.#publish();
+    }
+  }
+
+  /** Browsers put pages aside and bring them back; what they hold meanwhile is nobody's. */
+  #follow() {
+    const { signal } = this.#closing;
+    /** @param {string} name @param {(event: any) => void} listener @param {EventTarget} [target] */
+    const when = (name, listener, target = globalThis) => target.addEventListener?.(name, listener, { signal });
+    const leave = () => this.#tabs?.leave();
+    const rejoin = () => this.#tabs?.join();
+    when("online", () => this.#line.hurry());
+    when("offline", () => this.#line.drop());
+    when("pagehide", leave);
+    when("pageshow", (event) => event.persisted && rejoin());
+    if (typeof document === "undefined") return;
+    when("freeze", leave, document);
+    when("resume", rejoin, document);
+    when("visibilitychange", () => document.visibilityState === "visible" && this.#line.hurry(), document);
+  }
+
+  /** @param {Status} status */
+  #become(status) {
+    this.#status = status;
+    this.#publish();
+    this.#emit("connection", status);
+  }
+
+  #publish() {
+    this.state = this.#see();
+    this.#subscribers.forEach((listener) => listener());
+  }
+
+  /** @returns {State} */
+  #see() {
+    const { filter, position: cursor, nextPage } = this.#inbox;
+    return { ...this.#inbox.view(), ...this.#status, loading: this.#isLoading, hasMore: nextPage !== null, filter, cursor };
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#emit("problem", asProblem(error));
+  }
+
+  /**
+   * @template {keyof Events} Name
+   * @param {Name} name
+   * @param {Events[Name]} event
+   */
+  #emit(name, event) {
+    this.#listeners.get(name)?.forEach((listener) => listener(event));
+  }
+}
+
+const now = () => new Date().toISOString();
+
+/** @param {{id?: string, event: string, data: any}[]} events @returns {Frame[]} */
+const named = (events) => events.map(({ id = null, event, data }) => ({ name: event, id, data }));
+
+/** @param {unknown} error */
+const asProblem = (error) => (error instanceof Problem ? error : new Problem(0, "Something went wrong", String(error)));

@@ -1,0 +1,209 @@
+// One line to the server that comes back whenever it breaks, and tells what it hears as whole changes of the log.
+
+import { Problem } from "./api.js";
+import { seqOf } from "./cursor.js";
+import { polling } from "./polling.js";
+import { sse } from "./sse.js";
+import { websocket } from "./websocket.js";
+
+const TRANSPORTS = { auto: sse, sse, websocket, polling };
+const BACKOFF_FLOOR_MS = 1000;
+const BACKOFF_CEILING_MS = 30000;
+const HEARTBEAT_MS = 20000;
+const HELLO_MS = 5000;
+// For so long streams are not tried again where one was held back.
+const POLLING_MS = 300000;
+// A connection that lived this long was a good one: the next failure starts the backoff anew.
+const STABLE_MS = 10000;
+const LOGGED = new Set(["notification", "state", "subscription", "settings"]);
+
+/** Says that a stream was opened and nothing came through it. */
+class HeldBack extends Problem {
+  constructor() {
+    super(0, "Nothing comes through the stream");
+  }
+}
+
+/**
+ * @typedef {object} Hearing what a line tells
+ * @property {(status: import("./types.js").Status) => void} status
+ * @property {(change: import("./types.js").Change) => void} change
+ * @property {(frame: import("./types.js").Frame) => void} frame every event as it comes
+ */
+
+export class Line {
+  #api;
+  #options;
+  #hearing;
+  #attempt = 0;
+  #pollUntil = 0;
+  /** @type {import("./types.js").Frame[]} */
+  #pending = [];
+  /** @type {number | null} the seq up to which it catches up */
+  #target = null;
+  /** @type {number | undefined} */
+  #retryMs;
+  /** Ends what is waited for: a pause, or a connection. */
+  #wake = () => {};
+  #isPausing = false;
+  #heartbeatMs = HEARTBEAT_MS;
+
+  /** @type {string | null} */
+  cursor = null;
+  /** @type {string | null} */
+  connectionId = null;
+
+  /** @param {import("./api.js").Api} api @param {import("./types.js").Options} options @param {Hearing} hearing */
+  constructor(api, options, hearing) {
+    this.#api = api;
+    this.#options = options;
+    this.#hearing = hearing;
+  }
+
+  /**
+   * Stays connected, from this cursor on; resolves when stopped, or when the token is refused for good.
+   * @param {string | null} cursor
+   * @param {AbortSignal} stop
+   */
+  async run(cursor, stop) {
+    this.cursor = cursor;
+    this.#attempt = 0;
+    while (!stop.aborted) {
+      this.#become("connecting");
+      const begun = Date.now();
+      const error = await this.#connect(stop);
+      if (stop.aborted) return;
+      if (error?.status === 401 || error?.status === 403) return this.#become("expired", null, error);
+      if (Date.now() - begun > STABLE_MS) this.#attempt = 0;
+      await this.#pause(error, stop);
+    }
+  }
+
+  /** Skips what is left of a pause. */
+  hurry() {
+    if (this.#isPausing) this.#wake();
+  }
+
+  /** Ends the connection; the line comes back by itself. */
+  drop() {
+    if (!this.#isPausing) this.#wake();
+  }
+
+  /**
+   * One connection, from its opening to its end; answers why it ended.
+   * @param {AbortSignal} stop
+   * @returns {Promise<Problem | null>}
+   */
+  async #connect(stop) {
+    const { kinds, minPriority, transport = "auto", helloTimeoutMs = HELLO_MS } = this.#options;
+    const isPolling = transport === "polling" || Date.now() < this.#pollUntil;
+    const open = isPolling ? polling : TRANSPORTS[transport];
+    const query = { cursor: this.cursor, kinds: kinds?.join(), minPriority };
+    const end = new AbortController();
+    this.#wake = () => end.abort();
+    const watch = new Watch(helloTimeoutMs * (isPolling ? 4 : 1), () => end.abort(new HeldBack()));
+    this.#retryMs = undefined;
+    this.#pending = [];
+    let heard = false;
+    try {
+      for await (const frame of open(this.#api, query, AbortSignal.any([stop, end.signal]))) {
+        if (end.signal.aborted) break;
+        heard ||= frame.name === "hello";
+        this.#receive(frame);
+        watch.feed(heard ? this.#heartbeatMs * 2.5 : helloTimeoutMs);
+        if (frame.name === "bye") break;
+      }
+      return null;
+    } catch (error) {
+      if (end.signal.reason instanceof HeldBack && !heard && transport === "auto" && !isPolling) {
+        this.#pollUntil = Date.now() + POLLING_MS;
+        this.#retryMs = 0;
+      }
+      return error instanceof Problem ? error : new Problem(0, "The connection broke");
+    } finally {
+      watch.stop();
+      end.abort();
+      this.connectionId = null;
+    }
+  }
+
+  /** @param {import("./types.js").Frame} frame */
+  #receive(frame) {
+    this.#hearing.frame(frame);
+    const { name, id, data } = frame;
+    if (name === "hello") return this.#greet(data);
+    if (data?.retryMs >= 0) this.#retryMs = data.retryMs;
+    if (LOGGED.has(name)) this.#pending.push(frame);
+    // Several events may tell one change: the last of them carries the cursor.
+    if (id) this.#commit(id);
+    if (this.#target !== null && (name === "heartbeat" || seqOf(this.cursor) >= this.#target)) {
+      this.#target = null;
+      this.#become("live");
+    }
+  }
+
+  /** @param {string} id */
+  #commit(id) {
+    const change = { from: this.cursor ?? id, to: id, events: this.#pending, missed: this.#target !== null };
+    this.cursor = id;
+    this.#pending = [];
+    this.#hearing.change(change);
+  }
+
+  /** @param {any} hello */
+  #greet(hello) {
+    this.connectionId = hello.connectionId ?? null;
+    this.#heartbeatMs = hello.heartbeatMs || HEARTBEAT_MS;
+    // The delay at a stream's head is for those who know no other; who breaks off without a word comes back by the backoff.
+    this.#retryMs = undefined;
+    const follows = hello.verdict === "resumed" && hello.missed > 0;
+    this.#target = follows ? seqOf(hello.cursor) : null;
+    if (hello.verdict !== "resumed") this.cursor = hello.cursor;
+    this.#become(follows ? "catchingUp" : "live");
+  }
+
+  /**
+   * Waits before the next try. Full jitter: clients that fell together do not come back together; the server spreads its own waits.
+   * @param {Problem | null} error
+   * @param {AbortSignal} stop
+   */
+  async #pause(error, stop) {
+    const ceiling = Math.min(BACKOFF_CEILING_MS, BACKOFF_FLOOR_MS * 2 ** this.#attempt);
+    const wait = this.#retryMs ?? error?.retryMs ?? Math.random() * ceiling;
+    this.#attempt = Math.min(this.#attempt + 1, 10);
+    this.#become("offline", Date.now() + wait, error);
+    this.#isPausing = true;
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, wait);
+      this.#wake = () => resolve(clearTimeout(timer));
+      stop.addEventListener("abort", this.#wake, { once: true });
+    });
+    this.#isPausing = false;
+  }
+
+  /** @param {import("./types.js").Connection} connection @param {number | null} [retryAt] @param {Problem | null} [problem] */
+  #become(connection, retryAt = null, problem = null) {
+    this.#hearing.status({ connection, retryAt, problem });
+  }
+}
+
+/** Notices that nothing was heard for too long. Looks at the clock: timers of hidden pages come late, all at once. */
+export class Watch {
+  #until;
+  #timer;
+
+  /** @param {number} ms @param {() => void} late */
+  constructor(ms, late) {
+    this.#until = Date.now() + ms;
+    this.#timer = setInterval(() => Date.now() > this.#until && late(), 1000);
+  }
+
+  /** @param {number} ms */
+  feed(ms) {
+    this.#until = Date.now() + ms;
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+  }
+}

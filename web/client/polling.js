@@ -1,0 +1,27 @@
+// The stream by long polling, for where a proxy holds streams back.
+
+const WAIT_S = 25;
+
+/**
+ * The events that follow the cursor, as a stream has them: first a hello, heartbeats while nothing happens.
+ * @param {import("./api.js").Api} api
+ * @param {Record<string, any>} query
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<import("./types.js").Frame>}
+ */
+export async function* polling(api, { signals, ...query }, signal) {
+  await api.token(true);
+  let begun = false;
+  for (let { cursor } = query; ; ) {
+    const asked = { ...query, cursor, wait: begun ? WAIT_S : 0 };
+    const answer = await api.call("GET", "/api/notifications/changes", { query: asked, signal, timeoutMs: WAIT_S * 2000 });
+    const { verdict, reason, missed, unread, events } = answer;
+    if (!begun || verdict === "reset") {
+      yield { name: "hello", id: null, data: { verdict, reason, missed, unread, cursor: answer.cursor, heartbeatMs: WAIT_S * 1000 } };
+    }
+    begun = true;
+    for (const { event, id = null, data } of events) yield { name: event, id, data };
+    yield answer.cursor === cursor ? { name: "heartbeat", id: null, data: {} } : { name: "", id: answer.cursor, data: null };
+    cursor = answer.cursor;
+  }
+}

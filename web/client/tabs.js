@@ -1,0 +1,100 @@
+// One tab of an origin leads: it alone holds the line, and the others hear through it. Knows nothing of what is said.
+
+import { Watch } from "./line.js";
+
+// Without a word for so long the leader is asked, and without an answer it is deposed.
+const SILENCE_MS = 50000;
+const ANSWER_MS = 5000;
+
+/**
+ * @typedef {object} Role what a tab does
+ * @property {(stop: AbortSignal) => Promise<any>} lead holds the line until stopped; when it ends by itself another tab leads
+ * @property {(message: any) => void} hear what the leader says
+ * @property {() => any} tell what the leader answers to whoever asks
+ */
+
+export class Tabs {
+  #name;
+  #role;
+  /** @type {BroadcastChannel | null} */
+  #channel = null;
+  #leaving = new AbortController();
+  #leads = false;
+
+  /** @param {string} name tabs of the same name share @param {boolean} shared @param {Role} role */
+  constructor(name, shared, role) {
+    this.#name = name;
+    this.#role = role;
+    // Locks are there for pages of secure origins only; without them every tab holds a line of its own.
+    this.shared = shared && "locks" in navigator && "BroadcastChannel" in globalThis;
+  }
+
+  get leads() {
+    return this.#leads;
+  }
+
+  /** Takes part, until `leave`. */
+  async join() {
+    this.leave();
+    const { signal } = (this.#leaving = new AbortController());
+    if (!this.shared) return this.#lead(signal);
+    const channel = (this.#channel = new BroadcastChannel(this.#name));
+    const watch = new Watch(SILENCE_MS, () => this.#doubt(watch, signal));
+    signal.addEventListener("abort", () => watch.stop());
+    channel.onmessage = ({ data }) => {
+      watch.feed(SILENCE_MS);
+      if (data !== "?") this.#role.hear(data);
+      else if (this.#leads) this.say(this.#role.tell());
+    };
+    channel.postMessage("?");
+    await this.#stand({ signal }, signal);
+  }
+
+  leave() {
+    this.#leaving.abort();
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  /** What the leader says to the other tabs. @param {any} message */
+  say(message) {
+    this.#channel?.postMessage(message);
+  }
+
+  /**
+   * Waits for the lock, then leads for as long as it is held.
+   * @param {LockOptions} options
+   * @param {AbortSignal} left
+   */
+  async #stand(options, left) {
+    const deposed = new AbortController();
+    try {
+      await navigator.locks.request(this.#name, options, () => this.#lead(AbortSignal.any([left, deposed.signal])));
+    } catch {
+      // The lock was taken away, or this tab left.
+      deposed.abort();
+      if (!left.aborted) this.#stand({ signal: left }, left);
+    }
+  }
+
+  /** @param {AbortSignal} stop */
+  async #lead(stop) {
+    this.#leads = true;
+    await this.#role.lead(stop).finally(() => (this.#leads = false));
+  }
+
+  /**
+   * A leader that hangs holds the lock and says nothing.
+   * @param {Watch} watch
+   * @param {AbortSignal} left
+   */
+  #doubt(watch, left) {
+    if (this.#leads || left.aborted) return watch.feed(SILENCE_MS);
+    watch.feed(ANSWER_MS);
+    if (this.#asked) this.#stand({ steal: true }, left);
+    this.#asked = !this.#asked;
+    this.say("?");
+  }
+
+  #asked = false;
+}

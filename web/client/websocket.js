@@ -1,0 +1,48 @@
+// The stream over a WebSocket, told as the other transports tell it.
+
+import { Problem } from "./api.js";
+
+const REFUSED = { 4001: "There is no token", 4002: "The token is not accepted", 4003: "The token has expired" };
+
+/**
+ * @param {import("./api.js").Api} api
+ * @param {Record<string, any>} query
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<import("./types.js").Frame>}
+ */
+export async function* websocket(api, query, signal) {
+  const { token, query: proof } = await api.credential();
+  const address = new URL(api.address("/ws/notifications", { ...query, ...proof }), location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  const socket = new WebSocket(address, token ? ["bearer", token] : []);
+  /** @type {any[]} what came and was not handed on; null is the end */
+  const inbound = [];
+  let ring = () => {};
+  /** @param {any} what */
+  const push = (what) => {
+    inbound.push(what);
+    ring();
+  };
+  socket.onmessage = ({ data }) => push(JSON.parse(data));
+  socket.onclose = ({ code }) => push(code in REFUSED ? new Problem(401, REFUSED[/** @type {4001} */ (code)]) : null);
+  signal.addEventListener("abort", () => push(null), { once: true });
+  try {
+    while (true) {
+      if (inbound.length === 0) await new Promise((resolve) => (ring = () => resolve(null)));
+      const message = inbound.shift();
+      if (message === null) return;
+      if (message instanceof Problem) throw message;
+      yield* frames(message);
+    }
+  } finally {
+    socket.close();
+  }
+}
+
+/** @param {any} message @returns {import("./types.js").Frame[]} */
+function frames({ type, payload, cursor = null, ...rest }) {
+  if (type === "connected") return [{ name: "hello", id: null, data: { ...rest, cursor, connectionId: rest.clientId } }];
+  if (type === "cursor") return [{ name: "", id: cursor, data: null }];
+  if (type === "notification") return [{ name: type, id: payload.cursor, data: payload }];
+  return [{ name: type, id: cursor, data: payload ?? rest }];
+}

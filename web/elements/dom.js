@@ -1,0 +1,42 @@
+// Elements made in code. Text is only ever text: nothing here, and nothing that uses it, reads markup from a string.
+
+/**
+ * An element with properties and children. `class`, `part`, `role`, `data-*` and `aria-*` are set as attributes, `on` holds listeners.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} [properties] what is null or undefined is left out
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name in element && !/^(aria|data|role|part|class)/.test(name)) /** @type {any} */ (element)[name] = value;
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** A style sheet for shadow roots; such sheets need no exception in a Content-Security-Policy. @param {string} css */
+export function sheet(css) {
+  const made = new CSSStyleSheet();
+  made.replaceSync(css);
+  return made;
+}
+
+/**
+ * Where a click leads, if that is a place that a notification may lead to: http or https, relative ones on this page's origin.
+ * @param {string | null | undefined} actionUrl
+ */
+export function target(actionUrl) {
+  if (!actionUrl) return null;
+  try {
+    const url = new URL(actionUrl, location.href);
+    return /^https?:$/.test(url.protocol) ? url : null;
+  } catch {
+    return null;
+  }
+}

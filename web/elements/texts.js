@@ -1,0 +1,49 @@
+// The words of the elements, by language. An application adds a language, or alters words, with `addTexts`.
+
+import { de } from "./texts/de.js";
+import { en } from "./texts/en.js";
+
+/** @typedef {typeof en} Texts */
+
+/** @type {Map<string, any>} */
+const known = new Map([["en", en], ["de", de]]);
+
+/**
+ * Adds words in a language; what is left out stays as it is, or English.
+ * @param {string} language such as `fr` or `pt-BR`
+ * @param {{[Group in keyof Texts]?: Partial<Texts[Group]>}} texts
+ */
+export function addTexts(language, texts) {
+  const base = known.get(language) ?? known.get(language.split("-")[0]) ?? en;
+  const merged = Object.entries(base).map(([group, words]) => [group, { ...words, .../** @type {any} */ (texts)[group] }]);
+  known.set(language, Object.fromEntries(merged));
+}
+
+/**
+ * The language that an element is to speak: its own `lang`, that of what it stands in, or the browser's.
+ * @param {Element} element
+ */
+export function languageOf(element) {
+  return element.closest("[lang]")?.getAttribute("lang") || navigator.language || "en";
+}
+
+/**
+ * The words of a group in a language. @template {keyof Texts} Group
+ * @param {Group} group
+ * @param {string} language
+ * @returns {Texts[Group]}
+ */
+export function texts(group, language) {
+  return (known.get(language) ?? known.get(language.split("-")[0]) ?? en)[group];
+}
+
+/**
+ * Puts values into a text: `fill("{n} new", {n: 3})`. A text with one form for each plural category is an object of them, and `n` decides.
+ * @param {string | Record<string, string>} text
+ * @param {Record<string, string | number>} values
+ * @param {string} [language]
+ */
+export function fill(text, values, language = "en") {
+  const form = typeof text === "string" ? text : (text[new Intl.PluralRules(language).select(Number(values.n))] ?? text.other);
+  return form.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}

@@ -1,0 +1,7 @@
+// German.
+
+export const de = {
+  bell: {},
+  toasts: {},
+  settings: {},
+};

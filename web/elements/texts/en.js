@@ -1,0 +1,7 @@
+// English.
+
+export const en = {
+  bell: {},
+  toasts: {},
+  settings: {},
+};
