@@ -18,6 +18,9 @@ export class Problem extends Error {
   }
 }
 
+/** Whether a call was refused for who calls. @param {Problem} problem */
+export const isRefusal = ({ status }) => status === 401 || status === 403;
+
 export class Api {
   #options;
   /** @type {string | null} */

@@ -49,7 +49,7 @@ export class Inbox {
     this.#forget();
   }
 
-  /** @param {Step} step */
+  /** Shows a step as if it were done. @param {Step} step */
   begin(step) {
     this.#steps.add(step);
   }
@@ -67,15 +67,16 @@ export class Inbox {
 
   /** What there is to see. @returns {{items: Item[], unread: number}} */
   view() {
-    let unread = this.#unread;
+    const steps = [...this.#steps];
+    // What is not loaded is older, so a step for all leaves only what came after it.
+    const isAll = steps.some(({ all }) => all);
+    let unread = isAll ? 0 : this.#unread;
     const items = [];
     for (const stored of this.#items.values()) {
-      let item = stored;
-      for (const { patch } of this.#steps) item = { ...item, ...patch(item) };
-      unread += Number(counts(item)) - Number(counts(stored));
+      const item = steps.reduce((item, { patch }) => ({ ...item, ...patch(item) }), stored);
+      unread += Number(counts(item)) - Number(!isAll && counts(stored));
       if (isListed(item) && this.#matches(item)) items.push(item);
     }
-    if ([...this.#steps].some(({ all }) => all)) unread = 0;
     return { items: items.sort((a, b) => b.seq - a.seq), unread: Math.max(0, unread) };
   }
 
@@ -119,8 +120,8 @@ export class Inbox {
   }
 }
 
-/** @param {Item & {deleted?: boolean}} item */
-const isListed = (item) => !item.archivedAt && !item.snoozedUntil && !item.deleted;
+/** @param {Item} item */
+const isListed = (item) => !item.archivedAt && !item.snoozedUntil;
 
 /** @param {Item} item */
 const counts = (item) => isListed(item) && !item.readAt;

@@ -3,10 +3,11 @@
 //   const tidings = connect({ getToken: async () => (await fetch("/my-token")).text() });
 //   tidings.subscribe(() => render(tidings.state));
 
-import { Api, Problem } from "./api.js";
+import { Api, Problem, isRefusal } from "./api.js";
 import { epochOf, recall, remember, seqOf } from "./cursor.js";
 import { Inbox } from "./inbox.js";
 import { Line } from "./line.js";
+import { Pause, backoff } from "./pace.js";
 import { Tabs } from "./tabs.js";
 
 export { Problem };
@@ -27,7 +28,6 @@ const PAGE_SIZE = 30;
 const NEWS_AT_MOST = 200;
 /** A list that grew longer begins anew with its first page. */
 const ITEMS_AT_MOST = 2000;
-const RELOAD_MS = 2000;
 
 /**
  * Begins to load the inbox and to follow its stream.
@@ -54,6 +54,9 @@ export class Client {
   #told = null;
   /** @type {Change[] | null} while a list is on its way its answer may be older than changes that come before it: they wait */
   #held = null;
+  /** @type {string | null} how far the stream is, as its leader says */
+  #ahead = null;
+  #pause = new Pause();
   #loading = Promise.resolve();
   #isLoading = true;
   /** @type {Item[]} */
@@ -140,7 +143,9 @@ export class Client {
 
   /** Marks everything as read that had arrived by now. */
   readAll() {
-    const patch = () => ({ readAt: now() });
+    const last = seqOf(this.#inbox.position);
+    /** @param {Item} item */
+    const patch = ({ seq }) => (seq <= last ? { readAt: now() } : null);
     return this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all");
   }
 
@@ -204,8 +209,9 @@ export class Client {
 
   /** Connects now, where a pause is under way or the connection was given up. */
   reconnect() {
-    if (this.#status.connection === "expired") this.#begin();
-    else this.#line.hurry();
+    if (this.#status.connection === "expired") return void this.#begin();
+    this.#pause.end();
+    this.#line.hurry();
   }
 
   /** Breaks the connection, as a bad network does: the client comes back by itself. */
@@ -223,27 +229,36 @@ export class Client {
 
   /** Loads the list until there is one, then takes part in the stream. */
   async #begin() {
-    for (let wait = RELOAD_MS; ; wait = Math.min(wait * 2, 30000)) {
-      if (this.#closing.signal.aborted) return;
-      this.#become({ connection: "connecting", retryAt: null, problem: null });
-      try {
-        await this.reload();
-        break;
-      } catch (error) {
-        const problem = asProblem(error);
-        if (problem.status === 401 || problem.status === 403) return this.#become({ connection: "expired", retryAt: null, problem });
-        const pause = problem.retryMs ?? Math.random() * wait;
-        this.#become({ connection: "offline", retryAt: Date.now() + pause, problem });
-        await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-    }
+    this.#become({ connection: "connecting", retryAt: null, problem: null });
+    if (!(await this.#insist())) return;
     this.#told = this.#beginning();
     this.#join();
   }
 
+  /** Loads the list, again and again until it is there; false when that is hopeless. */
+  async #insist() {
+    for (let attempt = 1; !this.#closing.signal.aborted; attempt++) {
+      try {
+        await this.reload();
+        return true;
+      } catch (error) {
+        const problem = this.#fail(error);
+        const wait = problem.retryMs ?? backoff(attempt);
+        if (isRefusal(problem)) {
+          this.#become({ connection: "expired", retryAt: null, problem });
+          break;
+        }
+        if (this.state.connection !== "live") this.#become({ connection: "offline", retryAt: Date.now() + wait, problem });
+        await this.#pause.wait(wait, this.#closing.signal);
+      }
+    }
+    this.#tabs?.leave();
+    return false;
+  }
+
   /** Where events begin to be news: where an earlier page of this user ended, if that is not long ago. */
   #beginning() {
-    const [stored, position] = [recall(), this.#inbox.position];
+    const [stored, position] = [this.#told ?? recall(), this.#inbox.position];
     const missed = seqOf(position) - seqOf(stored);
     return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
   }
@@ -256,25 +271,32 @@ export class Client {
     this.#tabs = new Tabs(name, shareConnection, {
       lead: (stop) => this.#line.run(this.#told, stop),
       hear: (message) => this.#hear(message),
-      tell: () => ({ status: this.#status, cursor: this.#line.cursor }),
+      answer: () => this.#lead({ status: this.#status }),
     });
     this.#tabs.join();
   }
 
-  /** What the line says, in the tab that holds it: the others are told first. @param {any} message */
+  /** What the line says, in the tab that holds it: all tabs are told. @param {any} message */
   #lead(message) {
-    this.#tabs?.say({ ...message, cursor: this.#line.cursor });
-    this.#hear({ ...message, cursor: this.#line.cursor });
+    const said = { ...message, cursor: this.#line.cursor };
+    this.#hear(said);
+    // An error that is copied keeps none of its properties, a plain object does.
+    this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
   /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null}} message */
   #hear({ status, change, frame, cursor }) {
+    this.#ahead = cursor;
     if (change) this.#take(change);
     if (frame) this.#receive(frame);
-    if (!status) return;
-    this.#become(status);
-    if (status.connection !== "live") return;
-    if (seqOf(cursor) > seqOf(this.#told) && epochOf(cursor) === epochOf(this.#told)) this.#heal();
+    if (status) this.#become(status);
+    if (this.#status.connection === "live") this.#check();
+  }
+
+  /** Of a live stream everything was heard, unless this tab was asleep or new. */
+  #check() {
+    if (this.#held) return;
+    if (epochOf(this.#ahead) === epochOf(this.#told) && seqOf(this.#ahead) > seqOf(this.#told)) this.#heal();
     else this.#tellMissed();
   }
 
@@ -306,7 +328,7 @@ export class Client {
   async #reset({ reason, cursor }) {
     this.#told = cursor;
     const same = epochOf(this.#inbox.position) === epochOf(cursor);
-    await this.#reloadSurely();
+    if (!(await this.#insist())) return;
     this.#emit("reset", { reason });
     if (!same) this.#join();
   }
@@ -319,11 +341,11 @@ export class Client {
     // A tab that was frozen has not heard everything.
     if (from > told) return this.#heal();
     this.#told = change.to;
-    remember(change.to);
+    if (this.#tabs?.leads) remember(change.to);
     if (to > seqOf(this.#inbox.position)) this.#inbox.apply(change);
     this.#publish();
     change.events.forEach(({ name, data }) => this.#tell(name, data, change.missed));
-    if (this.#inbox.size > ITEMS_AT_MOST) this.#reloadSurely();
+    if (this.#inbox.size > ITEMS_AT_MOST) this.#insist();
   }
 
   /** @param {string} name @param {any} data @param {boolean} missed */
@@ -355,22 +377,11 @@ export class Client {
         this.#held = held;
         more = answer.hasMore;
       }
+      this.#ahead = this.#told;
       this.#tellMissed();
-    }).catch(() => this.#reloadSurely());
-  }
-
-  /** Loads the list anew, again and again until it is there. */
-  async #reloadSurely() {
-    for (let wait = RELOAD_MS; !this.#closing.signal.aborted; wait = Math.min(wait * 2, 30000)) {
-      try {
-        await this.reload();
-        if (seqOf(this.#told) < seqOf(this.#inbox.position)) this.#told = this.#inbox.position;
-        return;
-      } catch (error) {
-        this.#fail(error);
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * wait));
-      }
-    }
+    }).catch(async () => {
+      if (await this.#insist()) this.#told = this.#inbox.position;
+    });
   }
 
   /**
@@ -387,6 +398,7 @@ export class Client {
         this.#held = null;
         held.forEach((change) => this.#take(change));
         this.#publish();
+        if (this.#status.connection === "live") this.#check();
       }
     });
     this.#loading = turn.catch(() => {});
@@ -441,14 +453,15 @@ export class Client {
     const when = (name, listener, target = globalThis) => target.addEventListener?.(name, listener, { signal });
     const leave = () => this.#tabs?.leave();
     const rejoin = () => this.#tabs?.join();
-    when("online", () => this.#line.hurry());
+    const hurry = () => this.#status.connection === "offline" && this.reconnect();
+    when("online", hurry);
     when("offline", () => this.#line.drop());
     when("pagehide", leave);
     when("pageshow", (event) => event.persisted && rejoin());
     if (typeof document === "undefined") return;
     when("freeze", leave, document);
     when("resume", rejoin, document);
-    when("visibilitychange", () => document.visibilityState === "visible" && this.#line.hurry(), document);
+    when("visibilitychange", () => document.visibilityState === "visible" && hurry(), document);
   }
 
   /** @param {Status} status */
@@ -471,7 +484,9 @@ export class Client {
 
   /** @param {unknown} error */
   #fail(error) {
-    this.#emit("problem", asProblem(error));
+    const problem = error instanceof Problem ? error : new Problem(0, "Something went wrong", String(error));
+    this.#emit("problem", problem);
+    return problem;
   }
 
   /**
@@ -488,6 +503,3 @@ const now = () => new Date().toISOString();
 
 /** @param {{id?: string, event: string, data: any}[]} events @returns {Frame[]} */
 const named = (events) => events.map(({ id = null, event, data }) => ({ name: event, id, data }));
-
-/** @param {unknown} error */
-const asProblem = (error) => (error instanceof Problem ? error : new Problem(0, "Something went wrong", String(error)));

@@ -1,14 +1,12 @@
 // One line to the server that comes back whenever it breaks, and tells what it hears as whole changes of the log.
 
-import { Problem } from "./api.js";
+import { Problem, isRefusal } from "./api.js";
 import { seqOf } from "./cursor.js";
+import { Pause, Watch, backoff } from "./pace.js";
 import { polling } from "./polling.js";
 import { sse } from "./sse.js";
-import { websocket } from "./websocket.js";
 
 const TRANSPORTS = { auto: sse, sse, websocket, polling };
-const BACKOFF_FLOOR_MS = 1000;
-const BACKOFF_CEILING_MS = 30000;
 const HEARTBEAT_MS = 20000;
 const HELLO_MS = 5000;
 // For so long streams are not tried again where one was held back.
@@ -16,6 +14,11 @@ const POLLING_MS = 300000;
 // A connection that lived this long was a good one: the next failure starts the backoff anew.
 const STABLE_MS = 10000;
 const LOGGED = new Set(["notification", "state", "subscription", "settings"]);
+
+/** The transport that few ask for is fetched when one does. @type {typeof sse} */
+async function* websocket(...given) {
+  yield* (await import("./websocket.js")).websocket(...given);
+}
 
 /** Says that a stream was opened and nothing came through it. */
 class HeldBack extends Problem {
@@ -43,9 +46,9 @@ export class Line {
   #target = null;
   /** @type {number | undefined} */
   #retryMs;
-  /** Ends what is waited for: a pause, or a connection. */
-  #wake = () => {};
-  #isPausing = false;
+  #pause = new Pause();
+  #end = new AbortController();
+  #refusals = 0;
   #heartbeatMs = HEARTBEAT_MS;
 
   /** @type {string | null} */
@@ -73,20 +76,29 @@ export class Line {
       const begun = Date.now();
       const error = await this.#connect(stop);
       if (stop.aborted) return;
-      if (error?.status === 401 || error?.status === 403) return this.#become("expired", null, error);
+      if (error && this.#isFinal(error)) return this.#become("expired", null, error);
       if (Date.now() - begun > STABLE_MS) this.#attempt = 0;
-      await this.#pause(error, stop);
+      // Full jitter: clients that fell together do not come back together; the server spreads its own waits.
+      const wait = this.#retryMs ?? error?.retryMs ?? backoff(this.#attempt++);
+      this.#become("offline", Date.now() + wait, error);
+      await this.#pause.wait(wait, stop);
     }
   }
 
   /** Skips what is left of a pause. */
   hurry() {
-    if (this.#isPausing) this.#wake();
+    this.#pause.end();
   }
 
   /** Ends the connection; the line comes back by itself. */
   drop() {
-    if (!this.#isPausing) this.#wake();
+    this.#end.abort();
+  }
+
+  /** Whether no wait makes it good. A fresh token may have been refused for its first second: it is asked for once more. @param {Problem} error */
+  #isFinal(error) {
+    this.#refusals = isRefusal(error) ? this.#refusals + 1 : 0;
+    return this.#refusals > Number(this.#api.canRefresh);
   }
 
   /**
@@ -99,8 +111,7 @@ export class Line {
     const isPolling = transport === "polling" || Date.now() < this.#pollUntil;
     const open = isPolling ? polling : TRANSPORTS[transport];
     const query = { cursor: this.cursor, kinds: kinds?.join(), minPriority };
-    const end = new AbortController();
-    this.#wake = () => end.abort();
+    const end = (this.#end = new AbortController());
     const watch = new Watch(helloTimeoutMs * (isPolling ? 4 : 1), () => end.abort(new HeldBack()));
     this.#retryMs = undefined;
     this.#pending = [];
@@ -153,6 +164,7 @@ export class Line {
   /** @param {any} hello */
   #greet(hello) {
     this.connectionId = hello.connectionId ?? null;
+    this.#refusals = 0;
     this.#heartbeatMs = hello.heartbeatMs || HEARTBEAT_MS;
     // The delay at a stream's head is for those who know no other; who breaks off without a word comes back by the backoff.
     this.#retryMs = undefined;
@@ -162,48 +174,8 @@ export class Line {
     this.#become(follows ? "catchingUp" : "live");
   }
 
-  /**
-   * Waits before the next try. Full jitter: clients that fell together do not come back together; the server spreads its own waits.
-   * @param {Problem | null} error
-   * @param {AbortSignal} stop
-   */
-  async #pause(error, stop) {
-    const ceiling = Math.min(BACKOFF_CEILING_MS, BACKOFF_FLOOR_MS * 2 ** this.#attempt);
-    const wait = this.#retryMs ?? error?.retryMs ?? Math.random() * ceiling;
-    this.#attempt = Math.min(this.#attempt + 1, 10);
-    this.#become("offline", Date.now() + wait, error);
-    this.#isPausing = true;
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, wait);
-      this.#wake = () => resolve(clearTimeout(timer));
-      stop.addEventListener("abort", this.#wake, { once: true });
-    });
-    this.#isPausing = false;
-  }
-
   /** @param {import("./types.js").Connection} connection @param {number | null} [retryAt] @param {Problem | null} [problem] */
   #become(connection, retryAt = null, problem = null) {
     this.#hearing.status({ connection, retryAt, problem });
-  }
-}
-
-/** Notices that nothing was heard for too long. Looks at the clock: timers of hidden pages come late, all at once. */
-export class Watch {
-  #until;
-  #timer;
-
-  /** @param {number} ms @param {() => void} late */
-  constructor(ms, late) {
-    this.#until = Date.now() + ms;
-    this.#timer = setInterval(() => Date.now() > this.#until && late(), 1000);
-  }
-
-  /** @param {number} ms */
-  feed(ms) {
-    this.#until = Date.now() + ms;
-  }
-
-  stop() {
-    clearInterval(this.#timer);
   }
 }

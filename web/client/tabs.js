@@ -1,6 +1,6 @@
 // One tab of an origin leads: it alone holds the line, and the others hear through it. Knows nothing of what is said.
 
-import { Watch } from "./line.js";
+import { Watch } from "./pace.js";
 
 // Without a word for so long the leader is asked, and without an answer it is deposed.
 const SILENCE_MS = 50000;
@@ -10,7 +10,7 @@ const ANSWER_MS = 5000;
  * @typedef {object} Role what a tab does
  * @property {(stop: AbortSignal) => Promise<any>} lead holds the line until stopped; when it ends by itself another tab leads
  * @property {(message: any) => void} hear what the leader says
- * @property {() => any} tell what the leader answers to whoever asks
+ * @property {() => void} answer has the leader say how it stands, for somebody asks
  */
 
 export class Tabs {
@@ -20,6 +20,7 @@ export class Tabs {
   #channel = null;
   #leaving = new AbortController();
   #leads = false;
+  #asked = false;
 
   /** @param {string} name tabs of the same name share @param {boolean} shared @param {Role} role */
   constructor(name, shared, role) {
@@ -44,7 +45,7 @@ export class Tabs {
     channel.onmessage = ({ data }) => {
       watch.feed(SILENCE_MS);
       if (data !== "?") this.#role.hear(data);
-      else if (this.#leads) this.say(this.#role.tell());
+      else if (this.#leads) this.#role.answer();
     };
     channel.postMessage("?");
     await this.#stand({ signal }, signal);
@@ -95,6 +96,4 @@ export class Tabs {
     this.#asked = !this.#asked;
     this.say("?");
   }
-
-  #asked = false;
 }
