@@ -35,3 +35,4 @@ mod summary;
 mod time;
 mod tls;
 mod topics;
+mod web;

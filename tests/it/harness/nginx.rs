@@ -21,11 +21,22 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it before these instances: only addresses differ from what is shipped.
     pub async fn before(instances: &[Instance]) -> Self {
+        Self::start(instances, |shipped| shipped).await
+    }
+
+    /// Starts it with buffering on, as proxies have that nobody told of streams.
+    pub async fn buffering(instances: &[Instance]) -> Self {
+        let on = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
+        Self::start(instances, |shipped| shipped.replace("proxy_buffering off;", on)).await
+    }
+
+    async fn start(instances: &[Instance], alter: impl FnOnce(String) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
         let ports: Vec<_> = instances.iter().map(Instance::port).collect();
         let file = directory.path().join("nginx.conf");
-        fs::write(&file, adapted(&fs::read_to_string(CONFIGURATION).unwrap(), port, &ports)).unwrap();
+        let shipped = fs::read_to_string(CONFIGURATION).unwrap();
+        fs::write(&file, alter(adapted(&shipped, port, &ports))).unwrap();
 
         let mut command = mortal("nginx", Signal::TERM, None);
         // Its workers must reach the test's own directory, and root would give them another account.

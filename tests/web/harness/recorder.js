@@ -1,0 +1,24 @@
+// Runs in the pages: begins a client and writes down what it tells.
+
+/**
+ * What was told outlives a reload, as it does for the user who saw it.
+ * @param {import("../../../web/client/types.js").Options} options
+ */
+export function record(options) {
+  /** @type {any} */
+  const page = globalThis;
+  page.told = JSON.parse(sessionStorage.getItem("told") ?? "[]");
+  /** @type {[string, any][]} */
+  page.events = [];
+  const proof = options.token || page.usesCookie ? {} : { getToken: () => page.handOutToken() };
+  page.begun = import(/** @type {any} */ ("/assets/client/index.js")).then(({ connect }) => {
+    const client = (page.client = connect({ ...proof, ...options }));
+    client.on("notification", (/** @type {any} */ { item, missed }) => {
+      page.told.push({ id: item.id, title: item.title, missed });
+      sessionStorage.setItem("told", JSON.stringify(page.told));
+    });
+    for (const name of ["state", "signal", "connection", "caughtUp", "reset", "frame", "expiring", "problem"]) {
+      client.on(name, (/** @type {any} */ event) => page.events.push([name, event]));
+    }
+  });
+}

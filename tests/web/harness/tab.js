@@ -1,0 +1,85 @@
+// A tab whose client is watched, and the model that it must agree with: what was published, and the list of the server.
+
+import assert from "node:assert/strict";
+
+import { User } from "./server.js";
+
+export class Tab {
+  /** @param {import("playwright-core").Page} page @param {string} user */
+  constructor(page, user) {
+    this.page = page;
+    this.user = new User(user);
+    page.on("pageerror", (error) => console.error("in the page:", error));
+  }
+
+  /** @template A, R @param {(argument: A) => R} work runs in the page, where `client` is @param {A} [argument] @returns {Promise<R>} */
+  run(work, argument) {
+    return this.page.evaluate(/** @type {any} */ (work), argument);
+  }
+
+  /**
+   * Waits until something is so in the page, where `client`, `told` and `events` are.
+   * @template A
+   * @param {string} what
+   * @param {(argument: A) => any} probe
+   * @param {A} [argument]
+   */
+  async until(what, probe, argument) {
+    try {
+      await this.page.waitForFunction(/** @type {any} */ (probe), argument, { polling: 50 });
+    } catch (error) {
+      const seen = this.page.isClosed() ? null : await this.run(() => ({ state: client?.state, events: events.slice(-20) }));
+      throw new Error(`this never came about: ${what}\n${JSON.stringify(seen)?.slice(0, 4000)}`, { cause: error });
+    }
+  }
+
+  /** @param {import("../../../web/client/types.js").Connection} connection */
+  is(connection) {
+    return this.until(`it is ${connection}`, (wanted) => globalThis.client?.state.connection === wanted, connection);
+  }
+
+  live() {
+    return this.is("live");
+  }
+
+  /** What was told as notifications. @returns {Promise<{id: string, title: string, missed: boolean}[]>} */
+  told() {
+    return this.run(() => told);
+  }
+
+  /** What came of one sort of events. @param {string} name @returns {Promise<any[]>} */
+  events(name) {
+    return this.run((wanted) => events.filter(([each]) => each === wanted).map(([, event]) => event), name);
+  }
+
+  /** Waits until a notification of this title was told. @param {string} title */
+  hears(title) {
+    return this.until(`"${title}" is told`, (wanted) => globalThis.told.some((each) => each.title === wanted), title);
+  }
+
+  /**
+   * Asserts that these notifications were told, each once, in this order and no others, and that the state is what the server has.
+   * @param {string[]} titles
+   */
+  async heardExactly(titles) {
+    if (titles.length > 0) await this.hears(titles[titles.length - 1]);
+    await this.agrees();
+    assert.deepEqual((await this.told()).map(({ title }) => title), titles);
+  }
+
+  /** Waits until the state is as new as the server's list, then compares the two. */
+  async agrees() {
+    const { items, unread, cursor } = await this.user.list();
+    const isThere = (wanted) => client.state.cursor === wanted && !client.state.loading;
+    await this.until(`it shows ${cursor}`, isThere, cursor);
+    const state = await this.run(() => client.state);
+    const shown = (list) => list.map(({ id, title, readAt, archivedAt }) => [id, title, readAt !== null, archivedAt !== null]);
+    assert.deepEqual(shown(state.items), shown(items.slice(0, state.items.length)));
+    assert.equal(state.hasMore, state.items.length < items.length);
+    assert.equal(state.unread, unread);
+  }
+
+  close() {
+    return this.page.close();
+  }
+}
