@@ -17,4 +17,10 @@ macro_rules! scenarios {
 scenarios! {
     the_list_and_the_badge_are_those_of_the_server => "list",
     two_tabs_and_two_browsers_agree => "agree",
+    ten_tabs_open_one_connection => "share",
+    a_leading_tab_that_is_closed_or_crashes_is_followed_by_another => "leader",
+    a_leading_tab_that_is_frozen_hands_over_and_learns_what_it_slept_through => "frozen",
+    killed_and_drained_instances_cost_no_tab_anything => "instances",
+    a_redis_that_dies_and_comes_back_empty_costs_no_tab_anything => "redis",
+    what_happens_while_offline_is_told_once_as_missed => "offline",
 }

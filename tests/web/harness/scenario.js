@@ -3,8 +3,9 @@
 import { closeBrowsers } from "./browser.js";
 
 export { Browser } from "./browser.js";
-export { Publisher, User, connections, publish } from "./server.js";
+export { Publisher, User, holder, openStreams, publish } from "./server.js";
 export * as stage from "./stage.js";
+export { leader } from "./tab.js";
 export { until } from "./until.js";
 
 /** @param {() => Promise<void>} work */

@@ -93,12 +93,22 @@ export class User {
   }
 }
 
-/** How many streams are open, at all instances. */
-export async function connections() {
-  const counts = await Promise.all(servers.instances.map(async (base) => {
-    const text = await (await fetch(`${base}/metrics`)).text();
+/** How many streams are open at each instance; none at one that is down. @returns {Promise<number[]>} */
+export function connections() {
+  return Promise.all(servers.instances.map(async (base) => {
+    const text = await fetch(`${base}/metrics`).then((answer) => answer.text(), () => "");
     const values = text.match(/^tidings_connections(\{.*\})? \d+$/gm) ?? [];
     return values.reduce((sum, line) => sum + Number(line.split(" ").pop()), 0);
   }));
-  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Waits until so many streams are open at all instances together. @param {number} count */
+export function openStreams(count) {
+  return until(`${count} streams are open`, async () => (await connections()).reduce((sum, each) => sum + each, 0) === count);
+}
+
+/** An instance that holds a stream. */
+export async function holder() {
+  const holds = async () => (await connections()).findIndex((count) => count > 0) + 1;
+  return (await until("an instance holds a stream", holds)) - 1;
 }

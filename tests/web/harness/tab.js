@@ -3,6 +3,15 @@
 import assert from "node:assert/strict";
 
 import { User } from "./server.js";
+import { until } from "./until.js";
+
+/** The tab that holds the connection of all these: it alone sees frames as they come. @param {Tab[]} tabs */
+export function leader(tabs) {
+  return until("a tab leads", async () => {
+    const leads = await Promise.all(tabs.map(async (tab) => (await tab.events("frame")).length > 0));
+    return tabs[leads.indexOf(true)];
+  });
+}
 
 export class Tab {
   /** @param {import("playwright-core").Page} page @param {string} user */
@@ -81,5 +90,26 @@ export class Tab {
 
   close() {
     return this.page.close();
+  }
+
+  /** Ends its process, as a page that runs out of memory does. */
+  async crash() {
+    const crashed = this.page.waitForEvent("crash");
+    // What is asked of a page that dies is never answered.
+    this.#browserSide().then((session) => session.send("Page.crash")).catch(() => {});
+    await crashed;
+  }
+
+  /** Stops all its work, as browsers do with pages that nobody looks at. */
+  async freeze() {
+    await (await this.#browserSide()).send("Page.setWebLifecycleState", { state: "frozen" });
+  }
+
+  async thaw() {
+    await (await this.#browserSide()).send("Page.setWebLifecycleState", { state: "active" });
+  }
+
+  #browserSide() {
+    return this.page.context().newCDPSession(this.page);
   }
 }
