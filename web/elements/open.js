@@ -1,0 +1,19 @@
+// What happens when an item is opened, wherever that was clicked.
+
+import { target } from "./dom.js";
+
+/** @typedef {import("../client/types.js").Item} Item */
+
+/**
+ * Tells the page that an item is opened. Unless it says that it does so itself, the item's `actionUrl` is followed: on this origin in
+ * this tab, elsewhere in a new one.
+ * @param {Element} element
+ * @param {Item} item
+ */
+export function openItem(element, item) {
+  const url = target(item.actionUrl);
+  const opening = new CustomEvent("tidings-open-item", { detail: { item, url }, bubbles: true, composed: true, cancelable: true });
+  if (!element.dispatchEvent(opening) || !url) return;
+  if (url.origin === location.origin) location.assign(url);
+  else open(url, "_blank", "noopener");
+}

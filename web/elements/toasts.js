@@ -1,0 +1,159 @@
+// <tidings-toasts>: what has just arrived, for a moment; what is critical until somebody closes it.
+//
+// Attributes: `placement` (bottom-right, or any of top, bottom, left and right), `max` (toasts seen at once), `shortcut` (the key that
+// brings the keyboard here). Property `durations`: how long each priority is seen, in ms.
+
+import { ClientElement, listen } from "./element.js";
+import { openItem } from "./open.js";
+import { fill, texts } from "./texts.js";
+import { Shelf } from "./toasts/shelf.js";
+import { Stack } from "./toasts/stack.js";
+import { Tabs } from "./toasts/tabs.js";
+
+/**
+ * @typedef {import("../client/index.js").Client} Client
+ * @typedef {import("../client/types.js").Item} Item
+ * @typedef {import("./toasts/stack.js").Toast} Toast
+ */
+
+export class TidingsToasts extends ClientElement {
+  durations = { low: 5000, medium: 7000, high: 12000, critical: Infinity };
+
+  #root = this.attachShadow({ mode: "open" });
+  #stack = new Stack();
+  /** @type {Client | null} whose toasts they are */
+  #owner = null;
+  /** @type {Map<string, Item>} what came while there was no connection, until all of it is there */
+  #missed = new Map();
+  /** @type {Set<string>} what came while nobody saw the page */
+  #unseen = new Set();
+  /** @type {Shelf | null} */
+  #shelf = null;
+  /** @type {Tabs | null} */
+  #tabs = null;
+
+  /** @param {Client} client */
+  follow(client) {
+    if (client !== this.#owner) this.#stack.clear();
+    this.#owner = client;
+    const words = texts("toasts", this.language);
+    const manner = { most: Number(this.getAttribute("max")) || 4, durations: this.durations, shortcut: this.#shortcut };
+    const shelf = (this.#shelf = new Shelf(this.#root, this.#doing(client), { words, language: this.language, isLoud: false }, manner));
+    const tabs = (this.#tabs = new Tabs(client, (ids, isLapsed) => (!isLapsed || document.hidden) && this.#remove(ids)));
+    this.#render();
+    return [
+      client.on("notification", ({ item, missed }) => (missed ? this.#missed.set(item.id, item) : this.#arrive(item))),
+      client.on("caughtUp", () => this.#catchUp()),
+      client.on("state", (change) => isOver(change) && this.#remove(change.ids)),
+      client.on("reset", () => this.#recheck(client)),
+      listen(document, "visibilitychange", () => this.#look()),
+      listen(document, "keydown", (event) => this.#key(event)),
+      () => tabs.leave(),
+      () => shelf.end(),
+    ];
+  }
+
+  get #shortcut() {
+    return this.getAttribute("shortcut") ?? "F6";
+  }
+
+  /** @param {Client} client */
+  #doing(client) {
+    /** @param {Item} item */
+    const read = (item) => {
+      this.#close([item]);
+      // What was not marked is news still.
+      client.read(item.id).catch(() => this.#arrive(item));
+    };
+    return {
+      read,
+      open: (/** @type {Item} */ item) => {
+        read(item);
+        openItem(this, item);
+      },
+      spread: (/** @type {Toast} */ { key }) => {
+        this.#stack.spread(key);
+        this.#render();
+      },
+      close: (/** @type {Toast} */ { items }) => this.#close(items),
+      lapse: (/** @type {Toast} */ { items }) => this.#close(items, true),
+      clear: () => this.#close(this.#stack.list.flatMap(({ items }) => items)),
+      hush: () => {},
+    };
+  }
+
+  /** @param {Item} item */
+  #arrive(item) {
+    if (!isNews(item)) return this.#remove([item.id]);
+    this.#stack.put(item);
+    if (document.hidden) this.#unseen.add(item.id);
+    this.#render();
+    const { priorities } = texts("toasts", this.language);
+    this.#shelf?.say([priorities[item.priority], item.title, item.message].filter(Boolean).join(". "), item.priority === "critical");
+  }
+
+  /** What was missed is one toast. */
+  #catchUp() {
+    const news = [...this.#missed.values()].filter(isNews);
+    this.#missed.clear();
+    if (news.length < 2) return news.forEach((item) => this.#arrive(item));
+    this.#stack.gather(news);
+    this.#render();
+    const text = fill(texts("toasts", this.language).missed, { n: news.length }, this.language);
+    this.#shelf?.say(text, news.some(({ priority }) => priority === "critical"));
+  }
+
+  /** The page is seen again, or not any more: many that came meanwhile become one. */
+  #look() {
+    if (!document.hidden) {
+      const items = this.#stack.list.flatMap((toast) => toast.items);
+      const came = items.filter(({ id, priority }) => this.#unseen.has(id) && priority !== "critical");
+      if (came.length > 2) this.#stack.gather(came);
+      this.#unseen.clear();
+    }
+    this.#render();
+  }
+
+  /** After a reset nobody has said what was read meanwhile. @param {Client} client */
+  async #recheck(client) {
+    const listed = new Map(client.state.items.map((item) => [item.id, item]));
+    for (const item of this.#stack.list.flatMap(({ items }) => items)) {
+      const path = `/api/notifications/${encodeURIComponent(item.id)}`;
+      const now = listed.get(item.id) ?? (await client.call("GET", path).catch(({ status }) => (status === 404 ? null : item)));
+      if (!now || !isNews(now)) this.#remove([item.id]);
+    }
+  }
+
+  /** @param {readonly Item[]} items @param {boolean} [isLapsed] */
+  #close(items, isLapsed = false) {
+    const ids = items.map(({ id }) => id);
+    this.#remove(ids);
+    this.#tabs?.tell(ids, isLapsed);
+  }
+
+  /** @param {readonly string[]} ids */
+  #remove(ids) {
+    ids.forEach((id) => this.#missed.delete(id));
+    this.#stack.remove(ids);
+    this.#render();
+  }
+
+  #render() {
+    this.#shelf?.show(this.#stack.list);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const isPlain = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
+    if (event.key === this.#shortcut && isPlain && this.#shelf?.toggle()) event.preventDefault();
+  }
+}
+
+/** @param {Item} item */
+const isNews = ({ channels, readAt, archivedAt, snoozedUntil }) => channels.includes("toast") && !readAt && !archivedAt && !snoozedUntil;
+
+/** Whether nobody need see the items any more. @param {any} change */
+const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) =>
+  read || archived || deleted || snoozedUntil || ["acknowledged", "done", "cancelled"].includes(dueState);
+
+customElements.define("tidings-toasts", TidingsToasts);
