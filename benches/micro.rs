@@ -16,7 +16,7 @@ use tidings::{
     config::{AuthSettings, PublishSettings, StreamSettings},
     connection::{Asked, Connection, Filter, Step},
     frame::{Frame, state_blocks},
-    hub::{Hub, Origin, Seat},
+    hub::{Hub, Origin, Seat, Transport},
     kinds::{Kinds, SHIPPED, Seed},
     message,
     notification::{
@@ -161,7 +161,7 @@ fn exhaust(connection: &mut Connection) {
 fn join_and_leave(iterations: u64) {
     let (hub, identity) = (hub(), identity());
     for _ in 0..iterations {
-        black_box(hub.join(identity.clone()).unwrap());
+        black_box(hub.join(identity.clone(), Transport::Sse).unwrap());
     }
 }
 
@@ -271,6 +271,7 @@ fn hub() -> Hub {
         ring_frames: 64,
         ring_bytes: 1_000_000,
         signal_ring: 32,
+        messages_per_second: 20,
         write_stall: Duration::from_mins(1),
         retry: Duration::from_secs(2),
         head_check: Duration::from_secs(10),
@@ -279,7 +280,7 @@ fn hub() -> Hub {
 }
 
 fn seat(hub: &Hub) -> Seat {
-    hub.join(identity()).unwrap()
+    hub.join(identity(), Transport::Sse).unwrap()
 }
 
 fn limits() -> PublishSettings {

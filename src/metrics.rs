@@ -33,7 +33,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    CONNECTIONS = Gauge "tidings_connections" ["transport"] "Open streams of this instance.";
+    CONNECTIONS = Gauge "tidings_connections" ["transport"] "Open streams of this instance: `sse` (long polls among them), `websocket`.";
     CONNECTS = Counter "tidings_connects_total" ["verdict"] "Streams opened, by verdict (fresh, resumed, reset).";
     CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Streams not opened, by reason: `draining`, `unavailable`, `per_instance`, `per_user`, `revoked`.";
     ENDS = Counter "tidings_stream_ends_total" ["reason"] "Streams ended: left, stalled (the client accepted nothing for too long), expired, revoked, rotated, draining, overloaded.";

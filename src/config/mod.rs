@@ -146,6 +146,8 @@ pub struct StreamSettings {
     pub signal_ring: usize,
     /// How long a client may accept no bytes before its connection is dropped.
     pub write_stall: Duration,
+    /// Most messages a second of one client over a WebSocket; twice as many may come at once.
+    pub messages_per_second: u32,
     /// Lower bound of the reconnect delay told to clients; each is told up to twice this.
     pub retry: Duration,
     /// Time between head checks while the bus is well.

@@ -218,6 +218,8 @@ options! {
             ring_bytes: usize = 65_536, 1_024 to 67_108_864;
             /// How long a client may accept no bytes before it is dropped, in seconds.
             write_stall_seconds: f64 = 30.0, 0.1 to 600.0;
+            /// Most messages a second of a client over a WebSocket; twice as many may come at once.
+            websocket_messages_per_second: u32 = 20, 1 to 10_000;
             /// Shortest reconnect delay told to clients, in milliseconds; each is told up to twice this.
             retry_ms: u64 = 2_000, 10 to 600_000;
             /// Time between looks for missed changes and revocations while Redis is well, in seconds.

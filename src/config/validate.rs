@@ -167,6 +167,7 @@ fn stream(options: &Options, numbers: &Numbers) -> StreamSettings {
         ring_bytes: numbers.ring_bytes,
         signal_ring: numbers.signal_ring,
         write_stall: seconds(numbers.write_stall_seconds),
+        messages_per_second: numbers.websocket_messages_per_second,
         retry: Duration::from_millis(numbers.retry_ms),
         head_check: seconds(numbers.head_check_seconds),
     }

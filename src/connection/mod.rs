@@ -104,6 +104,11 @@ impl Connection {
         self.seat.member()
     }
 
+    /// Why it has ended, once it has said so.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.ended
+    }
+
     /// What to do next. After `Wait` the wheel rings the member when something is due by itself.
     pub fn step(&mut self) -> Step {
         if self.ended.is_some() {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     auth::Identity,
     frame::{Hello, Verdict},
-    hub::{Full, Hub, Seat},
+    hub::{Full, Hub, Seat, Transport},
     metrics,
     notification::Cursor,
     signal::{Signal, TopicKey},
@@ -30,6 +30,8 @@ pub struct Request {
     pub filter: Filter,
     /// Which signals to send.
     pub signals: Signals,
+    /// What carries the connection.
+    pub transport: Transport,
 }
 
 /// Which signals a client wants.
@@ -73,7 +75,7 @@ impl Connection {
     /// When there is no room or no database.
     pub async fn open(hub: &Hub, store: &Store, identity: Identity, request: Request) -> Result<Self, NotNow> {
         let key = identity.key.clone();
-        let seat = hub.join(identity)?;
+        let seat = hub.join(identity, request.transport)?;
         seat.subscribed().await;
         if request.signals == Signals::None {
             seat.refuse_signals();

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Chunk, Connection, Step};
 use crate::{
-    frame::{Hello, Verdict},
+    frame::{Block, Hello, Verdict},
     notification::Cursor,
     store::Store,
 };
@@ -107,10 +107,8 @@ impl Gathered {
 
     /// Takes what the stream would send, up to the bounds.
     fn take(&mut self, chunk: &Chunk) {
-        // Frames are made of text, so the bytes are UTF-8.
-        let texts = chunk.iter().map(|bytes| std::str::from_utf8(bytes).unwrap_or_default());
-        for block in texts.flat_map(|text| text.split_terminator("\n\n")).map(Block::of) {
-            if matches!(block.event, Some("notification" | "state" | "subscription" | "settings")) {
+        for block in chunk.iter().flat_map(|bytes| Block::all(bytes)) {
+            if block.is_change() {
                 if self.is_full(block.data.len()) {
                     self.is_cut = true;
                     return;
@@ -137,29 +135,6 @@ impl Gathered {
         let event = block.event.unwrap_or_default().to_owned();
         self.bytes += block.data.len();
         self.events.push(Event { id: block.id.map(str::to_owned), event, data });
-    }
-}
-
-/// One block of the stream's text.
-#[derive(Default)]
-struct Block<'a> {
-    id: Option<&'a str>,
-    event: Option<&'a str>,
-    data: &'a str,
-}
-
-impl<'a> Block<'a> {
-    fn of(text: &'a str) -> Self {
-        let mut block = Self::default();
-        for (name, value) in text.lines().filter_map(|line| line.split_once(": ")) {
-            match name {
-                "id" => block.id = Some(value),
-                "event" => block.event = Some(value),
-                "data" => block.data = value,
-                _ => {}
-            }
-        }
-        block
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     auth::Identity,
     bus::Bus,
     config::StreamSettings,
-    hub::{Hub, Origin, Seat},
+    hub::{Hub, Origin, Seat, Transport},
     notification::{Seq, UserKey},
     store::{Page, Unavailable},
 };
@@ -103,6 +103,7 @@ fn hub(ring_frames: usize, page_rows: usize) -> Hub {
         ring_bytes: 100_000,
         signal_ring: 8,
         write_stall: Duration::from_mins(1),
+        messages_per_second: 20,
         retry: Duration::from_secs(2),
         head_check: Duration::from_secs(10),
     };
@@ -124,7 +125,7 @@ fn seat(hub: &Hub) -> Seat {
         token_id: None,
         topics: Vec::new(),
     };
-    hub.join(identity).unwrap()
+    hub.join(identity, Transport::Sse).unwrap()
 }
 
 /// A stream and all that it depends on.

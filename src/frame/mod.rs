@@ -2,6 +2,7 @@
 //!
 //! Every `data:` is one line of JSON, in which line breaks are escaped, so no text of a publisher can end a block.
 
+mod block;
 mod hello;
 mod item;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use self::item::Rendered;
 pub use self::{
+    block::Block,
     hello::{Hello, ResetReason, Verdict},
     item::Arrivals,
 };

@@ -77,7 +77,7 @@ pub async fn changes(
     if caller.expires_at <= Utc::now() {
         return Err(Rejected::Expired.into());
     }
-    let asked = Request { cursor, replay: None, filter, signals: Signals::None };
+    let asked = Request { cursor, filter, signals: Signals::None, ..Request::default() };
     let key = caller.key.clone();
     let opened = opening::open(&parts, caller, asked).await.map_err(|reason| reason.refusal(&parts))?;
     let polled = opened.poll(&parts.store, Duration::from_secs(wait)).await.ok_or(ApiError::Internal)?;

@@ -10,6 +10,9 @@ use actix_web::{
 use super::{error::ApiError, query::Params};
 use crate::config::Settings;
 
+/// The subprotocol after which a browser names its token, and with which a WebSocket is accepted then.
+pub const BEARER: &str = "bearer";
+
 /// What a caller proves itself with.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
@@ -40,16 +43,55 @@ pub fn of_request(request: &HttpRequest, settings: &Settings) -> Result<Credenti
 /// # Errors
 /// As [`of_request`].
 pub fn of_stream(request: &HttpRequest, settings: &Settings, params: &mut Params) -> Result<Credential, ApiError> {
+    match said(request, settings, params)? {
+        Some(credential) => Ok(credential),
+        None => of_request(request, settings),
+    }
+}
+
+/// What the client says by itself, unlike a cookie, which browsers send with whatever a page asks for.
+fn said(request: &HttpRequest, settings: &Settings, params: &mut Params) -> Result<Option<Credential>, ApiError> {
     let ticket = params.text("ticket");
     let token = if settings.auth.query_token { params.text("token") } else { None };
-    if request.headers().contains_key(header::AUTHORIZATION) {
-        return of_request(request, settings);
+    if let Some(token) = bearer(request)? {
+        return Ok(Some(Credential::Token(token.to_owned())));
     }
-    match (ticket, token) {
-        (Some(ticket), _) => Ok(Credential::Ticket(ticket)),
-        (None, Some(token)) => Ok(Credential::Token(token)),
-        (None, None) => of_request(request, settings),
+    Ok(ticket.map(Credential::Ticket).or(token.map(Credential::Token)))
+}
+
+/// The credential of a WebSocket: as [`of_stream`], or the second of the subprotocols [`BEARER`] and the token, for browsers set
+/// no headers. A page's origin must be the own one or an allowed one; `*` allows all, but none with a cookie.
+///
+/// # Errors
+/// As [`of_stream`], and for a foreign page.
+pub fn of_websocket(request: &HttpRequest, settings: &Settings, params: &mut Params) -> Result<Credential, ApiError> {
+    let origins = &settings.cors_origins;
+    let vouched = !request.headers().contains_key(header::ORIGIN) || same_origin(request, origins);
+    if !vouched && !origins.iter().any(|origin| origin == "*") {
+        return Err(ApiError::ForeignPage);
     }
+    if let Some(credential) = said(request, settings, params)?.or_else(|| protocol_token(request)) {
+        return Ok(credential);
+    }
+    if !vouched && cookie(request, &settings.auth.cookie).is_some() {
+        return Err(ApiError::ForeignPage);
+    }
+    of_request(request, settings)
+}
+
+/// Whether the client offers its token among the subprotocols: the answer must take one of those offered.
+pub fn offers_bearer(request: &HttpRequest) -> bool {
+    protocols(request).any(|protocol| protocol == BEARER)
+}
+
+fn protocol_token(request: &HttpRequest) -> Option<Credential> {
+    let token = protocols(request).skip_while(|protocol| *protocol != BEARER).nth(1)?;
+    Some(Credential::Token(token.to_owned()))
+}
+
+fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let lines = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
 fn bearer(request: &HttpRequest) -> Result<Option<&str>, ApiError> {

@@ -44,12 +44,21 @@ pub enum ApiError {
     /// Credentials that do not hold; the text says why without repeating them.
     #[error("{0}")]
     BadToken(String),
+    /// A token that held and has ended.
+    #[error("the token has expired")]
+    ExpiredToken,
     /// The token lacks a scope.
     #[error("the token lacks the scope {0}")]
     MissingScope(&'static str),
     /// A change by cookie that another site may have caused.
     #[error("a request that carries its token in a cookie must come from the same origin or an allowed one")]
     ForeignOrigin,
+    /// A WebSocket of another site's page.
+    #[error("a WebSocket of a page must come from the same origin or an allowed one")]
+    ForeignPage,
+    /// A request for a WebSocket that asks for no upgrade, or for another one.
+    #[error("this is a WebSocket: {0}")]
+    UpgradeRequired(&'static str),
     /// No such path.
     #[error("there is nothing at this path")]
     NoSuchPath,
@@ -221,11 +230,12 @@ impl ApiError {
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "Not JSON"),
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
-            Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "bad-token", "Token refused"),
+            Self::BadToken(_) | Self::ExpiredToken => (StatusCode::UNAUTHORIZED, "bad-token", "Token refused"),
             Self::MissingScope(_) => (StatusCode::FORBIDDEN, "missing-scope", "Not allowed"),
-            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
+            Self::ForeignOrigin | Self::ForeignPage => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::OnlyPublishers(_) => (StatusCode::FORBIDDEN, "only-publishers", "Not allowed"),
             Self::TooManySignals { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-signals", "Too many signals"),
+            Self::UpgradeRequired(_) => (StatusCode::UPGRADE_REQUIRED, "upgrade-required", "Upgrade required"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NotDue => (StatusCode::CONFLICT, "not-due", "Not due"),
             Self::NoSuchScheduled => (StatusCode::NOT_FOUND, "no-such-scheduled", "Not found"),
@@ -304,11 +314,14 @@ impl ApiError {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
             Self::NoToken => (header::WWW_AUTHENTICATE, "Bearer".to_owned()),
-            Self::BadToken(_) => (header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.to_owned()),
+            Self::BadToken(_) | Self::ExpiredToken => {
+                (header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.to_owned())
+            }
             Self::MissingScope(scope) => {
                 (header::WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
             }
             Self::WrongMethod { allow } => (header::ALLOW, (*allow).to_owned()),
+            Self::UpgradeRequired(_) => (header::UPGRADE, "websocket".to_owned()),
             Self::Overloaded { retry_after }
             | Self::NoRoom { retry_after, .. }
             | Self::TooManySignals { retry_after, .. } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
@@ -341,6 +354,9 @@ impl ResponseError for ApiError {
         response.content_type(PROBLEM_JSON).insert_header((header::CACHE_CONTROL, "no-store"));
         if let Some(header) = self.header() {
             response.insert_header(header);
+        }
+        if let Self::UpgradeRequired(_) = self {
+            response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
         }
         response.body(self.body(None))
     }

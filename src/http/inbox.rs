@@ -21,10 +21,12 @@ use crate::{
     wire::Item,
 };
 
-const DEFAULT_LIMIT: i64 = 20;
-const MOST_ITEMS: i64 = 100;
+/// Items of one page, unless the caller says how many.
+pub(super) const DEFAULT_LIMIT: i64 = 20;
+/// Most items of one page.
+pub(super) const MOST_ITEMS: i64 = 100;
 /// Skipping costs as much as reading: further back than this only pages lead.
-const MOST_SKIPPED: i64 = 10_000;
+pub(super) const MOST_SKIPPED: i64 = 10_000;
 
 /// One page of an inbox.
 #[derive(Debug, Serialize, ToSchema)]

@@ -36,6 +36,7 @@ pub mod takeover;
 mod tickets;
 mod topic_kinds;
 mod topics;
+mod ws;
 
 use std::{
     future::{Ready, ready},
@@ -159,6 +160,7 @@ route_table! {
     "/api/topic-kinds/{kind}"         => GET topic_kinds::get, PUT topic_kinds::put, DELETE topic_kinds::remove;
     "/api/admin/revocations"          => POST revocations::create;
     "/api/openapi.json"               => GET openapi::document;
+    "/ws/notifications"               => GET ws::open;
     "/health"                         => GET health::report, HEAD health::report;
     "/health/live"                    => GET health::live, HEAD health::live;
     "/health/ready"                   => GET health::ready, HEAD health::ready;

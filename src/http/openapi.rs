@@ -19,7 +19,7 @@ use super::{
     bulk, changes,
     error::{FieldError, PROBLEM_JSON, Problem},
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
-    signals, states, stream_docs, summary, tickets, topic_kinds, topics,
+    signals, states, stream_docs, summary, tickets, topic_kinds, topics, ws,
 };
 use crate::{frame, wire};
 
@@ -42,7 +42,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
         states::acknowledge, states::done, states::delete, states::read_all, bulk::change,
         settings::get, settings::put, settings::patch, settings::why,
-        stream_docs::stream, changes::changes, tickets::create, stream_docs::extend,
+        stream_docs::stream, changes::changes, tickets::create, stream_docs::extend, ws::docs::websocket,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,
         topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,
         members::list, members::change_members, members::add_member, members::remove_member,

@@ -1,8 +1,12 @@
 //! How a connection comes about, for whatever carries it: who may not have one, and why.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::{
     auth::{Identity, Rejected},
-    connection::{Connection, NotNow, Request, jittered},
+    connection::{Connection, NotNow, Request, Signals, jittered},
     frame::EndReason,
     health::Phase,
     hub::Full,
@@ -10,6 +14,9 @@ use crate::{
 };
 
 use super::{Parts, error::ApiError};
+
+/// How long a stream that asks for last values waits for the user's subscriptions.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Why a connection is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +34,7 @@ pub enum NotOpened {
 /// # Errors
 /// When it cannot be opened, which is counted.
 pub async fn open(parts: &Parts, identity: Identity, asked: Request) -> Result<Connection, NotOpened> {
+    let recalls = asked.signals == Signals::Last;
     let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
     // From here on orders reach the connection; what was ordered while it opened is looked at once more.
     let opened = if parts.authenticator.revocations().refuses(&identity) {
@@ -36,7 +44,19 @@ pub async fn open(parts: &Parts, identity: Identity, asked: Request) -> Result<C
     } else {
         opened.map_err(NotOpened::NotNow)
     };
-    opened.inspect_err(|reason| count_refused(reason.as_str()))
+    let mut connection = opened.inspect_err(|reason| count_refused(reason.as_str()))?;
+    if recalls {
+        Box::pin(recall(parts, &mut connection)).await;
+    }
+    Ok(connection)
+}
+
+/// Has the last values of the user's topics sent first. Signals to them reach the connection before the values are read, so
+/// nothing falls between; without the database or the bus there are none.
+async fn recall(parts: &Parts, connection: &mut Connection) {
+    let Ok(topics) = timeout(SETTLING, connection.topics()).await else { return };
+    let key = connection.member().key().clone();
+    connection.recall(parts.signals.last(&key, &topics).await);
 }
 
 /// Counts a connection that is not opened.

@@ -131,6 +131,7 @@ impl From<auth::Rejected> for ApiError {
         match rejected {
             auth::Rejected::Missing => Self::NoToken,
             auth::Rejected::KeysUnavailable => Self::Unavailable,
+            auth::Rejected::Expired => Self::ExpiredToken,
             _ => Self::BadToken(rejected.to_string()),
         }
     }

@@ -1,7 +1,5 @@
 //! The stream as an HTTP answer: a connection's bytes as the body of a response that does not end by itself.
 
-use std::time::Duration;
-
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::header::{self, HeaderName, HeaderValue},
@@ -13,7 +11,7 @@ use actix_web_lab::{
 };
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 
 use super::{Parts, credentials, error::ApiError, extract::Caller, opening, query::Params, takeover::Claim};
 use crate::{
@@ -22,6 +20,7 @@ use crate::{
     connection::{Connection, Filter, Request, Signals, jittered},
     frame::{EndReason, bye},
     health::Phase,
+    hub::Transport,
     notification::KIND_BYTES,
     store::Store,
 };
@@ -30,8 +29,6 @@ use crate::{
 const KINDS: usize = 50;
 /// Most items that `?replay=` sends.
 const REPLAY: i64 = 1_000;
-/// How long a stream that asks for last values waits for the user's subscriptions.
-const SETTLING: Duration = Duration::from_secs(2);
 
 /// Opens the stream. What may pass is answered with 200, a delay and an end, for `EventSource` gives up for good on
 /// anything else; 400, 401 and 403 are final.
@@ -56,21 +53,7 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
 
 /// Opens the connection, behind the answer's head; else what to say instead.
 async fn open(parts: Data<Parts>, identity: Identity, asked: Request) -> Result<Connection, Bytes> {
-    let recalls = asked.signals == Signals::Last;
-    let opened = opening::open(&parts, identity, asked).await;
-    let mut connection = opened.map_err(|reason| farewell(&parts, reason.end()))?;
-    if recalls {
-        Box::pin(recall(&parts, &mut connection)).await;
-    }
-    Ok(connection)
-}
-
-/// Has the last values of the user's topics sent first. Signals to them reach the connection before the values are read, so
-/// nothing falls between; without the database or the bus there are none.
-async fn recall(parts: &Parts, connection: &mut Connection) {
-    let Ok(topics) = timeout(SETTLING, connection.topics()).await else { return };
-    let key = connection.member().key().clone();
-    connection.recall(parts.signals.last(&key, &topics).await);
+    opening::open(&parts, identity, asked).await.map_err(|reason| farewell(&parts, reason.end()))
 }
 
 /// The stream on the request's own socket where that can be had, else as a body of the server.
@@ -80,7 +63,14 @@ fn answer(
     opening: impl Future<Output = Result<Connection, Bytes>> + Send + 'static,
 ) -> HttpResponse {
     match (Claim::of(request), &parts.sockets) {
-        (Some(claim), Some(sockets)) => claim.stream(head().finish(), sockets.clone(), opening.boxed()),
+        (Some(claim), Some(sockets)) => {
+            let (sockets, opening) = (sockets.clone(), opening.boxed());
+            let adopt = move |socket: TcpStream, head| {
+                sockets.adopt(socket.into_std()?, head, opening);
+                Ok(())
+            };
+            claim.bequeath(head().force_close().finish(), adopt)
+        }
         _ => head().body(new_infallible_body_stream(events(opening, parts.store.clone()))),
     }
 }
@@ -105,7 +95,8 @@ pub async fn extend(
     Ok(HttpResponse::Accepted().finish())
 }
 
-fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
+/// What the client asks for, by query and `Last-Event-ID`.
+pub(super) fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
     let header =
         request.headers().get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let query = params.text("cursor");
@@ -118,7 +109,7 @@ fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
         "none" => Some(Signals::None),
         _ => None,
     });
-    Request { cursor, replay, filter, signals: signals.unwrap_or_default() }
+    Request { cursor, replay, filter, signals: signals.unwrap_or_default(), transport: Transport::Sse }
 }
 
 /// What a client does not want to be sent.

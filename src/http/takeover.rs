@@ -1,8 +1,8 @@
-//! Takes a client's socket over from the HTTP server once the head of a stream's response is written.
+//! Takes a client's socket over from the HTTP server once the head of a stream's or a WebSocket's response is written.
 //!
 //! The server keeps two buffers of 8 KiB and a task for every connection; a stream needs neither. So the server is given
 //! a [`Line`] rather than the socket itself: a response's body may order that, with the next flush, the socket goes to
-//! [`Sockets`]; the server then sees a line that has closed. This is for plain HTTP/1 only: a stream over HTTP/2 shares
+//! an heir; the server then sees a line that has closed. This is for plain HTTP/1 only: a stream over HTTP/2 shares
 //! its socket with others and is served as an ordinary body.
 
 use std::{
@@ -16,15 +16,13 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
-    http::{ConnectionType, Version},
+    http::Version,
 };
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-
-use crate::sockets::{Opening, Sockets};
 
 /// A client's connection as the HTTP server sees it.
 pub struct Line(Rc<RefCell<Held>>);
@@ -44,10 +42,8 @@ struct Held {
     head: Vec<u8>,
 }
 
-struct Heir {
-    sockets: Sockets,
-    opening: Opening,
-}
+/// Takes the socket, and the head of the response that is still to be written to it.
+type Heir = Box<dyn FnOnce(TcpStream, Bytes) -> io::Result<()>>;
 
 impl Line {
     /// Over this socket, from which `ahead` has been read.
@@ -75,12 +71,15 @@ impl Claim {
         request.conn_data::<Self>().filter(|_| alone).cloned()
     }
 
-    /// Makes a response the head of a stream that goes on without the server.
-    pub fn stream(self, mut response: HttpResponse, sockets: Sockets, opening: Opening) -> HttpResponse {
-        // What follows the head has no framing of its own: its end is that of the connection (RFC 9112, 6.3).
+    /// Makes a response the head of what goes on without the server. `heir` is called on the server's thread.
+    pub fn bequeath(
+        self,
+        mut response: HttpResponse,
+        heir: impl FnOnce(TcpStream, Bytes) -> io::Result<()> + 'static,
+    ) -> HttpResponse {
+        // What follows the head has no framing of HTTP's: its end is that of the connection (RFC 9112, 6.3).
         response.head_mut().no_chunking(true);
-        response.head_mut().set_connection_type(ConnectionType::Close);
-        let heir = Some(Heir { sockets, opening });
+        let heir: Option<Heir> = Some(Box::new(heir));
         response.set_body(BoxBody::new(Bequest { claim: self, heir }))
     }
 }
@@ -138,7 +137,7 @@ impl AsyncWrite for Line {
         let Some(socket) = held.socket.take() else { return Poll::Ready(Ok(())) };
         let written = std::mem::take(&mut held.head).into();
         drop(held);
-        heir.sockets.adopt(socket.into_std()?, written, heir.opening);
+        heir(socket, written)?;
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 

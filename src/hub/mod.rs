@@ -67,6 +67,26 @@ struct Inner {
     rooms: Rooms,
 }
 
+/// What carries a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Server-Sent Events, or one long poll.
+    #[default]
+    Sse,
+    /// A WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// The metrics label.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sse => "sse",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
 /// Why there is no seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
@@ -94,7 +114,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the instance or the user has too many.
-    pub fn join(&self, identity: Identity) -> Result<Seat, Full> {
+    pub fn join(&self, identity: Identity, transport: Transport) -> Result<Seat, Full> {
         let taken = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         if taken >= self.inner.settings.per_instance {
             self.inner.connections.fetch_sub(1, Ordering::Relaxed);
@@ -105,8 +125,8 @@ impl Hub {
             self.inner.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Full::User);
         };
-        ::metrics::gauge!(metrics::CONNECTIONS, "transport" => "sse").increment(1.0);
-        Ok(Seat { hub: self.clone(), feed, member })
+        ::metrics::gauge!(metrics::CONNECTIONS, "transport" => transport.as_str()).increment(1.0);
+        Ok(Seat { hub: self.clone(), feed, member, transport })
     }
 
     /// Puts the member into the user's feed, made if this is the first; none when the feed is full. The shard's lock is
@@ -132,7 +152,7 @@ impl Hub {
         }
     }
 
-    fn leave(&self, feed: &Feed, member: &Member) {
+    fn leave(&self, feed: &Feed, member: &Member, transport: Transport) {
         let mut shard = self.shard(feed.key());
         let last = feed.remove(member.id());
         if last {
@@ -142,7 +162,7 @@ impl Hub {
         self.inner.rooms.note(feed.key(), last);
         drop(shard);
         self.inner.connections.fetch_sub(1, Ordering::Relaxed);
-        ::metrics::gauge!(metrics::CONNECTIONS, "transport" => "sse").decrement(1.0);
+        ::metrics::gauge!(metrics::CONNECTIONS, "transport" => transport.as_str()).decrement(1.0);
     }
 
     /// Hands an announcement to the user's connections, if there are any here.
@@ -251,6 +271,7 @@ pub struct Seat {
     hub: Hub,
     feed: Arc<Feed>,
     member: Arc<Member>,
+    transport: Transport,
 }
 
 impl Seat {
@@ -304,6 +325,6 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.hub.leave(&self.feed, &self.member);
+        self.hub.leave(&self.feed, &self.member, self.transport);
     }
 }

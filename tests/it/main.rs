@@ -36,3 +36,4 @@ mod time;
 mod tls;
 mod topics;
 mod web;
+mod ws;

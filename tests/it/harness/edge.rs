@@ -87,6 +87,11 @@ impl Caller {
         self.token.as_deref().expect("a caller with a token")
     }
 
+    /// Where it calls.
+    pub fn base(&self) -> &str {
+        self.edge.base()
+    }
+
     /// A request of this caller, to be refined.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.edge.http.request(method, format!("{}{path}", self.edge.base));

@@ -8,6 +8,7 @@ mod nginx;
 pub mod postgres;
 pub mod process;
 mod redis;
+pub mod socket;
 mod sse;
 pub mod token;
 
@@ -23,6 +24,7 @@ pub use instance::Instance;
 pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster};
+pub use socket::Socket;
 pub use sse::{Frame, Frames};
 pub use token::Token;
 

@@ -1,0 +1,108 @@
+//! Signs of life of a client: how long it has owed one, and how many messages it may send.
+
+use std::{cell::Cell, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+/// How long a client has owed a sign of life.
+pub struct Heard {
+    /// How long it may.
+    most: Duration,
+    /// Since when it has; none while it owes nothing.
+    owed: Cell<Option<Instant>>,
+    /// Whether the server is not listening at the moment.
+    deaf: Cell<bool>,
+}
+
+impl Heard {
+    /// A client that owes nothing yet.
+    pub fn new(most: Duration) -> Self {
+        Self { most, owed: Cell::new(None), deaf: Cell::new(false) }
+    }
+
+    /// It was pinged.
+    pub fn ask(&self) {
+        self.owed.set(self.owed.get().or_else(|| Some(Instant::now())));
+    }
+
+    /// It has given a sign of life; true when it owed one.
+    pub fn note(&self) -> bool {
+        self.owed.take().is_some()
+    }
+
+    /// The server is about to listen again, or to be busy for a while.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.deaf.set(deaf);
+    }
+
+    /// Ends when it has owed one for too long.
+    pub async fn silence(&self) {
+        loop {
+            let now = Instant::now();
+            let until = self.until(now);
+            if until <= now {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+
+    /// When its time is up, as far as can be told now.
+    fn until(&self, now: Instant) -> Instant {
+        self.owed.get().filter(|_| !self.deaf.get()).unwrap_or(now) + self.most
+    }
+}
+
+/// So many messages a second, and two seconds' worth at once.
+pub struct Pace {
+    gap: Duration,
+    /// Until when the messages so far last.
+    until: Instant,
+}
+
+impl Pace {
+    /// For a client that has sent nothing yet.
+    pub fn new(per_second: u32) -> Self {
+        Self { gap: Duration::from_secs(1) / per_second.max(1), until: Instant::now() }
+    }
+
+    /// Counts a message; false when it is one too many.
+    pub fn admit(&mut self, now: Instant) -> bool {
+        self.until = self.until.max(now) + self.gap;
+        self.until - now <= Duration::from_secs(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_seconds_of_messages_may_come_at_once_and_then_so_many_a_second() {
+        let (mut pace, start) = (Pace::new(20), Instant::now() + Duration::from_secs(1));
+        assert_eq!((0..40).filter(|_| pace.admit(start)).count(), 40);
+        assert!(!pace.admit(start));
+        let mut pace = Pace::new(20);
+        let admitted = |millis| start + Duration::from_millis(millis);
+        assert!((0..200).all(|number| pace.admit(admitted(number * 50))), "at the pace for ever");
+    }
+
+    #[test]
+    fn silence_counts_from_the_ping_that_is_not_answered() {
+        let most = Duration::from_secs(3);
+        let heard = Heard::new(most);
+        let later = Instant::now() + Duration::from_mins(1);
+        assert_eq!(heard.until(later), later + most, "nothing is owed");
+        heard.ask();
+        let until = heard.until(later);
+        assert!(until < later);
+        heard.ask();
+        assert_eq!(heard.until(later), until, "a second ping gives no more time");
+        heard.set_deaf(true);
+        assert_eq!(heard.until(later), later + most, "who does not listen hears nothing");
+        heard.set_deaf(false);
+        assert_eq!(heard.until(later), until);
+        assert!(heard.note() && !heard.note());
+        assert_eq!(heard.until(later), later + most);
+    }
+}

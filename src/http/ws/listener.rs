@@ -1,0 +1,161 @@
+//! What comes from the client: one message at a time, and the next is not read before the answer to the last was taken.
+
+use actix_web::web::Data;
+use futures_util::{StreamExt as _, stream::SplitStream};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::{sync::mpsc::Sender, time::Instant};
+use tokio_tungstenite::tungstenite::protocol::Message;
+use uuid::Uuid;
+
+use super::{
+    channels::Channels,
+    ending::Ending,
+    heard::{Heard, Pace},
+    inbound::{About, Ask, Id, Received, refusal, wrong},
+    outbound::{answer, history_item},
+    session::Socket,
+    teller::Order,
+};
+use crate::{
+    http::{Parts, error::ApiError},
+    notification::{Action, UserKey},
+    store::ListQuery,
+    wire::Item,
+};
+
+/// About the most bytes of items in one answer: what is left out follows when asked for.
+const HISTORY_BYTES: usize = 1024 * 1024;
+
+/// The way from the client.
+pub struct Listener<'a> {
+    stream: SplitStream<&'a mut Socket>,
+    key: UserKey,
+    parts: &'a Data<Parts>,
+    heard: &'a Heard,
+    pace: Pace,
+    channels: Channels,
+}
+
+impl<'a> Listener<'a> {
+    /// Acts for this user.
+    pub fn new(stream: SplitStream<&'a mut Socket>, key: UserKey, parts: &'a Data<Parts>, heard: &'a Heard) -> Self {
+        let pace = Pace::new(parts.settings.stream.messages_per_second);
+        Self { stream, key, parts, heard, pace, channels: Channels::default() }
+    }
+
+    /// Takes messages until the client leaves or breaks a rule.
+    pub async fn run(&mut self, orders: Sender<Order>) -> Ending {
+        loop {
+            self.heard.set_deaf(true);
+            let Ok(permit) = orders.reserve().await else { return Ending::Gone };
+            self.heard.set_deaf(false);
+            let text = match self.next_text().await {
+                Ok(text) => text,
+                Err(ending) => return ending,
+            };
+            self.heard.set_deaf(true);
+            permit.send(self.answer(&text).await);
+        }
+    }
+
+    /// The next message that asks for something. Pings are answered by the protocol's own layer.
+    async fn next_text(&mut self) -> Result<String, Ending> {
+        loop {
+            let message = self.stream.next().await.ok_or(Ending::Left)?.map_err(|error| Ending::of_error(&error))?;
+            let answers = self.heard.note() && message.is_pong();
+            if !answers && !message.is_close() && !self.pace.admit(Instant::now()) {
+                return Err(Ending::too_many());
+            }
+            match message {
+                Message::Text(text) => return Ok(text.as_str().to_owned()),
+                Message::Binary(_) => return Err(Ending::binary()),
+                Message::Close(_) => return Err(Ending::Left),
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    async fn answer(&mut self, text: &str) -> Order {
+        let Received { id, ask } = match Received::parse(text) {
+            Ok(received) => received,
+            Err((about, error)) => return Order::Say(refusal(&about, &error)),
+        };
+        let (name, order) = match ask {
+            Ask::Subscribe(names) => ("subscribe", self.narrow("subscribed", self.channels.with(&names), id.as_ref())),
+            Ask::Unsubscribe(names) => {
+                ("unsubscribe", self.narrow("unsubscribed", self.channels.without(&names), id.as_ref()))
+            }
+            Ask::MarkRead(item) => ("mark_read", Box::pin(self.mark_read(item, id.as_ref())).await),
+            Ask::GetHistory { limit, offset } => {
+                ("get_history", Box::pin(self.history(limit, offset, id.as_ref())).await)
+            }
+            Ask::Ping => ("ping", Ok(Order::Say(pong(id.as_ref())))),
+            Ask::Resume(cursor) => return Order::Resume(cursor, id),
+        };
+        order.unwrap_or_else(|error| Order::Say(refusal(&About { id, name: Some(name) }, &error)))
+    }
+
+    fn narrow(
+        &mut self,
+        kind: &str,
+        channels: Result<Channels, (Option<usize>, String)>,
+        id: Option<&Id>,
+    ) -> Result<Order, ApiError> {
+        #[derive(Serialize)]
+        struct Now<'a> {
+            channels: &'a Channels,
+        }
+        let channels = channels.map_err(|(place, detail)| {
+            let place = place.map(|place| format!("/{place}")).unwrap_or_default();
+            wrong(&format!("/channels{place}"), detail)
+        })?;
+        self.channels = channels.clone();
+        let text = answer(kind, id, &Now { channels: &channels });
+        Ok(Order::Narrow(channels, text))
+    }
+
+    async fn mark_read(&self, item: Uuid, id: Option<&Id>) -> Result<Order, ApiError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Marked {
+            notification_id: Uuid,
+            unread: i64,
+            cursor: String,
+        }
+        let changed = self.parts.inbox.change(&self.key, item, Action::Read).await?;
+        let marked = Marked { notification_id: item, unread: changed.unread, cursor: changed.cursor.to_string() };
+        Ok(Order::Say(answer("marked_read", id, &marked)))
+    }
+
+    async fn history(&self, limit: i64, offset: i64, id: Option<&Id>) -> Result<Order, ApiError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct History {
+            notifications: Vec<Box<RawValue>>,
+            total: i64,
+            has_more: bool,
+        }
+        let query = ListQuery { limit, offset, ..ListQuery::default() };
+        let page = self.parts.store.list(&self.key, &query).await?;
+        let (mut notifications, mut bytes) = (Vec::new(), 0);
+        for item in &page.items {
+            let text = history_item(&Item::from(item)).ok_or(ApiError::Internal)?;
+            bytes += text.len();
+            if bytes > HISTORY_BYTES && !notifications.is_empty() {
+                break;
+            }
+            notifications.push(RawValue::from_string(text).map_err(|_| ApiError::Internal)?);
+        }
+        let has_more = page.next.is_some() || notifications.len() < page.items.len();
+        Ok(Order::Say(answer("history", id, &History { notifications, total: page.total, has_more })))
+    }
+}
+
+fn pong(id: Option<&Id>) -> String {
+    #[derive(Serialize)]
+    struct Pong {
+        timestamp: chrono::DateTime<chrono::Utc>,
+    }
+    answer("pong", id, &Pong { timestamp: chrono::Utc::now() })
+}

@@ -1,0 +1,100 @@
+//! The stream as a WebSocket: another transport of the same connections, with messages the other way as well.
+//!
+//! Browsers cannot read the status of a handshake that is refused, so who is not let in is let in to be told why, and
+//! closed with a code of its own. Only what a person must mend in the page's code is refused before: a foreign origin, a
+//! query that is not understood, a request for no WebSocket.
+
+mod channels;
+pub mod docs;
+mod ending;
+mod heard;
+mod inbound;
+mod listener;
+mod outbound;
+mod session;
+mod teller;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Version, header},
+    rt,
+    web::Data,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use self::session::{Entry, Refusal};
+use super::{
+    Parts,
+    credentials::{self, BEARER, Credential},
+    error::ApiError,
+    opening,
+    query::Params,
+    sse,
+    takeover::Claim,
+};
+use crate::{auth::Identity, connection::Request, frame::EndReason, health::Phase, hub::Transport};
+
+/// Bytes of the nonce in `Sec-WebSocket-Key` (RFC 6455, 4.1).
+const KEY_BYTES: usize = 16;
+
+/// Opens a WebSocket.
+///
+/// # Errors
+/// When the request is for no WebSocket, its query is wrong or its page foreign; all else is told over the WebSocket.
+pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
+    let (claim, response) = accept(&request)?;
+    let mut params = Params::parse(request.query_string());
+    let credential = credentials::of_websocket(&request, &parts.settings, &mut params);
+    if matches!(credential, Err(ApiError::ForeignPage)) {
+        return Err(ApiError::ForeignPage);
+    }
+    let asked = Request { transport: Transport::WebSocket, ..sse::read_request(&request, &mut params) };
+    params.finish()?;
+    let caller = admit(&parts, credential).await;
+    let entry = Entry { parts, caller, asked };
+    let serve = move |socket, head| {
+        rt::spawn(session::run(socket, head, entry));
+        Ok(())
+    };
+    Ok(claim.bequeath(response, serve))
+}
+
+/// Who the caller is, or why it is not let in.
+async fn admit(parts: &Parts, credential: Result<Credential, ApiError>) -> Result<Identity, Refusal> {
+    let credential = credential.map_err(Refusal::Denied)?;
+    if parts.health.phase() == Phase::Draining {
+        opening::count_refused("draining");
+        return Err(Refusal::Later(EndReason::Draining));
+    }
+    parts.identify(credential).await.map_err(|error| {
+        if !error.passes() {
+            return Refusal::Denied(error);
+        }
+        opening::count_refused("unavailable");
+        Refusal::Later(EndReason::Overloaded)
+    })
+}
+
+/// The server's side of the handshake (RFC 6455, 4.2), and the way to the socket.
+fn accept(request: &HttpRequest) -> Result<(Claim, HttpResponse), ApiError> {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asks = request.head().upgrade() && text(header::UPGRADE).eq_ignore_ascii_case("websocket");
+    if !asks || request.version() != Version::HTTP_11 {
+        return Err(ApiError::UpgradeRequired("open it with HTTP/1.1, Connection: Upgrade and Upgrade: websocket"));
+    }
+    if text(header::SEC_WEBSOCKET_VERSION) != "13" {
+        return Err(ApiError::UpgradeRequired("Sec-WebSocket-Version must be 13"));
+    }
+    let key = text(header::SEC_WEBSOCKET_KEY);
+    if STANDARD.decode(key).ok().is_none_or(|nonce| nonce.len() != KEY_BYTES) {
+        return Err(ApiError::BadHeader("Sec-WebSocket-Key", "must be 16 bytes in base64"));
+    }
+    let claim = Claim::of(request).ok_or(ApiError::Internal)?;
+    let mut response = HttpResponse::SwitchingProtocols();
+    response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())));
+    if credentials::offers_bearer(request) {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, BEARER));
+    }
+    Ok((claim, response.finish()))
+}

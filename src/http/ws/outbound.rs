@@ -1,0 +1,220 @@
+//! Messages to clients, made of the stream's own blocks: the payloads are the stream's, with what a client of messages
+//! wants beside them.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{channels::Channels, inbound::Id};
+use crate::{frame::Block, wire::Item};
+
+/// The heartbeat.
+const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
+
+/// What becomes of a block.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    /// This message.
+    Message(String),
+    /// The heartbeat, with which a ping goes out.
+    Heartbeat,
+    /// Nothing: the channels leave it out.
+    LeftOut,
+    /// Nothing: messages have no word for it.
+    Nothing,
+}
+
+impl Told {
+    /// The message of a block. `answering` is the id of the message that the verdict answers, if any.
+    pub fn of(block: &Block<'_>, channels: &Channels, answering: Option<&Id>) -> Self {
+        let Some(event) = block.event else {
+            return block.id.map_or(Self::Nothing, |cursor| Self::Message(self::cursor(cursor)));
+        };
+        let told = match event {
+            "hello" => connected(block.data, answering),
+            "notification" | "signal" if !passes(block.data, channels) => return Self::LeftOut,
+            "notification" => payload(block.data, block.id).map(|payload| wrap(event, &payload, None)),
+            "heartbeat" => return Self::Heartbeat,
+            "bye" => Some(format!(r#"{{"type":"bye",{}"#, rest(block.data))),
+            _ => Some(wrap(event, block.data, block.id)),
+        };
+        told.map_or(Self::Nothing, Self::Message)
+    }
+}
+
+/// The heartbeat's message.
+pub fn heartbeat() -> &'static str {
+    HEARTBEAT
+}
+
+/// Moves the client's cursor past what is left out.
+pub fn cursor(cursor: &str) -> String {
+    // A cursor is letters, digits, dots and the like.
+    format!(r#"{{"type":"cursor","cursor":"{cursor}"}}"#)
+}
+
+/// The message that an answer consists of: its type and the fields of `data`.
+pub fn answer(kind: &str, id: Option<&Id>, data: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer<'a, T> {
+        r#type: &'a str,
+        #[serde(flatten)]
+        data: T,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply_to: Option<&'a Id>,
+    }
+    serde_json::to_string(&Answer { r#type: kind, data, reply_to: id }).unwrap_or_default() // plain data always serialises
+}
+
+/// An item as the payload of a notification, without what only the stream knows of it.
+pub fn history_item(item: &Item<'_>) -> Option<String> {
+    payload(&serde_json::to_string(item).ok()?, None)
+}
+
+/// What an object's text goes on with after its brace.
+fn rest(data: &str) -> &str {
+    data.get(1..).unwrap_or_default()
+}
+
+fn wrap(kind: &str, payload: &str, cursor: Option<&str>) -> String {
+    let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
+    format!(r#"{{"type":"{kind}","payload":{payload}{cursor}}}"#)
+}
+
+fn passes(data: &str, channels: &Channels) -> bool {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        kind: Cow<'a, str>,
+        #[serde(borrow)]
+        topic: Option<Cow<'a, str>>,
+    }
+    if channels.is_open() {
+        return true;
+    }
+    let named: Option<Named<'_>> = serde_json::from_str(data).ok();
+    named.is_some_and(|named| channels.passes(&named.kind, named.topic.as_deref()))
+}
+
+fn payload(item: &str, cursor: Option<&str>) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Known<'a> {
+        #[serde(borrow)]
+        kind: &'a RawValue,
+        #[serde(borrow)]
+        created_at: &'a RawValue,
+        #[serde(borrow)]
+        read_at: Option<&'a RawValue>,
+    }
+    let Known { kind, created_at, read_at } = serde_json::from_str(item).ok()?;
+    let fields = item.strip_suffix('}')?;
+    let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
+    let read = read_at.is_some();
+    Some(format!(r#"{fields},"type":{kind},"timestamp":{created_at},"read":{read}{cursor}}}"#))
+}
+
+fn connected(hello: &str, answering: Option<&Id>) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Known<'a> {
+        #[serde(borrow)]
+        connection_id: &'a RawValue,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Beginning<'a> {
+        r#type: &'static str,
+        client_id: &'a RawValue,
+        timestamp: DateTime<Utc>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply_to: Option<&'a Id>,
+    }
+    let Known { connection_id: client_id } = serde_json::from_str(hello).ok()?;
+    let beginning = Beginning { r#type: "connected", client_id, timestamp: Utc::now(), reply_to: answering };
+    let mut text = serde_json::to_string(&beginning).ok()?;
+    text.pop();
+    Some(format!("{text},{}", rest(hello)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        frame::{EndReason, Hello, Verdict, bare_cursor, bye},
+        notification::{Cursor, Epoch},
+    };
+
+    fn told(text: &str, channels: &Channels) -> Vec<Told> {
+        Block::all(text.as_bytes()).map(|block| Told::of(&block, channels, None)).collect()
+    }
+
+    fn json_of(told: &Told) -> Value {
+        let Told::Message(text) = told else { panic!("{told:?}") };
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_notification_carries_the_streams_fields_and_those_of_messages() {
+        let data =
+            r#"{"id":"x","kind":"k\"1","topic":"t","createdAt":"2026","readAt":null,"data":{"type":1},"unread":3}"#;
+        let block = format!("id: e.7\nevent: notification\ndata: {data}\n\n");
+        let message = json_of(&told(&block, &Channels::default())[0]);
+        let mut due: Value = serde_json::from_str(data).unwrap();
+        due["type"] = json!("k\"1");
+        due["timestamp"] = json!("2026");
+        due["read"] = json!(false);
+        due["cursor"] = json!("e.7");
+        assert_eq!(message, json!({"type": "notification", "payload": due}));
+        let narrow = |name: &str| Channels::default().with(&[name.to_owned()]).unwrap();
+        assert_eq!(told(&block, &narrow("other")), [Told::LeftOut]);
+        for name in ["k\"1", "t"] {
+            assert_eq!(json_of(&told(&block, &narrow(name))[0]), message);
+        }
+    }
+
+    #[test]
+    fn every_other_block_has_its_message() {
+        let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 };
+        let open = Channels::default();
+        let states = told("event: state\ndata: {\"a\":1}\n\nid: e.4\nevent: state\ndata: {}\n\n", &open);
+        assert_eq!(json_of(&states[0]), json!({"type": "state", "payload": {"a": 1}}));
+        assert_eq!(json_of(&states[1]), json!({"type": "state", "payload": {}, "cursor": "e.4"}));
+        assert_eq!(json_of(&told(&bare_cursor(&cursor), &open)[0]), json!({"type": "cursor", "cursor": "e.4"}));
+        let farewell = bye(EndReason::Draining, Duration::from_secs(2));
+        assert_eq!(json_of(&told(&farewell, &open)[0]), json!({"type": "bye", "reason": "draining", "retryMs": 2000}));
+        assert_eq!(told("event: heartbeat\ndata: {}\n\n", &open), [Told::Heartbeat]);
+    }
+
+    #[test]
+    fn the_verdict_names_the_connection_and_what_it_answers() {
+        let hello = Hello {
+            verdict: Verdict::Resumed,
+            cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },
+            missed: 1,
+            unread: 2,
+            connection_id: Uuid::nil(),
+            heartbeat_ms: 20_000,
+            reason: None,
+        };
+        let text = hello.render(Duration::from_secs(2));
+        let blocks: Vec<_> = Block::all(text.as_bytes()).collect();
+        assert_eq!(Told::of(&blocks[0], &Channels::default(), None), Told::Nothing);
+        let message = json_of(&Told::of(&blocks[1], &Channels::default(), Some(&json!(5))));
+        let mut due = serde_json::to_value(&hello).unwrap();
+        due["type"] = json!("connected");
+        due["clientId"] = json!(Uuid::nil());
+        due["replyTo"] = json!(5);
+        due["timestamp"] = message["timestamp"].clone();
+        assert_eq!(message, due);
+        assert!(message["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().is_ok());
+    }
+}

@@ -1,0 +1,160 @@
+//! One WebSocket from its handshake to its end: who is let in is served by a [`Listener`] and a [`Teller`] side by side.
+
+use std::{io, time::Duration};
+
+use actix_web::web::Data;
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    select,
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::protocol::{Message, Role, WebSocketConfig},
+};
+
+use super::{
+    channels::Channels,
+    ending::{Ending, MESSAGE_BYTES},
+    heard::Heard,
+    inbound::{About, refusal},
+    listener::Listener,
+    outbound::Told,
+    teller::Teller,
+};
+use crate::{
+    auth::Identity,
+    connection::{Connection, Request, jittered},
+    frame::{Block, EndReason, bye},
+    http::{Parts, error::ApiError, opening},
+};
+
+/// How long a client may take to hear that it is being closed, and again to close its side.
+pub const CLOSING: Duration = Duration::from_secs(5);
+/// Read at once: most messages are small.
+const READ_BYTES: usize = 1024;
+/// Written at once; with one message more, the most that waits in memory for a client that reads slowly.
+const WRITE_BYTES: usize = 16 * 1024;
+/// A client that is pinged at each heartbeat is gone when it has not been heard of for this and one heartbeat.
+const SILENT_HEARTBEATS: f64 = 1.5;
+
+/// A client's socket.
+pub type Socket = WebSocketStream<TcpStream>;
+
+/// A WebSocket that begins.
+pub struct Entry {
+    /// What it works with.
+    pub parts: Data<Parts>,
+    /// Who asks, or why it is not let in.
+    pub caller: Result<Identity, Refusal>,
+    /// For what.
+    pub asked: Request,
+}
+
+/// Why somebody is not let in.
+pub enum Refusal {
+    /// For who they are.
+    Denied(ApiError),
+    /// Not now.
+    Later(EndReason),
+}
+
+/// Serves a WebSocket on a socket to which the handshake is still to be written.
+pub async fn run(mut socket: TcpStream, handshake: Bytes, entry: Entry) {
+    outlast(&socket, entry.parts.settings.stream.write_stall);
+    if socket.write_all(&handshake).await.is_err() {
+        return;
+    }
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(WRITE_BYTES)
+        .max_message_size(Some(MESSAGE_BYTES))
+        .max_frame_size(Some(MESSAGE_BYTES));
+    let mut socket = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
+    let (ending, connection) = Box::pin(serve(&mut socket, entry)).await;
+    close(socket, ending, connection).await;
+}
+
+/// The kernel drops a client that takes nothing; here the client is told before.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+fn outlast(socket: &TcpStream, write_stall: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(write_stall + CLOSING)) {
+        log::debug!("a WebSocket keeps the listener's time to take what is sent: {error}");
+    }
+}
+
+/// Serves it until it ends; the connection counts as open until the client was told of the end.
+async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (Ending, Option<Connection>) {
+    let identity = match caller {
+        Ok(identity) => identity,
+        Err(Refusal::Later(reason)) => return (say_bye(socket, &parts, reason).await, None),
+        Err(Refusal::Denied(error)) => {
+            let ending = Ending::of_refusal(&error);
+            let said = socket.send(Message::text(refusal(&About::default(), &error))).await;
+            return (said.map_or(Ending::Gone, |()| ending), None);
+        }
+    };
+    let key = identity.key.clone();
+    let connection = match opening::open(&parts, identity, asked.clone()).await {
+        Ok(connection) => connection,
+        Err(reason) => return (say_bye(socket, &parts, reason.end()).await, None),
+    };
+    let heard = Heard::new(parts.settings.stream.heartbeat.mul_f64(SILENT_HEARTBEATS));
+    let (sink, stream) = socket.split();
+    // One order at most waits: who asks for more waits as well.
+    let (orders, taken) = mpsc::channel(1);
+    let mut teller = Teller::new(sink, connection, &parts, asked, &heard);
+    let mut listener = Listener::new(stream, key, &parts, &heard);
+    let ending = select! {
+        biased;
+        ending = teller.run(taken) => ending,
+        ending = listener.run(orders) => ending,
+    };
+    (ending, teller.into_connection())
+}
+
+async fn say_bye(socket: &mut Socket, parts: &Parts, reason: EndReason) -> Ending {
+    for message in farewell(parts, reason) {
+        if socket.send(Message::text(message)).await.is_err() {
+            return Ending::Gone;
+        }
+    }
+    reason.into()
+}
+
+/// The messages of a farewell: one, in fact.
+pub fn farewell(parts: &Parts, reason: EndReason) -> Vec<String> {
+    let text = bye(reason, jittered(parts.settings.stream.retry));
+    let told = Block::all(text.as_bytes()).map(|block| Told::of(&block, &Channels::default(), None));
+    told.filter_map(|told| if let Told::Message(message) = told { Some(message) } else { None }).collect()
+}
+
+/// Says why, leaves the hub, and waits until the client has closed its side: who closes with messages unread may take the
+/// last word back.
+async fn close(mut socket: Socket, ending: Ending, connection: Option<Connection>) {
+    if ending == Ending::Gone {
+        return;
+    }
+    let last_word = async {
+        match ending.frame() {
+            Some(frame) => socket.close(Some(frame)).await,
+            // The answer to the client's own close frame is ready to go.
+            None => socket.flush().await,
+        }
+    };
+    let _ = timeout(CLOSING, last_word).await;
+    drop(connection);
+    let mut socket = socket.into_inner();
+    let leave = async {
+        socket.shutdown().await?;
+        let mut overlooked = [0; READ_BYTES];
+        while socket.read(&mut overlooked).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = timeout(CLOSING, leave).await;
+}

@@ -1,0 +1,177 @@
+//! What goes to the client: the connection's news, and answers to what it asked.
+//!
+//! There is no queue. Nothing is asked of the connection, and no order is taken, while the client has not taken what was
+//! written; so a slow client is a position in the log here as it is on a stream.
+
+use std::{pin::pin, task::Poll};
+
+use actix_web::web::Data;
+use futures_util::{SinkExt as _, poll, stream::SplitSink};
+use tokio::{select, sync::mpsc::Receiver, time::timeout};
+use tokio_tungstenite::tungstenite::{self, protocol::Message};
+
+use super::{
+    channels::Channels,
+    ending::Ending,
+    heard::Heard,
+    inbound::Id,
+    outbound::{self, Told},
+    session::{Socket, farewell},
+};
+use crate::{
+    connection::{Chunk, Connection, Request},
+    frame::Block,
+    http::{Parts, opening},
+};
+
+/// What the client's messages come to.
+pub enum Order {
+    /// To be told this.
+    Say(String),
+    /// To be told this, and from then on only what passes these channels.
+    Narrow(Channels, String),
+    /// To have the stream begin anew after this cursor.
+    Resume(String, Option<Id>),
+}
+
+/// The way to the client.
+pub struct Teller<'a> {
+    sink: SplitSink<&'a mut Socket, Message>,
+    /// None when it could not be opened anew.
+    connection: Option<Connection>,
+    parts: &'a Data<Parts>,
+    /// What the client asked for when it came.
+    asked: Request,
+    channels: Channels,
+    heard: &'a Heard,
+    /// The message that the next verdict answers.
+    answering: Option<Id>,
+}
+
+impl<'a> Teller<'a> {
+    /// For a connection that has just been opened.
+    pub fn new(
+        sink: SplitSink<&'a mut Socket, Message>,
+        connection: Connection,
+        parts: &'a Data<Parts>,
+        asked: Request,
+        heard: &'a Heard,
+    ) -> Self {
+        let (connection, channels) = (Some(connection), Channels::default());
+        Self { sink, connection, parts, asked, channels, heard, answering: None }
+    }
+
+    /// The connection, if it is open.
+    pub fn into_connection(self) -> Option<Connection> {
+        self.connection
+    }
+
+    /// Tells the client everything until one of the two ends.
+    pub async fn run(&mut self, mut orders: Receiver<Order>) -> Ending {
+        loop {
+            if let Err(ending) = self.turn(&mut orders).await {
+                return ending;
+            }
+        }
+    }
+
+    async fn turn(&mut self, orders: &mut Receiver<Order>) -> Result<(), Ending> {
+        let connection = self.connection.as_mut().ok_or(Ending::Gone)?;
+        select! {
+            biased;
+            Some(order) = orders.recv() => self.obey(order).await,
+            chunk = connection.next(&self.parts.store) => match chunk {
+                Some(chunk) => self.tell(&chunk).await,
+                None => Err(connection.end_reason().map_or(Ending::Gone, Ending::from)),
+            },
+            () = self.heard.silence() => Err(Ending::Gone),
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), Ending> {
+        match order {
+            Order::Say(text) => self.write(Message::text(text)).await?,
+            Order::Narrow(channels, text) => {
+                self.channels = channels;
+                self.write(Message::text(text)).await?;
+            }
+            Order::Resume(cursor, id) => return Box::pin(self.resume(cursor, id)).await,
+        }
+        self.flush().await
+    }
+
+    /// The old connection leaves first, so that the user needs no room for two.
+    async fn resume(&mut self, cursor: String, id: Option<Id>) -> Result<(), Ending> {
+        let Some(connection) = self.connection.take() else { return Err(Ending::Gone) };
+        let identity = connection.member().identity();
+        drop(connection);
+        self.answering = id;
+        let asked = Request { cursor: Some(cursor), replay: None, ..self.asked.clone() };
+        match opening::open(self.parts, identity, asked).await {
+            Ok(connection) => self.connection = Some(connection),
+            Err(reason) => {
+                for message in farewell(self.parts, reason.end()) {
+                    self.write(Message::text(message)).await?;
+                }
+                return Err(reason.end().into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, chunk: &Chunk) -> Result<(), Ending> {
+        let mut left_out = None;
+        for block in chunk.iter().flat_map(|bytes| Block::all(bytes)) {
+            match Told::of(&block, &self.channels, self.answering.as_ref()) {
+                Told::LeftOut => left_out = block.id.or(left_out),
+                Told::Nothing => {}
+                Told::Heartbeat => {
+                    self.write(Message::text(outbound::heartbeat())).await?;
+                    self.write(Message::Ping(tungstenite::Bytes::new())).await?;
+                    self.heard.ask();
+                }
+                Told::Message(text) => {
+                    // What is sent later carries a later cursor.
+                    left_out = left_out.filter(|_| block.id.is_none());
+                    self.write(Message::text(text)).await?;
+                }
+            }
+            if block.event == Some("hello") {
+                self.answering = None;
+            }
+        }
+        if let Some(cursor) = left_out {
+            self.write(Message::text(outbound::cursor(cursor))).await?;
+        }
+        self.flush().await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), Ending> {
+        let write = self.sink.feed(message);
+        taken(write, self.connection.as_mut(), self.parts, self.heard).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Ending> {
+        let flush = self.sink.flush();
+        taken(flush, self.connection.as_mut(), self.parts, self.heard).await
+    }
+}
+
+/// Waits until the client has taken what is written, but not for ever. One that takes it at last is alive.
+async fn taken(
+    write: impl Future<Output = tungstenite::Result<()>>,
+    connection: Option<&mut Connection>,
+    parts: &Parts,
+    heard: &Heard,
+) -> Result<(), Ending> {
+    let mut write = pin!(write);
+    if let Poll::Ready(written) = poll!(&mut write) {
+        return written.map_err(|_| Ending::Gone);
+    }
+    if let Some(connection) = connection {
+        connection.pause();
+    }
+    let written = timeout(parts.settings.stream.write_stall, write).await.map_err(|_| Ending::too_slow())?;
+    heard.note();
+    written.map_err(|_| Ending::Gone)
+}

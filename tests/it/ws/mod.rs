@@ -1,0 +1,10 @@
+//! The stream as a WebSocket.
+
+mod bounds;
+mod faults;
+mod handshake;
+mod lifetime;
+mod messages;
+mod narrowing;
+mod slow;
+mod wire;
