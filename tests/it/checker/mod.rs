@@ -3,6 +3,7 @@
 
 mod judge;
 mod publisher;
+mod socket;
 mod subscriber;
 
 use std::sync::Arc;
@@ -27,11 +28,21 @@ pub struct Shape {
     pub users: usize,
     pub connections: usize,
     pub publishers: usize,
+    pub transport: Transport,
+}
+
+/// How subscribers read.
+#[derive(Clone, Copy, Default)]
+pub enum Transport {
+    #[default]
+    EventStream,
+    /// Coming back with the cursor in the query, or in a message, by turns.
+    WebSocket,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { users: 5, connections: 3, publishers: 3 }
+        Self { users: 5, connections: 3, publishers: 3, transport: Transport::default() }
     }
 }
 
@@ -49,8 +60,10 @@ impl Run {
     pub async fn start(edges: Vec<Edge>, shape: Shape) -> Self {
         let users: Vec<_> = (0..shape.users).map(name).collect();
         let connections = users.iter().flat_map(|user| std::iter::repeat_n(user, shape.connections));
-        let subscribers: Vec<_> =
-            connections.enumerate().map(|(index, user)| Subscriber::start(user, index, edges.clone())).collect();
+        let subscribers: Vec<_> = connections
+            .enumerate()
+            .map(|(index, user)| Subscriber::start(user, index, edges.clone(), shape.transport))
+            .collect();
         join_all(subscribers.iter().map(Subscriber::greeted)).await;
 
         let (ledger, enough) = (Arc::new(Ledger::new(users)), CancellationToken::new());

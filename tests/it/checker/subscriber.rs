@@ -9,15 +9,15 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::{
-    Shared,
+    Shared, Transport,
     judge::{Heard, Log},
 };
 use crate::harness::{Edge, Token, eventually};
 
 /// Silence after which a client takes its connection for dead: many heartbeats.
-const SILENCE: Duration = Duration::from_secs(20);
+pub(super) const SILENCE: Duration = Duration::from_secs(20);
 /// Longest pause before a client comes back; it obeys the server's `retry:` up to this, so that tests stay short.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// One client and all its connections.
 pub struct Subscriber {
@@ -26,10 +26,14 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    pub fn start(user: &str, index: usize, edges: Vec<Edge>) -> Self {
+    pub fn start(user: &str, index: usize, edges: Vec<Edge>, transport: Transport) -> Self {
         let log = Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), ..Log::default() }));
         let life = Life { token: Token::of(user).sign(), cursor: None, retry: PAUSE, log: log.clone() };
-        Self { log, task: tokio::spawn(life.live(index, edges)) }
+        let task = match transport {
+            Transport::EventStream => tokio::spawn(life.live(index, edges)),
+            Transport::WebSocket => tokio::spawn(life.live_by_socket(index, edges)),
+        };
+        Self { log, task }
     }
 
     /// Waits for the first verdict.
@@ -54,11 +58,11 @@ impl Subscriber {
     }
 }
 
-struct Life {
-    token: String,
-    cursor: Option<String>,
-    retry: Duration,
-    log: Shared<Log>,
+pub(super) struct Life {
+    pub(super) token: String,
+    pub(super) cursor: Option<String>,
+    pub(super) retry: Duration,
+    pub(super) log: Shared<Log>,
 }
 
 impl Life {
@@ -117,7 +121,7 @@ impl Life {
 }
 
 /// The notification of a frame whose id, data and text agree.
-fn heard(data: &Value, id: Option<&str>) -> Result<Heard, String> {
+pub(super) fn heard(data: &Value, id: Option<&str>) -> Result<Heard, String> {
     let seq = data["seq"].as_i64().ok_or("a notification without a seq")?;
     let number = data["data"]["number"].as_u64().ok_or("a notification without its number")?;
     if data["title"] != format!("n-{number}") {

@@ -1,1 +1,101 @@
-//! To come.
+//! Clients that do not read: they cost little, delay nobody, and miss nothing.
+
+use serde_json::json;
+
+use crate::harness::*;
+
+/// Publishes of one test, each large enough that they overflow every buffer on the way.
+const LARGE: usize = 400;
+
+async fn publish_large(cluster: &Cluster, user: &str) {
+    let text = "x".repeat(9_000);
+    for batch in (0..LARGE).collect::<Vec<_>>().chunks(50) {
+        let body = |number: &usize| json!({"users": [user], "title": format!("n{number}"), "message": text, "data": {"pad": text}});
+        let bodies: Vec<_> = batch.iter().map(body).collect();
+        cluster.publisher().post("/api/notifications/batch", &json!(bodies)).await.expect(200);
+    }
+}
+
+fn titles(from: usize) -> Vec<String> {
+    (from..LARGE).map(|number| format!("n{number}")).collect()
+}
+
+/// The instance's memory in KiB.
+fn memory(instance: &Instance) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", instance.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everything_in_order() {
+    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "20").start().await;
+    let user = cluster.user("u1");
+    let (mut slow, mut quick) = (user.socket("").await, user.socket("").await);
+    slow.connected().await;
+    quick.connected().await;
+    publish_large(&cluster, "u1").await;
+    assert_eq!(quick.titles(LARGE).await, titles(0));
+    assert_eq!(slow.titles(LARGE).await, titles(0));
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_for_too_long_is_closed_and_resumes_exactly() {
+    let cluster =
+        cluster().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").set("TIDINGS_HEARTBEAT_SECONDS", "20").start().await;
+    let (edge, user) = (cluster.edge(), cluster.user("u1"));
+    let mut slow = user.socket("").await;
+    slow.connected().await;
+    publish_large(&cluster, "u1").await;
+    eventually("it is found too slow", async || {
+        (edge.metric("tidings_limit_hits_total", &["write_stall"]).await == 1).then_some(())
+    })
+    .await;
+    let (messages, closed) = slow.rest().await;
+    assert_eq!(closed, Some(4008));
+    let seen = messages.iter().filter(|message| message["type"] == "notification").count();
+    assert!(seen < LARGE);
+    let mut socket = user.socket(&format!("?cursor={}", slow.cursor.unwrap())).await;
+    assert_eq!(socket.connected().await["verdict"], "resumed");
+    assert_eq!(socket.titles(LARGE - seen).await, titles(seen));
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_dropped() {
+    let cluster = cluster().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").start().await;
+    let edge = cluster.edge();
+    let mut slow = cluster.user("u1").socket("").await;
+    slow.connected().await;
+    publish_large(&cluster, "u1").await;
+    eventually("it is gone", async || (edge.metric("tidings_connections", &["websocket"]).await == 0).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn clients_that_read_nothing_cost_little_memory() {
+    const CLIENTS: usize = 60;
+    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "20").start().await;
+    let user = cluster.user("u1");
+    publish_large(&cluster, "u1").await;
+    let start = user.list("?limit=1").await["cursor"].as_str().unwrap().to_owned();
+    // All code that replays has run before memory is looked at.
+    let beginning = format!("?cursor={}.0", start.split('.').next().unwrap());
+    assert_eq!(user.socket(&beginning).await.next_of("notification").await["payload"]["title"], "n0");
+    let before = memory(&cluster.instances[0]);
+    let mut slow = Vec::new();
+    for _ in 0..CLIENTS {
+        slow.push(user.socket(&beginning).await);
+    }
+    let mut quick = user.socket("").await;
+    quick.connected().await;
+    publish_large(&cluster, "u1").await;
+    assert_eq!(quick.titles(LARGE).await, titles(0));
+    let each = memory(&cluster.instances[0]).saturating_sub(before) / CLIENTS;
+    println!("{each} KiB for each client that reads nothing");
+    // What waits for each is some 15 MB of messages.
+    assert!(each < 400, "{each} KiB for each client that reads nothing");
+    for socket in &mut slow[..2] {
+        socket.connected().await;
+        assert_eq!(socket.titles(LARGE).await, titles(0));
+    }
+}
