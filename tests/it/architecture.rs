@@ -41,6 +41,7 @@ fn every_dependency_stays_in_its_room() {
         (&["use redis::", "redis::Client", "deadpool_redis"], &["bus/", "ingest/", "cli/bench/"]),
         (&["std::env::"], &["config/", "cli/"]),
         (&["pglite_oxide::"], &["store/"]),
+        (&["tungstenite"], &["http/ws/"]),
     ] {
         assert_eq!(trespassers(words, rooms), [""; 0], "{words:?} belongs into {rooms:?}");
     }

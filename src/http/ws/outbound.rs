@@ -1,7 +1,7 @@
 //! Messages to clients, made of the stream's own blocks: the payloads are the stream's, with what a client of messages
 //! wants beside them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ use crate::{frame::Block, wire::Item};
 
 /// The heartbeat.
 const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
+
+/// More than the words around a payload or within it take.
+const FRAMING_BYTES: usize = 128;
 
 /// What becomes of a block.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +84,10 @@ fn rest(data: &str) -> &str {
 
 fn wrap(kind: &str, payload: &str, cursor: Option<&str>) -> String {
     let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
-    format!(r#"{{"type":"{kind}","payload":{payload}{cursor}}}"#)
+    // Room for all of it: a text that grows takes twice what it needs.
+    let mut text = String::with_capacity(payload.len() + cursor.len() + FRAMING_BYTES);
+    let _ = write!(text, r#"{{"type":"{kind}","payload":{payload}{cursor}}}"#);
+    text
 }
 
 fn passes(data: &str, channels: &Channels) -> bool {
@@ -114,7 +120,9 @@ fn payload(item: &str, cursor: Option<&str>) -> Option<String> {
     let fields = item.strip_suffix('}')?;
     let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
     let read = read_at.is_some();
-    Some(format!(r#"{fields},"type":{kind},"timestamp":{created_at},"read":{read}{cursor}}}"#))
+    let mut text = String::with_capacity(item.len() + kind.get().len() + cursor.len() + FRAMING_BYTES);
+    let _ = write!(text, r#"{fields},"type":{kind},"timestamp":{created_at},"read":{read}{cursor}}}"#);
+    Some(text)
 }
 
 fn connected(hello: &str, answering: Option<&Id>) -> Option<String> {

@@ -46,12 +46,15 @@ async fn a_client_that_reads_nothing_for_too_long_is_closed_and_resumes_exactly(
     let (edge, user) = (cluster.edge(), cluster.user("u1"));
     let mut slow = user.socket("").await;
     slow.connected().await;
-    publish_large(&cluster, "u1").await;
-    eventually("it is found too slow", async || {
-        (edge.metric("tidings_limit_hits_total", &["write_stall"]).await == 1).then_some(())
-    })
-    .await;
-    let (messages, closed) = slow.rest().await;
+    // It reads on as soon as it is found too slow: the last word waits for a few seconds only.
+    let found_out = async {
+        eventually("it is found too slow", async || {
+            (edge.metric("tidings_limit_hits_total", &["write_stall"]).await == 1).then_some(())
+        })
+        .await;
+        slow.rest().await
+    };
+    let ((), (messages, closed)) = tokio::join!(publish_large(&cluster, "u1"), found_out);
     assert_eq!(closed, Some(4008));
     let seen = messages.iter().filter(|message| message["type"] == "notification").count();
     assert!(seen < LARGE);
