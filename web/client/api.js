@@ -70,7 +70,7 @@ export class Api {
    * One call; the parsed answer (null when empty), or a thrown `Problem`. A refused token is replaced by a fresh one, once.
    * @param {string} method
    * @param {string} path
-   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number}} [more]
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number, keepalive?: boolean}} [more]
    * @returns {Promise<any>}
    */
   async call(method, path, more = {}) {
@@ -81,16 +81,17 @@ export class Api {
    * As `call`, with the answer's headers.
    * @param {string} method
    * @param {string} path
-   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number}} [more]
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number, keepalive?: boolean}} [more]
    * @returns {Promise<{body: any, headers: Headers}>}
    */
-  async request(method, path, { body, query, headers = {}, signal, timeoutMs = TIMEOUT_MS } = {}) {
+  async request(method, path, { body, query, headers = {}, signal, keepalive, timeoutMs = TIMEOUT_MS } = {}) {
     const limit = AbortSignal.timeout(timeoutMs);
     const init = {
       method,
       /** @type {Record<string, string>} */
       headers: { Accept: "application/json", ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
+      keepalive,
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     };
     if (body !== undefined) init.headers["Content-Type"] ??= "application/json";

@@ -435,7 +435,8 @@ export class Client {
     this.#inbox.begin(step);
     this.#publish();
     try {
-      const answer = await this.#api.call(method, path, { body });
+      // What a click asks for is done also where the same click leads to another page.
+      const answer = await this.#api.call(method, path, { body, keepalive: true });
       this.#inbox.settle(step, answer.cursor);
     } catch (error) {
       this.#inbox.settle(step, null);
