@@ -1,0 +1,41 @@
+// How the connection does, at the foot of the list.
+
+import { h } from "../dom.js";
+import { setAttribute, setText } from "./keyed.js";
+
+/** @typedef {import("../../client/types.js").State} State */
+
+export class ConnectionLine {
+  #locale;
+  /** @type {number | null} */
+  #retryAt = null;
+
+  /** @param {import("./locale.js").Locale} locale @param {() => void} reconnect */
+  constructor(locale, reconnect) {
+    this.#locale = locale;
+    this.text = h("span", {});
+    this.wait = h("span", { class: "wait" });
+    this.button = h("button", { class: "link", type: "button", on: { click: reconnect } });
+    this.element = h("p", { class: "connection", part: "connection" }, h("i", { class: "lamp" }), this.text, this.wait, this.button);
+  }
+
+  /** @param {State} state @param {number} now */
+  update({ connection, retryAt }, now) {
+    const { words } = this.#locale;
+    this.#retryAt = connection === "offline" ? retryAt : null;
+    setAttribute(this.element, "data-connection", connection);
+    setText(this.text, words[connection]);
+    this.button.hidden = connection !== "offline" && connection !== "expired";
+    setText(this.button, connection === "expired" ? words.reconnect : words.retryNow);
+    this.tick(now);
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    const { words } = this.#locale;
+    this.wait.hidden = this.#retryAt === null;
+    if (this.#retryAt === null) return;
+    const seconds = Math.ceil((this.#retryAt - now) / 1000);
+    setText(this.wait, seconds > 0 ? this.#locale.fill(words.retryIn, { n: seconds }) : words.retrying);
+  }
+}

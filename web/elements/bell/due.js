@@ -1,0 +1,39 @@
+// How it stands with what is to be done by a time.
+
+const MINUTE_MS = 60000;
+const OVER = new Set(["acknowledged", "done", "cancelled"]);
+
+/** @typedef {import("../../client/types.js").Item} Item */
+
+/**
+ * @param {Item} item @param {number} now
+ * @returns {"due" | "overdue" | "over" | null} `over`: somebody took care of it; null: it is not due by any time
+ */
+export function urgency(item, now) {
+  if (!item.dueAt) return null;
+  if (item.dueState && OVER.has(item.dueState)) return "over";
+  // The clock decides as well: the server's word comes a moment later, or not at all while there is no connection.
+  return item.dueState === "overdue" || Date.parse(item.dueAt) <= now ? "overdue" : "due";
+}
+
+/**
+ * "Due in 30m", "2h overdue", or what became of it.
+ * @param {Item} item @param {number} now @param {import("./locale.js").Locale} locale
+ */
+export function dueText(item, now, locale) {
+  const { words } = locale;
+  const by = urgency(item, now);
+  if (by === "over") return outcome(item, locale);
+  const minutes = Math.round(Math.abs(Date.parse(item.dueAt ?? "") - now) / MINUTE_MS);
+  if (minutes === 0) return words.dueNow;
+  return locale.fill(by === "overdue" ? words.overdue : words.due, { time: locale.span(minutes * MINUTE_MS) });
+}
+
+/** @param {Item} item @param {import("./locale.js").Locale} locale */
+function outcome({ dueState, dueBy }, locale) {
+  const { words } = locale;
+  if (dueState === "cancelled") return words.cancelled;
+  const isDone = dueState === "done";
+  if (!dueBy) return isDone ? words.done : words.acknowledged;
+  return locale.fill(isDone ? words.doneBy : words.acknowledgedBy, { user: dueBy });
+}

@@ -1,0 +1,204 @@
+// The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for what is chosen.
+
+import { h } from "../dom.js";
+import { Actions } from "./actions.js";
+import { After, phaseOf } from "./after.js";
+import { ConnectionLine } from "./connection.js";
+import { Filters } from "./filters.js";
+import { icon } from "./icons.js";
+import { setAttribute } from "./keyed.js";
+import { help } from "./keys.js";
+import { List } from "./list.js";
+import { SettingsView } from "./settings-view.js";
+import { SnoozeMenu } from "./snooze.js";
+
+/** Times of items show minutes: so often they are looked at. */
+const LIST_TICK_MS = 10000;
+
+/** @typedef {import("../../client/index.js").Client} Client */
+/** @typedef {import("../../client/types.js").State} State */
+
+export class Panel {
+  #locale;
+  #change;
+  /** @type {Client | null} */
+  #client = null;
+  /** @type {"failed" | "moreFailed" | null} */
+  #failure = null;
+  #isLoadingMore = false;
+  #wasLive = false;
+  #knowsCategories = false;
+  #ticked = 0;
+
+  /**
+   * @param {import("./locale.js").Locale} locale
+   * @param {import("./actions.js").Telling} telling
+   * @param {() => void} change is told that there is something else to show
+   */
+  constructor(locale, telling, change) {
+    this.#locale = locale;
+    this.#change = change;
+    this.snoozeMenu = new SnoozeMenu(locale);
+    this.actions = new Actions(locale, this.snoozeMenu, telling);
+    this.filters = new Filters(locale, (filter) => this.#load((client) => client.setFilter(filter)));
+    this.scroller = h("div", { class: "scroller", id: "list", role: "tabpanel", tabIndex: -1 });
+    this.list = new List(locale, this.scroller, (name, row, event) => this.actions.do(name, row, event));
+    this.after = new After(locale, () => this.#retry());
+    this.end = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.#loadMore(), { root: this.scroller, rootMargin: "400px" });
+    this.connection = new ConnectionLine(locale, () => this.#client?.reconnect());
+    this.settings = new SettingsView(locale, () => this.#closeSettings());
+    this.notice = h("p", { class: "notice", part: "notice", role: "alert", hidden: true });
+    const { words } = locale;
+    this.readAll = tool(words.readAll, "check-all", () => this.#client?.state.unread && this.actions.readAll());
+    this.gear = tool(words.settings, "gear", () => this.#openSettings());
+    this.main = h("div", { class: "view" }, this.#head(), this.filters.tabs, this.filters.element, this.scroller, this.#foot());
+    this.scroller.append(this.list.element, this.after.element);
+    this.end.observe(this.after.element);
+    const role = { role: "dialog", "aria-labelledby": "title", tabIndex: -1, on: { keydown: (/** @type {KeyboardEvent} */ event) => this.#key(event) } };
+    const parts = [this.main, this.settings.element, this.notice, this.snoozeMenu.element];
+    this.element = h("div", { class: "panel", part: "panel", id: "panel", popover: "auto", ...role }, ...parts);
+  }
+
+  #head() {
+    const { words } = this.#locale;
+    const close = tool(words.close, "close", () => this.element.hidePopover());
+    close.classList.add("close");
+    return h("div", { class: "head", part: "header" }, h("h2", { id: "title" }, words.title), this.readAll, this.gear, close);
+  }
+
+  #foot() {
+    return h("div", { class: "foot", part: "footer" }, this.connection.element, help(this.#locale));
+  }
+
+  /** @param {Client | null} client */
+  use(client) {
+    this.#client = client;
+    this.#failure = null;
+    this.#knowsCategories = false;
+    this.actions.client = client;
+    this.settings.use(client);
+  }
+
+  /** @param {State} state @param {number} now */
+  update(state, now) {
+    const isLive = state.connection === "live";
+    if (isLive && !this.#wasLive && this.#failure) this.#tryAgain();
+    this.#wasLive = isLive;
+    this.filters.update(state);
+    this.list.update(state.items, now);
+    this.after.update(phaseOf(state, this.#failure));
+    this.connection.update(state, now);
+    setAttribute(this.scroller, "aria-busy", String(state.loading));
+    setAttribute(this.scroller, "aria-labelledby", this.filters.selected.id);
+    const { words } = this.#locale;
+    const isNarrowed = state.filter.category || state.filter.priority;
+    this.readAll.title = isNarrowed ? words.readThese : words.readAll;
+    setAttribute(this.readAll, "aria-label", this.readAll.title);
+    setAttribute(this.readAll, "aria-disabled", String(state.unread === 0));
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    this.connection.tick(now);
+    if (now - this.#ticked >= LIST_TICK_MS) {
+      this.list.tick(now);
+      this.#ticked = now;
+    }
+    if (this.#client) this.list.seen.tell(this.#client);
+  }
+
+  /** Takes the focus in. */
+  enter() {
+    if (!this.list.focus()) this.element.focus();
+    this.#learnCategories();
+  }
+
+  /** Will be as new when it is opened the next time. */
+  leave() {
+    this.list.seen.forget();
+    this.list.rewind();
+    this.scroller.scrollTop = 0;
+    this.main.hidden = false;
+    this.settings.close();
+    this.notify(null);
+  }
+
+  close() {
+    this.end.disconnect();
+    this.list.close();
+  }
+
+  /** Tells of something that did not work, until it is dismissed. @param {string | null} text */
+  notify(text) {
+    const dismiss = tool(this.#locale.words.dismiss, "close", () => this.notify(null));
+    this.notice.replaceChildren(...(text ? [h("span", {}, text), dismiss] : []));
+    this.notice.hidden = text === null;
+  }
+
+  #openSettings() {
+    this.main.hidden = true;
+    this.settings.open();
+  }
+
+  #closeSettings() {
+    this.settings.close();
+    this.main.hidden = false;
+    this.gear.focus();
+  }
+
+  /** From the panel itself, which has the focus when there was no list yet, an arrow leads into the list. @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.target === this.element && event.key === "ArrowDown" && this.list.focus()) event.preventDefault();
+  }
+
+  /** @param {(client: Client) => Promise<void>} work loads the list */
+  async #load(work) {
+    if (!this.#client) return;
+    this.#failure = null;
+    this.scroller.scrollTop = 0;
+    await work(this.#client).catch(() => (this.#failure = "failed"));
+    this.#change();
+  }
+
+  async #loadMore() {
+    const client = this.#client;
+    if (!client || this.#isLoadingMore || this.#failure || client.state.loading || !client.state.hasMore) return;
+    this.#isLoadingMore = true;
+    await client.loadMore().catch(() => (this.#failure = "moreFailed"));
+    this.#isLoadingMore = false;
+    this.#change();
+    // Asks anew whether the end is in view: with what was loaded it may be still.
+    this.end.unobserve(this.after.element);
+    this.end.observe(this.after.element);
+  }
+
+  /** The button that asked for it goes, so the focus is put where the list will be. */
+  #retry() {
+    this.scroller.focus();
+    if (this.#client?.state.cursor === null) this.#client.reconnect();
+    else this.#tryAgain();
+  }
+
+  #tryAgain() {
+    if (this.#failure === "failed") return this.#load((client) => client.reload());
+    this.#failure = null;
+    this.#loadMore();
+  }
+
+  /** Offers every category that the server names, beside those of the items. */
+  async #learnCategories() {
+    if (this.#knowsCategories || !this.#client) return;
+    this.#knowsCategories = true;
+    try {
+      const { inForce } = await this.#client.call("GET", "/api/notifications/settings");
+      this.filters.know(Object.keys(inForce.categories));
+    } catch {
+      this.#knowsCategories = false;
+    }
+  }
+}
+
+/** @param {string} name @param {string} picture @param {() => void} click */
+function tool(name, picture, click) {
+  return h("button", { class: "tool", part: "tool", type: "button", title: name, "aria-label": name, on: { click } }, icon(picture));
+}
