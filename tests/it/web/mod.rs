@@ -22,5 +22,13 @@ scenarios! {
     a_leading_tab_that_is_frozen_hands_over_and_learns_what_it_slept_through => "frozen",
     killed_and_drained_instances_cost_no_tab_anything => "instances",
     a_redis_that_dies_and_comes_back_empty_costs_no_tab_anything => "redis",
+    every_connection_is_opened_with_a_fresh_token => "tokens",
+    a_token_that_ends_is_said_and_another_one_goes_on => "expired",
+    cookies_and_tickets_prove_as_well_as_tokens => "proofs",
+    behind_a_proxy_that_buffers_it_polls => "polling",
+    what_comes_during_a_reload_is_told_once => "reload",
+    a_page_from_the_back_forward_cache_goes_on => "backforward",
+    what_is_refused_is_taken_back => "refused",
+    what_cannot_be_told_any_more_resets_the_list => "reset",
     what_happens_while_offline_is_told_once_as_missed => "offline",
 }

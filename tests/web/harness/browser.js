@@ -31,7 +31,7 @@ export class Browser {
     const made = await (await launch()).newContext(context);
     made.setDefaultTimeout(60000);
     const browser = new Browser(user, url, made);
-    await made.exposeFunction("handOutToken", () => browser.handOut());
+    await made.exposeFunction("handOut", () => browser.handOut());
     return browser;
   }
 
@@ -40,31 +40,43 @@ export class Browser {
     this.user = user;
     this.url = url;
     this.context = context;
-    /** @type {() => Promise<string>} what `getToken` gives its clients */
+    /** @type {() => Promise<string>} what its clients get when they ask for a proof */
     this.handOut = () => token(user);
   }
 
   /**
    * A tab with a client that follows the stream.
    * @param {import("../../../web/client/types.js").Options} [options] of `connect`, without functions
+   * @param {"getToken" | "ticket" | "own"} [proof] what the client asks the page for; `own`: nothing
    */
-  async open(options = {}) {
-    const tab = await this.tab(options);
+  async open(options, proof) {
+    const tab = await this.begin(options, proof);
     await tab.live();
     return tab;
   }
 
-  /** A tab in which a client has begun. @param {import("../../../web/client/types.js").Options} [options] */
-  async tab(options = {}) {
+  /**
+   * As `open`, without waiting for the client.
+   * @param {import("../../../web/client/types.js").Options} [options]
+   * @param {"getToken" | "ticket" | "own"} [proof]
+   */
+  async begin(options = {}, proof = "getToken") {
     const page = await this.context.newPage();
     const tab = new Tab(page, this.user);
-    await page.addInitScript(record, options);
+    await page.addInitScript(record, { options, proof });
     await page.goto(`${this.url}/docs`);
     return tab;
   }
 
-  close() {
-    return this.context.close();
+  /** Writes down what its tabs ask of the API, in order. @returns {{path: string, authorization: string | undefined}[]} */
+  requests() {
+    /** @type {{path: string, authorization: string | undefined}[]} */
+    const requests = [];
+    this.context.on("request", (request) => {
+      const { pathname } = new URL(request.url());
+      if (pathname.startsWith("/api/")) requests.push({ path: pathname, authorization: request.headers().authorization });
+    });
+    return requests;
   }
 }
 

@@ -2,17 +2,17 @@
 
 /**
  * What was told outlives a reload, as it does for the user who saw it.
- * @param {import("../../../web/client/types.js").Options} options
+ * @param {{options: import("../../../web/client/types.js").Options, proof: "getToken" | "ticket" | "own"}} plan
  */
-export function record(options) {
+export function record({ options, proof }) {
   /** @type {any} */
   const page = globalThis;
   page.told = JSON.parse(sessionStorage.getItem("told") ?? "[]");
   /** @type {[string, any][]} */
   page.events = [];
-  const proof = options.token || page.usesCookie ? {} : { getToken: () => page.handOutToken() };
+  const asks = proof === "own" ? {} : { [proof]: () => page.handOut() };
   page.begun = import(/** @type {any} */ ("/assets/client/index.js")).then(({ connect }) => {
-    const client = (page.client = connect({ ...proof, ...options }));
+    const client = (page.client = connect({ ...asks, ...options }));
     client.on("notification", (/** @type {any} */ { item, missed }) => {
       page.told.push({ id: item.id, title: item.title, missed });
       sessionStorage.setItem("told", JSON.stringify(page.told));

@@ -1,0 +1,26 @@
+// A page is left and comes back from the browser's cache: it goes on where it was.
+
+import assert from "node:assert/strict";
+
+import { Browser, openStreams, publish, scenario } from "./harness/scenario.js";
+
+await scenario(async () => {
+  const browser = await Browser.of("u1");
+  const tab = await browser.open();
+  await publish({ users: ["u1"], title: "before" });
+  await tab.hears("before");
+  await tab.run(() => (globalThis.mark = "the same page"));
+  const titles = ["before"];
+  for (const title of ["away", "away again"]) {
+    await tab.page.goto(`${browser.url}/assets/icon.svg`);
+    await openStreams(0);
+    await publish({ users: ["u1"], title });
+    titles.push(title);
+    await tab.page.goBack();
+    await tab.live();
+    await tab.heardExactly(titles);
+    assert.equal(await tab.run(() => globalThis.mark), "the same page");
+  }
+  assert.deepEqual((await tab.told()).map(({ missed }) => missed), [false, true, true]);
+  await openStreams(1);
+});
