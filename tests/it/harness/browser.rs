@@ -69,6 +69,16 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Stops all work of a tab, as browsers do when nobody has looked at it for a while; the tab in front cannot be frozen.
+    pub async fn freeze(&mut self, tab: &Tab) {
+        self.call(Some(tab), "Page.setWebLifecycleState", json!({"state": "frozen"})).await;
+    }
+
+    /// Lets a frozen tab go on.
+    pub async fn thaw(&mut self, tab: &Tab) {
+        self.call(Some(tab), "Page.setWebLifecycleState", json!({"state": "active"})).await;
+    }
+
     /// Waits until an expression is true in a tab.
     pub async fn until(&mut self, tab: &Tab, expression: &str) {
         eventually(expression, async || (self.evaluate(tab, expression).await == true).then_some(())).await;

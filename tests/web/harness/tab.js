@@ -96,20 +96,8 @@ export class Tab {
   async crash() {
     const crashed = this.page.waitForEvent("crash");
     // What is asked of a page that dies is never answered.
-    this.#browserSide().then((session) => session.send("Page.crash")).catch(() => {});
+    const session = await this.page.context().newCDPSession(this.page);
+    session.send("Page.crash").catch(() => {});
     await crashed;
-  }
-
-  /** Stops all its work, as browsers do with pages that nobody looks at. */
-  async freeze() {
-    await (await this.#browserSide()).send("Page.setWebLifecycleState", { state: "frozen" });
-  }
-
-  async thaw() {
-    await (await this.#browserSide()).send("Page.setWebLifecycleState", { state: "active" });
-  }
-
-  #browserSide() {
-    return this.page.context().newCDPSession(this.page);
   }
 }
