@@ -3,9 +3,15 @@
 // Attributes: `placement` (bottom-right, or any of top, bottom, left and right), `max` (toasts seen at once), `shortcut` (the key that
 // brings the keyboard here). Property `durations`: how long each priority is seen, in ms.
 
+import { epochOf } from "../client/cursor.js";
+import { Desktop, askPermission } from "./desktop.js";
+import { onWish, setWish, wished } from "./device.js";
 import { ClientElement, listen } from "./element.js";
 import { openItem } from "./open.js";
+import { Sound, isLoud } from "./sound.js";
 import { fill, texts } from "./texts.js";
+import { beSeen } from "./toasts/claims.js";
+import { prompt } from "./toasts/prompt.js";
 import { Shelf } from "./toasts/shelf.js";
 import { Stack } from "./toasts/stack.js";
 import { Tabs } from "./toasts/tabs.js";
@@ -31,6 +37,11 @@ export class TidingsToasts extends ClientElement {
   #shelf = null;
   /** @type {Tabs | null} */
   #tabs = null;
+  /** @type {Desktop | null} */
+  #desktop = null;
+  /** @type {Sound | null} */
+  #sound = null;
+  #hasAsked = false;
 
   /** @param {Client} client */
   follow(client) {
@@ -38,23 +49,32 @@ export class TidingsToasts extends ClientElement {
     this.#owner = client;
     const words = texts("toasts", this.language);
     const manner = { most: Number(this.getAttribute("max")) || 4, durations: this.durations, shortcut: this.#shortcut };
-    const shelf = (this.#shelf = new Shelf(this.#root, this.#doing(client), { words, language: this.language, isLoud: false }, manner));
-    const tabs = (this.#tabs = new Tabs(client, (ids, isLapsed) => (!isLapsed || document.hidden) && this.#remove(ids)));
+    const doing = this.#doing(client);
+    const shelf = (this.#shelf = new Shelf(this.#root, doing, { words, language: this.language, isLoud: isLoud() }, manner));
+    const desktop = (this.#desktop = new Desktop({ ...doing, ask: () => this.#ask() }, words, this.language));
+    const sound = (this.#sound = new Sound());
+    const tabs = (this.#tabs = new Tabs(client, (ids, isLapsed) => (!isLapsed || document.visibilityState === "hidden") && this.#remove(ids)));
     this.#render();
     return [
-      client.on("notification", ({ item, missed }) => (missed ? this.#missed.set(item.id, item) : this.#arrive(item))),
+      client.on("notification", ({ item, missed }) => (missed ? this.#missed.set(item.id, item) : this.#arrive([item]))),
       client.on("caughtUp", () => this.#catchUp()),
       client.on("state", (change) => isOver(change) && this.#remove(change.ids)),
       client.on("reset", () => this.#recheck(client)),
       listen(document, "visibilitychange", () => this.#look()),
       listen(document, "keydown", (event) => this.#key(event)),
-      () => tabs.leave(),
-      () => shelf.end(),
+      onWish(() => this.#heed()),
+      beSeen(),
+      () => [tabs, desktop, sound, shelf].forEach((part) => part.end()),
     ];
   }
 
   get #shortcut() {
     return this.getAttribute("shortcut") ?? "F6";
+  }
+
+  /** Names an arrival. @param {Item} item */
+  #placeOf({ seq }) {
+    return `${epochOf(this.#owner?.state.cursor ?? null)}.${seq}`;
   }
 
   /** @param {Client} client */
@@ -63,7 +83,7 @@ export class TidingsToasts extends ClientElement {
     const read = (item) => {
       this.#close([item]);
       // What was not marked is news still.
-      client.read(item.id).catch(() => this.#arrive(item));
+      client.read(item.id).catch(() => this.#arrive([item]));
     };
     return {
       read,
@@ -78,34 +98,44 @@ export class TidingsToasts extends ClientElement {
       close: (/** @type {Toast} */ { items }) => this.#close(items),
       lapse: (/** @type {Toast} */ { items }) => this.#close(items, true),
       clear: () => this.#close(this.#stack.list.flatMap(({ items }) => items)),
-      hush: () => {},
+      hush: () => setWish("sound", "off"),
+      placeOf: (/** @type {Item} */ item) => this.#placeOf(item),
     };
   }
 
-  /** @param {Item} item */
-  #arrive(item) {
-    if (!isNews(item)) return this.#remove([item.id]);
-    this.#stack.put(item);
-    if (document.hidden) this.#unseen.add(item.id);
+  /** One is a toast of its own; of several that were missed there is one in all. @param {Item[]} items */
+  #arrive(items) {
+    this.#remove(items.filter((item) => !isNews(item)).map(({ id }) => id));
+    const news = items.filter(isNews);
+    const toasts = news.filter(({ channels }) => channels.includes("toast"));
+    this.#desktop?.offer(news);
+    if (toasts.length === 0) return;
+    if (toasts.length === 1) this.#stack.put(toasts[0]);
+    else this.#stack.gather(toasts);
+    if (document.visibilityState === "hidden") toasts.forEach(({ id }) => this.#unseen.add(id));
     this.#render();
-    const { priorities } = texts("toasts", this.language);
-    this.#shelf?.say([priorities[item.priority], item.title, item.message].filter(Boolean).join(". "), item.priority === "critical");
+    this.#announce(toasts);
   }
 
-  /** What was missed is one toast. */
   #catchUp() {
-    const news = [...this.#missed.values()].filter(isNews);
+    const items = [...this.#missed.values()];
     this.#missed.clear();
-    if (news.length < 2) return news.forEach((item) => this.#arrive(item));
-    this.#stack.gather(news);
-    this.#render();
-    const text = fill(texts("toasts", this.language).missed, { n: news.length }, this.language);
-    this.#shelf?.say(text, news.some(({ priority }) => priority === "critical"));
+    this.#arrive(items);
+  }
+
+  /** Says aloud what has arrived. @param {Item[]} items */
+  #announce(items) {
+    const { priorities, missed } = texts("toasts", this.language);
+    const [{ priority, title, message }] = items;
+    const critical = items.find((item) => item.priority === "critical");
+    const words = items.length === 1 ? [priorities[priority], title, message] : [fill(missed, { n: items.length }, this.language)];
+    this.#shelf?.say(words.filter(Boolean).join(". "), critical !== undefined);
+    if (critical) this.#sound?.play(this.#placeOf(critical));
   }
 
   /** The page is seen again, or not any more: many that came meanwhile become one. */
   #look() {
-    if (!document.hidden) {
+    if (document.visibilityState !== "hidden") {
       const items = this.#stack.list.flatMap((toast) => toast.items);
       const came = items.filter(({ id, priority }) => this.#unseen.has(id) && priority !== "critical");
       if (came.length > 2) this.#stack.gather(came);
@@ -135,7 +165,25 @@ export class TidingsToasts extends ClientElement {
   #remove(ids) {
     ids.forEach((id) => this.#missed.delete(id));
     this.#stack.remove(ids);
+    this.#desktop?.close(ids);
     this.#render();
+  }
+
+  /** Asks, once on a page, whether the browser may be asked to show notifications. */
+  #ask() {
+    if (this.#hasAsked) return;
+    this.#hasAsked = true;
+    const words = texts("toasts", this.language);
+    const done = () => this.#shelf?.aside(null);
+    const allow = () => askPermission().finally(done);
+    this.#shelf?.aside(prompt(words, { allow, later: () => setWish("desktop", "off") }));
+    this.#shelf?.say(words.askTitle, false);
+  }
+
+  /** Something was wished of this browser. */
+  #heed() {
+    if (wished("desktop")) this.#shelf?.aside(null);
+    this.#shelf?.show(this.#stack.list, { isLoud: isLoud() });
   }
 
   #render() {
@@ -150,7 +198,7 @@ export class TidingsToasts extends ClientElement {
 }
 
 /** @param {Item} item */
-const isNews = ({ channels, readAt, archivedAt, snoozedUntil }) => channels.includes("toast") && !readAt && !archivedAt && !snoozedUntil;
+const isNews = ({ readAt, archivedAt, snoozedUntil }) => !readAt && !archivedAt && !snoozedUntil;
 
 /** Whether nobody need see the items any more. @param {any} change */
 const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) =>

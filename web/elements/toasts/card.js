@@ -1,5 +1,6 @@
 // How one toast looks: an item, or a summary of several.
 
+import { icon } from "../bell/icons.js";
 import { h, target } from "../dom.js";
 import { fill } from "../texts.js";
 import { swipe } from "./swipe.js";
@@ -57,23 +58,24 @@ export class Card {
 
   /** The control that does this, or the first. @param {string} [does] @returns {HTMLElement | null} */
   control(does) {
-    return this.element.querySelector(does ? `[data-does="${does}"]` : "button") ?? this.element.querySelector("button");
+    return this.element.querySelector(`[data-does="${does}"]`) ?? this.element.querySelector("[data-does]");
   }
 
   /** @param {Toast} toast @param {Item} item @param {Voice} voice */
   #single(toast, item, { words, language, isLoud }) {
     const more = (item.count ?? 1) > 1 ? h("span", { class: "count", part: "count" }, `×${item.count}`) : null;
-    const open = target(item.actionUrl) && this.#button("open", item.actionLabel || words.open, () => this.#doing.open(item), "main");
+    const read = this.#tool("read", words.markRead, "check", () => this.#doing.read(item));
     return [
+      h("span", { class: "icon", part: "icon" }, icon(item.icon)),
       h(
         "div",
         { class: "body" },
         h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language)),
         h("p", { class: "title", part: "title", dir: "auto" }, item.title, more),
         item.message ? h("p", { class: "message", part: "message", dir: "auto" }, item.message) : null,
-        h("div", { class: "actions" }, open, this.#button("read", words.markRead, () => this.#doing.read(item))),
+        target(item.actionUrl) && h("div", { class: "actions" }, this.#link(item, words)),
       ),
-      this.#corner(toast, item.title, words, isLoud && toast.priority === "critical"),
+      this.#corner(toast, item.title, words, isLoud, read),
     ];
   }
 
@@ -89,6 +91,7 @@ export class Card {
       return h("li", {}, button);
     });
     return [
+      h("span", { class: "icon", part: "icon" }, icon("bell")),
       h(
         "div",
         { class: "body" },
@@ -97,7 +100,7 @@ export class Card {
         h("ul", { class: "rows", role: "list" }, ...rows),
         h("div", { class: "actions" }, this.#button("spread", words.showAll, () => this.#doing.spread(toast), "main")),
       ),
-      this.#corner(toast, title, words, isLoud && toast.priority === "critical"),
+      this.#corner(toast, title, words, isLoud),
     ];
   }
 
@@ -106,17 +109,37 @@ export class Card {
     return h("span", { class: "priority", part: "priority" }, words.priorities[priority]);
   }
 
-  /** @param {Toast} toast @param {string} title @param {Voice["words"]} words @param {boolean} canHush */
-  #corner(toast, title, words, canHush) {
-    const close = this.#button("close", "✕", () => this.#doing.close(toast), "icon");
-    close.setAttribute("aria-label", fill(words.close, { title }));
-    close.setAttribute("part", "close");
-    const hush = canHush ? this.#button("hush", words.muteSound, () => this.#doing.hush()) : null;
-    return h("div", { class: "corner" }, hush, close);
+  /** @param {Toast} toast @param {string} title @param {Voice["words"]} words @param {boolean} isLoud @param {HTMLElement} [more] */
+  #corner(toast, title, words, isLoud, more) {
+    const canHush = isLoud && toast.priority === "critical";
+    return h(
+      "div",
+      { class: "corner" },
+      canHush && this.#tool("hush", words.muteSound, "bell-off", () => this.#doing.hush()),
+      more,
+      this.#tool("close", fill(words.close, { title }), "close", () => this.#doing.close(toast)),
+    );
   }
 
-  /** @param {string} does @param {string} label @param {() => void} click @param {string} [sort] */
-  #button(does, label, click, sort = "plain") {
+  /** Where the item leads: a link, so that it can be opened elsewhere and be copied. @param {Item} item @param {Voice["words"]} words */
+  #link(item, words) {
+    const click = (/** @type {MouseEvent} */ event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return this.#doing.read(item);
+      event.preventDefault();
+      this.#doing.open(item);
+    };
+    const { href } = /** @type {URL} */ (target(item.actionUrl));
+    return h("a", { class: "main", part: "button action", "data-does": "open", dir: "auto", href, on: { click } }, item.actionLabel || words.open);
+  }
+
+  /** @param {string} does @param {string} label @param {string} picture @param {() => void} click */
+  #tool(does, label, picture, click) {
+    const properties = { type: "button", class: "tool", part: `button ${does}`, title: label, "aria-label": label, "data-does": does, on: { click } };
+    return h("button", properties, icon(picture));
+  }
+
+  /** @param {string} does @param {string} label @param {() => void} click @param {string} sort */
+  #button(does, label, click, sort) {
     return h("button", { type: "button", class: sort, part: "button", "data-does": does, on: { click } }, label);
   }
 }

@@ -110,7 +110,7 @@ export class Shelf {
   /** Lets time pass, unless somebody is at the toasts or nobody sees the page. */
   pace() {
     const isPointed = matchMedia("(hover: hover)").matches && this.#region.matches(":hover");
-    const isPaused = isPointed || this.#root.querySelector(":focus-visible") !== null || document.hidden;
+    const isPaused = isPointed || this.#root.querySelector(":focus-visible") !== null || document.visibilityState === "hidden";
     for (const { countdown } of this.#cards.values()) isPaused ? countdown.pause() : countdown.run();
   }
 
@@ -203,7 +203,7 @@ export class Shelf {
   }
 
   #first() {
-    return [...this.#cards.values()].find(({ card }) => card.element === this.#list.firstElementChild)?.card.control() ?? null;
+    return [...this.#cards.values()].find(({ card }) => card.element === this.#list.firstElementChild)?.card.control() ?? this.#aside.querySelector("button");
   }
 
   #leave() {

@@ -1,20 +1,23 @@
 // How the toasts look.
 
 export const css = `
-  :host { position: fixed; inset: 0; z-index: var(--tidings-toasts-layer, 2000); pointer-events: none; }
+  :host {
+    --_shadow: var(--tidings-shadow, 0 4px 18px light-dark(#0b12202e, #00000090), 0 1px 3px light-dark(#0b12201f, #00000060));
+    position: fixed; inset: 0; z-index: var(--tidings-toasts-layer, 2000); pointer-events: none;
+  }
   .region {
     position: absolute; inset: auto 0 0 auto; display: flex; flex-direction: column; gap: 8px;
     width: min(380px, 100%); max-height: 100%; padding: 16px; outline: none;
   }
-  .region[hidden], .foot[hidden], button[hidden] { display: none; }
+  .region[hidden], .foot[hidden] { display: none; }
   :host([placement^="top"]) .region { inset-block: 0 auto; }
   :host([placement$="left"]) .region { inset-inline: 0 auto; }
   :host(:is([placement="top"], [placement="bottom"])) .region { inset-inline: 0; margin-inline: auto; }
 
-  .cards { display: flex; flex-direction: column; gap: 8px; min-height: 0; margin: -8px; padding: 8px; overflow-y: auto; list-style: none; scrollbar-width: thin; }
+  .cards { display: flex; flex-direction: column; gap: 8px; min-height: 0; margin: -20px; padding: 20px; overflow-y: auto; list-style: none; scrollbar-width: thin; }
   .cards:empty { display: none; }
   .card {
-    position: relative; display: flex; gap: 8px; flex: none; padding: 12px 10px 12px 18px; overflow: hidden; pointer-events: auto;
+    position: relative; display: flex; gap: 10px; flex: none; padding: 12px 8px 12px 16px; overflow: hidden; pointer-events: auto;
     background: var(--_background); border: 1px solid var(--_border); border-radius: var(--_radius); box-shadow: var(--_shadow);
     touch-action: pan-y; animation: arrive 220ms cubic-bezier(.2, .8, .3, 1);
   }
@@ -26,6 +29,8 @@ export const css = `
   .card[data-priority="critical"] { border-color: var(--_overdue); }
   @keyframes arrive { from { opacity: 0; transform: translateY(12px) scale(.98); } }
 
+  .icon { display: grid; place-items: center; flex: none; width: 34px; height: 34px; border-radius: 50%; background: var(--_raised); color: var(--_word); }
+  svg { width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
   .body { flex: 1; min-width: 0; }
   p { margin: 0; }
   .meta { display: flex; gap: 6px; font-size: 12px; color: var(--_muted); }
@@ -37,14 +42,15 @@ export const css = `
   .actions { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 10px; }
   .corner { display: flex; align-items: flex-start; }
 
-  button { min-height: 30px; padding: 4px 10px; border: 1px solid transparent; border-radius: 8px; background: none; cursor: pointer; touch-action: manipulation; }
+  button, a { display: inline-flex; align-items: center; min-height: 30px; padding: 4px 10px; border: 1px solid transparent; border-radius: 8px; background: none; cursor: pointer; color: inherit; text-decoration: none; touch-action: manipulation; }
+  button[hidden] { display: none; }
   .main { background: var(--_accent); color: var(--_on-accent); font-weight: 600; }
   .main:hover { filter: brightness(1.08); }
   .plain { border-color: var(--_border); background: var(--_background); }
-  .plain:hover, .icon:hover, .row:hover { background: var(--_raised); }
-  .icon { display: grid; place-items: center; width: 30px; padding: 0; color: var(--_muted); }
-  .icon svg { width: 16px; height: 16px; }
-  @media (pointer: coarse) { button { min-height: 40px; } .icon { width: 40px; } }
+  .plain:hover, .tool:hover, .row:hover { background: var(--_raised); }
+  .tool { justify-content: center; width: 30px; padding: 0; color: var(--_muted); }
+  .tool:hover { color: var(--_text); }
+  @media (pointer: coarse) { button, a { min-height: 40px; } .tool { width: 40px; } }
 
   .rows { margin: 6px -8px 0; padding: 0; list-style: none; }
   .row { display: flex; align-items: center; gap: 8px; width: 100%; padding: 4px 8px; overflow: hidden; text-align: start; text-overflow: ellipsis; white-space: nowrap; }
@@ -53,6 +59,7 @@ export const css = `
   .foot { display: flex; justify-content: flex-end; gap: 8px; }
   .foot button { pointer-events: auto; box-shadow: var(--_shadow); }
   .aside:empty { display: none; }
+  .prompt { --_mark: var(--_accent); }
   .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   @media (max-width: 480px) { .region { width: 100%; padding: 12px; } }
   @media (forced-colors: active) { .card::before { background: CanvasText; } }

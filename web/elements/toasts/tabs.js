@@ -22,7 +22,7 @@ export class Tabs {
     this.#channel.postMessage({ epoch: this.#epoch, ids, isLapsed });
   }
 
-  leave() {
+  end() {
     this.#channel.close();
   }
 

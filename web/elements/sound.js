@@ -1,0 +1,60 @@
+// The sound of what is critical: two rising tones, twice, made here.
+
+import { wished } from "./device.js";
+import { listen } from "./element.js";
+import { claim } from "./toasts/claims.js";
+
+const TONES = [660, 880, 660, 880];
+const TONE_S = 0.22;
+const LENGTH_MS = 2000;
+
+/** Whether the user has not switched it off. */
+export const isLoud = () => wished("sound") !== "off";
+
+export class Sound {
+  /** @type {AudioContext | null} browsers let a page be heard once its user has done something with it */
+  #context = null;
+  #stops = ["pointerup", "keydown"].map((name) => listen(globalThis, name, () => this.#allow(), { capture: true }));
+
+  constructor() {
+    if (navigator.userActivation?.hasBeenActive) this.#allow();
+  }
+
+  /** Is heard once over all tabs, from one that may be. @param {string} what names the reason */
+  async play(what) {
+    const context = this.#context;
+    if (!context || !isLoud()) return;
+    if (!(await claim(`tidings.sound ${what}`)) || !(await claim("tidings.sound", LENGTH_MS))) return;
+    await context.resume();
+    const begin = context.currentTime + 0.05;
+    TONES.forEach((hertz, at) => tone(context, hertz, begin + at * TONE_S));
+    setTimeout(() => context.state === "running" && context.suspend(), LENGTH_MS);
+  }
+
+  end() {
+    this.#stops.forEach((stop) => stop());
+    this.#context?.close();
+    this.#context = null;
+  }
+
+  #allow() {
+    if (!("AudioContext" in globalThis)) return;
+    this.#stops.forEach((stop) => stop());
+    this.#context = new AudioContext();
+    // Until something is to be heard the loudspeaker may sleep.
+    this.#context.suspend();
+  }
+}
+
+/** @param {AudioContext} context @param {number} hertz @param {number} begin in s */
+function tone(context, hertz, begin) {
+  const oscillator = context.createOscillator();
+  const gain = context.createGain();
+  oscillator.frequency.value = hertz;
+  gain.gain.setValueAtTime(0, begin);
+  gain.gain.linearRampToValueAtTime(0.2, begin + 0.02);
+  gain.gain.exponentialRampToValueAtTime(0.001, begin + TONE_S);
+  oscillator.connect(gain).connect(context.destination);
+  oscillator.start(begin);
+  oscillator.stop(begin + TONE_S);
+}
