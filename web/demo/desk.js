@@ -1,0 +1,170 @@
+// What matters now: the summary of the inbox, who is to be called back, and what to do about it.
+
+import { h, target } from "../elements/dom.js";
+import { $, follow } from "./page.js";
+import { identity } from "./session.js";
+
+/** @typedef {import("../client/types.js").Item} Item */
+
+const SHOWN = 6;
+const TICK_MS = 30000;
+
+const relative = new Intl.RelativeTimeFormat("en", { style: "short", numeric: "always" });
+
+export class Desk {
+  #client;
+  #isAsking = false;
+  #isStale = false;
+  /** @type {string | null} */
+  #cursor = null;
+  #timer;
+
+  /** @param {import("../client/index.js").Client} client */
+  constructor(client) {
+    this.#client = client;
+    client.subscribe(() => client.state.cursor !== this.#cursor && this.#refresh());
+    this.#timer = setInterval(() => document.visibilityState === "visible" && this.#refresh(), TICK_MS);
+  }
+
+  close() {
+    clearInterval(this.#timer);
+  }
+
+  /** One question at a time; what changes meanwhile is asked for after it. */
+  async #refresh() {
+    this.#isStale = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#isStale) {
+      this.#isStale = false;
+      this.#cursor = this.#client.state.cursor;
+      // Where there is no answer the desk shows what it knows: the connection's state is told elsewhere.
+      await this.#ask().catch(() => {});
+    }
+    this.#isAsking = false;
+  }
+
+  async #ask() {
+    const [summary, due] = await Promise.all([
+      this.#client.call("GET", "/api/notifications/summary", { query: { limit: 50 } }),
+      this.#client.call("GET", "/api/notifications/due-callbacks"),
+    ]);
+    this.#showTiles(summary);
+    /** @type {any[]} */
+    const callbacks = due.callbacks;
+    /** @type {Item[]} */
+    const others = summary.notifications.filter((/** @type {Item} */ item) => !callbacks.some(({ id }) => id === item.id));
+    place($("callbacks"), callbacks.slice(0, SHOWN), (callback) => this.#callback(callback));
+    place($("next"), others.slice(0, SHOWN), (item) => this.#item(item));
+    $("callbacks-part").hidden = callbacks.length === 0;
+    $("next-part").hidden = others.length === 0;
+    this.#showEmpty(callbacks.length + others.length === 0);
+  }
+
+  /** @param {any} summary */
+  #showTiles({ breakdown, unreadCount, isExact }) {
+    const tiles = Object.entries(breakdown).sort(([one], [other]) => weight(other) - weight(one) || one.localeCompare(other));
+    $("tiles").replaceChildren(...tiles.map(([name, count]) =>
+      h("li", { class: "tile", "data-tone": tone(name) }, h("b", {}, String(count)), h("span", {}, words(name)))));
+    $("unread-say").textContent = `${unreadCount} unread in all${isExact ? "" : "; counted: the newest 500"}`;
+  }
+
+  /** @param {boolean} isEmpty */
+  #showEmpty(isEmpty) {
+    const isFirst = isEmpty && this.#client.state.items.length === 0;
+    $("quiet").hidden = !isEmpty || isFirst;
+    $("first").hidden = !isFirst;
+    $("first-how").hidden = !identity().publishes;
+  }
+
+  /** @param {any} callback */
+  #callback({ id, title, contact, campaign, dueAt, overdue, actionUrl }) {
+    return row({ tone: overdue ? "overdue" : "due", title, actionUrl, actionLabel: "Call now" }, [
+      [contact?.name, contact?.number, campaign].filter(Boolean).join(" · "),
+      overdue ? `${span(dueAt)} overdue` : `Due ${inTime(dueAt)}`,
+    ], [
+      this.#button("I take it", title, () => this.#client.acknowledge(id)),
+      this.#button("Done", title, () => this.#client.done(id)),
+    ]);
+  }
+
+  /** @param {Item} item */
+  #item(item) {
+    const { id, title, message, createdAt, dueAt, dueState, readAt } = item;
+    const when = dueAt ? (dueState === "overdue" ? `${span(dueAt)} overdue` : `Due ${inTime(dueAt)}`) : inTime(createdAt);
+    const about = item.count ? `${item.count} on this thread. ${message ?? ""}` : message;
+    return row({ ...item, tone: item.category === "missedCalls" ? "missed" : item.priority }, [about, when], [
+      !readAt && this.#button("Mark read", title, () => this.#client.read(id)),
+    ]);
+  }
+
+  /** @param {string} label @param {string} about @param {() => Promise<void>} action */
+  #button(label, about, action) {
+    // A refusal is told by the client's `problem`.
+    const click = () => action().catch(() => {});
+    return h("button", { type: "button", "aria-label": `${label}: ${about}`, on: { click } }, label);
+  }
+}
+
+/**
+ * @param {any} what
+ * @param {(string | null | undefined)[]} texts
+ * @param {(HTMLElement | false)[]} buttons
+ */
+function row({ tone, title, actionUrl, actionLabel = "Open" }, [about, when], buttons) {
+  const url = target(actionUrl);
+  const link = url && h("button", { type: "button", class: "link", "aria-label": `${actionLabel}: ${title}`, on: { click: () => follow(url) } }, actionLabel);
+  return h("li", { class: "row", "data-tone": tone },
+    h("div", { class: "row-text" },
+      h("h4", { dir: "auto" }, title),
+      about?.trim() && h("p", { dir: "auto" }, about)),
+    h("span", { class: "when" }, when ?? ""),
+    h("div", { class: "row-actions" }, link, ...buttons));
+}
+
+/**
+ * Shows one row for each, and leaves alone those that are as before: focus stays where it is.
+ * @template {{id: string}} Each
+ * @param {HTMLElement} list
+ * @param {Each[]} all
+ * @param {(each: Each) => HTMLElement} build
+ */
+function place(list, all, build) {
+  const before = new Map([...list.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.id, child]));
+  const rows = all.map((each) => {
+    const made = build(each);
+    made.dataset.id = each.id;
+    const old = before.get(each.id);
+    return old && old.isEqualNode(made) ? old : made;
+  });
+  for (const child of [...list.children]) if (!rows.includes(/** @type {HTMLElement} */ (child))) child.remove();
+  rows.forEach((each, at) => list.children[at] !== each && list.insertBefore(each, list.children[at] ?? null));
+}
+
+/** `overdueCallbacks` to `Overdue callbacks`. @param {string} name */
+function words(name) {
+  const text = name.replace(/([A-Z])/g, " $1").toLowerCase();
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+/** @param {string} name */
+function tone(name) {
+  if (name.startsWith("overdue")) return "overdue";
+  return { callbacks: "due", missedCalls: "missed" }[name] ?? "plain";
+}
+
+/** @param {string} name */
+const weight = (name) => ["plain", "missed", "due", "overdue"].indexOf(tone(name));
+
+/** @param {string} time */
+function inTime(time) {
+  const minutes = Math.round((Date.parse(time) - Date.now()) / 60000);
+  if (minutes === 0) return "now";
+  return Math.abs(minutes) < 60 ? relative.format(minutes, "minute") : relative.format(Math.trunc(minutes / 60), "hour");
+}
+
+/** @param {string} time */
+function span(time) {
+  const minutes = Math.max(0, Math.round((Date.now() - Date.parse(time)) / 60000));
+  return minutes < 60 ? `${minutes}m` : `${Math.trunc(minutes / 60)}h`;
+}

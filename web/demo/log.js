@@ -1,0 +1,55 @@
+// The event log: every event of the stream as it came, what it means, and what became of the connection.
+
+import { h } from "../elements/dom.js";
+import { explain, seconds, wire } from "./frames.js";
+
+const KEPT = 200;
+
+/** @type {Record<import("../client/types.js").Connection, string>} */
+const CONNECTIONS = {
+  connecting: "Connecting with the cursor that was reached",
+  catchingUp: "Catching up with what was missed",
+  live: "Live",
+  offline: "No connection",
+  expired: "The token is refused: no try will help until there is another",
+};
+
+export class Log {
+  #rows;
+
+  /** @param {HTMLElement} rows */
+  constructor(rows) {
+    this.#rows = rows;
+  }
+
+  /** @param {import("../client/types.js").Frame} frame */
+  frame(frame) {
+    this.#add(frame.name || "cursor", explain(frame), frame.id, wire(frame));
+  }
+
+  /** @param {import("../client/types.js").Status} status */
+  connection({ connection, retryAt, problem }) {
+    const why = problem && connection !== "live" ? ` (${problem.message})` : "";
+    const again = retryAt ? `; again in ${seconds(Math.max(0, retryAt - Date.now()))}` : "";
+    this.#add("client", `${CONNECTIONS[connection]}${why}${again}.`, null, null);
+  }
+
+  clear() {
+    this.#rows.replaceChildren();
+  }
+
+  /** @param {string} name @param {string} meaning @param {string | null} cursor @param {string | null} raw */
+  #add(name, meaning, cursor, raw) {
+    const line = [
+      h("time", {}, new Date().toLocaleTimeString([], { hour12: false })),
+      h("b", {}, name),
+      h("span", { class: "meaning", dir: "auto" }, meaning),
+      cursor && h("code", {}, cursor),
+    ];
+    const row = h("li", { class: "frame", "data-event": name });
+    if (raw === null) row.append(h("div", { class: "line" }, ...line));
+    else row.append(h("details", {}, h("summary", { class: "line" }, ...line), h("pre", {}, raw)));
+    this.#rows.prepend(row);
+    if (this.#rows.children.length > KEPT) this.#rows.lastElementChild?.remove();
+  }
+}

@@ -1,0 +1,26 @@
+// Parts of the page, by their ids.
+
+/**
+ * @template {HTMLElement} [Kind=HTMLElement]
+ * @param {string} id
+ */
+export const $ = (id) => /** @type {Kind} */ (document.getElementById(id));
+
+/** Tells something that went wrong, or that needs a word. @param {string} title @param {string} [detail] */
+export function notify(title, detail = "") {
+  $("notice-title").textContent = title;
+  $("notice-detail").textContent = detail;
+  $("notice").hidden = false;
+}
+
+/** @param {unknown} error */
+export function report(error) {
+  const { title = "Something went wrong", detail = String(error) } = /** @type {any} */ (error);
+  notify(title, detail);
+}
+
+/** Where a notification leads: that would be a page of the application, which is not here. @param {URL} url */
+export function follow(url) {
+  if (url.origin === location.origin) notify("Your application goes on from here.", `The notification leads to ${url.pathname}.`);
+  else open(url, "_blank", "noopener,noreferrer");
+}

@@ -1,0 +1,99 @@
+// Buttons that break things, as networks, proxies and time do. What breaks one tab of a user breaks all.
+
+import { cutNetwork } from "./network.js";
+import { $ } from "./page.js";
+import { token } from "./session.js";
+
+/**
+ * @typedef {object} Message what tabs of a user tell each other
+ * @property {boolean} [asks] which troubles there are
+ * @property {{offline: boolean, expired: boolean}} [troubles]
+ * @property {boolean} [drop]
+ * @property {import("../client/types.js").Frame} [frame] the tab that holds the connection hears it for all
+ */
+
+/** A token that the server refuses: its signature is not right. */
+const refused = () => `${token()}-expired`;
+
+export class Trouble {
+  #client;
+  #channel;
+  #closing = new AbortController();
+  #troubles = { offline: false, expired: false };
+
+  /**
+   * @param {import("../client/index.js").Client} client
+   * @param {string} user tabs of the same user share their troubles
+   * @param {(frame: import("../client/types.js").Frame) => void} hear frames that another tab heard
+   */
+  constructor(client, user, hear) {
+    this.#client = client;
+    this.#channel = new BroadcastChannel(`desk of ${user}`);
+    this.#channel.onmessage = ({ data: { asks, troubles, drop, frame } }) => {
+      if (asks) this.#tell({ troubles: this.#troubles });
+      if (troubles) this.#suffer(troubles);
+      if (drop) this.#client.drop();
+      if (frame) hear(frame);
+    };
+    client.on("frame", (frame) => this.#tell({ frame }));
+    this.#press("drop", () => this.drop());
+    this.#press("offline", () => this.spread({ offline: !this.#troubles.offline }));
+    this.#press("expire", () => this.spread({ expired: true }));
+    this.#press("sign-in", () => this.spread({ expired: false }));
+    this.#press("second-tab", () => open("/", "_blank"));
+    this.#show();
+    this.#tell({ asks: true });
+  }
+
+  get expired() {
+    return this.#troubles.expired;
+  }
+
+  drop() {
+    this.#client.drop();
+    this.#tell({ drop: true });
+  }
+
+  /** @param {{offline?: boolean, expired?: boolean}} changed */
+  spread(changed) {
+    const troubles = { ...this.#troubles, ...changed };
+    this.#tell({ troubles });
+    return this.#suffer(troubles);
+  }
+
+  close() {
+    this.#closing.abort();
+    this.#channel.close();
+    cutNetwork(false);
+  }
+
+  /** @param {{offline: boolean, expired: boolean}} troubles */
+  async #suffer(troubles) {
+    const before = this.#troubles;
+    this.#troubles = troubles;
+    this.#show();
+    cutNetwork(troubles.offline);
+    if (troubles.expired === before.expired) return;
+    // The open stream is refused the token as well; then it breaks, and whoever comes back has to show it again.
+    await this.#client.setToken(troubles.expired ? refused() : token()).catch(() => {});
+    if (troubles.expired) this.#client.drop();
+  }
+
+  #show() {
+    const { offline, expired } = this.#troubles;
+    $("offline-text").textContent = offline ? "Go online" : "Go offline";
+    $("offline").setAttribute("aria-pressed", String(offline));
+    $("expire").hidden = expired;
+    $("sign-in").hidden = !expired;
+  }
+
+  /** @param {Message} message */
+  #tell(message) {
+    this.#channel.postMessage(message);
+  }
+
+  /** @param {string} id @param {() => void} action */
+  #press(id, action) {
+    $(id).addEventListener("click", action, { signal: this.#closing.signal });
+  }
+}
