@@ -4,7 +4,7 @@ import { Ledger } from "./ledger.js";
 import { $ } from "./page.js";
 
 export class Guarantees {
-  ledger = new Ledger();
+  #ledger = new Ledger();
   #client;
 
   /** @param {import("../client/index.js").Client} client */
@@ -14,18 +14,38 @@ export class Guarantees {
     client.on("state", ({ ids }) => this.#change((ledger) => ledger.mention(ids)));
     // What cannot be replayed is in the list.
     client.on("reset", () => this.#change((ledger) => client.state.items.forEach((item) => ledger.include(item))));
-    client.on("connection", () => this.show());
-    this.show();
+    client.on("connection", () => this.#show());
+    this.#show();
   }
 
-  /** @param {(ledger: Ledger) => void} change */
+  /** @param {string | null} thread */
+  send(thread) {
+    return this.#ledger.send(thread);
+  }
+
+  /**
+   * The publish was acknowledged; false when nothing new was stored, for the key was known.
+   * @param {import("./ledger.js").Publication} publication
+   * @param {{id: string, deliverAt?: string}} answer
+   */
+  acknowledge(publication, { id, deliverAt }) {
+    return this.#change((ledger) => ledger.acknowledge(publication, id, deliverAt !== undefined));
+  }
+
+  /** @param {import("./ledger.js").Publication} publication */
+  refuse(publication) {
+    this.#change((ledger) => ledger.withdraw(publication));
+  }
+
+  /** @template Answer @param {(ledger: Ledger) => Answer} change */
   #change(change) {
-    change(this.ledger);
-    this.show();
+    const answer = change(this.#ledger);
+    this.#show();
+    return answer;
   }
 
-  show() {
-    const { published, arrived, missed, twice, waiting } = this.ledger;
+  #show() {
+    const { published, arrived, missed, twice, waiting } = this.#ledger;
     // While there is no connection nothing can be missed, only late.
     const lost = this.#client.state.connection === "live" ? missed : 0;
     for (const [name, count] of Object.entries({ published, arrived, missed: lost, twice })) {

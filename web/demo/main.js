@@ -27,7 +27,7 @@ function begin() {
   const trouble = new Trouble(client, `${user} of ${tenant}`, (frame) => hear(frame, "another tab"));
   const desk = new Desk(client);
   const guarantees = new Guarantees(client);
-  publisher.follow(guarantees.ledger);
+  publisher.follow(guarantees);
   client.subscribe(() => show(client));
   client.on("frame", (frame) => hear(frame, "this tab"));
   client.on("connection", (status) => {
@@ -35,7 +35,8 @@ function begin() {
     if (status.connection === "expired" && !trouble.expired) askForToken("The token is not accepted", status.problem?.message);
   });
   client.on("expiring", () => askForToken("The token ends within a minute", "Paste a fresh one of the same user to keep the stream open."));
-  client.on("problem", report);
+  // What goes wrong without a connection is told by its state.
+  client.on("problem", (problem) => client.state.connection === "live" && report(problem));
   for (const element of [$("bell"), $("toasts")]) /** @type {any} */ (element).client = client;
   $("who").textContent = tenant === "default" ? user : `${user} of ${tenant}`;
   showSignedIn(true);
@@ -69,10 +70,8 @@ function show({ state }) {
 function hear(frame, holder) {
   log.frame(frame);
   $("holder").textContent = holder;
-  if (frame.name === "hello") {
-    $("verdict").textContent = verdict(frame.data);
-    $("heartbeat").textContent = `every ${frame.data.heartbeatMs / 1000} s`;
-  } else if (frame.name === "bye") $("verdict").textContent = explain(frame);
+  if (frame.name === "hello") $("verdict").textContent = verdict(frame.data);
+  else if (frame.name === "bye") $("verdict").textContent = explain(frame);
 }
 
 /** @param {string} title @param {string} [text] */
@@ -91,7 +90,7 @@ async function takeToken() {
   $("gate").hidden = true;
   if (!shift || !session.isSameUser(before, session.token())) return void (shift = begin());
   await shift.client.setToken(session.token()).catch(report);
-  publisher.follow(shift.guarantees.ledger);
+  publisher.follow(shift.guarantees);
 }
 
 function signOut() {

@@ -9,8 +9,8 @@ import { identity, token } from "./session.js";
 const PATH = "/api/notifications";
 
 export class Publisher {
-  /** @type {import("./ledger.js").Ledger | null} */
-  #ledger = null;
+  /** @type {import("./guarantees.js").Guarantees | null} */
+  #guarantees = null;
   #example = EXAMPLES[0];
   /** The editor's text as the example made it. */
   #made = "";
@@ -30,9 +30,9 @@ export class Publisher {
     $("copy").addEventListener("click", () => this.#copy());
   }
 
-  /** Publishes as the user of this tab. @param {import("./ledger.js").Ledger} ledger */
-  follow(ledger) {
-    this.#ledger = ledger;
+  /** Publishes as the user of this tab. @param {import("./guarantees.js").Guarantees} guarantees what is told of each publish */
+  follow(guarantees) {
+    this.#guarantees = guarantees;
     const { user, publishes } = identity();
     $("no-scope").hidden = publishes;
     $("no-scope-command").textContent = `tidings token --sub ${user} --scope publish`;
@@ -75,13 +75,13 @@ export class Publisher {
   /** @param {any} body */
   async #post(body) {
     const isMine = Array.isArray(body.users) && body.users.includes(identity().user);
-    const publication = isMine ? this.#ledger?.send(body.threadKey ?? null) : undefined;
+    const publication = isMine ? this.#guarantees?.send(body.threadKey ?? null) : undefined;
     try {
       const answer = await post(JSON.stringify(body));
-      const isNew = publication ? this.#ledger?.acknowledge(publication, answer.id, answer.deliverAt !== undefined) : true;
+      const isNew = publication ? this.#guarantees?.acknowledge(publication, answer) : true;
       return { answer, isNew };
     } catch (error) {
-      if (publication) this.#ledger?.withdraw(publication);
+      if (publication) this.#guarantees?.refuse(publication);
       throw error;
     }
   }
@@ -117,7 +117,7 @@ export class Publisher {
 }
 
 /** Short lists stay on their line. @param {any} body */
-const text = (body) => JSON.stringify(body, null, 2).replace(/\[\s+([^[\]{},]+)\s+\]/g, "[$1]");
+const text = (body) => JSON.stringify(body, null, 2).replace(/\[\s+([^[\]{},]+?)\s+\]/g, "[$1]");
 
 /** @param {string} text */
 function parse(text) {
