@@ -29,7 +29,7 @@ export class Log {
 
   /** @param {import("../client/types.js").Status} status */
   connection({ connection, retryAt, problem }) {
-    const why = problem && connection !== "live" ? ` (${problem.message})` : "";
+    const why = problem ? ` (${[problem.title, problem.detail].filter(Boolean).join(": ")})` : "";
     const again = retryAt ? `; again in ${seconds(Math.max(0, retryAt - Date.now()))}` : "";
     this.#add("client", `${CONNECTIONS[connection]}${why}${again}.`, null, null);
   }

@@ -32,7 +32,7 @@ function begin() {
   client.on("frame", (frame) => hear(frame, "this tab"));
   client.on("connection", (status) => {
     log.connection(status);
-    if (status.connection === "expired" && !trouble.expired) askForToken("The token is not accepted", status.problem?.message);
+    if (status.connection === "expired" && !trouble.expired) askForToken("The token is not accepted", status.problem?.detail || undefined);
   });
   client.on("expiring", () => askForToken("The token ends within a minute", "Paste a fresh one of the same user to keep the stream open."));
   // What goes wrong without a connection is told by its state.
@@ -124,6 +124,7 @@ $("sign-out").addEventListener("click", signOut);
 $("notice-close").addEventListener("click", () => ($("notice").hidden = true));
 $("log-clear").addEventListener("click", () => log.clear());
 $("miss").addEventListener("click", () => miss(20));
+$("repeat").addEventListener("click", () => publisher.repeatFirst());
 // The pages that notifications lead to are those of an application, which is not here.
 document.addEventListener("tidings-open-item", (event) => {
   event.preventDefault();

@@ -47,6 +47,13 @@ export class Publisher {
     return this.publish(times);
   }
 
+  /** Publishes the first example, then the same again, as backends do that never saw the answer. */
+  repeatFirst() {
+    this.#choose(EXAMPLES[0]);
+    this.#made = "";
+    return this.publish(2);
+  }
+
   /** Sends what the editor holds, or the chosen example so many times anew. @param {number} times */
   async publish(times) {
     const button = /** @type {HTMLButtonElement} */ ($("publish"));
@@ -68,8 +75,8 @@ export class Publisher {
       last = await this.#post(body);
       stored += Number(last.isNew);
     }
-    const what = stored === 0 ? "Known by its key: nothing was stored a second time" : `Stored ${stored === 1 ? "" : `${stored} `}and acknowledged`;
-    this.#say(`${what}. ${JSON.stringify(last.answer)}`);
+    const what = stored === times ? `Stored${times > 1 ? ` ${times}` : ""} and acknowledged.` : `Stored ${stored} of ${times}: the key was known.`;
+    this.#say(`${what} ${JSON.stringify(last.answer)}`);
   }
 
   /** @param {any} body */

@@ -6,20 +6,22 @@ import { token } from "./session.js";
 
 /**
  * @typedef {object} Message what tabs of a user tell each other
- * @property {boolean} [asks] which troubles there are
+ * @property {boolean} [asks] which troubles there are, and how the connection began
  * @property {{offline: boolean, expired: boolean}} [troubles]
  * @property {boolean} [drop]
  * @property {import("../client/types.js").Frame} [frame] the tab that holds the connection hears it for all
  */
 
-/** A token that the server refuses: its signature is not right. */
-const refused = () => `${token()}-expired`;
+/** The token with another signature, which the server refuses. */
+const refused = () => token().replace(/\.(.)([^.]*)$/, (_, first, rest) => `.${first === "A" ? "B" : "A"}${rest}`);
 
 export class Trouble {
   #client;
   #channel;
   #closing = new AbortController();
   #troubles = { offline: false, expired: false };
+  /** @type {import("../client/types.js").Frame | undefined} how the connection began, in the tab that holds it */
+  #hello;
 
   /**
    * @param {import("../client/index.js").Client} client
@@ -30,12 +32,17 @@ export class Trouble {
     this.#client = client;
     this.#channel = new BroadcastChannel(`desk of ${user}`);
     this.#channel.onmessage = ({ data: { asks, troubles, drop, frame } }) => {
-      if (asks) this.#tell({ troubles: this.#troubles });
+      if (asks) this.#tell({ troubles: this.#troubles, frame: this.#hello });
       if (troubles) this.#suffer(troubles);
       if (drop) this.#client.drop();
-      if (frame) hear(frame);
+      if (!frame) return;
+      this.#hello = undefined;
+      hear(frame);
     };
-    client.on("frame", (frame) => this.#tell({ frame }));
+    client.on("frame", (frame) => {
+      if (frame.name === "hello") this.#hello = frame;
+      this.#tell({ frame });
+    });
     this.#press("drop", () => this.drop());
     this.#press("offline", () => this.spread({ offline: !this.#troubles.offline }));
     this.#press("expire", () => this.spread({ expired: true }));
