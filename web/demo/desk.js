@@ -71,7 +71,8 @@ export class Desk {
 
   /** @param {boolean} isEmpty */
   #showEmpty(isEmpty) {
-    const isFirst = isEmpty && this.#client.state.items.length === 0;
+    const { items, filter } = this.#client.state;
+    const isFirst = isEmpty && items.length === 0 && Object.keys(filter).length === 0;
     $("quiet").hidden = !isEmpty || isFirst;
     $("first").hidden = !isFirst;
     $("first-how").hidden = !identity().publishes;

@@ -29,7 +29,7 @@ export const EXAMPLES = [
         users: [user],
         kind: "payment_received",
         title: "Payment received",
-        message: `${amount}.00 EUR from ${pick(COMPANIES)}`,
+        message: `${amount}.00 EUR from ${next(COMPANIES)}`,
         data: { invoice, amount, currency: "EUR" },
         actionUrl: `/payments/${invoice}`,
         idempotencyKey: `invoice-${invoice}-${crypto.randomUUID().slice(0, 8)}`,
@@ -40,7 +40,7 @@ export const EXAMPLES = [
     name: "Escalation",
     shows: "Critical by its kind: the toast stays until somebody acts.",
     body(user) {
-      const contact = pick(PEOPLE);
+      const contact = next(PEOPLE);
       return {
         users: [user],
         kind: "call_escalation",
@@ -65,7 +65,7 @@ export const EXAMPLES = [
     name: "Missed call",
     shows: "Matters for four hours, then no more.",
     body(user) {
-      const contact = pick(PEOPLE);
+      const contact = next(PEOPLE);
       return {
         users: [user],
         kind: "missed_call",
@@ -85,7 +85,7 @@ export const EXAMPLES = [
         users: [user],
         kind: "ticket:assigned",
         title: `Ticket ${ticket} is yours`,
-        message: `${pick(COMPANIES)}: invoices do not arrive`,
+        message: `${next(COMPANIES)}: invoices do not arrive`,
         data: { ticket },
         actionUrl: `/tickets/${ticket}`,
       };
@@ -98,7 +98,7 @@ export const EXAMPLES = [
       users: [user],
       kind: "ticket:updated",
       title: `New reply on ticket ${TICKET}`,
-      message: `${pick(PEOPLE).name}: “Tuesday works for us.”`,
+      message: `${next(PEOPLE).name}: “Tuesday works for us.”`,
       threadKey: `ticket-${TICKET}`,
       actionUrl: `/tickets/${TICKET}`,
     }),
@@ -118,7 +118,7 @@ export const EXAMPLES = [
 
 /** @param {string} user @param {number} seconds from now until it is due */
 function callback(user, seconds) {
-  const contact = pick(PEOPLE);
+  const contact = next(PEOPLE);
   return {
     users: [user],
     kind: "callback_due",
@@ -138,5 +138,9 @@ function number(least, most) {
   return least + Math.floor(Math.random() * (most - least + 1));
 }
 
-/** @template Choice @param {Choice[]} choices */
-const pick = (choices) => choices[number(0, choices.length - 1)];
+/** Each of them in turn. @template Choice @param {Choice[]} choices */
+function next(choices) {
+  const [first] = choices.splice(0, 1);
+  choices.push(first);
+  return first;
+}
