@@ -14,8 +14,9 @@ import { Panel } from "./bell/panel.js";
 import { explain } from "./bell/problems.js";
 import { styles } from "./bell/styles.js";
 import { Ticker } from "./bell/ticker.js";
-import { h } from "./dom.js";
-import { languageOf } from "./texts.js";
+import { h, target } from "./dom.js";
+import { ClientElement, listen } from "./element.js";
+import { openItem } from "./open.js";
 import { theme } from "./theme.js";
 
 const COUNT_AT_MOST = 99;
@@ -27,20 +28,18 @@ const COUNT_AT_MOST = 99;
 /** @type {State} */
 const NOTHING = { items: [], unread: 0, connection: "connecting", retryAt: null, loading: true, hasMore: false, filter: {}, cursor: null, problem: null };
 
-export class Bell extends HTMLElement {
-  static observedAttributes = ["lang", "time-zone"];
+export class Bell extends ClientElement {
+  static observedAttributes = [...ClientElement.observedAttributes, "time-zone"];
 
   #root = this.attachShadow({ mode: "open" });
-  /** @type {Client | null} */
-  #client = null;
   /** @type {Parts | null} while it is in a page */
   #parts = null;
-  /** @type {(() => void)[]} */
-  #endings = [];
   #ticker = new Ticker((now) => this.#parts?.panel.tick(now));
   #frame = 0;
   /** @type {import("../client/types.js").Connection} the last of which was told aloud */
   #told = "live";
+  /** @type {import("../client/types.js").Problem | null} */
+  #problem = null;
 
   constructor() {
     super();
@@ -48,32 +47,19 @@ export class Bell extends HTMLElement {
   }
 
   connectedCallback() {
-    // What was set before this module was loaded hides the property.
-    if (Object.hasOwn(this, "client")) {
-      const given = this.client;
-      delete (/** @type {any} */ (this).client);
-      this.client = given;
-    }
     this.#build();
+    super.connectedCallback();
   }
 
   disconnectedCallback() {
+    super.disconnectedCallback();
     this.#tearDown();
   }
 
   attributeChangedCallback() {
-    if (this.#parts) this.#build();
-  }
-
-  /** Whose inbox it shows. @returns {Client | null} */
-  get client() {
-    return this.#client;
-  }
-
-  set client(client) {
-    if (client === this.#client) return;
-    this.#client = client ?? null;
-    this.#follow();
+    if (!this.#parts) return;
+    this.#build();
+    super.attributeChangedCallback();
   }
 
   /** Whether the dropdown is open. */
@@ -87,12 +73,12 @@ export class Bell extends HTMLElement {
 
   #build() {
     this.#tearDown();
-    const locale = new Locale(languageOf(this), this.getAttribute("time-zone"));
+    const locale = new Locale(this.language, this.getAttribute("time-zone"));
     const announcer = new Announcer(locale);
     const telling = {
-      open: (/** @type {Item} */ item, /** @type {URL | null} */ url) => this.#openItem(item, url),
+      open: (/** @type {Item} */ item) => this.#open(item),
       say: (/** @type {string} */ text) => announcer.say(text),
-      fail: (/** @type {any} */ problem) => this.#complain(problem),
+      fail: (/** @type {any} */ problem) => this.#hear(problem),
     };
     const panel = new Panel(locale, telling, this.#change);
     const badge = h("span", { class: "badge", part: "badge", "aria-hidden": "true", hidden: true });
@@ -103,11 +89,12 @@ export class Bell extends HTMLElement {
     panel.element.addEventListener("focusout", (event) => this.#leaveWith(event));
     this.#parts = { locale, announcer, panel, badge, button };
     this.#root.replaceChildren(button, panel.element, announcer.polite, announcer.urgent);
-    this.#follow();
+    this.#show();
   }
 
   #tearDown() {
-    this.#unfollow();
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
     this.#ticker.stop();
     this.#place(false);
     this.#parts?.panel.close();
@@ -116,27 +103,18 @@ export class Bell extends HTMLElement {
     this.#root.replaceChildren();
   }
 
-  #follow() {
-    this.#unfollow();
-    const [client, parts] = [this.#client, this.#parts];
-    if (!parts) return;
-    parts.panel.use(client);
-    if (client) {
-      this.#endings = [
-        client.subscribe(this.#change),
-        client.on("notification", ({ item, missed }) => !missed && this.#isToTell(item) && parts.announcer.arrived(item)),
-        client.on("caughtUp", ({ items }) => this.#tellsToasts() || parts.announcer.caughtUp(items)),
-        client.on("problem", (problem) => this.#complain(problem)),
-      ];
-    }
-    this.#show();
-  }
-
-  #unfollow() {
-    this.#endings.forEach((end) => end());
-    this.#endings = [];
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+  /** @param {Client} client */
+  follow(client) {
+    this.#parts?.panel.use(client);
+    this.#change();
+    return [
+      client.subscribe(this.#change),
+      client.on("notification", ({ item, missed }) => !missed && this.#isToTell(item) && this.#parts?.announcer.arrived(item)),
+      client.on("caughtUp", ({ items }) => this.#toastsSpeak || this.#parts?.announcer.caughtUp(items)),
+      client.on("problem", (problem) => this.#hear(problem)),
+      () => this.#parts?.panel.use(null),
+      this.#change,
+    ];
   }
 
   /** What changes within a frame is shown once. */
@@ -147,9 +125,10 @@ export class Bell extends HTMLElement {
   #show() {
     this.#frame = 0;
     if (!this.#parts) return;
-    const state = this.#client?.state ?? NOTHING;
+    const state = this.client?.state ?? NOTHING;
     this.#showButton(this.#parts, state);
     this.#tellConnection(state);
+    this.#tellProblem(state);
     if (this.open) this.#parts.panel.update(state, Date.now());
   }
 
@@ -171,34 +150,46 @@ export class Bell extends HTMLElement {
     this.#parts?.announcer.say(this.#parts.locale.words[connection]);
   }
 
-  /** Toasts speak for themselves. @param {Item} item */
+  /** @param {Item} item */
   #isToTell(item) {
-    return !(this.#tellsToasts() && item.channels.includes("toast"));
+    return !(this.#toastsSpeak && item.channels.includes("toast"));
   }
 
-  #tellsToasts() {
-    const toasts = [.../** @type {NodeListOf<Element & {client?: any}>} */ (document.querySelectorAll("tidings-toasts"))];
-    return this.#client !== null && toasts.some(({ client }) => client === this.#client);
+  /** Whether toasts of the same client tell of what arrives. */
+  get #toastsSpeak() {
+    const toasts = /** @type {NodeListOf<Element & {client?: any}>} */ (document.querySelectorAll("tidings-toasts"));
+    return [...toasts].some(({ client }) => client === this.client);
   }
 
   /** @param {import("../client/types.js").Problem} problem */
-  #complain(problem) {
-    if (this.#parts) this.#parts.panel.notify(explain(problem, this.#parts.locale));
+  #hear(problem) {
+    this.#problem = problem;
+    this.#change();
   }
 
-  /** @param {Item} item @param {URL | null} url */
-  #openItem(item, url) {
-    const detail = { item, url: url?.href ?? null };
-    const isFollowed = this.dispatchEvent(new CustomEvent("tidings-open-item", { detail, bubbles: true, composed: true, cancelable: true }));
-    if (url) this.open = false;
-    return isFollowed;
+  /** Tells what was refused; that there is no list or no connection is shown in their places. @param {State} state */
+  #tellProblem(state) {
+    const problem = this.#problem;
+    this.#problem = null;
+    if (problem && problem !== state.problem && this.#parts) this.#parts.panel.notify(explain(problem, this.#parts.locale));
+  }
+
+  /** @param {Item} item */
+  #open(item) {
+    if (target(item.actionUrl)) this.open = false;
+    return openItem(this, item);
   }
 
   /** @param {ToggleEvent} event */
   #beforeToggle({ newState }) {
-    if (newState !== "open" || !this.#parts) return;
-    this.#place(true);
-    this.#parts.panel.update(this.#client?.state ?? NOTHING, Date.now());
+    if (!this.#parts) return;
+    const { panel, button } = this.#parts;
+    if (newState === "open") {
+      this.#place(true);
+      panel.update(this.client?.state ?? NOTHING, Date.now());
+    } else if (panel.element.contains(this.#root.activeElement)) {
+      button.focus({ preventScroll: true });
+    }
   }
 
   /** @param {ToggleEvent} event */
@@ -228,12 +219,14 @@ export class Bell extends HTMLElement {
 
   /** Keeps the dropdown at the button while it is open. @param {boolean} is */
   #place(is) {
-    for (const name of ["scroll", "resize"]) {
-      if (is) addEventListener(name, this.#move, { capture: true, passive: true });
-      else removeEventListener(name, this.#move, { capture: true });
-    }
-    if (is) this.#move();
+    this.#unplace();
+    if (!is) return;
+    const undo = ["scroll", "resize"].map((name) => listen(window, name, this.#move, { capture: true, passive: true }));
+    this.#unplace = () => undo.forEach((each) => each());
+    this.#move();
   }
+
+  #unplace = () => {};
 
   #move = () => {
     if (!this.#parts) return;

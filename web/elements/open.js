@@ -6,14 +6,16 @@ import { target } from "./dom.js";
 
 /**
  * Tells the page that an item is opened. Unless it says that it does so itself, the item's `actionUrl` is followed: on this origin in
- * this tab, elsewhere in a new one.
+ * this tab, elsewhere in a new one. Answers whether the page left it to the element.
  * @param {Element} element
  * @param {Item} item
  */
 export function openItem(element, item) {
   const url = target(item.actionUrl);
   const opening = new CustomEvent("tidings-open-item", { detail: { item, url }, bubbles: true, composed: true, cancelable: true });
-  if (!element.dispatchEvent(opening) || !url) return;
+  const isLeft = element.dispatchEvent(opening);
+  if (!isLeft || !url) return isLeft;
   if (url.origin === location.origin) location.assign(url);
   else open(url, "_blank", "noopener");
+  return true;
 }

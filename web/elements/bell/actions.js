@@ -9,7 +9,7 @@ import { target } from "../dom.js";
 /**
  * What the bell is told.
  * @typedef {object} Telling
- * @property {(item: Item, url: URL | null) => boolean} open an item was opened; answers whether its link is to be followed
+ * @property {(item: Item) => boolean} open an item is opened; answers whether the page left that to the bell
  * @property {(text: string) => void} say something was done
  * @property {(problem: any) => void} fail something was refused that the client does not tell of
  */
@@ -38,7 +38,7 @@ export class Actions {
     else if (name === "acknowledge") quietly(client.acknowledge(item.id));
     else if (name === "finish") quietly(client.done(item.id));
     else if (name === "archive") quietly(client.archive(item.id).then(() => this.#telling.say(this.#locale.words.archived)));
-    else if (name === "snooze") this.#snoozeMenu.ask(row.snooze, (until) => this.#snooze(client, item, until));
+    else if (name === "snooze") this.#snoozeMenu.ask(row.snooze, Date.parse(item.expiresAt), (until) => this.#snooze(client, item, until));
   }
 
   /** Marks as read what is listed, or would be, down to the end of the list. */
@@ -59,10 +59,8 @@ export class Actions {
     const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event);
     // Who holds such a key asks the browser for another tab or window.
     if (ctrlKey || metaKey || shiftKey) return;
-    const url = target(item.actionUrl);
-    const isFollowed = this.#telling.open(item, url);
-    if (!isFollowed) event.preventDefault();
-    else if (!url) row.expand();
+    event.preventDefault();
+    if (this.#telling.open(item) && !target(item.actionUrl)) row.expand();
   }
 
   /** @param {Client} client @param {Item} item @param {number} until */

@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 
 /** What arrives within this time is told by its number. */
 const GATHER_MS = 500;
+const SAID_AT_MOST = 3;
 
 /** @typedef {import("../../client/types.js").Item} Item */
 
@@ -17,8 +18,8 @@ export class Announcer {
   /** @param {import("./locale.js").Locale} locale */
   constructor(locale) {
     this.#locale = locale;
-    this.polite = h("div", { class: "aside", "aria-live": "polite", role: "status" });
-    this.urgent = h("div", { class: "aside", "aria-live": "assertive", role: "alert" });
+    this.polite = h("div", { class: "aside", "aria-live": "polite" });
+    this.urgent = h("div", { class: "aside", "aria-live": "assertive" });
   }
 
   /** @param {Item} item */
@@ -56,8 +57,12 @@ export class Announcer {
     return this.#locale.fill(isUrgent ? words.arrivedUrgent : words.arrived, { title: items[0].title });
   }
 
-  /** A new element each time: the same words once more are news as well. @param {HTMLElement} region @param {string} text */
+  /**
+   * What is added is read, once what came before it was: so that stays for a while, and the same words once more are news as well.
+   * @param {HTMLElement} region @param {string} text
+   */
   #say(region, text) {
-    region.replaceChildren(h("p", {}, text));
+    region.append(h("p", {}, text));
+    if (region.children.length > SAID_AT_MOST) region.firstElementChild?.remove();
   }
 }

@@ -45,7 +45,7 @@ export class Filters {
       setAttribute(tab, "aria-selected", String(tab === this.selected));
       tab.tabIndex = tab === this.selected ? 0 : -1;
     }
-    setText(this.count, String(unread));
+    setText(this.count, unread.toLocaleString(this.#locale.language));
     this.count.hidden = unread === 0;
     this.know(items.flatMap(({ category }) => category ?? []));
     if (filter.category) this.know([filter.category]);

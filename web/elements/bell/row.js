@@ -22,16 +22,16 @@ export class Row {
     const id = `item-${item.id}`;
 
     this.icon = h("span", { class: "icon", part: "item-icon" });
-    this.title = h("span", { class: "title", dir: "auto" });
+    this.title = h("span", { class: "title" });
     this.state = h("span", { class: "aside" });
-    this.link = h("a", { class: "open", part: "item-title", "data-do": "open", "aria-describedby": id }, this.title, this.state);
+    this.link = h("a", { class: "open", part: "item-title", dir: "auto", "data-do": "open", "aria-describedby": id }, this.title, this.state);
     this.message = h("p", { class: "message", part: "item-message", dir: "auto" });
     this.due = h("span", { class: "chip by", part: "chip" });
     this.critical = h("span", { class: "chip urgent", part: "chip" }, words.critical);
     this.count = h("span", { class: "chip", part: "chip" });
     this.category = h("span", { dir: "auto" });
     this.time = h("time", { part: "item-time" });
-    this.action = h("a", { class: "button primary", part: "item-action", "data-do": "open", dir: "auto" });
+    this.action = h("a", { class: "button action", part: "item-action", "data-do": "open", dir: "auto" });
     this.acknowledge = h("button", { class: "button", part: "item-action", type: "button", "data-do": "acknowledge" }, words.acknowledge);
     this.finish = h("button", { class: "button", part: "item-action", type: "button", "data-do": "finish" }, words.finish);
     this.read = tool("read");
@@ -42,7 +42,9 @@ export class Row {
     const facts = h("p", { class: "facts", id }, this.critical, this.due, this.count, this.category, this.time);
     const buttons = h("div", { class: "buttons" }, this.action, this.acknowledge, this.finish);
     const tools = h("div", { class: "tools" }, this.read, this.snooze, this.archive);
-    this.element = h("li", { class: "row", part: "item", "data-id": item.id }, this.icon, h("div", { class: "content" }, this.link, this.message, facts, buttons), tools);
+    const doings = h("div", { class: "doings" }, buttons, tools);
+    const content = h("div", { class: "content" }, this.link, this.message, facts, doings);
+    this.element = h("li", { class: "row", part: "item", "data-id": item.id }, this.icon, content);
     this.isCurrent = false;
     this.#show(now);
   }

@@ -30,6 +30,9 @@ export class SnoozeMenu {
   #error;
   /** @type {(until: number) => void} */
   #chosen = () => {};
+  #end = 0;
+  /** @type {Element | null} what had the focus before */
+  #opener = null;
 
   /** @param {import("./locale.js").Locale} locale */
   constructor(locale) {
@@ -42,19 +45,22 @@ export class SnoozeMenu {
     const label = h("label", {}, words.snoozeOther, this.#field);
     const form = h("form", { noValidate: true, on: { submit } }, label, h("button", { class: "button primary", type: "submit" }, words.snooze), this.#error);
     const onKey = (/** @type {KeyboardEvent} */ event) => this.#key(event);
+    const on = { keydown: onKey, beforetoggle: (/** @type {ToggleEvent} */ { newState }) => newState === "closed" && this.#giveBack() };
     const role = { role: "dialog", "aria-label": words.snooze };
-    this.element = h("div", { class: "menu", part: "snooze", popover: "auto", ...role, on: { keydown: onKey } }, this.#list, form);
+    this.element = h("div", { class: "menu", part: "snooze", popover: "auto", ...role, on }, this.#list, form);
   }
 
   /**
    * @param {Element} anchor what it stands beside
+   * @param {number} end by when there is nothing to snooze any more
    * @param {(until: number) => void} chosen
    */
-  ask(anchor, chosen) {
+  ask(anchor, end, chosen) {
     this.#chosen = chosen;
+    this.#end = end;
     const now = Date.now();
     const { words, timeZone } = this.#locale;
-    const buttons = choices(now, timeZone).map(({ name, at }) => {
+    const buttons = choices(now, timeZone).filter(({ at }) => at < end).map(({ name, at }) => {
       const when = h("span", { class: "when" }, this.#locale.upcoming(at, now));
       return h("button", { type: "button", class: "choice", on: { click: () => this.#choose(at) } }, words[name], when);
     });
@@ -62,9 +68,19 @@ export class SnoozeMenu {
     this.#field.value = "";
     this.#field.min = new Date(wall(now, timeZone)).toISOString().slice(0, 16);
     this.#error.replaceChildren();
+    this.#opener = this.#focused();
     this.element.showPopover();
     place(this.element, anchor);
-    buttons[0].focus();
+    (buttons[0] ?? this.#field).focus();
+  }
+
+  /** The focus, which browsers do not give back from one popover to another. */
+  #giveBack() {
+    if (this.element.contains(this.#focused()) && this.#opener instanceof HTMLElement) this.#opener.focus({ preventScroll: true });
+  }
+
+  #focused() {
+    return /** @type {ShadowRoot} */ (this.element.getRootNode()).activeElement;
   }
 
   /** @param {number} until */
@@ -77,8 +93,9 @@ export class SnoozeMenu {
   #other(event) {
     event.preventDefault();
     const until = this.#field.value ? instant(Date.parse(`${this.#field.value}Z`), this.#locale.timeZone) : 0;
-    if (until > Date.now()) return this.#choose(until);
-    this.#error.replaceChildren(this.#locale.words.snoozePast);
+    if (until > Date.now() && until < this.#end) return this.#choose(until);
+    const { words } = this.#locale;
+    this.#error.replaceChildren(until < this.#end ? words.snoozePast : words.snoozeLate);
     this.#field.focus();
   }
 

@@ -21,12 +21,12 @@ export const list = sheet(`
   .row:not(.unread, .due, .overdue) .icon { background: var(--_raised); color: var(--_muted); }
   .row.missed .icon { color: var(--_missed) !important; }
   .content { min-width: 0; padding-inline-end: 16px; }
-  .open { color: inherit; text-decoration: none; cursor: pointer; outline: none; overflow-wrap: anywhere; }
+  .open { display: block; color: inherit; text-decoration: none; cursor: pointer; outline: none; overflow-wrap: anywhere; }
   .open::before { content: ""; position: absolute; inset: 0; }
   .open:focus-visible::before { outline: 2px solid var(--_accent); outline-offset: -3px; border-radius: 6px; }
   .row .title { font-weight: 450; color: var(--_muted); }
   .unread .title { font-weight: 620; color: var(--_text); }
-  .unread .open::after { content: ""; position: absolute; top: 16px; inset-inline-end: 14px; width: 9px; height: 9px; border-radius: 50%; background: var(--_accent); }
+  .unread .content::after { content: ""; position: absolute; top: 16px; inset-inline-end: 14px; width: 9px; height: 9px; border-radius: 50%; background: var(--_accent); }
   .message { margin-top: 1px; color: var(--_muted); overflow-wrap: anywhere; white-space: pre-line; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
   .unread .message { color: color-mix(in srgb, var(--_text) 80%, var(--_background)); }
   .expanded .message { display: block; }
@@ -40,18 +40,20 @@ export const list = sheet(`
   .buttons:not(:has(> :not([hidden]))) { display: none; }
   .button { padding: 4px 12px; border: 1px solid var(--_border); border-radius: 8px; background: var(--_background); color: var(--_text); font-size: 13px; font-weight: 550; line-height: 20px; text-decoration: none; cursor: pointer; }
   .button:hover { border-color: var(--_muted); }
-  .button.primary { border-color: var(--_accent); background: var(--_accent); color: var(--_on-accent); }
-  .button.primary:hover { filter: brightness(1.08); }
+  .button.primary, .row:is(.missed, .due, .overdue, .critical) .action { border-color: var(--_accent); background: var(--_accent); color: var(--_on-accent); }
+  .button:is(.primary, .action):hover { filter: brightness(1.08); }
 
   .tools { position: absolute; top: 5px; inset-inline-end: 8px; display: flex; padding: 1px; border-radius: 9px; background: var(--_background); border: 1px solid var(--_border); opacity: 0; pointer-events: none; }
   .row:is(:hover, :focus-within) .tools { opacity: 1; pointer-events: auto; }
-  .row:is(:hover, :focus-within) .open::after { opacity: 0; }
+  .row:is(:hover, :focus-within) .content::after { opacity: 0; }
   .tools .tool { width: 30px; height: 30px; }
   .tools svg { width: 18px; height: 18px; }
   @media (hover: none) {
-    .tools { position: relative; inset: auto; grid-column: 2; justify-self: start; margin: 6px 0 0 -8px; border: 0; background: none; opacity: 1; pointer-events: auto; }
+    .doings { display: flex; align-items: center; margin-inline-end: -16px; }
+    .buttons { margin-top: 0; }
+    .tools { position: relative; inset: auto; margin: 4px 0 -4px auto; border: 0; background: none; opacity: 1; pointer-events: auto; }
     .tools .tool { width: 40px; height: 36px; }
-    .row:is(:hover, :focus-within) .open::after { opacity: 1; }
+    .row:is(:hover, :focus-within) .content::after { opacity: 1; }
   }
 
   .after { padding-bottom: 4px; }

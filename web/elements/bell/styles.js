@@ -4,7 +4,7 @@ import { sheet } from "../dom.js";
 import { list } from "./styles-list.js";
 
 const frame = sheet(`
-  :host { display: inline-block; --_width: min(var(--tidings-width, 420px), 100vw - 16px); }
+  :host { display: inline-block; -webkit-tap-highlight-color: transparent; --_width: min(var(--tidings-width, 420px), 100vw - 16px); }
   [hidden] { display: none !important; }
   h2, h3, p, ul, dl, dd { margin: 0; padding: 0; }
   svg { width: 20px; height: 20px; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
@@ -19,7 +19,7 @@ const frame = sheet(`
     background: var(--_background); border: 2px solid var(--_muted);
   }
   .badge {
-    position: absolute; top: 1px; left: 54%; min-width: 18px; height: 18px; padding: 0 5px; border-radius: 9px;
+    position: absolute; top: 1px; left: 50%; min-width: 18px; height: 18px; padding: 0 5px; border-radius: 9px;
     background: var(--_badge); color: var(--tidings-on-badge, light-dark(#ffffff, #1c0503)); font-size: 11px; font-weight: 700; line-height: 18px; text-align: center;
     box-shadow: 0 0 0 2px var(--tidings-behind, var(--_background));
   }
@@ -61,7 +61,7 @@ const frame = sheet(`
   .link { padding: 4px 2px; border: 0; background: none; color: var(--_accent); font-size: 13px; font-weight: 550; white-space: nowrap; cursor: pointer; }
   .link:hover { text-decoration: underline; }
 
-  .scroller { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; scroll-padding: 36px 0 8px; scrollbar-width: thin; outline-offset: -2px; }
+  .scroller { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; scroll-padding: 36px 0 8px; scrollbar-width: thin; outline: none; }
   .notice {
     display: flex; align-items: center; gap: 8px; padding: 6px 8px 6px 16px; border-top: 1px solid var(--_overdue);
     background: color-mix(in srgb, var(--_overdue) 10%, var(--_background)); color: var(--_overdue); font-size: 13px;
@@ -87,10 +87,10 @@ const frame = sheet(`
   .choice { display: flex; justify-content: space-between; gap: 12px; width: 100%; padding: 8px 10px; border: 0; border-radius: 7px; background: none; text-align: start; cursor: pointer; }
   .choice:hover, .choice:focus-visible { background: color-mix(in srgb, var(--_text) 8%, transparent); }
   .when { color: var(--_muted); font-size: 13px; }
-  .menu form { display: grid; grid-template-columns: 1fr auto; align-items: end; gap: 6px; margin-top: 6px; padding: 10px 10px 6px; border-top: 1px solid var(--_border); }
+  .menu form { display: grid; gap: 8px; margin-top: 6px; padding: 10px 10px 6px; border-top: 1px solid var(--_border); }
   .menu label { display: grid; gap: 5px; font-size: 13px; color: var(--_muted); min-width: 0; }
   .menu input { width: 100%; min-width: 0; height: 32px; padding: 0 6px; border: 1px solid var(--_border); border-radius: 7px; background: var(--_background); color: var(--_text); font-size: 13px; }
-  .error { grid-column: 1 / -1; color: var(--_overdue); font-size: 13px; }
+  .error { color: var(--_overdue); font-size: 13px; }
   .error:empty { display: none; }
 
   @media (max-width: 480px) {

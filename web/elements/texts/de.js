@@ -2,7 +2,7 @@
 
 export const de = {
   bell: {
-    title: "Mitteilungen",
+    title: "Benachrichtigungen",
     unread: { one: "{n} ungelesene", other: "{n} ungelesene" },
     many: "99+",
     // The head of the list.
@@ -11,7 +11,7 @@ export const de = {
     allRead: "Alles ist als gelesen markiert",
     settings: "Einstellungen",
     settingsFailed: "Die Einstellungen ließen sich nicht öffnen.",
-    back: "Zurück zu den Mitteilungen",
+    back: "Zurück zu den Benachrichtigungen",
     close: "Schließen",
     views: "Ansichten",
     tabAll: "Alle",
@@ -37,15 +37,15 @@ export const de = {
     // The list.
     today: "Heute",
     yesterday: "Gestern",
-    loading: "Mitteilungen werden geladen",
+    loading: "Benachrichtigungen werden geladen",
     emptyAll: "Noch nichts da",
     emptyAllMore: "Was Sie betrifft, erscheint hier.",
     emptyUnread: "Sie sind auf dem Laufenden",
     emptyUnreadMore: "Es gibt nichts Ungelesenes.",
     emptyFiltered: "Nichts passt",
     emptyFilteredMore: "Keine Mitteilung entspricht diesen Filtern.",
-    failed: "Die Mitteilungen konnten nicht geladen werden",
-    moreFailed: "Ältere Mitteilungen konnten nicht geladen werden",
+    failed: "Die Benachrichtigungen konnten nicht geladen werden",
+    moreFailed: "Ältere Benachrichtigungen konnten nicht geladen werden",
     retry: "Noch einmal versuchen",
     end: "Das ist alles",
     // An item.
@@ -78,12 +78,13 @@ export const de = {
     snoozeWeek: "Nächste Woche",
     snoozeOther: "Anderer Zeitpunkt",
     snoozePast: "Wählen Sie einen künftigen Zeitpunkt.",
+    snoozeLate: "Bis dahin ist die Benachrichtigung abgelaufen.",
     // The foot.
     connecting: "Verbindung wird aufgebaut",
     live: "Verbunden",
     catchingUp: "Verpasstes wird geholt",
     offline: "Keine Verbindung",
-    retryIn: { one: "Neuer Versuch in {n} Sekunde", other: "Neuer Versuch in {n} Sekunden" },
+    retryIn: "Neuer Versuch in {n} s",
     retrying: "Neuer Versuch",
     retryNow: "Jetzt versuchen",
     expired: "Ihre Sitzung ist abgelaufen",
@@ -99,7 +100,7 @@ export const de = {
     // What is said aloud.
     arrived: "Neu: {title}",
     arrivedUrgent: "Kritisch: {title}",
-    arrivedMany: { one: "{n} neue Mitteilung", other: "{n} neue Mitteilungen" },
+    arrivedMany: { one: "{n} neue Benachrichtigung", other: "{n} neue Benachrichtigungen" },
     // What went wrong.
     refused: "Das hat nicht geklappt und wurde zurückgenommen: {reason}",
     unreachable: "Der Server ist nicht erreichbar.",
