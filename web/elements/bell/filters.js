@@ -28,7 +28,10 @@ export class Filters {
     this.category = this.#select("category", words.category, words.anyCategory);
     this.priority = this.#select("priority", words.priority, words.anyPriority);
     for (const priority of PRIORITIES) this.priority.append(new Option(words.priorities[priority], priority));
-    const clear = () => this.#narrow({ category: undefined, priority: undefined });
+    const clear = () => {
+      this.category.focus();
+      this.#narrow({ category: undefined, priority: undefined });
+    };
     this.clear = h("button", { class: "link", type: "button", on: { click: clear } }, words.clear);
     this.element = h("div", { class: "filters", part: "filters", role: "group", "aria-label": words.filters }, this.category, this.priority, this.clear);
   }
@@ -51,8 +54,7 @@ export class Filters {
     if (filter.category) this.know([filter.category]);
     show(this.category, filter.category);
     show(this.priority, filter.priority);
-    if (this.#root().activeElement === this.clear && !this.#isNarrowed) this.category.focus();
-    this.clear.hidden = !this.#isNarrowed;
+    this.clear.hidden = !filter.category && !filter.priority;
   }
 
   /** Offers these categories as well. @param {string[]} categories */
@@ -67,12 +69,9 @@ export class Filters {
     show(this.category, this.#filter.category);
   }
 
-  get #isNarrowed() {
-    return Boolean(this.#filter.category || this.#filter.priority);
-  }
-
-  #root() {
-    return /** @type {ShadowRoot} */ (this.element.getRootNode());
+  /** Offers no categories but those that are told of from now on. */
+  forget() {
+    this.#categories.clear();
   }
 
   /** @param {Partial<Filter>} change */

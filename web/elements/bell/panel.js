@@ -76,6 +76,7 @@ export class Panel {
     this.#failure = null;
     this.#knowsCategories = false;
     this.actions.client = client;
+    this.filters.forget();
     this.settings.use(client);
   }
 
@@ -95,6 +96,13 @@ export class Panel {
     this.readAll.title = isNarrowed ? words.readThese : words.readAll;
     setAttribute(this.readAll, "aria-label", this.readAll.title);
     setAttribute(this.readAll, "aria-disabled", String(state.unread === 0));
+    this.#holdFocus();
+  }
+
+  /** What had the focus may have gone by itself, as the button to retry does once there is a connection. */
+  #holdFocus() {
+    const { activeElement } = /** @type {ShadowRoot} */ (this.element.getRootNode());
+    if (this.element.contains(activeElement) && !activeElement?.checkVisibility()) this.element.focus();
   }
 
   /** @param {number} now */
@@ -109,6 +117,7 @@ export class Panel {
 
   /** Takes the focus in. */
   enter() {
+    this.list.rewind();
     if (!this.list.focus()) this.element.focus();
     this.#learnCategories();
   }
@@ -116,7 +125,6 @@ export class Panel {
   /** Will be as new when it is opened the next time. */
   leave() {
     this.list.seen.forget();
-    this.list.rewind();
     this.scroller.scrollTop = 0;
     this.main.hidden = false;
     this.settings.close();
@@ -130,8 +138,11 @@ export class Panel {
 
   /** Tells of something that did not work, until it is dismissed. @param {string | null} text */
   notify(text) {
-    const dismiss = tool(this.#locale.words.dismiss, "close", () => this.notify(null));
-    this.notice.replaceChildren(...(text ? [h("span", {}, text), dismiss] : []));
+    const dismiss = () => {
+      this.notify(null);
+      this.element.focus();
+    };
+    this.notice.replaceChildren(...(text ? [h("span", {}, text), tool(this.#locale.words.dismiss, "close", dismiss)] : []));
     this.notice.hidden = text === null;
   }
 

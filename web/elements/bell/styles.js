@@ -100,6 +100,7 @@ const frame = sheet(`
     .tab { padding: 11px 1px; }
     .select { padding-block: 8px; }
   }
+  @media (forced-colors: active) { .badge, .lamp { forced-color-adjust: none; } }
   @media (hover: none) { .keys { display: none; } }
 `);
 
