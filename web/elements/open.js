@@ -12,7 +12,7 @@ import { target } from "./dom.js";
  */
 export function openItem(element, item) {
   const url = target(item.actionUrl);
-  const opening = new CustomEvent("tidings-open-item", { detail: { item, url }, bubbles: true, composed: true, cancelable: true });
+  const opening = new CustomEvent("tidings-open-item", { detail: { item, url: url?.href ?? null }, bubbles: true, composed: true, cancelable: true });
   const isLeft = element.dispatchEvent(opening);
   if (!isLeft || !url) return isLeft;
   if (url.origin === location.origin) location.assign(url);

@@ -48,9 +48,8 @@ export class TidingsToasts extends ClientElement {
     if (client !== this.#owner) this.#stack.clear();
     this.#owner = client;
     const words = texts("toasts", this.language);
-    const manner = { most: Number(this.getAttribute("max")) || 4, durations: this.durations, shortcut: this.#shortcut };
     const doing = this.#doing(client);
-    const shelf = (this.#shelf = new Shelf(this.#root, doing, { words, language: this.language, isLoud: isLoud() }, manner));
+    const shelf = (this.#shelf = new Shelf(this.#root, doing, { words, language: this.language, isLoud: isLoud() }, this));
     const desktop = (this.#desktop = new Desktop({ ...doing, ask: () => this.#ask() }, words, this.language));
     const sound = (this.#sound = new Sound());
     const tabs = (this.#tabs = new Tabs(client, (ids, isLapsed) => (!isLapsed || document.visibilityState === "hidden") && this.#remove(ids)));
@@ -68,7 +67,13 @@ export class TidingsToasts extends ClientElement {
     ];
   }
 
-  get #shortcut() {
+  /** How many toasts are seen at once. */
+  get most() {
+    return Number(this.getAttribute("max")) || 4;
+  }
+
+  /** The key that brings the keyboard here, and back. */
+  get shortcut() {
     return this.getAttribute("shortcut") ?? "F6";
   }
 
@@ -193,7 +198,7 @@ export class TidingsToasts extends ClientElement {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const isPlain = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
-    if (event.key === this.#shortcut && isPlain && this.#shelf?.toggle()) event.preventDefault();
+    if (event.key === this.shortcut && isPlain && this.#shelf?.toggle()) event.preventDefault();
   }
 }
 
@@ -204,4 +209,4 @@ const isNews = ({ readAt, archivedAt, snoozedUntil }) => !readAt && !archivedAt 
 const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) =>
   read || archived || deleted || snoozedUntil || ["acknowledged", "done", "cancelled"].includes(dueState);
 
-customElements.define("tidings-toasts", TidingsToasts);
+if (!customElements.get("tidings-toasts")) customElements.define("tidings-toasts", TidingsToasts);
