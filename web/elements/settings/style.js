@@ -1,7 +1,7 @@
 // How the settings look. They are as narrow as where they stand: in a page, or in the bell's dropdown.
 
 export const css = `
-  :host { display: block; container-type: inline-size; }
+  :host { display: block; container-type: inline-size; background: var(--_background); }
   .page { display: grid; gap: 24px; padding: 16px; }
   section[hidden], div[hidden], tbody[hidden], button[hidden] { display: none; }
   h2 { margin: 0 0 4px; font-size: 15px; font-weight: 650; }
@@ -38,7 +38,7 @@ export const css = `
   th { font-weight: 500; text-align: start; }
   thead th { padding: 4px 2px; font-size: 12px; color: var(--_muted); text-align: center; vertical-align: bottom; }
   tbody tr { border-top: 1px solid var(--_border); }
-  tbody th { padding: 4px 8px 4px 0; overflow-wrap: anywhere; }
+  tbody th { padding: 4px 8px 4px 0; overflow-wrap: anywhere; hyphens: auto; }
   tbody td { width: 62px; padding: 0; }
   td label { display: grid; place-items: center; min-height: 40px; cursor: pointer; }
   .fold { display: flex; align-items: center; gap: 6px; width: 100%; padding: 4px 4px; border-color: transparent; background: none; font-weight: 600; text-align: start; }
@@ -49,8 +49,10 @@ export const css = `
   .kinds tr { background: var(--_raised); }
   @container (max-width: 520px) {
     thead th span { display: inline-block; writing-mode: vertical-rl; rotate: 180deg; }
-    tbody td { width: 34px; }
-    .kinds th { padding-inline-start: 12px; font-size: 13px; }
+    tbody td { width: 32px; }
+    .fold { gap: 4px; padding-inline: 0; }
+    tbody:not(.kinds) .name { padding-inline-start: 18px; }
+    .kinds th { padding-inline: 8px 2px; font-size: 13px; }
   }
 
   .topics { margin: 8px 0 0; padding: 0; list-style: none; }

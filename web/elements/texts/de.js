@@ -147,7 +147,7 @@ export const de = {
     quiet: {
       title: "Ruhezeiten",
       on: "Zu festen Zeiten Ruhe",
-      hint: "Im Eingang kommt weiterhin alles an. Was kritisch und vorgeschrieben ist, kommt durch.",
+      hint: "Dann wird, wie während einer Pause, nur der Eingang benutzt.",
       from: "Von",
       to: "Bis",
       zone: "Zeitzone",

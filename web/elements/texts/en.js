@@ -147,7 +147,7 @@ export const en = {
     quiet: {
       title: "Quiet hours",
       on: "Be quiet at set hours",
-      hint: "Everything still arrives in the inbox. What is critical and required comes through.",
+      hint: "As during a pause, only the inbox is used then.",
       from: "From",
       to: "To",
       zone: "Time zone",
