@@ -3,7 +3,6 @@
 import { onWish } from "./device.js";
 import { h, sheet } from "./dom.js";
 import { ClientElement } from "./element.js";
-import { fill, texts } from "./texts.js";
 import { theme } from "./theme.js";
 import { Browser } from "./settings/browser.js";
 import { Draft } from "./settings/draft.js";
@@ -14,7 +13,10 @@ import { css } from "./settings/style.js";
 import { Topics } from "./settings/topics.js";
 import { wordsOf } from "./settings/words.js";
 
-/** @typedef {ReturnType<typeof wordsOf>} Words */
+/**
+ * @typedef {ReturnType<typeof wordsOf>} Words
+ * @typedef {import("../client/types.js").Problem} Problem
+ */
 
 const style = sheet(css);
 
@@ -33,7 +35,13 @@ export class TidingsSettings extends ClientElement {
   /** @param {import("../client/index.js").Client} client */
   follow(client) {
     const words = wordsOf(this.language);
-    const telling = { changed: () => show(), saving: () => this.#say(words.saving), saved: () => this.#say(words.saved), failed: (/** @type {Error} */ problem) => this.#say("", fill(words.failed, { problem: problem.message })) };
+    const telling = {
+      changed: () => show(),
+      saving: () => this.#say(words.saving, ""),
+      // What was refused before is still to be seen.
+      saved: () => this.#say(words.saved),
+      failed: (/** @type {Problem} */ problem) => this.#say("", words.explain(problem)),
+    };
     const draft = new Draft(client, telling);
     const change = (/** @type {any} */ patch) => draft.change(patch);
     const [pause, quiet, grid, browser] = [new Pause(words, change), new Quiet(words, change), new Grid(words, change), new Browser(words)];
@@ -45,7 +53,7 @@ export class TidingsSettings extends ClientElement {
     const sections = [pause, quiet, grid, topics, browser].map(({ element }) => element);
     const show = () => {
       const { shown, problem } = draft;
-      if (!shown) return this.#page.replaceChildren(problem ? this.#broken(words, problem, load) : waiting(words));
+      if (!shown) return this.#page.replaceChildren(problem ? this.#broken(words, load) : waiting(words));
       if (!sections[0].isConnected) this.#page.replaceChildren(...sections);
       for (const section of [pause, quiet, grid]) section.update(shown);
     };
@@ -62,19 +70,19 @@ export class TidingsSettings extends ClientElement {
   }
 
   /** @param {string} saved @param {string} [failed] */
-  #say(saved, failed = "") {
+  #say(saved, failed) {
     this.#saved.textContent = saved;
-    this.#failed.textContent = failed;
+    if (failed !== undefined) this.#failed.textContent = failed;
   }
 
-  /** @param {Words} words @param {Error} problem @param {() => void} load */
-  #broken(words, problem, load) {
+  /** @param {Words} words @param {() => void} load */
+  #broken(words, load) {
     const again = () => {
       this.#page.replaceChildren(waiting(words));
       load();
     };
     const button = h("button", { type: "button", class: "main", part: "button", on: { click: again } }, words.retry);
-    return h("div", { class: "broken", role: "alert" }, h("p", {}, words.broken), h("p", { class: "hint" }, problem.message), button);
+    return h("div", { class: "broken", role: "alert" }, h("p", {}, words.broken), button);
   }
 }
 

@@ -31,4 +31,9 @@ scenarios! {
     what_is_refused_is_taken_back => "refused",
     what_cannot_be_told_any_more_resets_the_list => "reset",
     what_happens_while_offline_is_told_once_as_missed => "offline",
+    toasts_go_when_their_time_is_over_unless_somebody_is_at_them => "toasts",
+    what_was_missed_is_one_toast => "missed",
+    of_three_hidden_tabs_one_shows_a_notification_on_the_desktop => "desktop",
+    what_is_critical_is_heard_once_over_all_tabs => "sound",
+    settings_are_saved_at_once_and_seen_in_every_tab => "settings",
 }

@@ -43,7 +43,10 @@ export class Quiet {
       h("label", { class: "wide" }, quiet.zone, this.#zone),
       h("fieldset", {}, h("legend", {}, quiet.days), h("div", { class: "days" }, ...days)),
     );
-    this.#on.addEventListener("change", () => change({ quietHours: this.#on.checked ? this.#hours : null }));
+    this.#on.addEventListener("change", () => {
+      this.#error.textContent = "";
+      change({ quietHours: this.#on.checked ? this.#hours : null });
+    });
     this.element = h(
       "section",
       { part: "section", "aria-labelledby": "quiet" },

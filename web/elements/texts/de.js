@@ -133,7 +133,6 @@ export const de = {
     retry: "Noch einmal versuchen",
     saving: "Wird gespeichert …",
     saved: "Gespeichert",
-    failed: "Nicht gespeichert. {problem}",
     pause: {
       title: "Mitteilungen anhalten",
       hint: "Im Eingang kommt weiterhin alles an. Was kritisch und vorgeschrieben ist, kommt durch.",

@@ -133,7 +133,6 @@ export const en = {
     retry: "Try again",
     saving: "Saving…",
     saved: "Saved",
-    failed: "Not saved. {problem}",
     pause: {
       title: "Pause notifications",
       hint: "Everything still arrives in the inbox. What is critical and required comes through.",
