@@ -1,6 +1,8 @@
 // The page at "/": an operations desk. Wires one client to the elements and to the panels of the page.
 
 import { connect } from "../client/index.js";
+import "../elements/bell.js";
+import "../elements/toasts.js";
 import { Desk } from "./desk.js";
 import { explain, verdict } from "./frames.js";
 import { Guarantees } from "./guarantees.js";
@@ -9,8 +11,6 @@ import { $, follow, notify, report } from "./page.js";
 import { Publisher } from "./publisher.js";
 import * as session from "./session.js";
 import { Trouble } from "./trouble.js";
-
-for (const name of ["bell", "toasts"]) import(`../elements/${name}.js`).catch(() => {});
 
 const STATES = { connecting: "Connecting", catchingUp: "Catching up", live: "Live", offline: "Offline", expired: "Token refused" };
 
