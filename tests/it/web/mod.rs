@@ -36,4 +36,7 @@ scenarios! {
     of_three_hidden_tabs_one_shows_a_notification_on_the_desktop => "desktop",
     what_is_critical_is_heard_once_over_all_tabs => "sound",
     settings_are_saved_at_once_and_seen_in_every_tab => "settings",
+    whatever_breaks_at_the_desk_what_it_publishes_arrives_once => "desk",
+    the_counters_of_the_desk_tell_what_is_lost_and_what_comes_twice => "ledger",
+    the_desk_keeps_nobody_out => "accessible",
 }

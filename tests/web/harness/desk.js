@@ -1,0 +1,72 @@
+// The page at "/", used as a newcomer uses it.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+
+import { Browser } from "./browser.js";
+import { token } from "./stage.js";
+
+export class Desk {
+  /** @param {import("playwright-core").Page} page */
+  constructor(page) {
+    this.page = page;
+    page.setDefaultTimeout(60000);
+    page.on("pageerror", (error) => console.error("in the page:", error));
+  }
+
+  /** The page of a user, live. @param {string} user @param {{scope?: string, context?: import("playwright-core").BrowserContextOptions}} [more] */
+  static async of(user, { scope = "publish", context = {} } = {}) {
+    const browser = await Browser.of(user, { context });
+    const desk = new Desk(await browser.context.newPage());
+    await desk.page.goto(`${browser.url}/#token=${await token(user, { scope })}`);
+    await desk.is("live");
+    return desk;
+  }
+
+  /** @param {string} label of a button, or how its label begins */
+  press(label) {
+    return this.page.locator("main").getByRole("button", { name: new RegExp(`^${label}`) }).first().click();
+  }
+
+  /** @param {string} example */
+  async publish(example) {
+    const { published } = await this.counts();
+    await this.page.locator("#examples").getByRole("button", { name: example, exact: true }).click();
+    await this.page.locator("#publish").click();
+    await this.counted({ published: published + 1 });
+  }
+
+  /** @param {string} connection */
+  is(connection) {
+    return this.page.waitForFunction((wanted) => globalThis.tidings?.state.connection === wanted, connection);
+  }
+
+  /** What the counters show. @returns {Promise<Record<string, number>>} */
+  counts() {
+    return this.page.evaluate(() => Object.fromEntries(
+      ["published", "arrived", "missed", "twice"].map((name) => [name, Number(document.getElementById(`count-${name}`).textContent)])));
+  }
+
+  /** Waits until counters show so much. @param {Record<string, number>} wanted */
+  async counted(wanted) {
+    const isSo = (counts) => Object.entries(counts).every(([name, count]) => document.getElementById(`count-${name}`).textContent === String(count));
+    await this.page.waitForFunction(isSo, wanted).catch(async (cause) => {
+      throw new Error(`never ${JSON.stringify(wanted)}: ${JSON.stringify(await this.counts())}`, { cause });
+    });
+  }
+
+  /** @param {string} id @param {string | RegExp} text */
+  reads(id, text) {
+    return this.page.locator(`#${id}`).filter({ hasText: text, visible: true }).waitFor();
+  }
+
+  /** Asserts that nobody is kept out by what is to be seen; the context bypasses the Content-Security-Policy for it. */
+  async isAccessible() {
+    await this.page.addScriptTag({ path: createRequire(import.meta.url).resolve("axe-core") });
+    const found = await this.page.evaluate(async () => {
+      const { violations } = await globalThis.axe.run();
+      return violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => String(target))]);
+    });
+    assert.deepEqual(found, []);
+  }
+}
