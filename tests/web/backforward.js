@@ -16,7 +16,8 @@ await scenario(async () => {
     await openStreams(0);
     await publish({ users: ["u1"], title });
     titles.push(title);
-    await tab.page.goBack();
+    // A page that comes out of the cache has loaded long ago.
+    await tab.page.goBack({ waitUntil: "commit" });
     await tab.live();
     await tab.heardExactly(titles);
     assert.equal(await tab.run(() => globalThis.mark), "the same page");

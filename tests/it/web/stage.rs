@@ -52,8 +52,9 @@ struct Stage {
 
 /// Plays a script of `tests/web` to its end; panics with what it printed when it fails.
 pub async fn play(name: &str) {
+    let plan = cluster().instances(3).set("TIDINGS_JWT_LEEWAY_SECONDS", "0");
     // A busy machine must not look like a dead connection where connections are counted.
-    let cluster = cluster().instances(3).set("TIDINGS_HEARTBEAT_SECONDS", "3").start().await;
+    let cluster = plan.set("TIDINGS_HEARTBEAT_SECONDS", "3").start().await;
     let proxies = vec![Nginx::before(&cluster.instances).await];
     let mut stage = Stage { proxies, cluster };
     let directory = tempfile::tempdir().unwrap();
