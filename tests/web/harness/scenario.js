@@ -5,6 +5,7 @@ import { closeBrowsers } from "./browser.js";
 export { Browser } from "./browser.js";
 export { Publisher, User, holder, openStreams, publish } from "./server.js";
 export * as stage from "./stage.js";
+export { servers, token } from "./stage.js";
 export { leader } from "./tab.js";
 export { until } from "./until.js";
 
