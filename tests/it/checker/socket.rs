@@ -1,4 +1,4 @@
-//! The same clients over WebSockets.
+//! The same clients over `WebSocket`s.
 
 use futures_util::SinkExt as _;
 use serde_json::{Value, json};

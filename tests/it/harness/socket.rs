@@ -1,4 +1,4 @@
-//! A client of WebSockets that hides nothing: messages come out as they came in.
+//! A client of `WebSocket`s that hides nothing: messages come out as they came in.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};

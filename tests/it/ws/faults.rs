@@ -1,4 +1,4 @@
-//! The fault checker over WebSockets: nothing is lost, repeated or out of order, whatever dies.
+//! The fault checker over `WebSocket`s: nothing is lost, repeated or out of order, whatever dies.
 
 use crate::{
     checker::{Run, Shape, Transport},

@@ -1,5 +1,7 @@
 //! Who is let in, who is told why not, and what is refused before.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, http::HeaderValue};
 
@@ -145,7 +147,7 @@ async fn raw(request: &tokio_tungstenite::tungstenite::handshake::client::Reques
     let authority = request.uri().authority().unwrap().as_str();
     let mut head = format!("GET {} HTTP/1.1\r\n", request.uri().path_and_query().unwrap());
     for (name, value) in request.headers() {
-        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        let _ = write!(head, "{name}: {}\r\n", value.to_str().unwrap());
     }
     let mut tcp = tokio::net::TcpStream::connect(authority).await.unwrap();
     tcp.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();

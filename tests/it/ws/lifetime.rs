@@ -96,7 +96,7 @@ async fn a_websocket_counts_as_a_stream_does() {
 async fn a_websocket_ends_with_its_token_unless_it_is_extended() {
     let cluster = cluster().instances(2).set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
     let [here, there] = [0, 1].map(|index| cluster.edges().swap_remove(index));
-    let short = Token::of("u1").expires_in(3);
+    let short = Token::of("u1").expires_in(6);
     let (mut socket, mut other) = (here.caller(&short).socket("").await, here.caller(&short).socket("").await);
     let client = socket.connected().await["clientId"].as_str().unwrap().to_owned();
     other.connected().await;

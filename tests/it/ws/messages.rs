@@ -74,8 +74,8 @@ async fn history_is_the_list_in_parts() {
         item["read"] = json!(false);
     }
     assert_eq!(history["notifications"], due);
-    let last = socket.ask(json!({"type": "get_history", "offset": 4})).await;
-    assert_eq!((last["notifications"].as_array().unwrap().len(), &last["hasMore"]), (1, &json!(false)));
+    let end = socket.ask(json!({"type": "get_history", "offset": 4})).await;
+    assert_eq!((end["notifications"].as_array().unwrap().len(), &end["hasMore"]), (1, &json!(false)));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The stream as a WebSocket.
 
 mod bounds;
+mod browser;
 mod faults;
 mod handshake;
 mod lifetime;
