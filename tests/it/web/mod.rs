@@ -44,4 +44,8 @@ scenarios! {
     whatever_breaks_at_the_desk_what_it_publishes_arrives_once => "desk",
     the_counters_of_the_desk_tell_what_is_lost_and_what_comes_twice => "ledger",
     the_desk_keeps_nobody_out => "accessible",
+    the_notification_centre_shows_each_item_as_what_it_is => "bell",
+    the_notification_centre_is_used_by_keys_alone => "bell-keys",
+    the_notification_centre_says_in_which_state_it_is => "bell-states",
+    the_notification_centre_says_aloud_what_arrives => "bell-aloud",
 }

@@ -87,7 +87,7 @@ export class Row {
     setText(this.title, item.title);
     setText(this.state, item.readAt ? "" : `, ${words.isUnread}`);
     setText(this.message, item.message ?? "");
-    this.message.hidden = !item.message;
+    this.message.hidden = !item.message?.trim();
     this.critical.hidden = item.priority !== "critical";
     this.count.hidden = (item.count ?? 1) < 2;
     setText(this.count, locale.fill(words.messages, { n: item.count ?? 1 }));

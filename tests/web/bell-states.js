@@ -1,0 +1,91 @@
+// Whatever state it is in, the notification centre says so, goes on from it, and stands in nobody's way, in both themes.
+
+import assert from "node:assert/strict";
+
+import { BellTab, everySort } from "./harness/bell.js";
+import { Browser, publish, scenario } from "./harness/scenario.js";
+
+/** @param {"light" | "dark"} colorScheme */
+async function walk(colorScheme) {
+  const context = { bypassCSP: true, colorScheme };
+  const browser = await Browser.of("u1", { context });
+  const list = "**/api/notifications?*";
+  const begun = await browser.begin({ shareConnection: false });
+  await begun.live();
+  const tab = await BellTab.in(begun);
+  const { page } = tab;
+  await tab.isAccessible("closed");
+  await tab.open();
+  await tab.rows.first().waitFor();
+  await tab.isAccessible("open");
+  await page.getByText("Keyboard").click();
+  await tab.isAccessible("helping");
+  await tab.row("A plain one").hover();
+  await tab.press("A plain one", "Snooze");
+  await tab.isAccessible("asking until when");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await tab.hasFocus("Back to the notifications");
+  await page.keyboard.press("Enter");
+  await tab.hasFocus("Settings");
+
+  await page.getByRole("combobox", { name: "Priority", exact: true }).selectOption("low");
+  await page.getByText("Nothing matches").waitFor();
+  await tab.isAccessible("empty");
+  await page.route(list, (route) => route.abort());
+  await page.getByRole("combobox", { name: "Priority", exact: true }).selectOption("critical");
+  await page.getByText("The notifications could not be loaded").waitFor();
+  await tab.isAccessible("unable to load");
+  await page.unroute(list);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await tab.shows(["An escalation"]);
+  await page.getByRole("button", { name: "Clear filters" }).click();
+  await page.getByText("That is all").waitFor();
+
+  await browser.context.setOffline(true);
+  await tab.tab.is("offline");
+  await page.getByText(/Trying again/).waitFor();
+  await tab.says("polite", "Offline");
+  await tab.row("A plain one").hover();
+  await tab.press("A plain one", "Archive");
+  await page.getByText("That did not work and was taken back: the server cannot be reached.").waitFor();
+  await tab.row("A plain one").waitFor();
+  await tab.isAccessible("offline");
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  await browser.context.setOffline(false);
+  await tab.tab.live();
+  await tab.says("polite", "Live");
+
+  const { handOut } = browser;
+  browser.handOut = async () => "nonsense";
+  await tab.tab.run(() => client.drop());
+  await tab.panel.getByText("Your session has ended").waitFor();
+  await tab.isAccessible("expired");
+  browser.handOut = handOut;
+  await page.getByRole("button", { name: "Connect again" }).click();
+  await tab.tab.live();
+
+  await tab.tab.run(() => (bell.client = null));
+  await page.getByRole("img", { name: "Loading notifications" }).waitFor();
+  await tab.isAccessible("loading");
+  await tab.tab.run(() => (bell.client = client));
+  await tab.rows.first().waitFor();
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  const { width, height } = (await tab.panel.boundingBox()) ?? {};
+  assert.deepEqual([width, height], [390, 844], "on a small screen it takes all of it");
+  await tab.isAccessible("narrow");
+  await page.getByRole("button", { name: "Close" }).click();
+  await tab.panel.waitFor({ state: "hidden" });
+}
+
+await scenario(async () => {
+  for (const body of everySort("u1")) await publish(body);
+  await walk("light");
+  await walk("dark");
+
+  const words = await BellTab.in(await (await Browser.of("u1")).open(), { lang: "de" });
+  await words.page.getByRole("button", { name: "Benachrichtigungen, 8 ungelesene" }).click();
+  await words.row("To call long ago").getByText("2h überfällig").waitFor();
+  await words.row("Reply 3").getByText("3 Nachrichten").waitFor();
+});
