@@ -45,7 +45,7 @@ export class TidingsToasts extends ClientElement {
 
   /** @param {Client} client */
   follow(client) {
-    if (client !== this.#owner) this.#stack.clear();
+    if (client !== this.#owner) this.#forget();
     this.#owner = client;
     const words = texts("toasts", this.language);
     const doing = this.#doing(client);
@@ -63,8 +63,21 @@ export class TidingsToasts extends ClientElement {
       listen(document, "keydown", (event) => this.#key(event)),
       onWish(() => this.#heed()),
       beSeen(),
-      () => [tabs, desktop, sound, shelf].forEach((part) => part.end()),
+      () => this.#end([tabs, desktop, sound, shelf]),
     ];
+  }
+
+  /** What another user was told is not for this one. */
+  #forget() {
+    this.#stack.clear();
+    this.#missed.clear();
+    this.#unseen.clear();
+  }
+
+  /** @param {{end: () => void}[]} parts */
+  #end(parts) {
+    parts.forEach((part) => part.end());
+    this.#shelf = this.#tabs = this.#desktop = this.#sound = null;
   }
 
   /** How many toasts are seen at once. */
@@ -88,7 +101,7 @@ export class TidingsToasts extends ClientElement {
     const read = (item) => {
       this.#close([item]);
       // What was not marked is news still.
-      client.read(item.id).catch(() => this.#arrive([item]));
+      client.read(item.id).catch(() => client === this.client && this.#arrive([item]));
     };
     return {
       read,

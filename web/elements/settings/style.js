@@ -9,6 +9,7 @@ export const css = `
   .hint, .note { display: block; font-size: 13px; font-weight: 400; color: var(--_muted); }
   .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   .error { color: var(--_overdue); }
+  section > .error:not(:empty) { margin-top: 8px; }
   .error:not(:empty)::before { content: "⚠ " / ""; }
 
   button { min-height: 34px; padding: 4px 12px; border: 1px solid var(--_border); border-radius: 8px; background: var(--_background); cursor: pointer; }
@@ -36,6 +37,7 @@ export const css = `
 
   table { width: 100%; margin-top: 8px; border-collapse: collapse; }
   th { font-weight: 500; text-align: start; }
+  thead :is(th, td) { position: sticky; top: 0; z-index: 1; background: var(--_background); }
   thead th { padding: 4px 2px; font-size: 12px; color: var(--_muted); text-align: center; vertical-align: bottom; }
   tbody tr { border-top: 1px solid var(--_border); }
   tbody th { padding: 4px 8px 4px 0; overflow-wrap: anywhere; hyphens: auto; }

@@ -1,5 +1,6 @@
 // Asks whether the browser may ask: its own prompt, once refused, never comes again.
 
+import { icon } from "../bell/icons.js";
 import { h } from "../dom.js";
 
 /**
@@ -10,6 +11,7 @@ export function prompt(words, { allow, later }) {
   return h(
     "div",
     { class: "card prompt", part: "prompt", role: "group", "aria-labelledby": "ask" },
+    h("span", { class: "icon", part: "icon" }, icon("bell")),
     h(
       "div",
       { class: "body" },

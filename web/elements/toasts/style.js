@@ -17,7 +17,7 @@ export const css = `
   .cards { display: flex; flex-direction: column; gap: 8px; min-height: 0; margin: -20px; padding: 20px; overflow-y: auto; list-style: none; scrollbar-width: thin; }
   .cards:empty { display: none; }
   .card {
-    position: relative; display: flex; gap: 10px; flex: none; padding: 12px 8px 12px 16px; overflow: hidden; pointer-events: auto;
+    position: relative; display: flex; gap: 10px; flex: none; padding: 12px 14px 12px 16px; overflow: hidden; pointer-events: auto;
     background: var(--_background); border: 1px solid var(--_border); border-radius: var(--_radius); box-shadow: var(--_shadow);
     touch-action: pan-y; animation: arrive 220ms cubic-bezier(.2, .8, .3, 1);
   }
@@ -33,14 +33,14 @@ export const css = `
   svg { width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
   .body { flex: 1; min-width: 0; }
   p { margin: 0; }
-  .meta { display: flex; gap: 6px; font-size: 12px; color: var(--_muted); }
+  .meta { display: flex; align-items: center; gap: 6px; min-height: 20px; padding-inline-end: 84px; font-size: 12px; color: var(--_muted); }
   .meta > * + *::before { content: "·"; margin-inline-end: 6px; }
   .priority { font-weight: 600; color: var(--_word); }
   .title { margin-top: 2px; font-weight: 600; overflow-wrap: anywhere; }
   .count { margin-inline-start: 6px; font-weight: 500; color: var(--_muted); }
   .message { display: -webkit-box; margin-top: 2px; overflow: hidden; color: var(--_muted); overflow-wrap: anywhere; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
   .actions { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 10px; }
-  .corner { display: flex; align-items: flex-start; }
+  .corner { position: absolute; inset-block-start: 7px; inset-inline-end: 8px; display: flex; }
 
   button, a { display: inline-flex; align-items: center; min-height: 30px; padding: 4px 10px; border: 1px solid transparent; border-radius: 8px; background: none; cursor: pointer; color: inherit; text-decoration: none; touch-action: manipulation; }
   button[hidden] { display: none; }
@@ -48,9 +48,13 @@ export const css = `
   .main:hover { filter: brightness(1.08); }
   .plain { border-color: var(--_border); background: var(--_background); }
   .plain:hover, .tool:hover, .row:hover { background: var(--_raised); }
-  .tool { justify-content: center; width: 30px; padding: 0; color: var(--_muted); }
+  .tool { justify-content: center; width: 28px; min-height: 26px; padding: 0; color: var(--_muted); }
   .tool:hover { color: var(--_text); }
-  @media (pointer: coarse) { button, a { min-height: 40px; } .tool { width: 40px; } }
+  @media (pointer: coarse) {
+    button, a { min-height: 40px; }
+    .tool { width: 40px; min-height: 34px; }
+    .meta { min-height: 28px; padding-inline-end: 120px; }
+  }
 
   .rows { margin: 6px -8px 0; padding: 0; list-style: none; }
   .row { display: flex; align-items: center; gap: 8px; width: 100%; padding: 4px 8px; overflow: hidden; text-align: start; text-overflow: ellipsis; white-space: nowrap; }
@@ -59,7 +63,8 @@ export const css = `
   .foot { display: flex; justify-content: flex-end; gap: 8px; }
   .foot button { pointer-events: auto; box-shadow: var(--_shadow); }
   .aside:empty { display: none; }
-  .prompt { --_mark: var(--_accent); }
+  .prompt { --_mark: var(--_accent); --_word: var(--_accent); }
+  .prompt .title { margin-top: 0; }
   .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   @media (max-width: 480px) { .region { width: 100%; padding: 12px; } }
   @media (forced-colors: active) { .card::before { background: CanvasText; } }
