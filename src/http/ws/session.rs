@@ -135,7 +135,7 @@ pub fn farewell(parts: &Parts, reason: EndReason) -> Vec<String> {
 }
 
 /// Says why, leaves the hub, and waits until the client has closed its side: who closes with messages unread may take the
-/// last word back.
+/// last word back, and so does a proxy that hears of the end while its client still sends.
 async fn close(mut socket: Socket, ending: Ending, connection: Option<Connection>) {
     if ending == Ending::Gone {
         return;
@@ -149,6 +149,7 @@ async fn close(mut socket: Socket, ending: Ending, connection: Option<Connection
     };
     let _ = timeout(CLOSING, last_word).await;
     drop(connection);
+    let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.next().await {} }).await;
     let mut socket = socket.into_inner();
     let leave = async {
         socket.shutdown().await?;
