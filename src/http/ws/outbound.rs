@@ -11,7 +11,7 @@ use super::{channels::Channels, inbound::Id};
 use crate::{frame::Block, wire::Item};
 
 /// The heartbeat.
-const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
+pub const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
 
 /// More than the words around a payload or within it take.
 const FRAMING_BYTES: usize = 128;
@@ -45,11 +45,6 @@ impl Told {
         };
         told.map_or(Self::Nothing, Self::Message)
     }
-}
-
-/// The heartbeat's message.
-pub fn heartbeat() -> &'static str {
-    HEARTBEAT
 }
 
 /// Moves the client's cursor past what is left out.

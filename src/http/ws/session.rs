@@ -37,7 +37,7 @@ use crate::{
 pub const CLOSING: Duration = Duration::from_secs(5);
 /// Read at once: most messages are small.
 const READ_BYTES: usize = 1024;
-/// Written at once; with one message more, the most that waits in memory for a client that reads slowly.
+/// Written at once. What waits for a client that reads slowly is this, one frame, and the text that the frame is of.
 const WRITE_BYTES: usize = 4 * 1024;
 /// A client that is pinged at each heartbeat is gone when it has not been heard of for this and one heartbeat.
 const SILENT_HEARTBEATS: f64 = 1.5;

@@ -3,12 +3,22 @@
 //! There is no queue. Nothing is asked of the connection, and no order is taken, while the client has not taken what was
 //! written; so a slow client is a position in the log here as it is on a stream.
 
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, task::Poll, time::Duration};
 
 use actix_web::web::Data;
+use bytes::Bytes;
 use futures_util::{SinkExt as _, poll, stream::SplitSink};
 use tokio::{select, sync::mpsc::Receiver, time::timeout};
-use tokio_tungstenite::tungstenite::{self, protocol::Message};
+use tokio_tungstenite::tungstenite::{
+    self,
+    protocol::{
+        Message,
+        frame::{
+            Frame,
+            coding::{Data as Part, OpCode},
+        },
+    },
+};
 
 use super::{
     channels::Channels,
@@ -23,6 +33,11 @@ use crate::{
     frame::Block,
     http::{Parts, opening},
 };
+
+/// Most bytes of one frame: longer messages go out in several, for a buffer that has grown for one is kept.
+const FRAME_BYTES: usize = 8 * 1024;
+/// How long a write may wait before what was read ahead is forgotten: most that must wait do so for less.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// What the client's messages come to.
 pub enum Order {
@@ -90,10 +105,10 @@ impl<'a> Teller<'a> {
 
     async fn obey(&mut self, order: Order) -> Result<(), Ending> {
         match order {
-            Order::Say(text) => self.write(Message::text(text)).await?,
+            Order::Say(text) => self.say(text).await?,
             Order::Narrow(channels, text) => {
                 self.channels = channels;
-                self.write(Message::text(text)).await?;
+                self.say(text).await?;
             }
             Order::Resume(cursor, id) => return Box::pin(self.resume(cursor, id)).await,
         }
@@ -111,7 +126,7 @@ impl<'a> Teller<'a> {
             Ok(connection) => self.connection = Some(connection),
             Err(reason) => {
                 for message in farewell(self.parts, reason.end()) {
-                    self.write(Message::text(message)).await?;
+                    self.say(message).await?;
                 }
                 return Err(reason.end().into());
             }
@@ -126,14 +141,14 @@ impl<'a> Teller<'a> {
                 Told::LeftOut => left_out = block.id.or(left_out),
                 Told::Nothing => {}
                 Told::Heartbeat => {
-                    self.write(Message::text(outbound::heartbeat())).await?;
-                    self.write(Message::Ping(tungstenite::Bytes::new())).await?;
+                    self.say(outbound::HEARTBEAT).await?;
+                    self.write(Message::Ping(Bytes::new())).await?;
                     self.heard.ask();
                 }
                 Told::Message(text) => {
                     // What is sent later carries a later cursor.
                     left_out = left_out.filter(|_| block.id.is_none());
-                    self.write(Message::text(text)).await?;
+                    self.say(text).await?;
                 }
             }
             if block.event == Some("hello") {
@@ -141,9 +156,23 @@ impl<'a> Teller<'a> {
             }
         }
         if let Some(cursor) = left_out {
-            self.write(Message::text(outbound::cursor(cursor))).await?;
+            self.say(outbound::cursor(cursor)).await?;
         }
         self.flush().await
+    }
+
+    async fn say(&mut self, text: impl Into<Bytes>) -> Result<(), Ending> {
+        let mut left = text.into();
+        let mut part = Part::Text;
+        loop {
+            let frame = left.split_to(left.len().min(FRAME_BYTES));
+            let last = left.is_empty();
+            self.write(Message::Frame(Frame::message(frame, OpCode::Data(part), last))).await?;
+            if last {
+                return Ok(());
+            }
+            part = Part::Continue;
+        }
     }
 
     async fn write(&mut self, message: Message) -> Result<(), Ending> {
@@ -168,10 +197,14 @@ async fn taken(
     if let Poll::Ready(written) = poll!(&mut write) {
         return written.map_err(|_| Ending::Gone);
     }
-    if let Some(connection) = connection {
-        connection.pause();
-    }
-    let written = timeout(parts.settings.stream.write_stall, write).await.map_err(|_| Ending::too_slow())?;
+    let written = if let Ok(written) = timeout(BREATH, &mut write).await {
+        written
+    } else {
+        if let Some(connection) = connection {
+            connection.pause();
+        }
+        timeout(parts.settings.stream.write_stall, write).await.map_err(|_| Ending::too_slow())?
+    };
     heard.note();
     written.map_err(|_| Ending::Gone)
 }

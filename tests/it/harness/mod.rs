@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use browser::Browser;
-pub use cluster::{Cluster, cluster};
+pub use cluster::{Cluster, Plan, cluster};
 pub use edge::{Answer, Caller, Edge};
 pub use instance::Instance;
 pub use nginx::Nginx;

@@ -32,7 +32,9 @@ async fn act(browser: &mut Browser, tab: &browser::Tab, cluster: &Cluster, datab
     // As a click does, none waits for the answer; what another has removed meanwhile is refused.
     let mut choose = async |action: &str| {
         let chosen = rand::random_range(0..8);
-        let script = format!("(tidings.state.items.slice({chosen}, {chosen} + 1).forEach((item) => {action}.catch(() => {{}})))");
+        let script = format!(
+            "(tidings.state.items.slice({chosen}, {chosen} + 1).forEach((item) => {action}.catch(() => {{}})))"
+        );
         browser.evaluate(tab, &script).await;
     };
     match rand::random_range(0..12) {

@@ -51,9 +51,7 @@ async fn what_is_put_away_leaves_the_page_and_returns_to_the_top() {
     let tab = tab(&mut browser, &cluster.edge(), "u1").await;
     let first = cluster.publisher().notify("u1", "first").await;
     cluster.publisher().notify("u1", "second").await;
-    let titles = |wanted: &str| {
-        format!("tidings.state.items.map(({{ title }}) => title).join() === '{wanted}'")
-    };
+    let titles = |wanted: &str| format!("tidings.state.items.map(({{ title }}) => title).join() === '{wanted}'");
     browser.until(&tab, &titles("second,first")).await;
     let (user, path) = (cluster.user("u1"), format!("/api/notifications/{first}/snooze"));
     let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);

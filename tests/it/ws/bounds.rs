@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
+use super::calm;
 use crate::harness::*;
 
 async fn open(cluster: &Cluster) -> Socket {
@@ -35,7 +36,7 @@ fn fragments(text: &str, size: usize) -> Vec<Message> {
 
 #[tokio::test]
 async fn a_message_of_the_greatest_size_is_read_and_a_longer_one_closes() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut socket = open(&cluster).await;
     socket.stream.send(Message::text(padded(16 * 1024))).await.unwrap();
     assert_eq!(socket.next().await["type"], "pong");
@@ -46,7 +47,7 @@ async fn a_message_of_the_greatest_size_is_read_and_a_longer_one_closes() {
 
 #[tokio::test]
 async fn a_fragmented_message_is_read_whole_and_bounded_as_a_whole() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut socket = open(&cluster).await;
     for (place, frame) in fragments(&padded(16 * 1024), 1_000).into_iter().enumerate() {
         socket.stream.send(frame).await.unwrap();
@@ -66,7 +67,7 @@ async fn a_fragmented_message_is_read_whole_and_bounded_as_a_whole() {
 
 #[tokio::test]
 async fn a_binary_message_closes() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut socket = open(&cluster).await;
     socket.stream.send(Message::binary(br#"{"type":"ping"}"#.to_vec())).await.unwrap();
     assert_eq!(socket.rest().await.1, Some(1003));
@@ -74,7 +75,7 @@ async fn a_binary_message_closes() {
 
 #[tokio::test]
 async fn too_many_messages_close_and_a_burst_does_not() {
-    let cluster = cluster().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "10").start().await;
+    let cluster = calm().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "10").start().await;
     let mut socket = open(&cluster).await;
     for number in 0..20 {
         socket.send(&json!({"type": "ping", "id": number})).await;
@@ -99,7 +100,7 @@ async fn too_many_messages_close_and_a_burst_does_not() {
 
 #[tokio::test]
 async fn a_flood_of_pings_closes_as_one_of_messages_does() {
-    let cluster = cluster().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "10").start().await;
+    let cluster = calm().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "10").start().await;
     let mut socket = open(&cluster).await;
     for _ in 0..500 {
         if socket.stream.feed(Message::Ping("x".into())).await.is_err() {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::calm;
 use crate::harness::*;
 
 /// Opens a WebSocket in the page; its messages' types and then its close code gather in `seen`.
@@ -16,7 +17,7 @@ fn open(protocols: &str) -> String {
 
 #[tokio::test]
 async fn a_page_opens_a_websocket_with_a_token_or_a_cookie_and_reads_why_it_is_closed() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut browser = Browser::start().await;
     let tab = browser.open(&format!("{}/docs", cluster.edge().base())).await;
     browser.until(&tab, "location.pathname === '/docs' && document.readyState === 'complete'").await;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, http::HeaderValue};
 
+use super::calm;
 use crate::harness::{socket::request, *};
 
 fn set(request: &mut tokio_tungstenite::tungstenite::handshake::client::Request, name: &'static str, value: &str) {
@@ -20,7 +21,7 @@ async fn told(mut socket: Socket) -> (serde_json::Value, u16) {
 
 #[tokio::test]
 async fn every_way_to_bring_a_token_opens_a_websocket() {
-    let cluster = cluster().set("TIDINGS_QUERY_TOKEN", "true").start().await;
+    let cluster = calm().set("TIDINGS_QUERY_TOKEN", "true").start().await;
     let edge = cluster.edge();
     let (user, token) = (edge.user("u1"), Token::of("u1").sign());
     let ticket = user.touch("/api/stream-tickets").await.expect(200)["ticket"].as_str().unwrap().to_owned();
@@ -43,7 +44,7 @@ async fn every_way_to_bring_a_token_opens_a_websocket() {
 
 #[tokio::test]
 async fn who_is_not_let_in_is_told_why_by_a_code() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let edge = cluster.edge();
     let (error, code) = told(Socket::open(request(edge.base(), "")).await.unwrap()).await;
     assert_eq!((&error["type"], &error["detail"], code), (&json!("error"), &json!("a token is required"), 4001));
@@ -70,7 +71,7 @@ async fn who_is_not_let_in_is_told_why_by_a_code() {
 
 #[tokio::test]
 async fn a_token_in_the_query_is_refused_unless_configured() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let query = format!("?token={}", Token::of("u1").sign());
     assert_eq!(refused(request(cluster.edge().base(), &query)).await, 400);
 }
@@ -85,7 +86,7 @@ async fn refused(request: tokio_tungstenite::tungstenite::handshake::client::Req
 
 #[tokio::test]
 async fn a_foreign_page_is_refused_before_the_upgrade() {
-    let cluster = cluster().set("TIDINGS_CORS_ORIGINS", "https://app.example.com").start().await;
+    let cluster = calm().set("TIDINGS_CORS_ORIGINS", "https://app.example.com").start().await;
     let user = cluster.user("u1");
     let own = cluster.edge().base().to_owned();
     for (origin, status) in [
@@ -108,7 +109,7 @@ async fn a_foreign_page_is_refused_before_the_upgrade() {
 
 #[tokio::test]
 async fn any_page_may_come_with_a_token_of_its_own_and_none_with_a_cookie() {
-    let cluster = cluster().set("TIDINGS_CORS_ORIGINS", "*").start().await;
+    let cluster = calm().set("TIDINGS_CORS_ORIGINS", "*").start().await;
     let user = cluster.user("u1");
     let mut request = user.socket_request("");
     set(&mut request, "Origin", "https://evil.example.com");
@@ -122,7 +123,7 @@ async fn any_page_may_come_with_a_token_of_its_own_and_none_with_a_cookie() {
 
 #[tokio::test]
 async fn what_is_no_handshake_is_a_problem() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     let answer = user.get("/ws/notifications").await;
     assert_eq!((answer.header("upgrade"), answer.header("sec-websocket-version")), ("websocket", "13"));

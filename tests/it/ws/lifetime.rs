@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::calm;
 use crate::harness::*;
 
 /// Reads to the end, which a farewell must announce.
@@ -17,7 +18,7 @@ async fn ends(socket: &mut Socket, reason: &str, code: u16) {
 
 #[tokio::test]
 async fn a_websocket_resumes_by_query_and_by_message_on_any_instance() {
-    let cluster = cluster().instances(3).start().await;
+    let cluster = calm().instances(3).start().await;
     let edges = cluster.edges();
     let mut socket = edges[0].user("u1").socket("").await;
     socket.connected().await;
@@ -52,7 +53,7 @@ async fn a_websocket_resumes_by_query_and_by_message_on_any_instance() {
 
 #[tokio::test]
 async fn the_newest_items_are_sent_again_where_asked_for() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     for number in 0..3 {
         cluster.publisher().notify("u1", &format!("n{number}")).await;
     }
@@ -63,7 +64,7 @@ async fn the_newest_items_are_sent_again_where_asked_for() {
 
 #[tokio::test]
 async fn a_resume_needs_no_room_for_a_second_connection() {
-    let cluster = cluster().set("TIDINGS_MAX_CONNECTIONS_PER_USER", "1").start().await;
+    let cluster = calm().set("TIDINGS_MAX_CONNECTIONS_PER_USER", "1").start().await;
     let mut socket = cluster.user("u1").socket("").await;
     let cursor = socket.connected().await["cursor"].as_str().unwrap().to_owned();
     cluster.publisher().notify("u1", "one").await;
@@ -74,7 +75,7 @@ async fn a_resume_needs_no_room_for_a_second_connection() {
 
 #[tokio::test]
 async fn a_websocket_counts_as_a_stream_does() {
-    let cluster = cluster().set("TIDINGS_MAX_CONNECTIONS_PER_USER", "2").start().await;
+    let cluster = calm().set("TIDINGS_MAX_CONNECTIONS_PER_USER", "2").start().await;
     let (edge, user) = (cluster.edge(), cluster.user("u1"));
     let (mut socket, mut stream) = (user.socket("").await, user.stream().await);
     socket.connected().await;
@@ -94,7 +95,7 @@ async fn a_websocket_counts_as_a_stream_does() {
 
 #[tokio::test]
 async fn a_websocket_ends_with_its_token_unless_it_is_extended() {
-    let cluster = cluster().instances(2).set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
+    let cluster = calm().instances(2).set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
     let [here, there] = [0, 1].map(|index| cluster.edges().swap_remove(index));
     let short = Token::of("u1").expires_in(6);
     let (mut socket, mut other) = (here.caller(&short).socket("").await, here.caller(&short).socket("").await);
@@ -114,7 +115,7 @@ async fn a_websocket_ends_with_its_token_unless_it_is_extended() {
 
 #[tokio::test]
 async fn a_revoked_user_is_cut_off_on_every_instance() {
-    let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
+    let cluster = calm().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let old = Token::of("u1").claim("iat", json!(token::now() - 5));
     let mut sockets = Vec::new();
     for edge in cluster.edges() {
@@ -133,7 +134,7 @@ async fn a_revoked_user_is_cut_off_on_every_instance() {
 
 #[tokio::test]
 async fn a_websocket_is_rotated_at_its_greatest_age() {
-    let cluster = cluster().set("TIDINGS_MAX_LIFETIME_SECONDS", "1").start().await;
+    let cluster = calm().set("TIDINGS_MAX_LIFETIME_SECONDS", "1").start().await;
     let mut socket = cluster.user("u1").socket("").await;
     socket.connected().await;
     ends(&mut socket, "rotated", 1012).await;
@@ -141,7 +142,7 @@ async fn a_websocket_is_rotated_at_its_greatest_age() {
 
 #[tokio::test]
 async fn a_draining_instance_tells_every_websocket_and_ends_with_success() {
-    let mut cluster = cluster().set("TIDINGS_DRAIN_SECONDS", "20").start().await;
+    let mut cluster = calm().set("TIDINGS_DRAIN_SECONDS", "20").start().await;
     let mut sockets = Vec::new();
     for index in 0..5 {
         let mut socket = cluster.user(&format!("u{index}")).socket("").await;
@@ -157,7 +158,7 @@ async fn a_draining_instance_tells_every_websocket_and_ends_with_success() {
 
 #[tokio::test]
 async fn a_request_under_way_does_not_hold_up_a_drain() {
-    let mut cluster = cluster().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "600").start().await;
+    let mut cluster = calm().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "600").start().await;
     let id = cluster.publisher().notify("u1", "one").await;
     let mut socket = cluster.user("u1").socket("").await;
     socket.connected().await;
@@ -180,7 +181,7 @@ async fn a_request_under_way_does_not_hold_up_a_drain() {
 
 #[tokio::test]
 async fn who_comes_while_the_database_is_away_is_told_to_come_back() {
-    let mut cluster = cluster().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
+    let mut cluster = calm().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
     let user = cluster.user("u1");
     let mut before = user.socket("").await;
     let cursor = before.connected().await["cursor"].as_str().unwrap().to_owned();
@@ -199,7 +200,7 @@ async fn who_comes_while_the_database_is_away_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_client_that_left_is_forgotten() {
-    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "30").start().await;
+    let cluster = calm().set("TIDINGS_HEARTBEAT_SECONDS", "30").start().await;
     let edge = cluster.edge();
     let mut sockets = Vec::new();
     for index in 0..4 {
@@ -220,7 +221,7 @@ async fn a_client_that_left_is_forgotten() {
 
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_dropped_and_one_that_does_is_not() {
-    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "0.2").start().await;
+    let cluster = calm().set("TIDINGS_HEARTBEAT_SECONDS", "0.2").start().await;
     let edge = cluster.edge();
     let (mut alive, mut dead) = (edge.user("u1").socket("").await, edge.user("u2").socket("").await);
     alive.connected().await;

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use super::calm;
 
 #[tokio::test]
 async fn a_notification_arrives_with_the_fields_of_the_stream_and_those_of_messages() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     let (mut socket, mut stream) = (user.socket("").await, user.stream().await);
     let connected = socket.connected().await;
@@ -32,7 +32,7 @@ async fn a_notification_arrives_with_the_fields_of_the_stream_and_those_of_messa
 
 #[tokio::test]
 async fn reading_over_one_websocket_is_told_to_all_others() {
-    let cluster = cluster().instances(2).start().await;
+    let cluster = calm().instances(2).start().await;
     let [here, there] = [0, 1].map(|index| cluster.edges().swap_remove(index).user("u1"));
     let (mut socket, mut other) = (here.socket("").await, there.socket("").await);
     socket.connected().await;
@@ -55,7 +55,7 @@ async fn reading_over_one_websocket_is_told_to_all_others() {
 
 #[tokio::test]
 async fn history_is_the_list_in_parts() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     for number in 0..5 {
         cluster.publisher().notify("u1", &format!("n{number}")).await;
     }
@@ -80,7 +80,7 @@ async fn history_is_the_list_in_parts() {
 
 #[tokio::test]
 async fn a_long_history_comes_in_more_parts_than_were_asked_for() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let text = "x".repeat(60_000);
     for number in 0..25 {
         let body = json!({"users": ["u1"], "title": format!("n{number}"), "data": {"pad": text}});
@@ -104,7 +104,7 @@ async fn a_long_history_comes_in_more_parts_than_were_asked_for() {
 
 #[tokio::test]
 async fn a_ping_is_answered_and_ids_are_repeated() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut socket = cluster.user("u1").socket("").await;
     socket.connected().await;
     for id in [json!("m-1"), json!(7), json!(-7), json!("x".repeat(64))] {
@@ -119,7 +119,7 @@ async fn a_ping_is_answered_and_ids_are_repeated() {
 
 #[tokio::test]
 async fn a_message_that_is_not_understood_is_told_so_and_the_connection_goes_on() {
-    let cluster = cluster().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "1000").start().await;
+    let cluster = calm().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "1000").start().await;
     let mut socket = cluster.user("u1").socket("").await;
     socket.connected().await;
     let many: Vec<_> = (0..51).map(|number| number.to_string()).collect();

@@ -9,3 +9,10 @@ mod messages;
 mod narrowing;
 mod slow;
 mod wire;
+
+use crate::harness::*;
+
+/// Heartbeats so rare that a client may be left unread for a while: who answers no ping is dropped.
+fn calm() -> Plan {
+    cluster().set("TIDINGS_HEARTBEAT_SECONDS", "20")
+}

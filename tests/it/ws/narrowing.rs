@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::calm;
 use crate::harness::*;
 
 async fn publish(cluster: &Cluster, kind: &str, priority: &str, title: &str) {
@@ -11,7 +12,7 @@ async fn publish(cluster: &Cluster, kind: &str, priority: &str, title: &str) {
 
 #[tokio::test]
 async fn a_filter_leaves_out_notifications_and_moves_the_cursor_past_them() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut socket = cluster.user("u1").socket("?kinds=wanted,also&minPriority=high").await;
     socket.connected().await;
     publish(&cluster, "other", "critical", "wrong kind").await;
@@ -27,7 +28,7 @@ async fn a_filter_leaves_out_notifications_and_moves_the_cursor_past_them() {
 
 #[tokio::test]
 async fn channels_narrow_one_connection_to_kinds_and_topics() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     let rules = json!({"access": "open", "presence": false});
     cluster.edge().admin().put("/api/topic-kinds/team", &rules).await.expect(200);
@@ -57,7 +58,7 @@ async fn channels_narrow_one_connection_to_kinds_and_topics() {
 
 #[tokio::test]
 async fn changes_of_state_pass_all_channels_and_channels_outlive_a_resume() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     let id = cluster.publisher().notify("u1", "one").await;
     let mut socket = user.socket("").await;
@@ -77,7 +78,7 @@ async fn changes_of_state_pass_all_channels_and_channels_outlive_a_resume() {
 
 #[tokio::test]
 async fn at_most_fifty_channels_are_in_force() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let mut socket = cluster.user("u1").socket("").await;
     socket.connected().await;
     let names: Vec<_> = (0..50).map(|number| format!("k{number}")).collect();
@@ -92,7 +93,7 @@ async fn at_most_fifty_channels_are_in_force() {
 
 #[tokio::test]
 async fn signals_come_as_messages_and_pass_the_same_channels() {
-    let cluster = cluster().start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     let (mut socket, mut none) = (user.socket("").await, user.socket("?signals=none").await);
     socket.connected().await;

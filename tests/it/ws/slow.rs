@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::calm;
 use crate::harness::*;
 
 /// Publishes of one test, each large enough that they overflow every buffer on the way.
@@ -29,7 +30,7 @@ fn memory(instance: &Instance) -> usize {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everything_in_order() {
-    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "20").start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     let (mut slow, mut quick) = (user.socket("").await, user.socket("").await);
     slow.connected().await;
@@ -41,8 +42,7 @@ async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everythi
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_for_too_long_is_closed_and_resumes_exactly() {
-    let cluster =
-        cluster().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").set("TIDINGS_HEARTBEAT_SECONDS", "20").start().await;
+    let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").start().await;
     let (edge, user) = (cluster.edge(), cluster.user("u1"));
     let mut slow = user.socket("").await;
     slow.connected().await;
@@ -65,7 +65,7 @@ async fn a_client_that_reads_nothing_for_too_long_is_closed_and_resumes_exactly(
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_dropped() {
-    let cluster = cluster().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").start().await;
+    let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").start().await;
     let edge = cluster.edge();
     let mut slow = cluster.user("u1").socket("").await;
     slow.connected().await;
@@ -77,7 +77,7 @@ async fn a_client_that_never_reads_is_dropped() {
 #[tokio::test]
 async fn clients_that_read_nothing_cost_little_memory() {
     const CLIENTS: usize = 60;
-    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "20").start().await;
+    let cluster = calm().start().await;
     let user = cluster.user("u1");
     publish_large(&cluster, "u1").await;
     let start = user.list("?limit=1").await["cursor"].as_str().unwrap().to_owned();

@@ -18,8 +18,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 struct Raw(TcpStream);
 
 impl Raw {
-    fn open(cluster: &Cluster) -> Self {
-        let mut socket = TcpStream::connect(("127.0.0.1", cluster.instances[0].port())).unwrap();
+    fn open(port: u16) -> Self {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         let token = Token::of("u1").sign();
         write!(
@@ -89,7 +89,7 @@ const PING: u8 = 0x89;
 async fn frames_are_as_the_standard_has_them() {
     let cluster = cluster().start().await;
     let found = tokio::task::spawn_blocking(move || {
-        let mut raw = Raw::open(&cluster);
+        let mut raw = Raw::open(cluster.instances[0].port());
         assert!(raw.frame_of(TEXT).starts_with(br#"{"type":"connected""#));
         raw.0.write_all(&frame(PING, b"echo")).unwrap();
         assert_eq!(raw.frame_of(0x8A), b"echo");
@@ -125,13 +125,44 @@ async fn what_breaks_the_protocol_closes_with_its_code() {
     ];
     tokio::task::spawn_blocking(move || {
         for (what, bytes, code) in cases {
-            let mut raw = Raw::open(&cluster);
+            let mut raw = Raw::open(cluster.instances[0].port());
             raw.0.write_all(&bytes).unwrap();
             assert_eq!(raw.close_code(), code, "{what}");
         }
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_long_message_comes_in_frames_of_8_kb_at_most() {
+    let cluster = cluster().set("TIDINGS_HEARTBEAT_SECONDS", "30").start().await;
+    let text = "\u{1f600}".repeat(8_000);
+    let body = serde_json::json!({"users": ["u1"], "title": "long", "message": text});
+    let instance = cluster.instances[0].port();
+    let mut raw = tokio::task::spawn_blocking(move || {
+        let mut raw = Raw::open(instance);
+        assert!(raw.frame_of(TEXT).starts_with(br#"{"type":"connected""#));
+        raw
+    })
+    .await
+    .unwrap();
+    cluster.publisher().notify_with(body).await;
+    let message = tokio::task::spawn_blocking(move || {
+        let (first, mut message) = raw.frame();
+        assert_eq!(first, 0x01, "a text that goes on");
+        loop {
+            let (first, part) = raw.frame();
+            assert!(part.len() <= 8 * 1024);
+            message.extend_from_slice(&part);
+            if first == 0x80 {
+                return message;
+            }
+            assert_eq!(first, 0x00);
+        }
+    });
+    let message: serde_json::Value = serde_json::from_slice(&message.await.unwrap()).unwrap();
+    assert_eq!(message["payload"]["message"], text);
 }
 
 #[tokio::test]
