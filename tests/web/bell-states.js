@@ -26,6 +26,8 @@ async function walk(colorScheme) {
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Settings" }).click();
   await tab.hasFocus("Back to the notifications");
+  await page.getByRole("heading", { name: "Quiet hours" }).waitFor();
+  await tab.isAccessible("showing the settings");
   await page.keyboard.press("Enter");
   await tab.hasFocus("Settings");
 
@@ -88,4 +90,6 @@ await scenario(async () => {
   await words.page.getByRole("button", { name: "Benachrichtigungen, 8 ungelesene" }).click();
   await words.row("To call long ago").getByText("2h überfällig").waitFor();
   await words.row("Reply 3").getByText("3 Nachrichten").waitFor();
+  await words.page.getByRole("button", { name: "Einstellungen" }).click();
+  await words.page.getByRole("heading", { name: "Ruhezeiten" }).waitFor();
 });

@@ -66,10 +66,10 @@ await scenario(async () => {
   await tab.page.getByRole("tab", { name: "All" }).click();
   await tab.tab.run(() => bell.addEventListener("tidings-open-item", (event) => {
     event.preventDefault();
-    opened.push([event.detail.item.title, event.detail.url?.pathname]);
+    opened.push([event.detail.item.title, event.detail.url]);
   }));
   await tab.row("A payment").getByRole("link", { name: "A payment" }).click();
   await tab.panel.waitFor({ state: "hidden" });
-  assert.deepEqual(await tab.tab.run(() => opened), [["A payment", "/payments/7"]]);
+  assert.deepEqual(await tab.tab.run(() => opened), [["A payment", new URL("/payments/7", tab.page.url()).href]]);
   assert.match(tab.page.url(), /docs$/);
 });

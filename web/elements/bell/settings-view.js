@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { icon } from "./icons.js";
 
 export class SettingsView {
-  #words;
+  #locale;
   #place = h("div", { class: "scroller settings", part: "settings", tabIndex: -1 });
   /** @type {(HTMLElement & {client?: any}) | null} */
   #settings = null;
@@ -12,8 +12,9 @@ export class SettingsView {
   #client = null;
 
   /** @param {import("./locale.js").Locale} locale @param {() => void} back */
-  constructor({ words }, back) {
-    this.#words = words;
+  constructor(locale, back) {
+    this.#locale = locale;
+    const { words } = locale;
     this.back = h("button", { class: "tool", type: "button", title: words.back, "aria-label": words.back, on: { click: back } }, icon("back"));
     const head = h("div", { class: "head settings-head", part: "header" }, this.back, h("h2", {}, words.settings));
     this.element = h("div", { class: "view", hidden: true }, head, this.#place);
@@ -31,10 +32,11 @@ export class SettingsView {
     if (this.#settings) return;
     try {
       await import("../settings.js");
-      this.#settings = Object.assign(document.createElement("tidings-settings"), { client: this.#client });
+      const given = { client: this.#client, lang: this.#locale.language };
+      this.#settings = Object.assign(document.createElement("tidings-settings"), given);
       this.#place.replaceChildren(this.#settings);
     } catch {
-      this.#place.replaceChildren(h("p", { class: "notable", role: "alert" }, this.#words.settingsFailed));
+      this.#place.replaceChildren(h("p", { class: "notable", role: "alert" }, this.#locale.words.settingsFailed));
     }
   }
 
