@@ -48,4 +48,6 @@ scenarios! {
     the_notification_centre_is_used_by_keys_alone => "bell-keys",
     the_notification_centre_says_in_which_state_it_is => "bell-states",
     the_notification_centre_says_aloud_what_arrives => "bell-aloud",
+    the_notification_centre_loads_a_long_inbox_as_it_is_scrolled => "bell-many",
+    the_notification_centre_tells_the_time => "bell-time",
 }

@@ -18,7 +18,7 @@ export class List {
   #rows = new Map();
   /** @type {string[]} the ids, from top to bottom */
   #order = [];
-  /** @type {Map<number, {element: HTMLElement, heading: HTMLElement, list: HTMLElement}>} */
+  /** @type {Map<number, {at: number, element: HTMLElement, heading: HTMLElement, list: HTMLElement}>} */
   #days = new Map();
   /** @type {string | null} */
   #current = null;
@@ -55,6 +55,7 @@ export class List {
   /** @param {number} now */
   tick(now) {
     this.#rows.forEach((row) => row.tick(now));
+    this.#days.forEach(({ heading, at }) => setText(heading, this.#locale.heading(at, now)));
   }
 
   /** Gives the current item the focus; false when there is none. */
@@ -102,7 +103,7 @@ export class List {
   #arrange(items, now) {
     const groups = byDay(items, this.#locale);
     const sections = groups.map(({ day, at, items }) => {
-      const section = this.#days.get(day) ?? makeDay(day);
+      const section = this.#days.get(day) ?? makeDay(day, at);
       this.#days.set(day, section);
       setText(section.heading, this.#locale.heading(at, now));
       arrange(section.list, items.flatMap(({ id }) => this.#rows.get(id)?.element ?? []));
@@ -173,11 +174,11 @@ export class List {
   }
 }
 
-/** @param {number} day */
-function makeDay(day) {
+/** @param {number} day @param {number} at */
+function makeDay(day, at) {
   const id = `day-${day}`;
   const heading = h("h3", { id, class: "day", part: "day" });
   // Without markers some browsers take a list for none, unless told.
   const list = h("ul", { role: "list", "aria-labelledby": id });
-  return { element: h("section", {}, heading, list), heading, list };
+  return { at, element: h("section", {}, heading, list), heading, list };
 }

@@ -1,0 +1,46 @@
+// A long inbox is loaded as it is scrolled, to its end, and what cannot be loaded is asked for again.
+
+import assert from "node:assert/strict";
+
+import { BellTab } from "./harness/bell.js";
+import { Browser, User, scenario } from "./harness/scenario.js";
+
+const COUNT = 1000;
+
+await scenario(async () => {
+  const batch = Array.from({ length: COUNT }, (_, number) => ({ users: ["u1"], title: `n${number}`, message: "word ".repeat(number % 40) }));
+  await new User("u1").call("POST", "/api/notifications/batch", batch);
+  const tab = await BellTab.in(await (await Browser.of("u1")).open({ pageSize: 100 }));
+  const { page } = tab;
+  const scroll = () => tab.tab.run(() => {
+    const list = bell.shadowRoot.querySelector("#list");
+    list.scrollTop = list.scrollHeight;
+  });
+  await page.getByRole("button", { name: `Notifications, ${COUNT} unread` }).waitFor();
+  assert.equal(await tab.badge.innerText(), "99+");
+  await tab.open();
+  await tab.rows.first().waitFor();
+  assert.equal(await tab.rows.count(), 100, "what is far below is not asked for");
+
+  const older = "**/api/notifications?*page=*";
+  await page.route(older, (route) => route.abort());
+  await scroll();
+  await page.getByText("Older notifications could not be loaded").waitFor();
+  await page.unroute(older);
+  await page.getByRole("button", { name: "Try again" }).click();
+  for (let count = 100; count < COUNT; count = await tab.rows.count()) {
+    await scroll();
+    await tab.tab.until(`more than ${count} are loaded`, (count) => bell.shadowRoot.querySelectorAll(".row").length > count, count);
+  }
+  await page.getByText("That is all").waitFor();
+  assert.equal(await tab.rows.count(), COUNT);
+
+  // What happens at the top moves nothing under the eyes of who reads further down.
+  await tab.tab.run(() => bell.shadowRoot.querySelectorAll(".row .open")[500].focus());
+  const place = () => tab.tab.run(() => bell.shadowRoot.activeElement.getBoundingClientRect().top);
+  const before = await place();
+  await new User("u1").call("POST", "/api/notifications/batch", [{ users: ["u1"], title: "newest" }]);
+  await tab.row("newest").waitFor({ state: "attached" });
+  await tab.hasFocus("n499");
+  assert.equal(await place(), before);
+});
