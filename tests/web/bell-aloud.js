@@ -1,6 +1,9 @@
-// What arrives is said aloud: gently, at once where it is critical, and by its number where it is much.
+// What arrives is said aloud: gently, at once where it is critical, by its number where it is much, and once where toasts say it.
+
+import assert from "node:assert/strict";
 
 import { BellTab } from "./harness/bell.js";
+import { mount, shows } from "./harness/elements.js";
 import { Browser, publish, scenario } from "./harness/scenario.js";
 
 await scenario(async () => {
@@ -17,4 +20,12 @@ await scenario(async () => {
   await browser.context.setOffline(false);
   await tab.says("polite", "5 new notifications");
   await tab.tab.heardExactly(["gentle", "urgent", "missed 1", "missed 2", "missed 3", "missed 4", "missed 5"]);
+
+  await mount(tab.tab, "toasts");
+  await publish({ users: ["u1"], title: "by a toast" });
+  await shows(tab.tab, ["by a toast"]);
+  await publish({ users: ["u1"], title: "without a toast", kind: "call_completed" });
+  await tab.says("polite", "New: without a toast");
+  const said = await tab.tab.run(() => bell.shadowRoot.querySelector("[aria-live=polite]").textContent);
+  assert.doesNotMatch(said, /by a toast/);
 });
