@@ -29,8 +29,8 @@ export const css = `
   input[type="time"], select { width: 100%; min-height: 36px; padding: 4px 8px; border: 1px solid var(--_border); border-radius: 8px; background: var(--_background); color: var(--_text); }
   fieldset { min-width: 0; margin: 0; padding: 0; border: 0; }
   legend { padding: 0 0 4px; font-size: 13px; color: var(--_muted); }
-  .days { display: flex; flex-wrap: wrap; gap: 6px; }
-  .day { position: relative; display: grid; place-items: center; min-width: 42px; min-height: 36px; padding: 0 8px; border: 1px solid var(--_border); border-radius: 8px; cursor: pointer; }
+  .days { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); gap: 5px; max-width: 380px; }
+  .day { position: relative; display: grid; place-items: center; min-height: 36px; border: 1px solid var(--_border); border-radius: 8px; cursor: pointer; }
   .day input { position: absolute; inset: 0; width: 100%; height: 100%; opacity: 0; }
   .day:has(:checked) { border-color: var(--_accent); background: var(--_accent); color: var(--_on-accent); font-weight: 600; }
   .day:has(:focus-visible) { outline: 2px solid var(--_accent); outline-offset: 2px; }
