@@ -8,7 +8,7 @@ import { token } from "./session.js";
  * @typedef {object} Message what tabs of a user tell each other
  * @property {boolean} [asks] which troubles there are, and how the connection began
  * @property {{offline: boolean, expired: boolean}} [troubles]
- * @property {boolean} [drop]
+ * @property {"drop" | "reconnect"} [act] what the one that holds the connection is to do
  * @property {import("../client/types.js").Frame} [frame] the tab that holds the connection hears it for all
  */
 
@@ -31,10 +31,10 @@ export class Trouble {
   constructor(client, user, hear) {
     this.#client = client;
     this.#channel = new BroadcastChannel(`desk of ${user}`);
-    this.#channel.onmessage = ({ data: { asks, troubles, drop, frame } }) => {
+    this.#channel.onmessage = ({ data: { asks, troubles, act, frame } }) => {
       if (asks) this.#tell({ troubles: this.#troubles, frame: this.#hello });
       if (troubles) this.#suffer(troubles);
-      if (drop) this.#client.drop();
+      if (act) this.#client[/** @type {"drop"} */ (act)]();
       if (!frame) return;
       this.#hello = undefined;
       hear(frame);
@@ -43,7 +43,8 @@ export class Trouble {
       if (frame.name === "hello") this.#hello = frame;
       this.#tell({ frame });
     });
-    this.#press("drop", () => this.drop());
+    client.on("connection", () => this.#show());
+    this.#press("drop", () => this.#act(this.#isPausing ? "reconnect" : "drop"));
     this.#press("offline", () => this.spread({ offline: !this.#troubles.offline }));
     this.#press("expire", () => this.spread({ expired: true }));
     this.#press("sign-in", () => this.spread({ expired: false }));
@@ -54,11 +55,6 @@ export class Trouble {
 
   get expired() {
     return this.#troubles.expired;
-  }
-
-  drop() {
-    this.#client.drop();
-    this.#tell({ drop: true });
   }
 
   /** @param {{offline?: boolean, expired?: boolean}} changed */
@@ -83,11 +79,34 @@ export class Trouble {
     if (troubles.expired === before.expired) return;
     // The open stream is refused the token as well; then it breaks, and whoever comes back has to show it again.
     await this.#client.setToken(troubles.expired ? refused() : token()).catch(() => {});
-    if (troubles.expired) this.#client.drop();
+    if (troubles.expired) this.#connectAnew();
+  }
+
+  /** A pause between the two would only hide what follows. */
+  #connectAnew() {
+    if (this.#isPausing) return this.#client.reconnect();
+    const stop = this.#client.on("connection", () => {
+      stop();
+      setTimeout(() => this.#client.reconnect());
+    });
+    this.#client.drop();
+  }
+
+  /** @param {"drop" | "reconnect"} act */
+  #act(act) {
+    this.#client[act]();
+    this.#tell({ act });
+  }
+
+  get #isPausing() {
+    return this.#client.state.connection === "offline";
   }
 
   #show() {
     const { offline, expired } = this.#troubles;
+    const waits = this.#isPausing && !offline;
+    $("drop-text").textContent = waits ? "Connect now" : "Drop the connection";
+    $("drop-hint").textContent = waits ? "instead of waiting" : "as proxies do; it comes back";
     $("offline-text").textContent = offline ? "Go online" : "Go offline";
     $("offline").setAttribute("aria-pressed", String(offline));
     $("expire").hidden = expired;

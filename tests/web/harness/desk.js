@@ -23,22 +23,22 @@ export class Desk {
     return desk;
   }
 
-  /** @param {string} label of a button, or how its label begins */
+  /** Presses a button by the keyboard: toasts may lie over it. @param {string} label how its label begins */
   press(label) {
-    return this.page.locator("main").getByRole("button", { name: new RegExp(`^${label}`) }).first().click();
+    return this.page.locator("main").getByRole("button", { name: new RegExp(`^${label}`) }).first().press("Enter");
   }
 
   /** @param {string} example */
   async publish(example) {
     const { published } = await this.counts();
-    await this.page.locator("#examples").getByRole("button", { name: example, exact: true }).click();
-    await this.page.locator("#publish").click();
+    await this.page.locator("#examples").getByRole("button", { name: example, exact: true }).press("Enter");
+    await this.press("Publish");
     await this.counted({ published: published + 1 });
   }
 
   /** @param {string} connection */
   is(connection) {
-    return this.page.waitForFunction((wanted) => globalThis.tidings?.state.connection === wanted, connection);
+    return this.page.waitForFunction((wanted) => globalThis.tidings?.state.connection === wanted, connection, { polling: 50 });
   }
 
   /** What the counters show. @returns {Promise<Record<string, number>>} */
@@ -50,7 +50,7 @@ export class Desk {
   /** Waits until counters show so much. @param {Record<string, number>} wanted */
   async counted(wanted) {
     const isSo = (counts) => Object.entries(counts).every(([name, count]) => document.getElementById(`count-${name}`).textContent === String(count));
-    await this.page.waitForFunction(isSo, wanted).catch(async (cause) => {
+    await this.page.waitForFunction(isSo, wanted, { polling: 50 }).catch(async (cause) => {
       throw new Error(`never ${JSON.stringify(wanted)}: ${JSON.stringify(await this.counts())}`, { cause });
     });
   }
