@@ -12,6 +12,7 @@ const PEOPLE = [
   { name: "Tomás Rey", number: "+34 91 555 0187" },
   { name: "Mei Tanaka", number: "+81 3 5550 0119" },
   { name: "Noor Haddad", number: "+44 20 5550 0163" },
+  { name: "Liv Berg", number: "+47 22 55 01 28" },
 ];
 const COMPANIES = ["Northwind Bakery", "Harbour Clinic", "Lindqvist & Sons", "Blue Door Hotel"];
 
@@ -70,7 +71,7 @@ export const EXAMPLES = [
         users: [user],
         kind: "missed_call",
         title: `Missed call from ${contact.name}`,
-        message: `${contact.number}, rang for 24 seconds`,
+        message: `${contact.number}, rang for 24 s`,
         data: { contact },
         actionUrl: "/calls/new",
       };
