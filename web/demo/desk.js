@@ -124,22 +124,24 @@ function row({ tone, title, actionUrl, actionLabel = "Open" }, [about, when], bu
 }
 
 /**
- * Shows one row for each, and leaves alone those that are as before: focus stays where it is.
+ * Shows one row for each, and leaves alone those that are as before. What had the focus keeps it, or what came in its place gets it.
  * @template {{id: string}} Each
  * @param {HTMLElement} list
  * @param {Each[]} all
  * @param {(each: Each) => HTMLElement} build
  */
 function place(list, all, build) {
-  const before = new Map([...list.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.id, child]));
+  const before = /** @type {HTMLElement[]} */ ([...list.children]);
+  const focused = before.findIndex((row) => row.contains(document.activeElement));
   const rows = all.map((each) => {
     const made = build(each);
     made.dataset.id = each.id;
-    const old = before.get(each.id);
-    return old && old.isEqualNode(made) ? old : made;
+    return before.find((row) => row.isEqualNode(made)) ?? made;
   });
-  for (const child of [...list.children]) if (!rows.includes(/** @type {HTMLElement} */ (child))) child.remove();
-  rows.forEach((each, at) => list.children[at] !== each && list.insertBefore(each, list.children[at] ?? null));
+  for (const row of before) if (!rows.includes(row)) row.remove();
+  rows.forEach((row, at) => list.children[at] !== row && list.insertBefore(row, list.children[at] ?? null));
+  if (focused < 0 || list.contains(document.activeElement)) return;
+  (rows[Math.min(focused, rows.length - 1)]?.querySelector("button") ?? $("desk-title")).focus();
 }
 
 /** `overdueCallbacks` to `Overdue callbacks`. @param {string} name */

@@ -6,8 +6,9 @@
  */
 export const $ = (id) => /** @type {Kind} */ (document.getElementById(id));
 
-/** Tells something that went wrong, or that needs a word. @param {string} title @param {string} [detail] */
-export function notify(title, detail = "") {
+/** Tells something that needs a word. @param {string} title @param {string} [detail] @param {boolean} [isBad] */
+export function notify(title, detail = "", isBad = false) {
+  $("notice").classList.toggle("bad", isBad);
   $("notice-title").textContent = title;
   $("notice-detail").textContent = detail;
   $("notice").hidden = false;
@@ -16,7 +17,7 @@ export function notify(title, detail = "") {
 /** @param {unknown} error */
 export function report(error) {
   const { title = "Something went wrong", detail = String(error) } = /** @type {any} */ (error);
-  notify(title, detail);
+  notify(title, detail, true);
 }
 
 /** Where a notification leads: that would be a page of the application, which is not here. @param {URL} url */

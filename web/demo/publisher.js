@@ -140,8 +140,9 @@ async function post(body) {
   const headers = { Authorization: `Bearer ${token()}`, "Content-Type": "application/json" };
   const answer = await backend(PATH, { method: "POST", headers, body, credentials: "omit" });
   const told = await answer.json();
-  if (!answer.ok) throw new Error([answer.status, told.title, told.detail].filter(Boolean).join(" · "));
-  return told;
+  if (answer.ok) return told;
+  const places = (told.errors ?? []).map((/** @type {any} */ { pointer, detail }) => `${pointer}: ${detail}`);
+  throw new Error([answer.status, told.title, ...(places.length ? places : [told.detail])].join(" · "));
 }
 
 /** @param {string} body @param {string} bearer */

@@ -5,15 +5,20 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use super::tab;
+use super::{OPEN_BELL, tab};
 use crate::harness::*;
 
 /// Rounds of actions, and actions of each.
 const ROUNDS: usize = 25;
 const ACTIONS: usize = 4;
-/// What a tab shows: the count of what is unread, and each item with whether it is read.
-const SHOWN: &str = "[String(tidings.state.unread), \
-    ...tidings.state.items.map(({ title, readAt }) => title + (readAt ? ' read' : ''))]";
+/// What a tab shows: the bell's badge, and each item of its list with whether it is read.
+const SHOWN: &str = "(() => { \
+    const { shadowRoot } = document.querySelector('tidings-bell'); \
+    const badge = shadowRoot.querySelector('[part=badge]'); \
+    const items = [...shadowRoot.querySelectorAll('[part~=item]')]; \
+    return [badge.hidden ? '0' : badge.textContent, ...items.map((item) => \
+        item.querySelector('.title').textContent + (item.part.contains('item-unread') ? '' : ' read'))]; \
+    })()";
 
 /// The same as the server has it.
 async fn stored(user: &Caller) -> Value {
@@ -29,13 +34,11 @@ async fn stored(user: &Caller) -> Value {
 /// One action: in a tab, or by a backend or another device.
 async fn act(browser: &mut Browser, tab: &browser::Tab, cluster: &Cluster, database: &Client, number: usize) {
     let (user, publisher) = (cluster.user("u1"), cluster.publisher());
-    // As a click does, none waits for the answer; what another has removed meanwhile is refused.
-    let mut choose = async |action: &str| {
-        let chosen = rand::random_range(0..8);
-        let script = format!(
-            "(tidings.state.items.slice({chosen}, {chosen} + 1).forEach((item) => {action}.catch(() => {{}})))"
-        );
-        browser.evaluate(tab, &script).await;
+    let chosen = rand::random_range(0..8);
+    let mut click = async |button: &str| {
+        let item =
+            format!("document.querySelector('tidings-bell').shadowRoot.querySelectorAll('[part~=item]')[{chosen}]");
+        browser.evaluate(tab, &format!("{item}?.querySelector('[data-do={button}]').click()")).await;
     };
     match rand::random_range(0..12) {
         0 | 1 => drop(publisher.notify("u1", &format!("n{number}")).await),
@@ -44,9 +47,13 @@ async fn act(browser: &mut Browser, tab: &browser::Tab, cluster: &Cluster, datab
             let body = json!({"users": ["u1"], "title": format!("{thread} {number}"), "threadKey": thread});
             publisher.notify_with(body).await;
         }
-        4..=6 => choose("tidings[item.readAt ? 'unread' : 'read'](item.id)").await,
-        7 => choose("tidings.archive(item.id)").await,
-        8 => choose("tidings.remove(item.id)").await,
+        4..=6 => click("read").await,
+        7 => click("archive").await,
+        8 => {
+            // What another has removed meanwhile is refused.
+            let item = format!("tidings.state.items.at({chosen})");
+            browser.evaluate(tab, &format!("{item} && void tidings.remove({item}.id).catch(() => {{}})")).await;
+        }
         9 => drop(browser.evaluate(tab, "void tidings.readAll()").await),
         10 => {
             let list = user.list("").await;
@@ -70,6 +77,9 @@ async fn two_tabs_agree_after_any_mix_of_actions_in_both() {
     let mut browser = Browser::start().await;
     let tabs =
         [tab(&mut browser, &cluster.edge(), "u1").await, tab(&mut browser, &cluster.instances[1].edge(), "u1").await];
+    for tab in &tabs {
+        browser.evaluate(tab, OPEN_BELL).await;
+    }
     let mut slowest = Duration::ZERO;
     for round in 0..ROUNDS {
         for action in 0..ACTIONS {

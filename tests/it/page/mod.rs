@@ -5,6 +5,7 @@ mod agree;
 use crate::harness::*;
 
 const LIVE: &str = "globalThis.tidings?.state.connection === 'live'";
+const OPEN_BELL: &str = "document.querySelector('tidings-bell').shadowRoot.querySelector('[part=button]').click()";
 
 /// A tab that shows the inbox of `user`, live.
 async fn tab(browser: &mut Browser, edge: &Edge, user: &str) -> browser::Tab {
@@ -33,8 +34,10 @@ async fn what_is_published_appears_and_what_one_tab_reads_the_other_sees() {
         browser.until(tab, &shows("Payment received")).await;
         browser.until(tab, &unread(1)).await;
     }
-    browser.until(&first, "document.querySelector('#next button[aria-label^=\"Mark read\"]') !== null").await;
-    browser.evaluate(&first, "document.querySelector('#next button[aria-label^=\"Mark read\"]').click()").await;
+    let read = "document.querySelector('tidings-bell').shadowRoot.querySelector('[part~=item-unread] [data-do=read]')";
+    browser.evaluate(&first, OPEN_BELL).await;
+    browser.until(&first, &format!("{read} !== null")).await;
+    browser.evaluate(&first, &format!("{read}.click()")).await;
     for tab in [&first, &second] {
         browser.until(tab, &unread(0)).await;
         browser.until(tab, "tidings.state.items[0].readAt !== null").await;
