@@ -105,9 +105,13 @@ async fn a_websocket_ends_with_its_token_unless_it_is_extended() {
     assert_eq!(expiring["type"], "expiring", "less than a minute is left");
     assert!(expiring["payload"]["expiresInMs"].is_u64(), "{expiring}");
     assert_eq!(there.user("u1").touch(&format!("/api/streams/{client}/token")).await.status, 202);
-    ends(&mut other, "expired", 4003).await;
-    cluster.publisher().notify("u1", "still open").await;
-    assert_eq!(socket.titles(1).await, ["still open"]);
+    let end = async {
+        ends(&mut other, "expired", 4003).await;
+        cluster.publisher().notify("u1", "still open").await;
+    };
+    // Read meanwhile, for who answers no ping is dropped.
+    let (titles, ()) = tokio::join!(socket.titles(1), end);
+    assert_eq!(titles, ["still open"]);
     let cursor = socket.cursor.clone().unwrap();
     let connected = socket.ask(json!({"type": "resume", "cursor": cursor})).await;
     assert_eq!(connected["verdict"], "resumed", "the fresh token is the one that counts");
