@@ -31,6 +31,7 @@ scenarios! {
     what_is_refused_is_taken_back => "refused",
     what_cannot_be_told_any_more_resets_the_list => "reset",
     over_web_sockets_the_client_keeps_its_promises => "websocket",
+    the_hooks_render_what_the_client_knows => "react",
     the_npm_package_ws_speaks_with_the_web_socket => "ws",
     the_npm_package_eventsource_resumes_by_itself => "eventsource",
     the_event_source_of_the_browser_resumes_by_itself => "plain",

@@ -75,10 +75,11 @@ export class User {
   /** @param {string} method @param {string} path @param {any} [body] @param {string} [url] */
   async call(method, path, body, url = servers.url) {
     this.token ??= await token(this.name, { scope: "admin" });
-    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
+    const headers = { authorization: `Bearer ${this.token}`, ...(body && { "content-type": "application/json" }) };
     const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
     assert(answer.ok, `${method} ${path}: ${answer.status}`);
-    return answer.status === 204 ? null : answer.json();
+    const text = await answer.text();
+    return text ? JSON.parse(text) : null;
   }
 
   /** The list as the server has it, all pages of it. @returns {Promise<{items: any[], unread: number, cursor: string}>} */
