@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { control, isAccessible, mount, shows } from "./harness/elements.js";
-import { Browser, User, publish, scenario } from "./harness/scenario.js";
+import { Browser, User, publish, scenario, until } from "./harness/scenario.js";
 
 const durations = { low: 1000, medium: 1000, high: 1000, critical: Infinity };
 
@@ -89,6 +89,5 @@ async function opened(tab) {
   await shows(tab, []);
   const { item, url } = await tab.run(() => globalThis.opened);
   assert.deepEqual([item.title, new URL(url).pathname], ["ticket", "/tickets/7"]);
-  await tab.until("it is read", () => client.state.items[0].readAt);
-  await tab.agrees();
+  await until("it is read", async () => (await new User("u1").list()).items[0].readAt);
 }
