@@ -18,6 +18,7 @@ await scenario(async () => {
   await pointed(tab, other);
   await withKeys(tab);
   await elsewhere(tab, other);
+  await due(tab, other);
   await opened(tab);
 });
 
@@ -77,13 +78,22 @@ async function elsewhere(tab, other) {
   for (const each of [tab, other]) await shows(each, []);
 }
 
+/** What is due is everybody's no more once one takes care of it. @param {import("./harness/tab.js").Tab} tab @param {import("./harness/tab.js").Tab} other */
+async function due(tab, other) {
+  await publish({ users: ["u1"], title: "callback", priority: "critical", dueAt: new Date(Date.now() + 600000).toISOString() });
+  await shows(other, ["callback"]);
+  await control(tab, "Acknowledge").click();
+  for (const each of [tab, other]) await shows(each, []);
+  await until("it is acknowledged", async () => (await new User("u1").list()).items[0].dueState === "acknowledged");
+}
+
 /** Where an item leads is the page's to say. @param {import("./harness/tab.js").Tab} tab */
 async function opened(tab) {
   await tab.run(() => document.addEventListener("tidings-open-item", (event) => {
     event.preventDefault();
     globalThis.opened = event.detail;
   }));
-  await publish({ users: ["u1"], title: "ticket", kind: "ticket:assigned", actionUrl: "/tickets/7" });
+  await publish({ users: ["u1"], title: "ticket", kind: "ticket:assigned", priority: "critical", actionUrl: "/tickets/7" });
   await shows(tab, ["ticket"]);
   await control(tab, "Open ticket", "link").click();
   await shows(tab, []);

@@ -97,14 +97,15 @@ export class TidingsToasts extends ClientElement {
 
   /** @param {Client} client */
   #doing(client) {
-    /** @param {Item} item */
-    const read = (item) => {
+    /** @param {Item} item @param {Promise<any>} done what could not be done leaves it news */
+    const settle = (item, done) => {
       this.#close([item]);
-      // What was not marked is news still.
-      client.read(item.id).catch(() => client === this.client && this.#arrive([item]));
+      done.catch(() => client === this.client && this.#arrive([item]));
     };
+    const read = (/** @type {Item} */ item) => settle(item, client.read(item.id));
     return {
       read,
+      acknowledge: (/** @type {Item} */ item) => settle(item, client.acknowledge(item.id)),
       open: (/** @type {Item} */ item) => {
         read(item);
         openItem(this, item);
@@ -215,11 +216,13 @@ export class TidingsToasts extends ClientElement {
   }
 }
 
+/** How what is due came to be taken care of. */
+const OVER = ["acknowledged", "done", "cancelled"];
+
 /** @param {Item} item */
-const isNews = ({ readAt, archivedAt, snoozedUntil }) => !readAt && !archivedAt && !snoozedUntil;
+const isNews = ({ readAt, archivedAt, snoozedUntil, dueState }) => !readAt && !archivedAt && !snoozedUntil && !OVER.includes(dueState ?? "");
 
 /** Whether nobody need see the items any more. @param {any} change */
-const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) =>
-  read || archived || deleted || snoozedUntil || ["acknowledged", "done", "cancelled"].includes(dueState);
+const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) => read || archived || deleted || snoozedUntil || OVER.includes(dueState);
 
 if (!customElements.get("tidings-toasts")) customElements.define("tidings-toasts", TidingsToasts);

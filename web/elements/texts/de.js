@@ -114,6 +114,7 @@ export const de = {
     region: "Neue Mitteilungen ({key})",
     priorities: { low: "Niedrig", medium: "Mitteilung", high: "Hoch", critical: "Kritisch" },
     open: "Öffnen",
+    acknowledge: "Übernehmen",
     markRead: "Als gelesen markieren",
     close: "Schließen: {title}",
     closeAll: "Alle schließen",

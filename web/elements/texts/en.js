@@ -114,6 +114,7 @@ export const en = {
     region: "New notifications ({key})",
     priorities: { low: "Low", medium: "Notification", high: "High", critical: "Critical" },
     open: "Open",
+    acknowledge: "Acknowledge",
     markRead: "Mark as read",
     close: "Close: {title}",
     closeAll: "Close all",

@@ -13,6 +13,7 @@ import { swipe } from "./swipe.js";
  * @typedef {object} Doing
  * @property {(item: Item) => void} open
  * @property {(item: Item) => void} read
+ * @property {(item: Item) => void} acknowledge says that it is being taken care of
  * @property {(toast: Toast) => void} spread shows what a summary stands for
  * @property {(toast: Toast) => void} close
  * @property {() => void} hush sound on or off
@@ -73,7 +74,7 @@ export class Card {
         h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language)),
         h("p", { class: "title", part: "title", dir: "auto" }, item.title, more),
         item.message ? h("p", { class: "message", part: "message", dir: "auto" }, item.message) : null,
-        target(item.actionUrl) && h("div", { class: "actions" }, this.#link(item, words)),
+        this.#actions(item, words),
       ),
       this.#corner(toast, item.title, words, isLoud, read),
     ];
@@ -119,6 +120,14 @@ export class Card {
       more,
       this.#tool("close", fill(words.close, { title }), "close", () => this.#doing.close(toast)),
     );
+  }
+
+  /** @param {Item} item @param {Voice["words"]} words */
+  #actions(item, words) {
+    const link = target(item.actionUrl) && this.#link(item, words);
+    const isDue = item.dueState === "due" || item.dueState === "overdue";
+    const acknowledge = isDue && this.#button("acknowledge", words.acknowledge, () => this.#doing.acknowledge(item), "plain");
+    return link || acknowledge ? h("div", { class: "actions" }, link, acknowledge) : null;
   }
 
   /** Where the item leads: a link, so that it can be opened elsewhere and be copied. @param {Item} item @param {Voice["words"]} words */
