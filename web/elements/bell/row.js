@@ -42,8 +42,8 @@ export class Row {
     const facts = h("p", { class: "facts", id }, this.critical, this.due, this.count, this.category, this.time);
     const buttons = h("div", { class: "buttons" }, this.action, this.acknowledge, this.finish);
     const tools = h("div", { class: "tools" }, this.read, this.snooze, this.archive);
-    const doings = h("div", { class: "doings" }, buttons, tools);
-    const content = h("div", { class: "content" }, this.link, this.message, facts, doings);
+    const line = h("div", { class: "line" }, facts, tools);
+    const content = h("div", { class: "content" }, this.link, this.message, line, buttons);
     this.element = h("li", { class: "row", part: "item", "data-id": item.id }, this.icon, content);
     this.isCurrent = false;
     this.#show(now);

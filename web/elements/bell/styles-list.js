@@ -6,18 +6,18 @@ export const list = sheet(`
   .day { position: sticky; top: 0; z-index: 2; padding: 7px 16px 5px; background: var(--_background); color: var(--_muted); font-size: 12px; font-weight: 600; }
   ul { list-style: none; }
   .row {
-    --_tone: var(--_accent);
+    --_tone: var(--_accent); --_tint: var(--_tone);
     position: relative; display: grid; grid-template-columns: 36px 1fr; gap: 0 12px; padding: 11px 16px 12px 14px; border-inline-start: 3px solid transparent;
     content-visibility: auto; contain-intrinsic-size: auto 96px;
   }
   .row.missed { --_tone: var(--_missed); }
-  .row.due { --_tone: var(--_due); }
+  .row.due { --_tone: var(--_due); --_tint: light-dark(color-mix(in oklab, var(--_due) 20%, #ffc21a), var(--_due)); }
   .row.overdue, .row.critical { --_tone: var(--_overdue); }
-  .row:is(.missed, .due, .overdue, .critical) { border-inline-start-color: var(--_tone); }
-  .row:is(.missed, .due, .overdue, .critical).unread { background: color-mix(in srgb, var(--_tone) 6%, var(--_background)); }
+  .row:is(.missed, .due, .overdue, .critical) { border-inline-start-color: var(--_tint); }
+  .row:is(.missed, .due, .overdue, .critical).unread { background: color-mix(in srgb, var(--_tint) 7%, var(--_background)); }
   .row:hover { background: color-mix(in srgb, var(--_text) 5%, var(--_background)); }
   .row:not(:last-child)::after { content: ""; position: absolute; inset: auto 0 0 62px; border-bottom: 1px solid var(--_border); }
-  .icon { display: grid; place-items: center; width: 36px; height: 36px; border-radius: 50%; background: color-mix(in srgb, var(--_tone) 13%, var(--_background)); color: var(--_tone); }
+  .icon { display: grid; place-items: center; width: 36px; height: 36px; border-radius: 50%; background: color-mix(in srgb, var(--_tint) 14%, var(--_background)); color: var(--_tone); }
   .row:not(.unread, .due, .overdue) .icon { background: var(--_raised); color: var(--_muted); }
   .row.missed .icon { color: var(--_missed) !important; }
   .content { min-width: 0; padding-inline-end: 16px; }
@@ -30,11 +30,12 @@ export const list = sheet(`
   .message { margin-top: 1px; color: var(--_muted); overflow-wrap: anywhere; white-space: pre-line; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
   .unread .message { color: color-mix(in srgb, var(--_text) 80%, var(--_background)); }
   .expanded .message { display: block; }
-  .facts { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 8px; margin-top: 4px; color: var(--_muted); font-size: 12.5px; }
+  .line { display: flex; align-items: center; gap: 8px; min-height: 24px; margin-top: 3px; }
+  .facts { flex: 1; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 3px 8px; color: var(--_muted); font-size: 12.5px; }
   .facts > span:empty { display: none; }
   .facts > :not(.chip, [hidden], :empty) ~ time::before { content: "·"; margin-inline-end: 8px; }
-  .chip { padding: 1px 8px; border-radius: 999px; background: color-mix(in srgb, var(--_text) 8%, var(--_background)); color: var(--_text); font-size: 12px; font-weight: 550; white-space: nowrap; }
-  .due .by { background: color-mix(in srgb, var(--_due) 16%, var(--_background)); color: var(--_due); }
+  .chip { padding: 1px 8px; border-radius: 999px; background: color-mix(in srgb, var(--_text) 8%, var(--_background)); color: var(--_text); font-size: 12px; font-weight: 550; white-space: nowrap; max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
+  .due .by { background: color-mix(in srgb, var(--_tint) 24%, var(--_background)); color: var(--_due); }
   .overdue .by, .chip.urgent { background: color-mix(in srgb, var(--_overdue) 12%, var(--_background)); color: var(--_overdue); }
   .buttons { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 8px; position: relative; width: fit-content; }
   .buttons:not(:has(> :not([hidden]))) { display: none; }
@@ -43,17 +44,13 @@ export const list = sheet(`
   .button.primary, .row:is(.missed, .due, .overdue, .critical) .action { border-color: var(--_accent); background: var(--_accent); color: var(--_on-accent); }
   .button:is(.primary, .action):hover { filter: brightness(1.08); }
 
-  .tools { position: absolute; top: 5px; inset-inline-end: 8px; display: flex; padding: 1px; border-radius: 9px; background: var(--_background); border: 1px solid var(--_border); opacity: 0; pointer-events: none; }
+  .tools { position: relative; display: flex; margin: -3px -12px -3px 0; opacity: 0; pointer-events: none; }
   .row:is(:hover, :focus-within) .tools { opacity: 1; pointer-events: auto; }
-  .row:is(:hover, :focus-within) .content::after { opacity: 0; }
   .tools .tool { width: 30px; height: 30px; }
   .tools svg { width: 18px; height: 18px; }
   @media (hover: none) {
-    .doings { display: flex; align-items: center; margin-inline-end: -16px; }
-    .buttons { margin-top: 0; }
-    .tools { position: relative; inset: auto; margin: 4px 0 -4px auto; border: 0; background: none; opacity: 1; pointer-events: auto; }
+    .tools { opacity: 1; pointer-events: auto; }
     .tools .tool { width: 40px; height: 36px; }
-    .row:is(:hover, :focus-within) .content::after { opacity: 1; }
   }
 
   .after { padding-bottom: 4px; }
