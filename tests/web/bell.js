@@ -32,6 +32,7 @@ await scenario(async () => {
   const other = await (await Browser.of("u1")).open({ pageSize: 100 });
   await tab.press("To call long ago", "Acknowledge");
   await tab.row("To call long ago").locator(".chip", { hasText: "Acknowledged" }).waitFor();
+  await tab.says("polite", "Acknowledged");
   await tab.press("To call soon", "Done");
   await tab.row("A payment").hover();
   await tab.press("A payment", "Mark as read");

@@ -32,13 +32,15 @@ export class Actions {
   do(name, row, event) {
     const { client } = this;
     const { item } = row;
+    const { words } = this.#locale;
     if (!client) return;
     if (name === "open") this.#open(client, row, event);
-    else if (name === "read") quietly(item.readAt ? client.unread(item.id) : client.read(item.id));
-    else if (name === "acknowledge") quietly(client.acknowledge(item.id));
-    else if (name === "finish") quietly(client.done(item.id));
-    else if (name === "archive") quietly(client.archive(item.id).then(() => this.#telling.say(this.#locale.words.archived)));
     else if (name === "snooze") this.#snoozeMenu.ask(row.snooze, Date.parse(item.expiresAt), (until) => this.#snooze(client, item, until));
+    else if (name === "archive") this.#await(client.archive(item.id), words.archived);
+    else if (name === "acknowledge") this.#await(client.acknowledge(item.id), words.acknowledged);
+    else if (name === "finish") this.#await(client.done(item.id), words.done);
+    else if (name === "read" && item.readAt) this.#await(client.unread(item.id), words.isReread);
+    else if (name === "read") this.#await(client.read(item.id), words.isRead);
   }
 
   /** Marks as read what is listed, or would be, down to the end of the list. */
@@ -46,16 +48,16 @@ export class Actions {
     const { client } = this;
     if (!client) return;
     const { category, priority } = client.state.filter;
-    const said = () => this.#telling.say(this.#locale.words.allRead);
-    if (!category && !priority) return quietly(client.readAll().then(said));
+    const { allRead } = this.#locale.words;
+    if (!category && !priority) return this.#await(client.readAll(), allRead);
     const body = { filter: { category, priority, unread: true }, before: client.state.cursor, action: "read" };
-    client.call("POST", "/api/notifications/bulk", { body }).then(said, this.#telling.fail);
+    client.call("POST", "/api/notifications/bulk", { body }).then(() => this.#telling.say(allRead), this.#telling.fail);
   }
 
   /** @param {Client} client @param {Row} row @param {Event} event */
   #open(client, row, event) {
     const { item } = row;
-    if (!item.readAt) quietly(client.read(item.id));
+    if (!item.readAt) this.#await(client.read(item.id));
     const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event);
     // Who holds such a key asks the browser for another tab or window.
     if (ctrlKey || metaKey || shiftKey) return;
@@ -66,12 +68,11 @@ export class Actions {
   /** @param {Client} client @param {Item} item @param {number} until */
   #snooze(client, item, until) {
     const time = this.#locale.upcoming(until, Date.now());
-    const said = () => this.#telling.say(this.#locale.fill(this.#locale.words.snoozed, { time }));
-    quietly(client.snooze(item.id, new Date(until)).then(said));
+    this.#await(client.snooze(item.id, new Date(until)), this.#locale.fill(this.#locale.words.snoozed, { time }));
   }
-}
 
-/** What the client refuses it tells of by its event `problem`. @param {Promise<any>} work */
-function quietly(work) {
-  work.catch(() => {});
+  /** Says when it is done; of what is refused the client tells, by its event `problem`. @param {Promise<any>} work @param {string} [said] */
+  #await(work, said) {
+    work.then(() => said && this.#telling.say(said), () => {});
+  }
 }

@@ -122,12 +122,11 @@ export class List {
     return before.slice(at).find(stayed) ?? before.slice(0, at).findLast(stayed) ?? this.#order[0] ?? null;
   }
 
-  /** @param {string | null} id */
+  /** Also of an item that is current already: it may have left and come back as another row. @param {string | null} id */
   #makeCurrent(id) {
-    if (id === this.#current && (id === null || this.#rows.get(id)?.link.tabIndex === 0)) return;
     const last = this.#rows.get(this.#current ?? "");
     const next = this.#rows.get(id ?? "");
-    if (last) last.isCurrent = false;
+    if (last && last !== next) last.isCurrent = false;
     if (next) next.isCurrent = true;
     this.#current = id;
   }

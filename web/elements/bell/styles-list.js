@@ -16,7 +16,7 @@ export const list = sheet(`
   .row:is(.missed, .due, .overdue, .critical) { border-inline-start-color: var(--_tint); }
   .row:is(.missed, .due, .overdue, .critical).unread { background: color-mix(in srgb, var(--_tint) 7%, var(--_background)); }
   .row:hover { background: color-mix(in srgb, var(--_text) 5%, var(--_background)); }
-  .row:not(:last-child)::after { content: ""; position: absolute; inset: auto 0 0 62px; border-bottom: 1px solid var(--_border); }
+  .row:not(:last-child)::after { content: ""; position: absolute; inset-block-end: 0; inset-inline: 62px 0; border-bottom: 1px solid var(--_border); }
   .icon { display: grid; place-items: center; width: 36px; height: 36px; border-radius: 50%; background: color-mix(in srgb, var(--_tint) 14%, var(--_background)); color: var(--_tone); }
   .row:not(.unread, .due, .overdue) .icon { background: var(--_raised); color: var(--_muted); }
   .row.missed .icon { color: var(--_missed) !important; }
@@ -44,7 +44,7 @@ export const list = sheet(`
   .button.primary, .row:is(.missed, .due, .overdue, .critical) .action { border-color: var(--_accent); background: var(--_accent); color: var(--_on-accent); }
   .button:is(.primary, .action):hover { filter: brightness(1.08); }
 
-  .tools { position: relative; display: flex; margin: -3px -12px -3px 0; opacity: 0; pointer-events: none; }
+  .tools { position: relative; display: flex; margin-block: -3px; margin-inline-end: -12px; opacity: 0; pointer-events: none; }
   .row:is(:hover, :focus-within) .tools { opacity: 1; pointer-events: auto; }
   .tools .tool { width: 30px; height: 30px; }
   .tools svg { width: 18px; height: 18px; }

@@ -70,6 +70,8 @@ export const de = {
     archive: "Archivieren",
     snooze: "Zurückstellen",
     archived: "Archiviert",
+    isRead: "Als gelesen markiert",
+    isReread: "Als ungelesen markiert",
     snoozed: "Zurückgestellt bis {time}",
     // The snooze menu.
     snoozeHour: "Für 1 Stunde",

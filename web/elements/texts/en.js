@@ -70,6 +70,8 @@ export const en = {
     archive: "Archive",
     snooze: "Snooze",
     archived: "Archived",
+    isRead: "Marked as read",
+    isReread: "Marked as unread",
     snoozed: "Snoozed until {time}",
     // The snooze menu.
     snoozeHour: "For 1 hour",
