@@ -220,10 +220,10 @@ export class Bell extends ClientElement {
   /** Keeps the dropdown at the button while it is open. @param {boolean} is */
   #place(is) {
     this.#unplace();
-    if (!is) return;
-    const undo = ["scroll", "resize"].map((name) => listen(window, name, this.#move, { capture: true, passive: true }));
+    const names = is ? ["scroll", "resize"] : [];
+    const undo = names.map((name) => listen(window, name, this.#move, { capture: true, passive: true }));
     this.#unplace = () => undo.forEach((each) => each());
-    this.#move();
+    if (is) this.#move();
   }
 
   #unplace = () => {};
