@@ -30,7 +30,7 @@ fn memory(instance: &Instance) -> usize {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everything_in_order() {
-    let cluster = calm().start().await;
+    let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "600").start().await;
     let user = cluster.user("u1");
     let (mut slow, mut quick) = (user.socket("").await, user.socket("").await);
     slow.connected().await;
@@ -77,7 +77,7 @@ async fn a_client_that_never_reads_is_dropped() {
 #[tokio::test]
 async fn clients_that_read_nothing_cost_little_memory() {
     const CLIENTS: usize = 60;
-    let cluster = calm().start().await;
+    let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "600").start().await;
     let user = cluster.user("u1");
     publish_large(&cluster, "u1").await;
     let start = user.list("?limit=1").await["cursor"].as_str().unwrap().to_owned();
