@@ -53,9 +53,9 @@ impl Browser {
         Self { child, commands, answers, calls: 0, profile }
     }
 
-    /// Opens a tab.
+    /// Opens a tab, in a window of its own: what lies behind another tab is not drawn.
     pub async fn open(&mut self, url: &str) -> Tab {
-        let target = self.call(None, "Target.createTarget", json!({"url": url})).await;
+        let target = self.call(None, "Target.createTarget", json!({"url": url, "newWindow": true})).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let session = self.call(None, "Target.attachToTarget", attach).await;
         Tab(session["sessionId"].as_str().expect("a session").to_owned())
