@@ -20,6 +20,7 @@ scenarios! {
     two_tabs_and_two_browsers_agree => "agree",
     ten_tabs_open_one_connection => "share",
     a_leading_tab_that_is_closed_or_crashes_is_followed_by_another => "leader",
+    a_leading_tab_that_hangs_is_deposed => "hang",
     killed_and_drained_instances_cost_no_tab_anything => "instances",
     a_redis_that_dies_and_comes_back_empty_costs_no_tab_anything => "redis",
     every_connection_is_opened_with_a_fresh_token => "tokens",

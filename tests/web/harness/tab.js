@@ -100,4 +100,22 @@ export class Tab {
     session.send("Page.crash").catch(() => {});
     await crashed;
   }
+
+  /** Stops it in the middle of its work, as a page that computes for long; answers how to let it go on. */
+  async hang() {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send("Debugger.enable");
+    const paused = new Promise((resolve) => session.once("Debugger.paused", resolve));
+    await session.send("Debugger.pause");
+    await paused;
+    return () => session.send("Debugger.disable");
+  }
+
+  /** Puts its clock forward. @param {number} ms */
+  skip(ms) {
+    return this.run((by) => {
+      const now = Date.now;
+      Date.now = () => now() + by;
+    }, ms);
+  }
 }

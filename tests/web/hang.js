@@ -1,0 +1,22 @@
+// The tab that holds the connection hangs, and cannot say so: another one takes over in the end. What hung learns what it missed.
+
+import { Browser, Publisher, leader, openStreams, scenario } from "./harness/scenario.js";
+
+await scenario(async () => {
+  const browser = await Browser.of("u1");
+  const tabs = [await browser.open(), await browser.open(), await browser.open()];
+  const publisher = new Publisher("u1", "n", 20);
+  await publisher.more(10);
+  const first = await leader(tabs);
+  const others = tabs.filter((tab) => tab !== first);
+  const goOn = await first.hang();
+  // By their clocks they have heard nothing for a minute; then they ask, and get no answer.
+  for (const tab of others) await tab.skip(60000);
+  await leader(others);
+  await publisher.more(10);
+  const titles = await publisher.stop();
+  for (const tab of others) await tab.heardExactly(titles);
+  await goOn();
+  await first.heardExactly(titles);
+  await openStreams(1);
+});
