@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 
-import { Publisher, User, holder, publish, scenario, stage } from "./harness/scenario.js";
+import { Listener } from "./harness/listener.js";
+import { User, holder, openStreams, publish, scenario, stage } from "./harness/scenario.js";
 import { Socket } from "./harness/socket.js";
 
 await scenario(async () => {
   await refusals();
   await messages();
+  await openStreams(0);
   await deaths();
 });
 
@@ -76,29 +78,26 @@ async function messages() {
 }
 
 async function deaths() {
-  let socket = new Socket({ token: await stage.token("u3") });
-  let { cursor } = await socket.next();
-  /** @type {string[]} */
-  const heard = [];
-  const publisher = new Publisher("u3", "n", 20);
-  for (let round = 0; round < 3; round++) {
-    await publisher.more(10);
-    while (heard.length < 10 * (round + 1)) take(await socket.next());
-    const instance = await holder();
-    await stage.kill(instance);
-    await socket.closed;
-    socket.rest().forEach(take);
-    socket = new Socket({ token: await stage.token("u3"), query: `?cursor=${cursor}` });
-    assert.equal((await socket.next()).verdict, "resumed");
-    await stage.start(instance);
-  }
-  const titles = await publisher.stop();
-  while (heard.length < titles.length) take(await socket.next());
-  assert.deepEqual(heard, titles);
-
-  function take({ type, payload }) {
-    assert.equal(type, "notification");
-    heard.push(payload.title);
-    cursor = payload.cursor;
-  }
+  const listener = new Listener("u3");
+  /** @type {string | undefined} */
+  let cursor;
+  let isOver = false;
+  /** @param {any} message */
+  const hear = ({ type, payload, ...rest }) => {
+    if (type === "connected") listener.greeted(rest);
+    else if (type === "notification") listener.heard(payload);
+    // The cursor of a resumed one moves with what is replayed.
+    if (rest.verdict !== "resumed") cursor = rest.cursor ?? payload?.cursor ?? cursor;
+  };
+  const follow = async () => {
+    while (!isOver) {
+      const query = cursor ? `?cursor=${cursor}` : "";
+      await new Socket({ token: await stage.token("u3"), query, hear }).closed;
+    }
+  };
+  const following = follow();
+  await listener.survivesDeaths();
+  isOver = true;
+  await stage.kill(await holder());
+  await following;
 }

@@ -17,28 +17,28 @@ export class Socket {
     return socket;
   }
 
-  /** @param {{token?: string, origin?: string, query?: string}} how */
-  constructor({ token, origin, query = "" }) {
+  /** @param {{token?: string, origin?: string, query?: string, hear?: (message: any) => void}} how `hear`: what to do with messages that nobody waits for */
+  constructor({ token, origin, query = "", hear = (message) => this.#messages.push(message) }) {
     const headers = token ? { authorization: `Bearer ${token}` } : {};
     this.#socket = new WebSocket(`${servers.url.replace("http", "ws")}/ws/notifications${query}`, { headers, origin });
     this.#socket.on("message", (data) => {
       const message = JSON.parse(String(data));
-      if (message.type !== "heartbeat") this.#messages.push(message);
+      if (message.type !== "heartbeat") hear(message);
     });
     /** @type {Promise<number>} the code that it is closed with */
     this.closed = new Promise((resolve) => this.#socket.on("close", resolve));
     /** @type {Promise<number | undefined>} the status that refuses the upgrade */
-    this.refused = new Promise((resolve) => this.#socket.on("unexpected-response", (_, answer) => resolve(answer.statusCode)));
+    this.refused = new Promise((resolve) => {
+      this.#socket.on("unexpected-response", (_, answer) => {
+        resolve(answer.statusCode);
+        this.#socket.terminate();
+      });
+    });
     this.#socket.on("error", () => {});
   }
 
   next() {
     return until("a message comes", () => this.#messages.shift());
-  }
-
-  /** What came and was not read. */
-  rest() {
-    return this.#messages.splice(0);
   }
 
   /** @param {any} message */
