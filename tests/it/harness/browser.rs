@@ -55,7 +55,16 @@ impl Browser {
 
     /// Opens a tab, in a window of its own: what lies behind another tab is not drawn.
     pub async fn open(&mut self, url: &str) -> Tab {
-        let target = self.call(None, "Target.createTarget", json!({"url": url, "newWindow": true})).await;
+        self.create(json!({"url": url, "newWindow": true})).await
+    }
+
+    /// Opens a tab before the last one, which is hidden by it.
+    pub async fn cover(&mut self, url: &str) -> Tab {
+        self.create(json!({"url": url})).await
+    }
+
+    async fn create(&mut self, tab: Value) -> Tab {
+        let target = self.call(None, "Target.createTarget", tab).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let session = self.call(None, "Target.attachToTarget", attach).await;
         Tab(session["sessionId"].as_str().expect("a session").to_owned())
@@ -69,7 +78,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Stops all work of a tab, as browsers do when nobody has looked at it for a while; the tab in front cannot be frozen.
+    /// Stops all work of a tab, as browsers do when nobody has looked at it for a while; only what is hidden can be frozen.
     pub async fn freeze(&mut self, tab: &Tab) {
         self.call(Some(tab), "Page.setWebLifecycleState", json!({"state": "frozen"})).await;
     }

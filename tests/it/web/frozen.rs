@@ -21,8 +21,9 @@ struct Desk {
 }
 
 impl Desk {
+    /// A tab before those that there are.
     async fn open(&mut self) -> Tab {
-        let tab = self.browser.open(&format!("{}/docs", self.nginx.edge().base())).await;
+        let tab = self.browser.cover(&format!("{}/docs", self.nginx.edge().base())).await;
         self.browser.until(&tab, "location.pathname === '/docs'").await;
         let begin = BEGIN.replace("TOKEN", &json!(Token::of("u1").sign()).to_string());
         self.browser.evaluate(&tab, &begin).await;
