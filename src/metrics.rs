@@ -71,5 +71,5 @@ metrics! {
     PURGED = Counter "tidings_retention_purged_total" [""] "Notifications forgotten for good.";
     UNREAD_DRIFT = Gauge "tidings_unread_drift" [""] "Users of a sample whose counts (unread, listed) differ from a recount: anything but 0 is a defect.";
     HTTP_SECONDS = Histogram "tidings_http_request_seconds" ["route,method,status"] "Requests by route pattern; streams count until their head.";
-    LIMIT_HITS = Counter "tidings_limit_hits_total" ["limit"] "Requests refused by a bound.";
+    LIMIT_HITS = Counter "tidings_limit_hits_total" ["limit"] "Requests refused, and connections closed, by a bound.";
 }

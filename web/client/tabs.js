@@ -43,9 +43,11 @@ export class Tabs {
     const watch = new Watch(SILENCE_MS, () => this.#doubt(watch, signal));
     signal.addEventListener("abort", () => watch.stop());
     channel.onmessage = ({ data }) => {
+      // Another tab's question counts as well: one tab that doubts is enough.
       watch.feed(SILENCE_MS);
-      if (data !== "?") this.#role.hear(data);
-      else if (this.#leads) this.#role.answer();
+      if (data === "?") return void (this.#leads && this.#role.answer());
+      this.#asked = false;
+      this.#role.hear(data);
     };
     channel.postMessage("?");
     await this.#stand({ signal }, signal);

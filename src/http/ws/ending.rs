@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::{frame::EndReason, http::error::ApiError, metrics::LIMIT_HITS};
 
-/// Most bytes of a client's message, however many frames it comes in.
+/// Most bytes of a client's message, however many frames it comes in; the reason of the close names it.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Why a WebSocket ends.

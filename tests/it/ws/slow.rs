@@ -21,6 +21,13 @@ fn titles(from: usize) -> Vec<String> {
     (from..LARGE).map(|number| format!("n{number}")).collect()
 }
 
+/// The query that has everything sent from the beginning of the user's log.
+async fn beginning(user: &Caller) -> String {
+    let list = user.list("?limit=1").await;
+    let (epoch, _) = list["cursor"].as_str().unwrap().split_once('.').unwrap();
+    format!("?cursor={epoch}.0")
+}
+
 /// The instance's memory in KiB.
 fn memory(instance: &Instance) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", instance.pid())).unwrap();
@@ -44,17 +51,14 @@ async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everythi
 async fn a_client_that_reads_nothing_for_too_long_is_closed_and_resumes_exactly() {
     let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "0.5").start().await;
     let (edge, user) = (cluster.edge(), cluster.user("u1"));
-    let mut slow = user.socket("").await;
-    slow.connected().await;
+    publish_large(&cluster, "u1").await;
+    let mut slow = user.socket(&beginning(&user).await).await;
     // It reads on as soon as it is found too slow: the last word waits for a few seconds only.
-    let found_out = async {
-        eventually("it is found too slow", async || {
-            (edge.metric("tidings_limit_hits_total", &["write_stall"]).await == 1).then_some(())
-        })
-        .await;
-        slow.rest().await
-    };
-    let ((), (messages, closed)) = tokio::join!(publish_large(&cluster, "u1"), found_out);
+    eventually("it is found too slow", async || {
+        (edge.metric("tidings_limit_hits_total", &["write_stall"]).await == 1).then_some(())
+    })
+    .await;
+    let (messages, closed) = slow.rest().await;
     assert_eq!(closed, Some(4008));
     let seen = messages.iter().filter(|message| message["type"] == "notification").count();
     assert!(seen < LARGE);
@@ -80,9 +84,8 @@ async fn clients_that_read_nothing_cost_little_memory() {
     let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "600").start().await;
     let user = cluster.user("u1");
     publish_large(&cluster, "u1").await;
-    let start = user.list("?limit=1").await["cursor"].as_str().unwrap().to_owned();
+    let beginning = beginning(&user).await;
     // All code that replays has run before memory is looked at.
-    let beginning = format!("?cursor={}.0", start.split('.').next().unwrap());
     assert_eq!(user.socket(&beginning).await.next_of("notification").await["payload"]["title"], "n0");
     let before = memory(&cluster.instances[0]);
     let mut slow = Vec::new();
