@@ -7,11 +7,11 @@
 // `tidings-open-item` {item, url}: an application that goes there by itself prevents the default.
 
 import { Announcer } from "./bell/announcer.js";
-import { icon } from "./bell/icons.js";
+import { icon } from "./icons.js";
 import { setAttribute, setText } from "./bell/keyed.js";
-import { Locale } from "./bell/locale.js";
+import { Locale } from "./locale.js";
 import { Panel } from "./bell/panel.js";
-import { explain } from "./bell/problems.js";
+import { explain } from "./problems.js";
 import { styles } from "./bell/styles.js";
 import { Ticker } from "./bell/ticker.js";
 import { h, target } from "./dom.js";

@@ -21,7 +21,7 @@ export class Actions {
   /** @type {Client | null} */
   client = null;
 
-  /** @param {import("./locale.js").Locale} locale @param {import("./snooze.js").SnoozeMenu} snoozeMenu @param {Telling} telling */
+  /** @param {import("../locale.js").Locale} locale @param {import("./snooze.js").SnoozeMenu} snoozeMenu @param {Telling} telling */
   constructor(locale, snoozeMenu, telling) {
     this.#locale = locale;
     this.#snoozeMenu = snoozeMenu;

@@ -1,7 +1,7 @@
 // What stands below the items: that more are on their way, that there are none, that they could not be had, or that this is all.
 
 import { h } from "../dom.js";
-import { icon } from "./icons.js";
+import { icon } from "../icons.js";
 
 /** @typedef {"loading" | "failed" | "moreFailed" | "more" | "end" | "emptyAll" | "emptyUnread" | "emptyFiltered"} Phase */
 
@@ -11,7 +11,7 @@ export class After {
   /** @type {Phase | null} */
   phase = null;
 
-  /** @param {import("./locale.js").Locale} locale @param {() => void} retry */
+  /** @param {import("../locale.js").Locale} locale @param {() => void} retry */
   constructor({ words }, retry) {
     this.#words = words;
     this.#retry = retry;

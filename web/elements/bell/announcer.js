@@ -15,7 +15,7 @@ export class Announcer {
   /** @type {number | undefined} */
   #timer;
 
-  /** @param {import("./locale.js").Locale} locale */
+  /** @param {import("../locale.js").Locale} locale */
   constructor(locale) {
     this.#locale = locale;
     this.polite = h("div", { class: "aside", "aria-live": "polite" });

@@ -10,7 +10,7 @@ export class ConnectionLine {
   /** @type {number | null} */
   #retryAt = null;
 
-  /** @param {import("./locale.js").Locale} locale @param {() => void} reconnect */
+  /** @param {import("../locale.js").Locale} locale @param {() => void} reconnect */
   constructor(locale, reconnect) {
     this.#locale = locale;
     this.text = h("span", {});

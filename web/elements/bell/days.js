@@ -6,7 +6,7 @@
  * The items of each day, newest first, each under the instant that names the day. An item that came back stands above newer ones:
  * it belongs to the day on which it came back, so never to an earlier day than what stands below it.
  * @param {readonly Item[]} items newest arrival first
- * @param {import("./locale.js").Locale} locale
+ * @param {import("../locale.js").Locale} locale
  * @returns {{day: number, at: number, items: Item[]}[]}
  */
 export function byDay(items, locale) {

@@ -18,7 +18,7 @@ export function urgency(item, now) {
 
 /**
  * "Due in 30m", "2h overdue", or what became of it.
- * @param {Item} item @param {number} now @param {import("./locale.js").Locale} locale
+ * @param {Item} item @param {number} now @param {import("../locale.js").Locale} locale
  */
 export function dueText(item, now, locale) {
   const { words } = locale;
@@ -29,7 +29,7 @@ export function dueText(item, now, locale) {
   return locale.fill(by === "overdue" ? words.overdue : words.due, { time: locale.span(minutes * MINUTE_MS) });
 }
 
-/** @param {Item} item @param {import("./locale.js").Locale} locale */
+/** @param {Item} item @param {import("../locale.js").Locale} locale */
 function outcome({ dueState, dueBy }, locale) {
   const { words } = locale;
   if (dueState === "cancelled") return words.cancelled;

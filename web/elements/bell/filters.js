@@ -15,7 +15,7 @@ export class Filters {
   /** @type {Set<string>} */
   #categories = new Set();
 
-  /** @param {import("./locale.js").Locale} locale @param {(filter: Filter) => void} choose is told of another choice */
+  /** @param {import("../locale.js").Locale} locale @param {(filter: Filter) => void} choose is told of another choice */
   constructor(locale, choose) {
     this.#locale = locale;
     this.#choose = choose;

@@ -17,7 +17,7 @@ export function moved(key, at, count) {
   return null;
 }
 
-/** @param {import("./locale.js").Locale} locale */
+/** @param {import("../locale.js").Locale} locale */
 export function help({ words }) {
   const keys = [
     ["↓ ↑", words.keyMove],

@@ -24,7 +24,7 @@ export class List {
   #current = null;
 
   /**
-   * @param {import("./locale.js").Locale} locale
+   * @param {import("../locale.js").Locale} locale
    * @param {HTMLElement} scroller
    * @param {Act} act is asked to do what a click or a key means
    */

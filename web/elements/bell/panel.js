@@ -5,7 +5,7 @@ import { Actions } from "./actions.js";
 import { After, phaseOf } from "./after.js";
 import { ConnectionLine } from "./connection.js";
 import { Filters } from "./filters.js";
-import { icon } from "./icons.js";
+import { icon } from "../icons.js";
 import { setAttribute } from "./keyed.js";
 import { help } from "./keys.js";
 import { List } from "./list.js";
@@ -31,7 +31,7 @@ export class Panel {
   #ticked = 0;
 
   /**
-   * @param {import("./locale.js").Locale} locale
+   * @param {import("../locale.js").Locale} locale
    * @param {import("./actions.js").Telling} telling
    * @param {() => void} change is told that there is something else to show
    */

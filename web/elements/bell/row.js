@@ -2,11 +2,11 @@
 
 import { h, target } from "../dom.js";
 import { dueText, urgency } from "./due.js";
-import { icon } from "./icons.js";
+import { icon } from "../icons.js";
 import { setAttribute, setText } from "./keyed.js";
 
 /** @typedef {import("../../client/types.js").Item} Item */
-/** @typedef {import("./locale.js").Locale} Locale */
+/** @typedef {import("../locale.js").Locale} Locale */
 
 export class Row {
   #locale;

@@ -1,7 +1,7 @@
 // The settings in the place of the list, with a way back. They are loaded when they are asked for.
 
 import { h } from "../dom.js";
-import { icon } from "./icons.js";
+import { icon } from "../icons.js";
 
 export class SettingsView {
   #locale;
@@ -11,7 +11,7 @@ export class SettingsView {
   /** @type {import("../../client/index.js").Client | null} */
   #client = null;
 
-  /** @param {import("./locale.js").Locale} locale @param {() => void} back */
+  /** @param {import("../locale.js").Locale} locale @param {() => void} back */
   constructor(locale, back) {
     this.#locale = locale;
     const { words } = locale;

@@ -1,7 +1,7 @@
 // The menu that asks until when.
 
 import { h } from "../dom.js";
-import { dayOf, hourOf, instant, wall, weekday } from "./zone.js";
+import { dayOf, hourOf, instant, wall, weekday } from "../zone.js";
 
 const HOUR_MS = 3600000;
 const [MORNING, EVENING] = [8, 18];
@@ -34,7 +34,7 @@ export class SnoozeMenu {
   /** @type {Element | null} what had the focus before */
   #opener = null;
 
-  /** @param {import("./locale.js").Locale} locale */
+  /** @param {import("../locale.js").Locale} locale */
   constructor(locale) {
     this.#locale = locale;
     const { words } = locale;

@@ -1,6 +1,6 @@
 // Which channels each category, and each kind of it, may take: a table of checkboxes.
 
-import { icon } from "../bell/icons.js";
+import { icon } from "../icons.js";
 import { h } from "../dom.js";
 import { fill } from "../texts.js";
 

@@ -1,7 +1,7 @@
 // The words of the settings in one language, with names for what has none, and times.
 
-import { Locale } from "../bell/locale.js";
-import { explain } from "../bell/problems.js";
+import { Locale } from "../locale.js";
+import { explain } from "../problems.js";
 import { texts } from "../texts.js";
 
 /** @param {string} language */

@@ -1,6 +1,6 @@
 // How one toast looks: an item, or a summary of several.
 
-import { icon } from "../bell/icons.js";
+import { icon } from "../icons.js";
 import { h, target } from "../dom.js";
 import { fill } from "../texts.js";
 import { swipe } from "./swipe.js";

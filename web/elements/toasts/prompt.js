@@ -1,6 +1,6 @@
 // Asks whether the browser may ask: its own prompt, once refused, never comes again.
 
-import { icon } from "../bell/icons.js";
+import { icon } from "../icons.js";
 import { h } from "../dom.js";
 
 /**

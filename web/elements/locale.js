@@ -1,13 +1,13 @@
 // A language and a time zone: words, and times as people say them.
 
-import { fill, texts } from "../texts.js";
+import { fill, texts } from "./texts.js";
 import { dayOf } from "./zone.js";
 
 const MINUTE_MS = 60000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** @typedef {import("../../client/types.js").Item} Item */
+/** @typedef {import("../client/types.js").Item} Item */
 
 export class Locale {
   /** @type {Map<string, Intl.NumberFormat>} */

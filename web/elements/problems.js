@@ -1,7 +1,7 @@
 // Why something did not work, in the user's language.
 
 /**
- * @param {import("../../client/types.js").Problem} problem
+ * @param {import("../client/types.js").Problem} problem
  * @param {import("./locale.js").Locale} locale
  */
 export function explain({ status, title }, locale) {
