@@ -330,7 +330,7 @@ async fn who_may_no_longer_ask_is_answered_once_and_told_the_next_time() {
     let edge = cluster.edge();
     let at = position(&cluster.user("u1")).await;
     let path = format!("/api/notifications/changes?cursor={at}&wait=60");
-    let brief = edge.caller(&Token::of("u1").expires_in(3));
+    let brief = edge.caller(&Token::of("u1").expires_in(6));
     let early = brief.get(&path).await.expect(200);
     assert_eq!((&early["events"], cursor(&early)), (&json!([]), at.as_str()));
     brief.get(&path).await.problem(401);
