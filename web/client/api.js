@@ -18,6 +18,8 @@ export class Problem extends Error {
   }
 }
 
+/** @typedef {{token: string | null, query: Record<string, string>}} Credential a token for the header, or a ticket in the query */
+
 /** Whether a call was refused for who calls. @param {Problem} problem */
 export const isRefusal = ({ status }) => status === 401 || status === 403;
 
@@ -37,6 +39,11 @@ export class Api {
     return this.#options.getToken !== undefined;
   }
 
+  /** Whether the next try comes with the same proof: a cookie or a ticket may be another by then. */
+  get isFixed() {
+    return this.#token !== null && !this.canRefresh;
+  }
+
   /** @param {string} token */
   use(token) {
     this.#token = token;
@@ -51,18 +58,18 @@ export class Api {
   async token(fresh = false) {
     if (this.#options.getToken && (fresh || this.#token === null)) {
       this.#token = null;
-      this.#token = (await this.#options.getToken()) || null;
+      this.#token = (await inTime(this.#options.getToken())) || null;
       if (this.#token === null) throw new Problem(401, "There is no token");
     }
     return this.#token;
   }
 
   /**
-   * What opens a stream: headers, or a ticket for the query.
-   * @returns {Promise<{token: string | null, query: Record<string, string>}>}
+   * What opens a stream, asked for anew.
+   * @returns {Promise<Credential>}
    */
   async credential() {
-    if (this.#options.ticket) return { token: null, query: { ticket: await this.#options.ticket() } };
+    if (this.#options.ticket) return { token: null, query: { ticket: await inTime(this.#options.ticket()) } };
     return { token: await this.token(true), query: {} };
   }
 
@@ -73,34 +80,22 @@ export class Api {
    * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number, keepalive?: boolean}} [more]
    * @returns {Promise<any>}
    */
-  async call(method, path, more = {}) {
-    return (await this.request(method, path, more)).body;
-  }
-
-  /**
-   * As `call`, with the answer's headers.
-   * @param {string} method
-   * @param {string} path
-   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, timeoutMs?: number, keepalive?: boolean}} [more]
-   * @returns {Promise<{body: any, headers: Headers}>}
-   */
-  async request(method, path, { body, query, headers = {}, signal, keepalive, timeoutMs = TIMEOUT_MS } = {}) {
+  async call(method, path, { body, query, headers, signal, keepalive, timeoutMs = TIMEOUT_MS } = {}) {
+    const token = await this.token();
     const limit = AbortSignal.timeout(timeoutMs);
     const init = {
       method,
       /** @type {Record<string, string>} */
-      headers: { Accept: "application/json", ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { Accept: "application/json", ...(body !== undefined && { "Content-Type": "application/json" }), ...headers },
+      body: JSON.stringify(body),
       keepalive,
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     };
-    if (body !== undefined) init.headers["Content-Type"] ??= "application/json";
-    const token = await this.token();
     let answer = await this.fetch(path, query, token, init);
     if (answer.status === 401 && this.canRefresh) answer = await this.fetch(path, query, await this.token(true), init);
     if (!answer.ok) throw await problem(answer);
     const text = await answer.text().catch(unreachable);
-    return { body: text ? JSON.parse(text) : null, headers: answer.headers };
+    return text ? JSON.parse(text) : null;
   }
 
   /**
@@ -119,8 +114,8 @@ export class Api {
   /** @param {string} path @param {Record<string, any>} query */
   address(path, query) {
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== false);
-    const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-    return `${this.base}${path}${text && `?${text}`}`;
+    const text = String(new URLSearchParams(given));
+    return this.base + path + (text && `?${text}`);
   }
 }
 
@@ -130,9 +125,18 @@ export class Api {
  */
 export async function problem(answer) {
   const told = await answer.json().catch(() => null);
-  const wait = Number.parseInt(answer.headers.get("Retry-After") ?? "", 10);
+  const retryMs = Number(answer.headers.get("Retry-After")) * 1000 || undefined;
   const title = told?.title ?? `Refused with status ${answer.status}`;
-  return new Problem(answer.status, title, told?.detail, wait >= 0 ? wait * 1000 : undefined);
+  return new Problem(answer.status, title, told?.detail, retryMs);
+}
+
+/**
+ * What the application hands out; it may hang as a server may.
+ * @param {string | Promise<string>} given
+ * @returns {Promise<string>}
+ */
+function inTime(given) {
+  return Promise.race([given, new Promise((_, refuse) => setTimeout(() => refuse(new Problem(0, "No answer in time")), TIMEOUT_MS))]);
 }
 
 /** @param {any} error @returns {never} */

@@ -6,24 +6,23 @@ export const epochOf = (cursor) => cursor?.slice(0, cursor.lastIndexOf(".")) ?? 
 /** @param {string | null} cursor */
 export const seqOf = (cursor) => (cursor ? Number(cursor.slice(cursor.lastIndexOf(".") + 1)) : 0);
 
-const KEY = "tidings.cursor";
-
 /**
  * The cursor that an earlier page on this origin got to, for what came in between is news to the user.
+ * @param {string} name of the stream and of what is asked of it
  * @returns {string | null}
  */
-export function recall() {
+export function recall(name) {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(name);
   } catch {
     return null;
   }
 }
 
-/** @param {string} cursor */
-export function remember(cursor) {
+/** @param {string} name @param {string} cursor */
+export function remember(name, cursor) {
   try {
-    localStorage.setItem(KEY, cursor);
+    localStorage.setItem(name, cursor);
   } catch {
     // Without storage a page begins with its list, and nothing else is lost.
   }

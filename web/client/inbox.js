@@ -38,15 +38,20 @@ export class Inbox {
     this.#forget();
   }
 
-  /** @param {import("./types.js").Change} change */
+  /** Answers whether the list has to be loaded anew: what became unread may belong to it and not be there. @param {import("./types.js").Change} change */
   apply({ to, events }) {
+    let isShort = false;
     for (const { name, data } of events) {
       if (name === "notification") this.#items.set(data.id, data);
-      else if (name === "state") data.ids.forEach((/** @type {string} */ id) => this.#alter(id, data));
+      for (const id of data.ids ?? []) {
+        isShort ||= Boolean(this.filter.unreadOnly) && isListed(data) && !data.read && !this.#items.has(id);
+        this.#alter(id, data);
+      }
       this.#unread = data.unread;
     }
     this.position = to;
     this.#forget();
+    return isShort;
   }
 
   /** Shows a step as if it were done. @param {Step} step */
@@ -120,8 +125,8 @@ export class Inbox {
   }
 }
 
-/** @param {Item} item */
-const isListed = (item) => !item.archivedAt && !item.snoozedUntil;
+/** @param {any} item or what a state says of items */
+const isListed = (item) => !item.archivedAt && !item.snoozedUntil && !item.archived && !item.deleted;
 
 /** @param {Item} item */
 const counts = (item) => isListed(item) && !item.readAt;

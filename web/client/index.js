@@ -190,26 +190,16 @@ export class Client {
     return this.#api.call(method, path, more);
   }
 
-  /**
-   * As `call`, with the answer's headers.
-   * @param {string} method
-   * @param {string} path
-   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>}} [more]
-   */
-  request(method, path, more) {
-    return this.#api.request(method, path, more);
-  }
-
   /** Goes on with a fresh token of the same user, on the open stream if there is one. @param {string} token */
   async setToken(token) {
     this.#api.use(token);
-    if (this.#status.connection === "expired") return this.#begin();
-    await this.#extend();
+    if (this.#status.connection === "expired") this.reconnect();
+    else await this.#extend();
   }
 
   /** Connects now, where a pause is under way or the connection was given up. */
   reconnect() {
-    if (this.#status.connection === "expired") return void this.#begin();
+    if (this.#status.connection === "expired" && this.#status.retryAt === null) return void this.#begin();
     this.#pause.end();
     this.#line.hurry();
   }
@@ -243,12 +233,13 @@ export class Client {
         return true;
       } catch (error) {
         const problem = this.#fail(error);
+        const isRefused = isRefusal(problem);
+        const isFinal = isRefused && this.#api.isFixed;
         const wait = problem.retryMs ?? backoff(attempt);
-        if (isRefusal(problem)) {
-          this.#become({ connection: "expired", retryAt: null, problem });
-          break;
+        if (isRefused || this.state.connection !== "live") {
+          this.#become({ connection: isRefused ? "expired" : "offline", retryAt: isFinal ? null : Date.now() + wait, problem });
         }
-        if (this.state.connection !== "live") this.#become({ connection: "offline", retryAt: Date.now() + wait, problem });
+        if (isFinal) break;
         await this.#pause.wait(wait, this.#closing.signal);
       }
     }
@@ -258,17 +249,21 @@ export class Client {
 
   /** Where events begin to be news: where an earlier page of this user ended, if that is not long ago. */
   #beginning() {
-    const [stored, position] = [this.#told ?? recall(), this.#inbox.position];
+    const { position } = this.#inbox;
+    const stored = this.#told ?? recall(this.#name(position));
     const missed = seqOf(position) - seqOf(stored);
     return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
   }
 
+  /** Names the stream and what is asked of it: an epoch is one user's, so users never share. @param {string | null} cursor */
+  #name(cursor) {
+    const { url, kinds, minPriority } = this.#options;
+    return ["tidings", url, epochOf(cursor), kinds, minPriority].join(" ");
+  }
+
   #join() {
     this.#tabs?.leave();
-    const { url = "", kinds, minPriority, shareConnection = true } = this.#options;
-    // An epoch is one user's, so tabs of different users never share.
-    const name = ["tidings", url, epochOf(this.#told), kinds, minPriority].join(" ");
-    this.#tabs = new Tabs(name, shareConnection, {
+    this.#tabs = new Tabs(this.#name(this.#told), this.#options.shareConnection ?? true, {
       lead: (stop) => this.#line.run(this.#told, stop),
       hear: (message) => this.#hear(message),
       answer: () => this.#lead({ status: this.#status }),
@@ -280,8 +275,8 @@ export class Client {
   #lead(message) {
     const said = { ...message, cursor: this.#line.cursor };
     this.#hear(said);
-    // An error that is copied keeps none of its properties, a plain object does.
-    this.#tabs?.say(JSON.parse(JSON.stringify(said)));
+    // What is refused here may be accepted of others. An error that is copied keeps none of its properties, a plain object does.
+    if (message.status?.connection !== "expired") this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
   /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null}} message */
@@ -341,11 +336,11 @@ export class Client {
     // A tab that was frozen has not heard everything.
     if (from > told) return this.#heal();
     this.#told = change.to;
-    if (this.#tabs?.leads) remember(change.to);
-    if (to > seqOf(this.#inbox.position)) this.#inbox.apply(change);
+    if (this.#tabs?.leads) remember(this.#name(change.to), change.to);
+    const isShort = to > seqOf(this.#inbox.position) && this.#inbox.apply(change);
     this.#publish();
     change.events.forEach(({ name, data }) => this.#tell(name, data, change.missed));
-    if (this.#inbox.size > ITEMS_AT_MOST) this.#insist();
+    if (isShort || this.#inbox.size > ITEMS_AT_MOST) this.#insist();
   }
 
   /** @param {string} name @param {any} data @param {boolean} missed */
@@ -454,7 +449,7 @@ export class Client {
     const when = (name, listener, target = globalThis) => target.addEventListener?.(name, listener, { signal });
     const leave = () => this.#tabs?.leave();
     const rejoin = () => this.#tabs?.join();
-    const hurry = () => this.#status.connection === "offline" && this.reconnect();
+    const hurry = () => this.#status.retryAt && this.reconnect();
     when("online", hurry);
     when("offline", () => this.#line.drop());
     when("pagehide", leave);
@@ -474,7 +469,7 @@ export class Client {
 
   #publish() {
     this.state = this.#see();
-    this.#subscribers.forEach((listener) => listener());
+    this.#subscribers.forEach((listener) => safely(listener));
   }
 
   /** @returns {State} */
@@ -496,7 +491,16 @@ export class Client {
    * @param {Events[Name]} event
    */
   #emit(name, event) {
-    this.#listeners.get(name)?.forEach((listener) => listener(event));
+    this.#listeners.get(name)?.forEach((listener) => safely(() => listener(event)));
+  }
+}
+
+/** What fails in the application must not reach other listeners, or other tabs. @param {() => void} work */
+function safely(work) {
+  try {
+    work();
+  } catch (error) {
+    reportError(error);
   }
 }
 

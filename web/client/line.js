@@ -20,12 +20,7 @@ async function* websocket(...given) {
   yield* (await import("./websocket.js")).websocket(...given);
 }
 
-/** Says that a stream was opened and nothing came through it. */
-class HeldBack extends Problem {
-  constructor() {
-    super(0, "Nothing comes through the stream");
-  }
-}
+const HELD_BACK = new Problem(0, "Nothing comes through the stream");
 
 /**
  * @typedef {object} Hearing what a line tells
@@ -48,7 +43,7 @@ export class Line {
   #retryMs;
   #pause = new Pause();
   #end = new AbortController();
-  #refusals = 0;
+  #isProven = false;
   #heartbeatMs = HEARTBEAT_MS;
 
   /** @type {string | null} */
@@ -64,25 +59,31 @@ export class Line {
   }
 
   /**
-   * Stays connected, from this cursor on; resolves when stopped, or when the token is refused for good.
+   * Stays connected, from this cursor on, until stopped, or until there is no proof that the server accepts: then another tab may
+   * have one. Answers whether it is worth another try after that.
    * @param {string | null} cursor
    * @param {AbortSignal} stop
    */
   async run(cursor, stop) {
     this.cursor = cursor;
-    this.#attempt = 0;
     while (!stop.aborted) {
       this.#become("connecting");
       const begun = Date.now();
       const error = await this.#connect(stop);
-      if (stop.aborted) return;
-      if (error && this.#isFinal(error)) return this.#become("expired", null, error);
-      if (Date.now() - begun > STABLE_MS) this.#attempt = 0;
+      if (stop.aborted) break;
+      const isRefused = error !== null && isRefusal(error);
+      if (isRefused && this.#api.isFixed) {
+        this.#become("expired", null, error);
+        break;
+      }
+      if (Date.now() - begun > STABLE_MS && !isRefused) this.#attempt = 0;
       // Full jitter: clients that fell together do not come back together; the server spreads its own waits.
       const wait = this.#retryMs ?? error?.retryMs ?? backoff(this.#attempt++);
-      this.#become("offline", Date.now() + wait, error);
+      this.#become(isRefused ? "expired" : "offline", Date.now() + wait, error);
       await this.#pause.wait(wait, stop);
+      if (!this.#isProven) return true;
     }
+    return false;
   }
 
   /** Skips what is left of a pause. */
@@ -93,12 +94,6 @@ export class Line {
   /** Ends the connection; the line comes back by itself. */
   drop() {
     this.#end.abort();
-  }
-
-  /** Whether no wait makes it good. A fresh token may have been refused for its first second: it is asked for once more. @param {Problem} error */
-  #isFinal(error) {
-    this.#refusals = isRefusal(error) ? this.#refusals + 1 : 0;
-    return this.#refusals > Number(this.#api.canRefresh);
   }
 
   /**
@@ -112,27 +107,36 @@ export class Line {
     const open = isPolling ? polling : TRANSPORTS[transport];
     const query = { cursor: this.cursor, kinds: kinds?.join(), minPriority };
     const end = (this.#end = new AbortController());
-    const watch = new Watch(helloTimeoutMs * (isPolling ? 4 : 1), () => end.abort(new HeldBack()));
+    /** @type {Watch | undefined} */
+    let watch;
     this.#retryMs = undefined;
     this.#pending = [];
+    this.#isProven = false;
     let heard = false;
     try {
-      for await (const frame of open(this.#api, query, AbortSignal.any([stop, end.signal]))) {
+      const credential = await this.#api.credential();
+      this.#isProven = true;
+      watch = new Watch(helloTimeoutMs * (isPolling ? 4 : 1), () => end.abort(HELD_BACK));
+      for await (const frame of open(this.#api, query, credential, AbortSignal.any([stop, end.signal]))) {
         if (end.signal.aborted) break;
         heard ||= frame.name === "hello";
         this.#receive(frame);
         watch.feed(heard ? this.#heartbeatMs * 2.5 : helloTimeoutMs);
-        if (frame.name === "bye") break;
+        if (frame.name !== "bye") continue;
+        // The server gives tokens some seconds more than streams: with the same one it would end again and again.
+        if (frame.data.reason === "expired" && this.#api.isFixed) throw new Problem(401, "The token has expired");
+        break;
       }
       return null;
     } catch (error) {
-      if (end.signal.reason instanceof HeldBack && !heard && transport === "auto" && !isPolling) {
+      if (isRefusal(/** @type {Problem} */ (error))) this.#isProven = false;
+      if (end.signal.reason === HELD_BACK && !heard && transport === "auto" && !isPolling) {
         this.#pollUntil = Date.now() + POLLING_MS;
         this.#retryMs = 0;
       }
       return error instanceof Problem ? error : new Problem(0, "The connection broke");
     } finally {
-      watch.stop();
+      watch?.stop();
       end.abort();
       this.connectionId = null;
     }
@@ -164,7 +168,6 @@ export class Line {
   /** @param {any} hello */
   #greet(hello) {
     this.connectionId = hello.connectionId ?? null;
-    this.#refusals = 0;
     this.#heartbeatMs = hello.heartbeatMs || HEARTBEAT_MS;
     // The delay at a stream's head is for those who know no other; who breaks off without a word comes back by the backoff.
     this.#retryMs = undefined;

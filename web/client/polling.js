@@ -6,11 +6,11 @@ const WAIT_S = 25;
  * The events that follow the cursor, as a stream has them: first a hello, heartbeats while nothing happens.
  * @param {import("./api.js").Api} api
  * @param {Record<string, any>} query
+ * @param {import("./api.js").Credential} _ is that of all calls
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<import("./types.js").Frame>}
  */
-export async function* polling(api, { signals, ...query }, signal) {
-  await api.token(true);
+export async function* polling(api, query, _, signal) {
   let begun = false;
   for (let { cursor } = query; ; ) {
     const asked = { ...query, cursor, wait: begun ? WAIT_S : 0 };

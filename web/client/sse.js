@@ -7,11 +7,11 @@ import { problem } from "./api.js";
  * The events of one stream, until it ends; throws a `Problem` when it cannot be opened or breaks.
  * @param {import("./api.js").Api} api
  * @param {Record<string, any>} query
+ * @param {import("./api.js").Credential} credential
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<import("./types.js").Frame>}
  */
-export async function* sse(api, query, signal) {
-  const { token, query: proof } = await api.credential();
+export async function* sse(api, query, { token, query: proof }, signal) {
   const headers = { Accept: "text/event-stream" };
   const answer = await api.fetch("/api/notifications/stream", { ...query, ...proof }, token, { headers, signal });
   if (!answer.ok || !answer.body) throw await problem(answer);

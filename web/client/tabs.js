@@ -3,12 +3,13 @@
 import { Watch } from "./pace.js";
 
 // Without a word for so long the leader is asked, and without an answer it is deposed.
-const SILENCE_MS = 50000;
+const SILENCE_MS = 30000;
 const ANSWER_MS = 5000;
 
 /**
  * @typedef {object} Role what a tab does
- * @property {(stop: AbortSignal) => Promise<any>} lead holds the line until stopped; when it ends by itself another tab leads
+ * @property {(stop: AbortSignal) => Promise<boolean>} lead holds the line until stopped; when it ends by itself another tab leads, and
+ *   this one stands again if the answer says so
  * @property {(message: any) => void} hear what the leader says
  * @property {() => void} answer has the leader say how it stands, for somebody asks
  */
@@ -38,7 +39,10 @@ export class Tabs {
   async join() {
     this.leave();
     const { signal } = (this.#leaving = new AbortController());
-    if (!this.shared) return this.#lead(signal);
+    if (!this.shared) {
+      while (await this.#lead(signal));
+      return;
+    }
     const channel = (this.#channel = new BroadcastChannel(this.#name));
     const watch = new Watch(SILENCE_MS, () => this.#doubt(watch, signal));
     signal.addEventListener("abort", () => watch.stop());
@@ -72,7 +76,8 @@ export class Tabs {
   async #stand(options, left) {
     const deposed = new AbortController();
     try {
-      await navigator.locks.request(this.#name, options, () => this.#lead(AbortSignal.any([left, deposed.signal])));
+      const stop = AbortSignal.any([left, deposed.signal]);
+      if (await navigator.locks.request(this.#name, options, () => this.#lead(stop))) this.#stand({ signal: left }, left);
     } catch {
       // The lock was taken away, or this tab left.
       deposed.abort();
@@ -83,7 +88,7 @@ export class Tabs {
   /** @param {AbortSignal} stop */
   async #lead(stop) {
     this.#leads = true;
-    await this.#role.lead(stop).finally(() => (this.#leads = false));
+    return this.#role.lead(stop).finally(() => (this.#leads = false));
   }
 
   /**

@@ -53,7 +53,7 @@
  * @property {readonly Item[]} items newest first, without archived and snoozed ones
  * @property {number} unread the server's count of all unread items, with what is under way here
  * @property {Connection} connection
- * @property {number | null} retryAt while offline: when it is tried again, in ms since 1970
+ * @property {number | null} retryAt while offline, or expired with more tokens to be had: when it is tried again, in ms since 1970
  * @property {boolean} loading whether the first page is on its way
  * @property {boolean} hasMore whether `loadMore` finds older items
  * @property {Filter} filter
@@ -107,7 +107,8 @@
  * @typedef {object} Options
  * @property {string} [url] where the server is; the page's own origin when absent
  * @property {string} [token]
- * @property {() => string | Promise<string>} [getToken] asked for a fresh token at every (re)connect and when one is refused
+ * @property {() => string | Promise<string>} [getToken] asked for a fresh token at every (re)connect and when one is refused; where it
+ *   throws, has nothing or takes longer than 15 s it is asked again later
  * @property {() => string | Promise<string>} [ticket] asked for a one-time ticket at every (re)connect; other calls are proven by the cookie
  * @property {"auto" | "sse" | "websocket" | "polling"} [transport] `auto`: Server-Sent Events, and polling where those do not get through
  * @property {string[]} [kinds] only notifications of these kinds

@@ -7,11 +7,11 @@ const REFUSED = { 4001: "There is no token", 4002: "The token is not accepted", 
 /**
  * @param {import("./api.js").Api} api
  * @param {Record<string, any>} query
+ * @param {import("./api.js").Credential} credential
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<import("./types.js").Frame>}
  */
-export async function* websocket(api, query, signal) {
-  const { token, query: proof } = await api.credential();
+export async function* websocket(api, query, { token, query: proof }, signal) {
   const address = new URL(api.address("/ws/notifications", { ...query, ...proof }), location.href);
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address, token ? ["bearer", token] : []);
