@@ -20,6 +20,9 @@ await scenario(async () => {
   await desk.is("expired");
   await desk.isAccessible();
 
+  const reader = await Desk.of("u3", { scope: "", context: { bypassCSP: true } });
+  await reader.isAccessible();
+
   const stranger = await Browser.of("u2", { context: { bypassCSP: true } });
   const gate = new Desk(await stranger.context.newPage());
   await gate.page.goto(stranger.url);

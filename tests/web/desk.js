@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { Desk } from "./harness/desk.js";
-import { openStreams, scenario } from "./harness/scenario.js";
+import { openStreams, scenario, token } from "./harness/scenario.js";
 
 const EXAMPLES = ["Payment received", "Escalation", "Overdue callback", "Due callback", "Missed call", "Ticket assigned", "In ten seconds"];
 
@@ -11,6 +11,7 @@ await scenario(async () => {
   const desk = await Desk.of("u1");
   assert(!desk.page.url().includes("token"), "the token does not stay in the address bar");
   await desk.reads("first", "Press Publish");
+  await desk.reads("verdict", "Joined at the cursor of the list");
   for (const example of EXAMPLES) await desk.publish(example);
   await desk.publish("Reply on a thread");
   await desk.publish("Reply on a thread");
@@ -30,6 +31,7 @@ await scenario(async () => {
   await second.is("live");
   await openStreams(1);
   await second.reads("holder", "another tab");
+  await second.reads("verdict", "another tab of this user holds the connection");
 
   await second.press("Go offline");
   for (const tab of [desk, second]) await tab.is("offline");
@@ -51,12 +53,34 @@ await scenario(async () => {
   await desk.press("Miss twenty");
   await desk.counted({ published: 32, arrived: 32 });
   await desk.press("Repeat a publish");
-  await desk.reads("result", "Stored 1 of 2");
+  await desk.reads("result", "Sent twice, stored once");
   await desk.counted({ published: 33, arrived: 33, missed: 0, twice: 0 });
+  await desk.press("Publish");
+  await desk.counted({ published: 34, arrived: 34 });
+  await desk.reads("result", /^Stored and acknowledged/);
+
+  for (const what of ["null", "3", "[]"]) {
+    await desk.write(what);
+    await desk.reads("result", "A notification is an object");
+  }
+  const keyed = { users: ["u1"], title: "keyed", idempotencyKey: "desk" };
+  await desk.write(keyed);
+  await desk.counted({ published: 35, arrived: 35 });
+  await desk.write(keyed);
+  await desk.reads("result", "Nothing was stored: the idempotency key is known");
+  assert.equal(await desk.page.locator("#result").getAttribute("data-result"), "warn", "it is no success");
+  await desk.counted({ published: 35, arrived: 35, missed: 0, twice: 0 });
   await desk.reads("counts-say", "Everything that was acknowledged has arrived, once.");
   await openStreams(1);
 
   const reader = await Desk.of("u2", { scope: "" });
   await reader.reads("no-scope", "This token may not publish");
-  assert(await reader.page.locator("#publish").isDisabled());
+  for (const id of ["publish", "miss", "repeat"]) assert(await reader.page.locator(`#${id}`).isDisabled());
+  await reader.reads("miss", "this token may not publish");
+
+  const refused = await Desk.refused();
+  for (const id of ["board", "bell", "sign-out"]) assert(await refused.page.locator(`#${id}`).isHidden(), "there is the gate alone");
+  await refused.enter(await token("u3", { scope: "publish" }));
+  await refused.is("live");
+  await refused.reads("first", "Press Publish");
 });

@@ -19,11 +19,16 @@ const BYES = {
   overloaded: "there is no room at the moment",
 };
 
-/** @type {Record<string, (frame: Frame) => string>} */
+/**
+ * What a `hello` finds: a page that went on before, or one that begins, by itself or with the connection of another tab.
+ * @typedef {"goesOn" | "begins" | "joins"} Stage
+ */
+
+/** @type {Record<string, (frame: Frame, stage: Stage) => string>} */
 const MEANINGS = {
   "": () => "Moves the cursor past changes that are not for this stream.",
   retry: ({ data }) => `Should the stream end, come back after ${seconds(data.retryMs)}.`,
-  hello: ({ data }) => verdict(data),
+  hello: ({ data }, stage) => verdict(data, stage),
   notification: ({ data }) => `${data.title}. ${data.unread} unread now.`,
   state: ({ data }) => `${items(data.ids)} changed: ${changes(data).join(", ")}. ${data.unread} unread now.`,
   subscription: ({ data }) => `${data.subscribed ? "Subscribed to" : "No longer subscribed to"} ${data.topic}.`,
@@ -34,16 +39,17 @@ const MEANINGS = {
   bye: ({ data }) => `The server ends the stream: ${BYES[data.reason] ?? data.reason}.`,
 };
 
-/** @param {Frame} frame */
-export function explain(frame) {
-  return MEANINGS[frame.name]?.(frame) ?? "";
+/** @param {Frame} frame @param {Stage} stage */
+export function explain(frame, stage) {
+  return MEANINGS[frame.name]?.(frame, stage) ?? "";
 }
 
-/** What a (re)connect was answered. @param {any} hello */
-export function verdict({ verdict, missed, reason }) {
+/** What a (re)connect was answered. @param {any} hello @param {Stage} stage */
+function verdict({ verdict, missed, reason }, stage) {
+  if (stage === "joins") return "Joined: another tab of this user holds the connection.";
   if (verdict === "reset") return `Reset: ${RESETS[reason] ?? reason}, so the list is loaded anew.`;
   if (verdict === "fresh") return "Fresh: there was no cursor to resume from.";
-  if (missed === 0) return "Resumed: nothing was missed.";
+  if (missed === 0) return stage === "begins" ? "Joined at the cursor of the list: nothing lies between." : "Resumed: nothing was missed.";
   return `Resumed: ${missed} ${missed === 1 ? "change was" : "changes were"} missed and ${missed === 1 ? "follows" : "follow"} now.`;
 }
 

@@ -24,24 +24,23 @@ export class Guarantees {
   }
 
   /**
-   * The publish was acknowledged; false when nothing new was stored, for the key was known.
+   * The publish was stored.
    * @param {import("./ledger.js").Publication} publication
    * @param {{id: string, deliverAt?: string}} answer
    */
   acknowledge(publication, { id, deliverAt }) {
-    return this.#change((ledger) => ledger.acknowledge(publication, id, deliverAt !== undefined));
+    this.#change((ledger) => ledger.acknowledge(publication, id, deliverAt !== undefined));
   }
 
-  /** @param {import("./ledger.js").Publication} publication */
-  refuse(publication) {
+  /** Nothing was stored. @param {import("./ledger.js").Publication} publication */
+  withdraw(publication) {
     this.#change((ledger) => ledger.withdraw(publication));
   }
 
-  /** @template Answer @param {(ledger: Ledger) => Answer} change */
+  /** @param {(ledger: Ledger) => void} change */
   #change(change) {
-    const answer = change(this.#ledger);
+    change(this.#ledger);
     this.#show();
-    return answer;
   }
 
   #show() {

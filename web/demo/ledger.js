@@ -25,8 +25,6 @@ export class Ledger {
   #early = new Set();
   /** @type {Map<string, number>} how many notifications each thread's item was seen to hold */
   #counts = new Map();
-  /** @type {Set<string>} */
-  #known = new Set();
   #clock = 0;
   /** The newest of what arrived was sent then. */
   #reached = 0;
@@ -43,14 +41,12 @@ export class Ledger {
   }
 
   /**
-   * The server acknowledged it; false when the answer is that of an earlier one with the same key.
+   * The server stored it.
    * @param {Publication} publication
    * @param {string} id
    * @param {boolean} waits whether for its time
    */
   acknowledge(publication, id, waits) {
-    if (this.#known.has(id)) return this.withdraw(publication);
-    this.#known.add(id);
     publication.id = id;
     publication.stored = waits ? Infinity : ++this.#clock;
     this.published++;
@@ -58,14 +54,12 @@ export class Ledger {
     if (!this.#open.has(publication)) this.arrived++;
     else if (this.#early.has(id)) this.#settle(publication);
     this.#tidy();
-    return true;
   }
 
   /** Nothing new was stored. @param {Publication} publication */
   withdraw(publication) {
     this.#open.delete(publication);
     this.#tidy();
-    return false;
   }
 
   /** @param {Item} item @param {string | null} cursor */

@@ -22,16 +22,17 @@ export class Log {
     this.#rows = rows;
   }
 
-  /** @param {import("../client/types.js").Frame} frame */
-  frame(frame) {
-    this.#add(frame.name || "cursor", explain(frame), frame.id, wire(frame));
+  /** @param {import("../client/types.js").Frame} frame @param {import("./frames.js").Stage} stage */
+  frame(frame, stage) {
+    this.#add(frame.name || "cursor", explain(frame, stage), frame.id, wire(frame));
   }
 
-  /** @param {import("../client/types.js").Status} status */
-  connection({ connection, retryAt, problem }) {
+  /** @param {import("../client/types.js").Status} status @param {boolean} isNew whether nothing was reached yet */
+  connection({ connection, retryAt, problem }, isNew) {
     const why = problem ? ` (${[problem.title, problem.detail].filter(Boolean).join(": ")})` : "";
     const again = retryAt ? `; again in ${seconds(Math.max(0, retryAt - Date.now()))}` : "";
-    this.#add("client", `${CONNECTIONS[connection]}${why}${again}.`, null, null);
+    const what = isNew && connection === "connecting" ? "Connecting" : CONNECTIONS[connection];
+    this.#add("client", `${what}${why}${again}.`, null, null);
   }
 
   clear() {

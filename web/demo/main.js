@@ -4,10 +4,11 @@ import { connect } from "../client/index.js";
 import "../elements/bell.js";
 import "../elements/toasts.js";
 import { Desk } from "./desk.js";
-import { explain, verdict } from "./frames.js";
+import { explain } from "./frames.js";
 import { Guarantees } from "./guarantees.js";
 import { Log } from "./log.js";
 import { $, follow, notify, report } from "./page.js";
+import { placeToasts } from "./placement.js";
 import { Publisher } from "./publisher.js";
 import * as session from "./session.js";
 import { Trouble } from "./trouble.js";
@@ -18,10 +19,13 @@ const log = new Log($("log"));
 const publisher = new Publisher();
 /** @type {ReturnType<typeof begin> | null} */
 let shift = null;
+/** Whether no connection of this shift was answered yet. */
+let isNew = true;
 
 /** Everything that lasts as long as one user is signed in. */
 function begin() {
   end();
+  isNew = true;
   const { user, tenant } = session.identity();
   const client = connect({ token: session.token() });
   const trouble = new Trouble(client, `${user} of ${tenant}`, (frame) => hear(frame, "another tab"));
@@ -31,8 +35,10 @@ function begin() {
   client.subscribe(() => show(client));
   client.on("frame", (frame) => hear(frame, "this tab"));
   client.on("connection", (status) => {
-    log.connection(status);
-    if (status.connection === "expired" && !trouble.expired) askForToken("The token is not accepted", status.problem?.detail || undefined);
+    log.connection(status, isNew);
+    if (status.connection === "expired" && !trouble.expired) lock(status.problem);
+    // While the server is asked whether the token is good there is nothing to show.
+    else if (status.connection !== "connecting" && $("board").hidden) showSignedIn(true);
   });
   client.on("expiring", () => askForToken("The token ends within a minute", "Paste a fresh one of the same user to keep the stream open."));
   // What goes wrong without a connection is told by its state.
@@ -40,6 +46,7 @@ function begin() {
   for (const element of [$("bell"), $("toasts")]) /** @type {any} */ (element).client = client;
   $("who").textContent = tenant === "default" ? user : `${user} of ${tenant}`;
   showSignedIn(true);
+  $("board").hidden = true;
   show(client);
   // For the console: `await tidings.readAll()`, `tidings.state.items`.
   Object.assign(globalThis, { tidings: client });
@@ -68,10 +75,17 @@ function show({ state }) {
 
 /** @param {import("../client/types.js").Frame} frame @param {string} holder which tab heard it */
 function hear(frame, holder) {
-  log.frame(frame);
+  const stage = !isNew ? "goesOn" : holder === "this tab" ? "begins" : "joins";
+  log.frame(frame, stage);
   $("holder").textContent = holder;
-  if (frame.name === "hello") $("verdict").textContent = verdict(frame.data);
-  else if (frame.name === "bye") $("verdict").textContent = explain(frame);
+  if (frame.name === "hello" || frame.name === "bye") $("verdict").textContent = explain(frame, stage);
+  if (frame.name === "hello") isNew = false;
+}
+
+/** The desk is closed until there is a token that the server accepts. @param {import("../client/types.js").Problem | null} problem */
+function lock(problem) {
+  showSignedIn(false);
+  askForToken("The token is not accepted", problem?.detail || undefined);
 }
 
 /** @param {string} title @param {string} [text] */
@@ -103,13 +117,13 @@ function signOut() {
 
 /** @param {boolean} isSignedIn */
 function showSignedIn(isSignedIn) {
-  for (const id of ["board", "state", "who", "sign-out", "bell"]) $(id).hidden = !isSignedIn;
+  for (const id of ["board", "state", "who", "sign-out", "bell", "toasts"]) $(id).hidden = !isSignedIn;
   $("gate").hidden = isSignedIn;
 }
 
 /** Publishes while this page is cut off, then comes back. @param {number} count */
 async function miss(count) {
-  if (!shift) return;
+  if (!shift || publisher.isBusy) return;
   const { trouble } = shift;
   await trouble.spread({ offline: true });
   await publisher.publishFirst(count);
@@ -134,6 +148,7 @@ document.addEventListener("tidings-open-item", (event) => {
 });
 addEventListener("hashchange", () => session.takeFromAddress() && (shift = begin()));
 
+placeToasts();
 session.takeFromAddress();
 if (session.token()) shift = begin();
 else askForToken("Open a desk");

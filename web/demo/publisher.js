@@ -7,6 +7,7 @@ import { $ } from "./page.js";
 import { identity, token } from "./session.js";
 
 const PATH = "/api/notifications";
+const WHAT_TO_DO = "Give the body another idempotencyKey, take it out, or choose an example.";
 
 export class Publisher {
   /** @type {import("./guarantees.js").Guarantees | null} */
@@ -14,6 +15,7 @@ export class Publisher {
   #example = EXAMPLES[0];
   /** The editor's text as the example made it. */
   #made = "";
+  #isBusy = false;
   /** @type {HTMLTextAreaElement} */
   #editor = $("body");
   #buttons = EXAMPLES.map((example) =>
@@ -36,7 +38,9 @@ export class Publisher {
     const { user, publishes } = identity();
     $("no-scope").hidden = publishes;
     $("no-scope-command").textContent = `tidings token --sub ${user} --scope publish`;
-    /** @type {HTMLButtonElement} */ ($("publish")).disabled = !publishes;
+    for (const button of buttons()) button.disabled = !publishes;
+    // Even a hidden text describes what names it.
+    $("publish").setAttribute("aria-describedby", publishes ? "" : "no-scope");
     this.#choose(this.#example);
     this.#say("");
   }
@@ -48,22 +52,40 @@ export class Publisher {
   }
 
   /** Publishes the first example, then the same again, as backends do that never saw the answer. */
-  repeatFirst() {
+  async repeatFirst() {
+    if (this.#isBusy) return;
     this.#choose(EXAMPLES[0]);
-    this.#made = "";
-    return this.publish(2);
+    const body = parse(this.#editor.value);
+    await this.#work(async () => {
+      await this.#post(body);
+      const { answer } = await this.#post(body);
+      this.#say(`Sent twice, stored once: the second time the key was known, and the answer is the first one's. ${JSON.stringify(answer)}`);
+    });
+    // The key is used up.
+    this.#make();
   }
 
   /** Sends what the editor holds, or the chosen example so many times anew. @param {number} times */
-  async publish(times) {
-    const button = /** @type {HTMLButtonElement} */ ($("publish"));
-    button.disabled = true;
-    try {
-      await this.#send(times);
-    } catch (error) {
-      this.#say(/** @type {Error} */ (error).message, true);
-    }
-    button.disabled = false;
+  publish(times) {
+    return this.#work(() => this.#send(times));
+  }
+
+  get isBusy() {
+    return this.#isBusy;
+  }
+
+  /** One work at a time. Its button keeps the focus, which a disabled one would lose. @param {() => Promise<void>} work */
+  async #work(work) {
+    if (this.#isBusy) return;
+    this.#show(true);
+    await work().catch((error) => this.#say(error.message, "bad"));
+    this.#show(false);
+  }
+
+  /** @param {boolean} isBusy */
+  #show(isBusy) {
+    this.#isBusy = isBusy;
+    for (const button of buttons()) button.setAttribute("aria-disabled", String(isBusy));
   }
 
   /** @param {number} times */
@@ -71,12 +93,12 @@ export class Publisher {
     let [stored, last] = [0, /** @type {any} */ (null)];
     for (let sent = 0; sent < times; sent++) {
       if (this.#editor.value === this.#made) this.#make();
-      const body = parse(this.#editor.value);
-      last = await this.#post(body);
+      last = await this.#post(parse(this.#editor.value));
       stored += Number(last.isNew);
     }
-    const what = stored === times ? `Stored${times > 1 ? ` ${times}` : ""} and acknowledged.` : `Stored ${stored} of ${times}: the key was known.`;
-    this.#say(`${what} ${JSON.stringify(last.answer)}`);
+    const answer = JSON.stringify(last.answer);
+    if (stored === times) this.#say(`Stored${times > 1 ? ` ${times}` : ""} and acknowledged. ${answer}`);
+    else this.#say(`${known(stored, times)} ${WHAT_TO_DO} ${answer}`, "warn");
   }
 
   /** @param {any} body */
@@ -84,11 +106,12 @@ export class Publisher {
     const isMine = Array.isArray(body.users) && body.users.includes(identity().user);
     const publication = isMine ? this.#guarantees?.send(body.threadKey ?? null) : undefined;
     try {
-      const answer = await post(JSON.stringify(body));
-      const isNew = publication ? this.#guarantees?.acknowledge(publication, answer) : true;
+      const { answer, isNew } = await post(JSON.stringify(body));
+      if (publication && isNew) this.#guarantees?.acknowledge(publication, answer);
+      else if (publication) this.#guarantees?.withdraw(publication);
       return { answer, isNew };
     } catch (error) {
-      if (publication) this.#guarantees?.refuse(publication);
+      if (publication) this.#guarantees?.withdraw(publication);
       throw error;
     }
   }
@@ -116,11 +139,20 @@ export class Publisher {
     setTimeout(() => ($("copy").textContent = "Copy with token"), 2000);
   }
 
-  /** @param {string} text @param {boolean} [isBad] */
-  #say(text, isBad = false) {
+  /** @param {string} text @param {"good" | "warn" | "bad"} [tone] */
+  #say(text, tone = "good") {
     $("result").textContent = text;
-    $("result").classList.toggle("bad", isBad);
+    $("result").dataset.result = tone;
   }
+}
+
+/** All that publish. */
+const buttons = () => ["publish", "miss", "repeat"].map((id) => /** @type {HTMLButtonElement} */ ($(id)));
+
+/** @param {number} stored @param {number} times */
+function known(stored, times) {
+  if (stored === 0) return "Nothing was stored: the idempotency key is known from an earlier publish, and this is its answer.";
+  return `Stored ${stored} of ${times}: the others had an idempotency key that was known by then.`;
 }
 
 /** Short lists stay on their line. @param {any} body */
@@ -128,6 +160,14 @@ const text = (body) => JSON.stringify(body, null, 2).replace(/\[\s+([^[\]{},]+?)
 
 /** @param {string} text */
 function parse(text) {
+  const body = json(text);
+  if (Object(body) === body && !Array.isArray(body)) return body;
+  const kind = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
+  throw new Error(`A notification is an object, {"users": [...], "title": ...}; this is ${kind}.`);
+}
+
+/** @param {string} text */
+function json(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -135,12 +175,12 @@ function parse(text) {
   }
 }
 
-/** @param {string} body */
+/** The answer, and whether it is that of this publish and not of an earlier one with its key. @param {string} body */
 async function post(body) {
   const headers = { Authorization: `Bearer ${token()}`, "Content-Type": "application/json" };
   const answer = await backend(PATH, { method: "POST", headers, body, credentials: "omit" });
   const told = await answer.json();
-  if (answer.ok) return told;
+  if (answer.ok) return { answer: told, isNew: !answer.headers.has("Idempotent-Replayed") };
   const places = (told.errors ?? []).map((/** @type {any} */ { pointer, detail }) => `${pointer}: ${detail}`);
   throw new Error([answer.status, told.title, ...(places.length ? places : [told.detail])].join(" · "));
 }

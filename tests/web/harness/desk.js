@@ -14,6 +14,15 @@ export class Desk {
     page.on("pageerror", (error) => console.error("in the page:", error));
   }
 
+  /** The page with a token that no server accepts. */
+  static async refused() {
+    const browser = await Browser.of("nobody");
+    const desk = new Desk(await browser.context.newPage());
+    await desk.page.goto(`${browser.url}/#token=none`);
+    await desk.reads("gate-title", "The token is not accepted");
+    return desk;
+  }
+
   /** The page of a user, live. @param {string} user @param {{scope?: string, context?: import("playwright-core").BrowserContextOptions}} [more] */
   static async of(user, { scope = "publish", context = {} } = {}) {
     const browser = await Browser.of(user, { context });
@@ -34,6 +43,18 @@ export class Desk {
     await this.page.locator("#examples").getByRole("button", { name: example, exact: true }).press("Enter");
     await this.press("Publish");
     await this.counted({ published: published + 1 });
+  }
+
+  /** Gives the gate a token. @param {string} token */
+  async enter(token) {
+    await this.page.locator("#token").fill(token);
+    await this.press("Connect");
+  }
+
+  /** Publishes what is written into the editor. @param {any} body a text, or what becomes one as JSON */
+  async write(body) {
+    await this.page.locator("#body").fill(typeof body === "string" ? body : JSON.stringify(body));
+    await this.press("Publish");
   }
 
   /** @param {string} connection */
