@@ -18,8 +18,12 @@
 
 const SIGNALS_AT_MOST = 100;
 
+/** @typedef {{topic: string, mutedUntil: string | null}} Joined */
+
 /** @type {WeakMap<Client, Map<string, Topic>>} */
 const known = new WeakMap();
+/** @type {WeakMap<Client, Promise<Joined[]>>} what is about to be asked */
+const asking = new WeakMap();
 
 /**
  * The one that all who look at a topic share.
@@ -32,6 +36,28 @@ export function topicOf(client, name) {
   const topic = topics.get(name) ?? new Topic(client, name);
   topics.set(name, topic);
   return topic;
+}
+
+/** What the user is subscribed to; those who ask at the same time ask once. @param {Client} client */
+function subscriptionsOf(client) {
+  const asked = asking.get(client) ?? Promise.resolve().then(() => {
+    asking.delete(client);
+    return list(client);
+  });
+  asking.set(client, asked);
+  return asked;
+}
+
+/** @param {Client} client */
+async function list(client) {
+  /** @type {Joined[]} */
+  const all = [];
+  for (let page; page !== null; ) {
+    const answer = await client.call("GET", "/api/topics", { query: { limit: 1000, page } });
+    all.push(...answer.topics);
+    page = answer.nextPage;
+  }
+  return all;
 }
 
 export class Topic {
@@ -65,7 +91,7 @@ export class Topic {
     };
   };
 
-  /** Subscribes. */
+  /** Subscribes. As with each of these, what is refused is told in the state: the promise is never rejected. */
   join = () => this.#change({ subscribed: true }, "PUT");
 
   /** Unsubscribes. */
@@ -104,8 +130,9 @@ export class Topic {
   async #load() {
     const told = this.#told;
     try {
-      const { subscribed, mutedUntil } = await this.#client.call("GET", `/api/topics/${encodeURIComponent(this.#name)}`);
-      if (told === this.#told) this.#set({ loading: false, subscribed, mutedUntil, problem: null });
+      // One topic that nobody has joined yet would be refused.
+      const mine = (await subscriptionsOf(this.#client)).find(({ topic }) => topic === this.#name);
+      if (told === this.#told) this.#set({ loading: false, subscribed: mine !== undefined, mutedUntil: mine?.mutedUntil ?? null, problem: null });
     } catch (error) {
       const problem = /** @type {Problem} */ (error);
       // What could not be asked is asked again when there is a connection.
@@ -140,7 +167,6 @@ export class Topic {
     } catch (error) {
       const { subscribed, mutedUntil } = before;
       this.#set({ problem: /** @type {Problem} */ (error), ...(told === this.#told ? { subscribed, mutedUntil } : {}) });
-      throw error;
     }
   }
 
