@@ -10,13 +10,15 @@ const COUNT = 1000;
 await scenario(async () => {
   const batch = Array.from({ length: COUNT }, (_, number) => ({ users: ["u1"], title: `n${number}`, message: "word ".repeat(number % 40) }));
   await new User("u1").call("POST", "/api/notifications/batch", batch);
-  const tab = await BellTab.in(await (await Browser.of("u1")).open({ pageSize: 100 }));
+  const tab = await BellTab.in(await (await Browser.of("u1", { context: { bypassCSP: true } })).open({ pageSize: 100 }));
   const { page } = tab;
   const scroll = () => tab.tab.run(() => {
     const list = bell.shadowRoot.querySelector("#list");
     list.scrollTop = list.scrollHeight;
   });
-  await page.getByRole("button", { name: `Notifications, ${COUNT} unread` }).waitFor();
+  // Whoever speaks to it says what is to be seen.
+  await page.getByRole("button", { name: "Notifications, 99+ unread" }).waitFor();
+  await tab.isAccessible("crowded");
   assert.equal(await tab.badge.innerText(), "99+");
   await tab.open();
   await tab.rows.first().waitFor();
@@ -43,4 +45,15 @@ await scenario(async () => {
   await tab.row("newest").waitFor({ state: "attached" });
   await tab.hasFocus("n499");
   assert.equal(await place(), before);
+
+  // However long a title is, it takes little room until it is opened.
+  const title = "word ".repeat(60).trim();
+  await new User("u1").call("POST", "/api/notifications/batch", [{ users: ["u1"], title }]);
+  const link = tab.row(title).locator(".open");
+  await link.scrollIntoViewIfNeeded();
+  const lines = () => link.locator(".title").evaluate((shown) => Math.round(shown.clientHeight / parseFloat(getComputedStyle(shown).lineHeight)));
+  assert.equal(await lines(), 3);
+  assert.equal(await link.locator(".title").getAttribute("title"), title);
+  await link.click();
+  assert((await lines()) > 3);
 });

@@ -14,8 +14,8 @@ import { Panel } from "./bell/panel.js";
 import { explain } from "./problems.js";
 import { styles } from "./bell/styles.js";
 import { Ticker } from "./bell/ticker.js";
-import { h, target } from "./dom.js";
-import { ClientElement, listen } from "./element.js";
+import { adopt, h, target } from "./dom.js";
+import { ClientElement, define, listen } from "./element.js";
 import { openItem } from "./open.js";
 import { theme } from "./theme.js";
 
@@ -24,6 +24,7 @@ const COUNT_AT_MOST = 99;
 /** @typedef {import("../client/index.js").Client} Client */
 /** @typedef {import("../client/types.js").State} State */
 /** @typedef {import("../client/types.js").Item} Item */
+/** @typedef {import("./globals.js").ToggleBellEvent} ToggleBellEvent brings the element's name and events to TypeScript */
 
 /** @type {State} */
 const NOTHING = { items: [], unread: 0, connection: "connecting", retryAt: null, loading: true, hasMore: false, filter: {}, cursor: null, problem: null };
@@ -43,7 +44,7 @@ export class Bell extends ClientElement {
 
   constructor() {
     super();
-    this.#root.adoptedStyleSheets = [theme, ...styles];
+    adopt(this.#root, theme, ...styles);
   }
 
   connectedCallback() {
@@ -56,13 +57,12 @@ export class Bell extends ClientElement {
     this.#tearDown();
   }
 
-  attributeChangedCallback() {
-    if (!this.#parts) return;
+  renew() {
     this.#build();
-    super.attributeChangedCallback();
+    super.renew();
   }
 
-  /** Whether the dropdown is open. */
+  /** Whether the dropdown is open. @returns {boolean} */
   get open() {
     return this.#parts?.panel.element.matches(":popover-open") ?? false;
   }
@@ -78,6 +78,7 @@ export class Bell extends ClientElement {
     const telling = {
       open: (/** @type {Item} */ item) => this.#open(item),
       say: (/** @type {string} */ text) => announcer.say(text),
+      done: (/** @type {number} */ begun) => panel.settle(begun),
       fail: (/** @type {any} */ problem) => this.#hear(problem),
     };
     const panel = new Panel(locale, telling, this.#change);
@@ -136,10 +137,12 @@ export class Bell extends ClientElement {
   #showButton({ locale, badge, button }, { unread, connection }) {
     const { words } = locale;
     const isAway = connection === "offline" || connection === "expired";
-    setText(badge, unread > COUNT_AT_MOST ? words.many : String(unread));
+    const count = unread > COUNT_AT_MOST ? words.many : String(unread);
+    setText(badge, count);
     badge.hidden = unread === 0;
     button.classList.toggle("away", isAway);
-    const facts = [words.title, unread > 0 && locale.fill(words.unread, { n: unread }), isAway && words[connection]];
+    // Who speaks to the button says what is to be seen on it.
+    const facts = [words.title, unread > 0 && locale.fill(words.unread, { n: count }), isAway && words[connection]];
     setAttribute(button, "aria-label", facts.filter(Boolean).join(", "));
   }
 
@@ -250,4 +253,4 @@ export class Bell extends ClientElement {
  * @property {HTMLButtonElement} button
  */
 
-if (!customElements.get("tidings-bell")) customElements.define("tidings-bell", Bell);
+define("tidings-bell", Bell);

@@ -20,8 +20,24 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A style sheet for shadow roots; such sheets need no exception in a Content-Security-Policy. @param {string} css */
+/**
+ * A style sheet for shadow roots; such sheets need no exception in a Content-Security-Policy. It is made when the first root adopts it:
+ * a server that renders pages loads these modules too, and has none.
+ * @param {string} css
+ */
 export function sheet(css) {
+  /** @type {CSSStyleSheet | null} */
+  let made = null;
+  return () => (made ??= makeSheet(css));
+}
+
+/** @param {ShadowRoot} root @param {...(() => CSSStyleSheet)} sheets */
+export function adopt(root, ...sheets) {
+  root.adoptedStyleSheets = sheets.map((sheet) => sheet());
+}
+
+/** @param {string} css */
+function makeSheet(css) {
   const made = new CSSStyleSheet();
   made.replaceSync(css);
   return made;

@@ -4,13 +4,19 @@ import { languageOf } from "./texts.js";
 
 /** @typedef {import("../client/index.js").Client} Client */
 
-export class ClientElement extends HTMLElement {
+/** Where there are no elements, on a server that renders pages, it is only to be harmless. */
+const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
+
+export class ClientElement extends Base {
   static observedAttributes = ["lang"];
 
   /** @type {Client | null} */
   #client = null;
   /** @type {(() => void)[] | null} */
   #undo = null;
+  /** @type {MutationObserver | null} while it is in a page */
+  #languages = null;
+  #spoken = "";
 
   get client() {
     return this.#client;
@@ -35,15 +41,26 @@ export class ClientElement extends HTMLElement {
       Reflect.deleteProperty(this, "client");
       this.client = client;
     }
+    this.#spoken = this.language;
+    this.#languages = new MutationObserver(() => this.language !== this.#spoken && this.renew());
+    // Of the page, and of all that the element stands in, which may be another place tomorrow.
+    this.#languages.observe(document, { subtree: true, attributeFilter: ["lang"] });
     this.#begin();
   }
 
   disconnectedCallback() {
+    this.#languages?.disconnect();
+    this.#languages = null;
     this.#end();
   }
 
-  /** The words have become others: everything is shown anew. */
   attributeChangedCallback() {
+    if (this.#languages) this.renew();
+  }
+
+  /** The words have become others: everything is shown anew. */
+  renew() {
+    this.#spoken = this.language;
     this.#end();
     this.#begin();
   }
@@ -66,6 +83,12 @@ export class ClientElement extends HTMLElement {
     this.#undo = null;
     undo.forEach((each) => each());
   }
+}
+
+/** Defines an element, unless that was done, or cannot be. @param {string} name @param {typeof ClientElement} element */
+export function define(name, element) {
+  const registry = globalThis.customElements;
+  if (registry && !registry.get(name)) registry.define(name, element);
 }
 
 /**

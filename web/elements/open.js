@@ -2,7 +2,10 @@
 
 import { target } from "./dom.js";
 
-/** @typedef {import("../client/types.js").Item} Item */
+/**
+ * @typedef {import("../client/types.js").Item} Item
+ * @typedef {import("./globals.js").OpenItemEvent} OpenItemEvent
+ */
 
 /**
  * Tells the page that an item is opened. Unless it says that it does so itself, the item's `actionUrl` is followed: on this origin in
@@ -12,6 +15,7 @@ import { target } from "./dom.js";
  */
 export function openItem(element, item) {
   const url = target(item.actionUrl);
+  /** @type {OpenItemEvent} */
   const opening = new CustomEvent("tidings-open-item", { detail: { item, url: url?.href ?? null }, bubbles: true, composed: true, cancelable: true });
   const isLeft = element.dispatchEvent(opening);
   if (!isLeft || !url) return isLeft;

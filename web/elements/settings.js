@@ -1,8 +1,8 @@
 // <tidings-settings>: what the user wants to be told, where and when. Every change is saved at once.
 
 import { onWish } from "./device.js";
-import { h, sheet } from "./dom.js";
-import { ClientElement } from "./element.js";
+import { adopt, h, sheet } from "./dom.js";
+import { ClientElement, define } from "./element.js";
 import { theme } from "./theme.js";
 import { Browser } from "./settings/browser.js";
 import { Draft } from "./settings/draft.js";
@@ -16,6 +16,7 @@ import { wordsOf } from "./settings/words.js";
 /**
  * @typedef {ReturnType<typeof wordsOf>} Words
  * @typedef {import("../client/types.js").Problem} Problem
+ * @typedef {import("./globals.js").OpenItemEvent} OpenItemEvent brings the element's name and events to TypeScript
  */
 
 const style = sheet(css);
@@ -28,7 +29,7 @@ export class TidingsSettings extends ClientElement {
 
   constructor() {
     super();
-    this.#root.adoptedStyleSheets = [theme, style];
+    adopt(this.#root, theme, style);
     this.#root.append(this.#page, h("div", { class: "foot" }, this.#saved, this.#failed));
   }
 
@@ -92,4 +93,4 @@ function waiting(words) {
   return h("div", { class: "waiting", role: "status" }, h("span", { class: "said" }, words.loading), ...lines);
 }
 
-if (!customElements.get("tidings-settings")) customElements.define("tidings-settings", TidingsSettings);
+define("tidings-settings", TidingsSettings);

@@ -6,7 +6,7 @@
 import { epochOf } from "../client/cursor.js";
 import { Desktop, askPermission } from "./desktop.js";
 import { onWish, setWish, wished } from "./device.js";
-import { ClientElement, listen } from "./element.js";
+import { ClientElement, define, listen } from "./element.js";
 import { openItem } from "./open.js";
 import { Sound, isLoud } from "./sound.js";
 import { fill, texts } from "./texts.js";
@@ -20,6 +20,7 @@ import { Tabs } from "./toasts/tabs.js";
  * @typedef {import("../client/index.js").Client} Client
  * @typedef {import("../client/types.js").Item} Item
  * @typedef {import("./toasts/stack.js").Toast} Toast
+ * @typedef {import("./globals.js").OpenItemEvent} OpenItemEvent brings the element's name and events to TypeScript
  */
 
 export class TidingsToasts extends ClientElement {
@@ -225,4 +226,4 @@ const isNews = ({ readAt, archivedAt, snoozedUntil, dueState }) => !readAt && !a
 /** Whether nobody need see the items any more. @param {any} change */
 const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) => read || archived || deleted || snoozedUntil || OVER.includes(dueState);
 
-if (!customElements.get("tidings-toasts")) customElements.define("tidings-toasts", TidingsToasts);
+define("tidings-toasts", TidingsToasts);

@@ -12,6 +12,11 @@ import { topicOf } from "./topic.js";
 /** @typedef {import("../client/types.js").Status} Status */
 /** @typedef {import("./topic.js").TopicState} TopicState */
 /** @typedef {import("./topic.js").Topic} Topic */
+/**
+ * Brings the elements to JSX.
+ * @template Element
+ * @typedef {import("./elements.js").ElementProperties<Element>} ElementProperties
+ */
 
 const Provided = createContext(/** @type {Client | null} */ (null));
 

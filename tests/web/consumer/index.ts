@@ -5,6 +5,7 @@ import { TidingsProvider, useConnection, useNotifications, useTopic } from "tidi
 import "tidings/bell";
 import "tidings/settings";
 import "tidings/toasts";
+import type { OpenItemEvent } from "tidings/toasts";
 
 const client: Client = connect({ url: "https://notify.example.com", getToken: async () => "token", transport: "websocket" });
 const stop: () => void = client.subscribe(() => {
@@ -24,6 +25,18 @@ client.on("surprise", () => {});
 client.state.items.push();
 // @ts-expect-error a time is a Date
 client.snooze("id", "tomorrow");
+
+const bell = document.querySelector("tidings-bell");
+if (bell) bell.client = client;
+document.createElement("tidings-toasts").durations.high = 9000;
+document.createElement("tidings-settings").client = null;
+const opened = ({ detail: { item, url } }: OpenItemEvent) => console.log(item.title, url?.length);
+document.body.addEventListener("tidings-open-item", opened);
+document.addEventListener("tidings-open-item", opened);
+addEventListener("tidings-open-item", (event) => opened(event));
+bell?.addEventListener("tidings-toggle", ({ detail }) => (bell.open = !detail.open));
+// @ts-expect-error a client is no string
+document.createElement("tidings-bell").client = "client";
 
 export function Badge() {
   const { unread, items, client } = useNotifications();

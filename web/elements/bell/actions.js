@@ -11,6 +11,7 @@ import { target } from "../dom.js";
  * @typedef {object} Telling
  * @property {(item: Item) => boolean} open an item is opened; answers whether the page left that to the bell
  * @property {(text: string) => void} say something was done
+ * @property {(begun: number) => void} done something that was begun then has worked
  * @property {(problem: any) => void} fail something was refused that the client does not tell of
  */
 
@@ -51,7 +52,9 @@ export class Actions {
     const { allRead } = this.#locale.words;
     if (!category && !priority) return this.#await(client.readAll(), allRead);
     const body = { filter: { category, priority, unread: true }, before: client.state.cursor, action: "read" };
-    client.call("POST", "/api/notifications/bulk", { body }).then(() => this.#telling.say(allRead), this.#telling.fail);
+    const work = client.call("POST", "/api/notifications/bulk", { body });
+    work.catch(this.#telling.fail);
+    this.#await(work, allRead);
   }
 
   /** @param {Client} client @param {Row} row @param {Event} event */
@@ -73,6 +76,11 @@ export class Actions {
 
   /** Says when it is done; of what is refused the client tells, by its event `problem`. @param {Promise<any>} work @param {string} [said] */
   #await(work, said) {
-    work.then(() => said && this.#telling.say(said), () => {});
+    const begun = Date.now();
+    const done = () => {
+      this.#telling.done(begun);
+      if (said) this.#telling.say(said);
+    };
+    work.then(done, () => {});
   }
 }

@@ -14,6 +14,8 @@ import { SnoozeMenu } from "./snooze.js";
 
 /** Times of items show minutes: so often they are looked at. */
 const LIST_TICK_MS = 10000;
+/** How long it is told that something did not work. */
+const NOTICE_MS = 10000;
 
 /** @typedef {import("../../client/index.js").Client} Client */
 /** @typedef {import("../../client/types.js").State} State */
@@ -29,6 +31,9 @@ export class Panel {
   #wasLive = false;
   #knowsCategories = false;
   #ticked = 0;
+  #noticed = 0;
+  /** @type {number | undefined} */
+  #noticing;
 
   /**
    * @param {import("../locale.js").Locale} locale
@@ -132,18 +137,36 @@ export class Panel {
   }
 
   close() {
+    clearTimeout(this.#noticing);
     this.end.disconnect();
     this.list.close();
   }
 
-  /** Tells of something that did not work, until it is dismissed. @param {string | null} text */
+  /** Tells of something that did not work, for a while or until it is dismissed. @param {string | null} text */
   notify(text) {
+    clearTimeout(this.#noticing);
+    this.#noticed = Date.now();
+    if (text) this.#fade();
     const dismiss = () => {
       this.notify(null);
       this.element.focus();
     };
     this.notice.replaceChildren(...(text ? [h("span", {}, text), tool(this.#locale.words.dismiss, "close", dismiss)] : []));
     this.notice.hidden = text === null;
+  }
+
+  /** Something has worked: what was begun since the notice came shows that it is over. @param {number} begun */
+  settle(begun) {
+    if (!this.notice.hidden && begun > this.#noticed && !this.#isNoticeHeld) this.notify(null);
+  }
+
+  #fade() {
+    this.#noticing = setTimeout(() => (this.#isNoticeHeld ? this.#fade() : this.notify(null)), NOTICE_MS);
+  }
+
+  /** Whether somebody is at it. */
+  get #isNoticeHeld() {
+    return this.notice.matches(":hover, :focus-within");
   }
 
   #openSettings() {

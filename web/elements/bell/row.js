@@ -8,6 +8,9 @@ import { setAttribute, setText } from "./keyed.js";
 /** @typedef {import("../../client/types.js").Item} Item */
 /** @typedef {import("../locale.js").Locale} Locale */
 
+/** A title may be cut when it is longer. */
+const TITLE_FITS = 80;
+
 export class Row {
   #locale;
   #iconName = "";
@@ -85,6 +88,7 @@ export class Row {
     const { words } = locale;
     this.#picture();
     setText(this.title, item.title);
+    setAttribute(this.title, "title", item.title.length > TITLE_FITS ? item.title : null);
     setText(this.state, item.readAt ? "" : `, ${words.isUnread}`);
     setText(this.message, item.message ?? "");
     this.message.hidden = !item.message?.trim();

@@ -25,11 +25,12 @@ export const list = sheet(`
   .open::before { content: ""; position: absolute; inset: 0; }
   .open:focus-visible::before { outline: 2px solid var(--_accent); outline-offset: -3px; border-radius: 6px; }
   .row .title { font-weight: 450; color: var(--_muted); }
+  .row :is(.title, .message) { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+  .row.expanded :is(.title, .message) { display: block; }
   .unread .title { font-weight: 620; color: var(--_text); }
   .unread .content::after { content: ""; position: absolute; top: 16px; inset-inline-end: 14px; width: 9px; height: 9px; border-radius: 50%; background: var(--_accent); }
-  .message { margin-top: 1px; color: var(--_muted); overflow-wrap: anywhere; white-space: pre-line; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+  .message { margin-top: 1px; color: var(--_muted); overflow-wrap: anywhere; white-space: pre-line; }
   .unread .message { color: color-mix(in srgb, var(--_text) 80%, var(--_background)); }
-  .expanded .message { display: block; }
   .line { display: flex; align-items: center; gap: 8px; min-height: 24px; margin-top: 3px; }
   .facts { flex: 1; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 3px 8px; color: var(--_muted); font-size: 12.5px; }
   .facts > span:empty { display: none; }

@@ -28,6 +28,8 @@ import { swipe } from "./swipe.js";
 
 /** Items that a summary names. */
 const NAMED = 3;
+/** A title may be cut when it is longer. */
+const TITLE_FITS = 40;
 
 export class Card {
   #doing;
@@ -71,8 +73,8 @@ export class Card {
       h(
         "div",
         { class: "body" },
-        h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language)),
-        h("p", { class: "title", part: "title", dir: "auto" }, item.title, more),
+        h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language), more),
+        h("p", { class: "title", part: "title", dir: "auto", title: whole(item) }, item.title),
         item.message ? h("p", { class: "message", part: "message", dir: "auto" }, item.message) : null,
         this.#actions(item, words),
       ),
@@ -87,7 +89,7 @@ export class Card {
     const rows = items.slice(0, NAMED).map((item) => {
       const dot = h("span", { class: "dot", "data-priority": item.priority });
       const button = this.#button(`open ${item.id}`, item.title, () => this.#doing.open(item), "row");
-      button.dir = "auto";
+      Object.assign(button, { dir: "auto", title: whole(item) ?? "" });
       button.prepend(dot);
       return h("li", {}, button);
     });
@@ -152,6 +154,9 @@ export class Card {
     return h("button", { type: "button", class: sort, part: "button", "data-does": does, on: { click } }, label);
   }
 }
+
+/** What is to be read where the pointer rests, of a title that may be cut. @param {Item} item */
+const whole = ({ title }) => (title.length > TITLE_FITS ? title : null);
 
 /** @param {string} at @param {string} language */
 function time(at, language) {

@@ -1,6 +1,6 @@
 // Where toasts stand: how many are seen, how long, and where the keyboard is. Knows no client.
 
-import { h, sheet } from "../dom.js";
+import { adopt, h, sheet } from "../dom.js";
 import { fill } from "../texts.js";
 import { theme } from "../theme.js";
 import { Card } from "./card.js";
@@ -62,7 +62,7 @@ export class Shelf {
     this.#doing = doing;
     this.#voice = voice;
     this.#manner = manner;
-    root.adoptedStyleSheets = [theme, style];
+    adopt(root, theme, style);
     root.replaceChildren(this.#region, this.#status, this.#alert);
     this.#region.setAttribute("aria-label", fill(voice.words.region, { key: manner.shortcut }));
     this.#clear.textContent = voice.words.closeAll;

@@ -37,8 +37,9 @@ export const css = `
   .meta > * + *::before { content: "·"; margin-inline-end: 6px; }
   .priority { font-weight: 600; color: var(--_word); }
   .title { margin-top: 2px; font-weight: 600; overflow-wrap: anywhere; }
-  .count { margin-inline-start: 6px; font-weight: 500; color: var(--_muted); }
-  .message { display: -webkit-box; margin-top: 2px; overflow: hidden; color: var(--_muted); overflow-wrap: anywhere; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
+  .message { margin-top: 2px; color: var(--_muted); overflow-wrap: anywhere; }
+  .card:not(.prompt) .title, .message { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
+  .card:not(.prompt) .title { -webkit-line-clamp: 2; }
   .actions { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 10px; }
   .corner { position: absolute; inset-block-start: 7px; inset-inline-end: 8px; display: flex; }
 

@@ -1,0 +1,24 @@
+// What a page's TypeScript knows of the elements once one of them is imported: their names, and the events that they tell of.
+// JSDoc cannot say this, so it is written by hand, and copied into the package beside what is generated.
+
+import type { Item } from "../client/types.js";
+import type { Bell } from "./bell.js";
+import type { TidingsSettings } from "./settings.js";
+import type { TidingsToasts } from "./toasts.js";
+
+/** An item is opened; who prevents the default leads to `url` by itself. */
+export type OpenItemEvent = CustomEvent<{ item: Item; url: string | null }>;
+export type ToggleBellEvent = CustomEvent<{ open: boolean }>;
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "tidings-bell": Bell;
+    "tidings-settings": TidingsSettings;
+    "tidings-toasts": TidingsToasts;
+  }
+  // They bubble: elements, the document and the window hear them.
+  interface GlobalEventHandlersEventMap {
+    "tidings-open-item": OpenItemEvent;
+    "tidings-toggle": ToggleBellEvent;
+  }
+}
