@@ -63,6 +63,13 @@ await scenario(async () => {
   await tab.panel.getByText("You are up to date").waitFor();
   await tab.badge.waitFor({ state: "hidden" });
 
+  // What becomes unread elsewhere comes into a list that has lost it.
+  const turn = (/** @type {"read" | "unread"} */ to) => other.run((to) => client[to](client.state.items.find(({ title }) => title === "A missed call").id), to);
+  await turn("unread");
+  await tab.shows(["A missed call"]);
+  await turn("read");
+  await tab.panel.getByText("You are up to date").waitFor();
+
   // A page that goes there by itself is told where, and nothing else happens.
   await tab.page.getByRole("tab", { name: "All" }).click();
   await tab.tab.run(() => bell.addEventListener("tidings-open-item", (event) => {
