@@ -7,7 +7,7 @@ import { Browser, publish, scenario, stage } from "./harness/scenario.js";
 await scenario(async () => {
   const browser = await Browser.of("u1");
   const requests = browser.requests();
-  const tab = await browser.open({ token: await stage.token("u1", { seconds: 5 }) }, "own");
+  const tab = await browser.open({ token: await stage.token("u1", { seconds: 12 }) }, "own");
   await tab.until("it is told that the token ends soon", () => events.some(([name]) => name === "expiring"));
   await publish({ users: ["u1"], title: "before" });
   await tab.hears("before");

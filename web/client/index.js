@@ -284,7 +284,9 @@ export class Client {
     this.#ahead = cursor;
     if (change) this.#take(change);
     if (frame) this.#receive(frame);
-    if (status) this.#become(status);
+    const { connection, retryAt } = this.#status;
+    // A tab that was refused for good cares for others' tries only once they succeed.
+    if (status && (connection !== "expired" || retryAt || ["live", "catchingUp"].includes(status.connection))) this.#become(status);
     if (this.#status.connection === "live") this.#check();
   }
 
@@ -491,14 +493,14 @@ export class Client {
    * @param {Events[Name]} event
    */
   #emit(name, event) {
-    this.#listeners.get(name)?.forEach((listener) => safely(() => listener(event)));
+    this.#listeners.get(name)?.forEach((listener) => safely(listener, event));
   }
 }
 
-/** What fails in the application must not reach other listeners, or other tabs. @param {() => void} work */
-function safely(work) {
+/** What fails in the application must not reach other listeners, or other tabs. @param {(event: any) => void} listener @param {any} [event] */
+function safely(listener, event) {
   try {
-    work();
+    listener(event);
   } catch (error) {
     reportError(error);
   }

@@ -15,10 +15,8 @@ export async function* polling(api, query, _, signal) {
   for (let { cursor } = query; ; ) {
     const asked = { ...query, cursor, wait: begun ? WAIT_S : 0 };
     const answer = await api.call("GET", "/api/notifications/changes", { query: asked, signal, timeoutMs: WAIT_S * 2000 });
-    const { verdict, reason, missed, unread, events } = answer;
-    if (!begun || verdict === "reset") {
-      yield { name: "hello", id: null, data: { verdict, reason, missed, unread, cursor: answer.cursor, heartbeatMs: WAIT_S * 1000 } };
-    }
+    const { events, ...verdict } = answer;
+    if (!begun || answer.verdict === "reset") yield { name: "hello", id: null, data: { ...verdict, heartbeatMs: WAIT_S * 1000 } };
     begun = true;
     for (const { event, id = null, data } of events) yield { name: event, id, data };
     yield answer.cursor === cursor ? { name: "heartbeat", id: null, data: {} } : { name: "", id: answer.cursor, data: null };
