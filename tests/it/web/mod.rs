@@ -30,6 +30,7 @@ scenarios! {
     what_comes_during_a_reload_is_told_once => "reload",
     a_page_from_the_back_forward_cache_goes_on => "backforward",
     what_is_refused_is_taken_back => "refused",
+    what_an_application_gets_wrong_harms_no_other_tab => "careless",
     what_cannot_be_told_any_more_resets_the_list => "reset",
     over_web_sockets_the_client_keeps_its_promises => "websocket",
     the_hooks_render_what_the_client_knows => "react",
