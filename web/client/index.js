@@ -219,6 +219,7 @@ export class Client {
 
   /** Loads the list until there is one, then takes part in the stream. */
   async #begin() {
+    this.#leave();
     this.#become({ connection: "connecting", retryAt: null, problem: null });
     if (!(await this.#insist())) return;
     this.#told = this.#beginning();
@@ -236,15 +237,19 @@ export class Client {
         const isRefused = isRefusal(problem);
         const isFinal = isRefused && this.#api.isFixed;
         const wait = problem.retryMs ?? backoff(attempt);
-        if (isRefused || this.state.connection !== "live") {
-          this.#become({ connection: isRefused ? "expired" : "offline", retryAt: isFinal ? null : Date.now() + wait, problem });
-        }
+        if (isFinal) this.#leave();
+        // Of a stream that goes on its leader tells how it does.
+        if (!this.#tabs) this.#become({ connection: isRefused ? "expired" : "offline", retryAt: isFinal ? null : Date.now() + wait, problem });
         if (isFinal) break;
         await this.#pause.wait(wait, this.#closing.signal);
       }
     }
-    this.#tabs?.leave();
     return false;
+  }
+
+  #leave() {
+    this.#tabs?.leave();
+    this.#tabs = null;
   }
 
   /** Where events begin to be news: where an earlier page of this user ended, if that is not long ago. */
@@ -262,7 +267,7 @@ export class Client {
   }
 
   #join() {
-    this.#tabs?.leave();
+    this.#leave();
     this.#tabs = new Tabs(this.#name(this.#told), this.#options.shareConnection ?? true, {
       lead: (stop) => this.#line.run(this.#told, stop),
       hear: (message) => this.#hear(message),
