@@ -9,22 +9,26 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tidings::{
-    audience::Reason,
+    actions::publish::announce,
     auth::{Authenticator, Grant, Identity, mint},
     bus::{Announcement, Bus},
-    channel::Decision,
     config::{AuthSettings, PublishSettings, StreamSettings},
-    connection::{Asked, Connection, Filter, Step},
-    frame::{Frame, state_blocks},
-    hub::{Hub, Origin, Seat, Transport},
-    kinds::{Kinds, SHIPPED, Seed},
-    message,
-    notification::{
-        Content, Cursor, Epoch, InboxItem, ItemState, NewNotification, Presentation, Priority, Seq, Source, UserKey,
+    domain::{
+        audience::Reason,
+        channel::Decision,
+        cursor::{Cursor, Epoch, Seq},
+        kinds::{Kinds, SHIPPED, Seed},
+        notification::{Content, InboxItem, ItemState, NewNotification, Presentation, Source},
+        priority::Priority,
+        user::UserKey,
     },
-    publish::announce,
+    frame::{Frame, item_json::Item, state_blocks},
+    live::{
+        connection::{Asked, Connection, Filter, Step},
+        hub::{Hub, Origin, Seat, Transport},
+    },
+    message,
     store::{Page, Placed, Position, Written},
-    wire::Item,
 };
 use uuid::Uuid;
 

@@ -27,41 +27,20 @@
 //! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
 //! reads the sources and holds them to it.
 
+pub mod actions;
 pub mod app;
-pub mod audience;
 pub mod auth;
 pub mod bus;
-pub mod channel;
 pub mod cli;
 pub mod client;
 pub mod config;
-pub mod connection;
-pub mod fanout;
+pub mod domain;
 pub mod frame;
 pub mod health;
 pub mod http;
-pub mod hub;
-pub mod inbox;
 pub mod ingest;
-pub mod kinds;
-pub mod local_time;
+pub mod live;
 pub mod message;
 pub mod metrics;
-pub mod notification;
-pub mod preferences;
-pub mod presence;
-pub mod problem;
-pub mod publish;
-pub mod registrar;
-pub mod renewal;
-pub mod revoker;
-pub mod signal;
-pub mod signals;
-pub mod sockets;
 pub mod store;
 pub mod tasks;
-pub mod topic;
-pub mod topics;
-pub mod versioned;
-pub mod why;
-pub mod wire;

@@ -1,7 +1,7 @@
 -- Postgres' plans of what reads the inbox of one user (`-v user=...`): the statements of the server, or what its query builder
 -- makes of them.
-\set summary `cat src/store/summary.sql`
-\set survey `cat src/store/survey.sql`
+\set summary `cat src/store/inbox/summary.sql`
+\set survey `cat src/store/inbox/filter_scan.sql`
 -- As the server asks: statements with arrays are planned with their values in sight.
 set plan_cache_mode = force_custom_plan;
 prepare summary (text, text, bigint, bigint, jsonb) as :summary;

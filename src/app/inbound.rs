@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    actions::{kinds::Registrar, revocations::Revoker},
     bus::{Bus, Control, Incoming, Sink, redis::RedisBus},
     config::Settings,
-    fanout::Fanout,
-    hub::{Hub, Origin},
-    registrar::Registrar,
-    revoker::Revoker,
+    live::{
+        announce::Fanout,
+        hub::{Hub, Origin},
+    },
     tasks::{fanouts::Carrier, heads::HeadCheck},
 };
 

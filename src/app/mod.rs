@@ -15,7 +15,7 @@ use self::wiring::Core;
 use crate::{
     config::Settings,
     health::{Health, Phase},
-    hub::Hub,
+    live::hub::Hub,
 };
 
 /// A running instance.

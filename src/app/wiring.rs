@@ -14,26 +14,20 @@ use super::{
     inbound::{Inbound, open_bus},
 };
 use crate::{
+    actions::{
+        inbox::Inbox, kinds::Registrar, preferences::Preferences, presence::Presence, publish::Publisher,
+        revocations::Revoker, signals::Signals, topics::Topics,
+    },
     auth::{Authenticator, local_secret},
     bus::{Bus, Incoming},
     config::Settings,
-    fanout::Fanout,
+    domain::kinds::Kinds,
     health::Health,
     http::{Parts, metrics_endpoint},
-    hub::Hub,
-    inbox::Inbox,
     ingest::{self, Ingest, RECLAIM_IDLE},
-    kinds::Kinds,
-    preferences::Preferences,
-    presence::Presence,
-    publish::Publisher,
-    registrar::Registrar,
-    revoker::Revoker,
-    signals::Signals,
-    sockets::Sockets,
+    live::{announce::Fanout, hub::Hub, sockets::Sockets},
     store::Store,
     tasks::{clock, fanouts::Carrier, heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
-    topics::Topics,
 };
 
 /// Every part, once.

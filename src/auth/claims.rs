@@ -5,7 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Identity, Rejected};
-use crate::{config::AuthSettings, notification::UserKey, topic::TopicPattern};
+use crate::{
+    config::AuthSettings,
+    domain::{topic::TopicPattern, user::UserKey},
+};
 
 /// Most patterns of a token's topics.
 const TOPIC_PATTERNS: usize = 100;

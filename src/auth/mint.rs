@@ -7,7 +7,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::{config::AuthSettings, notification::UserKey, topic::TopicPattern};
+use crate::{
+    config::AuthSettings,
+    domain::{topic::TopicPattern, user::UserKey},
+};
 
 /// What a token is to say.
 #[derive(Debug, Clone)]

@@ -34,8 +34,10 @@ pub use self::{
 };
 use crate::{
     config::AuthSettings,
-    notification::UserKey,
-    topic::{Topic, TopicPattern},
+    domain::{
+        topic::{Topic, TopicPattern},
+        user::UserKey,
+    },
 };
 
 /// Most bytes of a token.

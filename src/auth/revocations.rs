@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::Identity;
-use crate::notification::{Tenant, UserId};
+use crate::domain::user::{Tenant, UserId};
 
 /// What is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

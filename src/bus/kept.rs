@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::KEPT_SUBJECTS;
-use crate::signal::{Address, Signal, Subject, TopicKey};
+use crate::domain::signal::{Address, Signal, Subject, TopicKey};
 
 /// Most topics of which values are kept; when there are more, the one that was quiet for longest goes.
 const TOPICS: usize = 1_000;

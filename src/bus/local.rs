@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Incoming, Sink, kept::Kept};
-use crate::signal::{Signal, TopicKey};
+use crate::domain::signal::{Signal, TopicKey};
 
 /// The handle; cheap to clone.
 #[derive(Clone)]

@@ -15,11 +15,15 @@ use uuid::Uuid;
 use self::local::LocalBus;
 use crate::{
     auth::Identity,
-    channel::Decision,
+    domain::{
+        channel::Decision,
+        cursor::{Epoch, Seq},
+        notification::Published,
+        signal::{Signal, TopicKey},
+        topic::Topic,
+        user::{Tenant, UserId, UserKey},
+    },
     frame::Frame,
-    notification::{Epoch, Published, Seq, Tenant, UserId, UserKey},
-    signal::{Signal, TopicKey},
-    topic::Topic,
 };
 
 /// How long the last value of a topic's subject is kept for those who come late.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use url::Url;
 
 use super::{Mistake, minter::Minter};
-use crate::notification::Tenant;
+use crate::domain::user::Tenant;
 
 /// A token that a command makes for itself lives this long.
 const LIFETIME: Duration = Duration::from_hours(24);

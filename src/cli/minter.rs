@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     auth::{Grant, sign},
-    notification::{Tenant, UserId, UserKey},
+    domain::user::{Tenant, UserId, UserKey},
 };
 
 /// Makes tokens of one tenant with one secret.

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Mistake, access::Access};
 use crate::client::{follow::root_cause, wire::Problem};
-use crate::{notification::Priority, topic::Topic};
+use crate::domain::{priority::Priority, topic::Topic};
 
 /// Items of one batch request; the server's own bound is not below this.
 const BATCH: usize = 500;

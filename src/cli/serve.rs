@@ -8,7 +8,7 @@ use crate::{
     app::Running,
     auth::{Grant, local_secret, mint},
     config::Settings,
-    notification::UserKey,
+    domain::user::UserKey,
 };
 
 /// How long the printed link works.

@@ -12,7 +12,7 @@ use crate::client::{
     follow::{Final, Follower, Update},
     wire::{Bye, Hello, Notification, Verdict},
 };
-use crate::notification::Priority;
+use crate::domain::priority::Priority;
 
 /// Flags of `tidings tail`.
 #[derive(Debug, Clone, clap::Args)]

@@ -9,8 +9,11 @@ use crate::{
     auth::{Grant, local_secret, mint},
     cli::Mistake,
     config::{Settings, options::Options},
-    notification::{Malformed, Tenant, UserId, UserKey},
-    topic::TopicPattern,
+    domain::{
+        text::Malformed,
+        topic::TopicPattern,
+        user::{Tenant, UserId, UserKey},
+    },
 };
 
 /// Whom the token is for and what it allows.

@@ -15,7 +15,7 @@ use std::{env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::kinds::Seed;
+use crate::domain::kinds::Seed;
 
 /// What is wrong with the settings: one line for each of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use super::{
     SignalSettings, StreamSettings,
     options::{DEFAULT_LISTEN, Numbers, Options, variable},
 };
-use crate::kinds::{SHIPPED, Seed};
+use crate::domain::kinds::{SHIPPED, Seed};
 
 /// Fewest bytes of an HS256 secret: as many as the digest has (RFC 7518, 3.2).
 const SECRET_BYTES: usize = 32;

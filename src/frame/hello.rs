@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::push_event;
-use crate::notification::Cursor;
+use crate::domain::cursor::Cursor;
 
 /// The verdict on a (re)connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
@@ -88,7 +88,7 @@ impl Hello {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notification::Epoch;
+    use crate::domain::cursor::Epoch;
 
     #[test]
     fn a_resumed_hello_leaves_the_cursor_alone() {

@@ -7,10 +7,14 @@ use uuid::Uuid;
 
 use super::{Frame, Subject};
 use crate::{
-    audience::Reason,
-    channel::Decision,
-    notification::{Content, Epoch, Priority, Seq},
-    wire::Item,
+    domain::{
+        audience::Reason,
+        channel::Decision,
+        cursor::{Epoch, Seq},
+        notification::Content,
+        priority::Priority,
+    },
+    frame::item_json::Item,
 };
 
 /// How an item's JSON begins: with its id, of which every one is as long as this, and its seq.
@@ -89,7 +93,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::notification::Presentation;
+    use crate::domain::notification::Presentation;
 
     fn reasons() -> impl Strategy<Value = Reason> {
         prop_oneof![

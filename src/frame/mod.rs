@@ -5,6 +5,7 @@
 mod block;
 mod hello;
 mod item;
+pub mod item_json;
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -20,9 +21,14 @@ pub use self::{
     item::Arrivals,
 };
 use crate::{
-    notification::{Cursor, DueState, Epoch, ItemState, Priority, Seq},
-    topic::{Subscription, Topic},
-    wire::Item,
+    domain::{
+        cursor::{Cursor, Epoch, Seq},
+        notification::ItemState,
+        priority::Priority,
+        timing::DueState,
+        topic::{Subscription, Topic},
+    },
+    frame::item_json::Item,
 };
 
 /// Most ids in one state frame: a larger change is told in several, the last of which carries the cursor.
@@ -205,7 +211,7 @@ fn push_event(text: &mut String, event: &str, data: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use crate::domain::{
         audience::Reason,
         channel::Decision,
         notification::{Content, InboxItem, Presentation},

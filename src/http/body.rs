@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::error::{ApiError, FieldError};
-use crate::problem;
+use crate::domain::problem;
 
 /// Longest time for a body to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);

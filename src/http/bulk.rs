@@ -17,7 +17,7 @@ use super::{
     states::Change,
 };
 use crate::{
-    notification::{Action, Cursor, KIND_BYTES, Priority, Words},
+    domain::{cursor::Cursor, notification::Action, priority::Priority, search_words::Words, text::KIND_BYTES},
     store::Filter,
 };
 

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     auth::Rejected,
-    connection::{Event, Request, Signals},
     frame::{ResetReason, Verdict},
+    live::connection::{Event, Request, Signals},
 };
 
 /// Longest wait, in seconds: what is in between often gives up on a silent request after a minute.
@@ -59,7 +59,7 @@ pub struct Changes {
         ("cursor" = Option<String>, Query, description = "The cursor of the list, of a stream or of the answer before", example = "k3f9.1042"),
         ("wait" = Option<i64>, Query, description = "While nothing follows, how many seconds to wait; 0 when absent", minimum = 0, maximum = 60),
         ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
-        ("minPriority" = Option<crate::notification::Priority>, Query, description = "Only notifications of this priority or above"),
+        ("minPriority" = Option<crate::domain::priority::Priority>, Query, description = "Only notifications of this priority or above"),
         ("If-None-Match" = Option<String>, Header, description = "The cursor as an ETag: 304 in the place of an answer without news", example = "\"k3f9.1042\"")),
     responses((status = 200, body = Changes, description = "What follows", headers(
         ("ETag" = String, description = "`cursor`"))), NotModified, BadQuery))]

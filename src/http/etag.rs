@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ApiError;
-use crate::versioned::Condition;
+use crate::domain::precondition::Condition;
 
 const BAD_CONDITION: ApiError = ApiError::BadHeader("If-Match", "must be one ETag of what is to be changed, or *");
 

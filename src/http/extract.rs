@@ -18,8 +18,11 @@ use super::{
 };
 use crate::{
     auth::{Identity, Rejected},
-    notification::{Malformed, UserId},
-    topic::{Topic, TopicKind},
+    domain::{
+        text::Malformed,
+        topic::{Topic, TopicKind},
+        user::UserId,
+    },
 };
 
 /// Any verified caller.

@@ -16,9 +16,14 @@ use super::{
     query::Params,
 };
 use crate::{
-    notification::{Cursor, KIND_BYTES, Seq, UserKey, Words},
+    domain::{
+        cursor::{Cursor, Seq},
+        search_words::Words,
+        text::KIND_BYTES,
+        user::UserKey,
+    },
+    frame::item_json::Item,
     store::{Filter, ListQuery},
-    wire::Item,
 };
 
 /// Items of one page, unless the caller says how many.
@@ -76,7 +81,7 @@ pub struct UnreadCount {
         ("unreadOnly" = Option<bool>, Query, description = "Only unread items"),
         ("category" = Option<String>, Query, description = "Only this category", max_length = 64),
         ("kind" = Option<String>, Query, description = "Only this kind", max_length = 64),
-        ("priority" = Option<crate::notification::Priority>, Query, description = "Only this priority"),
+        ("priority" = Option<crate::domain::priority::Priority>, Query, description = "Only this priority"),
         ("q" = Option<String>, Query, description = "Only with all of these words: 1 to 8, separated by blanks", min_length = 1, max_length = 100),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer to the same question", example = "\"k3f9.1042\"")),
     responses((status = 200, body = Page, description = "One page", headers(
@@ -198,7 +203,7 @@ mod tests {
         assert_eq!((query.limit, query.before, query.filter.unread), (5, Some(9), true));
         let Filter { category, kind, priority, words, .. } = query.filter;
         assert_eq!((category.as_deref(), kind.as_deref()), (Some("c"), Some("k")));
-        assert_eq!(priority, Some(crate::notification::Priority::High));
+        assert_eq!(priority, Some(crate::domain::priority::Priority::High));
         assert_eq!(words.unwrap().patterns(), ["%a%", "%b%"]);
     }
 

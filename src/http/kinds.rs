@@ -21,9 +21,9 @@ use super::{
     extract::{self, Admin, Caller, NoQuery},
     openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, Changed, LargeBody, NoCondition},
 };
-use crate::{
+use crate::domain::{
     kinds::{Defaults, Definition, Kind, Origin},
-    notification::{Malformed, word},
+    text::{Malformed, word},
 };
 
 /// Room for the largest templates, escaped.

@@ -16,7 +16,7 @@ use super::{
     openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, LargeBody, NoSuchTopic},
     topics::PageQuery,
 };
-use crate::{notification::UserId, store::Roll, topics::Refused};
+use crate::{actions::topics::Refused, domain::user::UserId, store::Roll};
 
 /// Most users in each list of a bulk change.
 const MOST_USERS: usize = 1_000;

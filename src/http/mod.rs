@@ -56,9 +56,16 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::error::ApiError;
 use crate::{
-    auth::Authenticator, bus::Bus, config::Settings, hub::Hub, inbox::Inbox, kinds::Kinds, preferences::Preferences,
-    presence::Presence, publish::Publisher, registrar::Registrar, revoker::Revoker, signals::Signals, sockets::Sockets,
-    store::Store, topics::Topics,
+    actions::{
+        inbox::Inbox, kinds::Registrar, preferences::Preferences, presence::Presence, publish::Publisher,
+        revocations::Revoker, signals::Signals, topics::Topics,
+    },
+    auth::Authenticator,
+    bus::Bus,
+    config::Settings,
+    domain::kinds::Kinds,
+    live::{hub::Hub, sockets::Sockets},
+    store::Store,
 };
 
 /// What handlers work with.

@@ -21,7 +21,7 @@ use super::{
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
     signals, states, stream_docs, summary, tickets, topic_kinds, topics, ws,
 };
-use crate::{frame, wire};
+use crate::frame::{self, item_json};
 
 const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nBackends publish; every notification is \
     stored in the inbox of each of its users, and every open page of such a user sees it at once. Nothing that was \
@@ -53,7 +53,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         health::report, health::live, health::ready, metrics_endpoint::render, document,
     ),
     components(schemas(
-        Problem, FieldError, wire::Item, frame::Hello, frame::Verdict, frame::ResetReason, frame::EndReason,
+        Problem, FieldError, item_json::Item, frame::Hello, frame::Verdict, frame::ResetReason, frame::EndReason,
         stream_docs::State, stream_docs::SubscriptionChange, stream_docs::SettingsChange, stream_docs::Signal,
         stream_docs::Bye,
     )),

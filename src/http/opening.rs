@@ -6,10 +6,12 @@ use tokio::time::timeout;
 
 use crate::{
     auth::{Identity, Rejected},
-    connection::{Connection, NotNow, Request, Signals, jittered},
     frame::EndReason,
     health::Phase,
-    hub::Full,
+    live::{
+        connection::{Connection, NotNow, Request, Signals, jittered},
+        hub::Full,
+    },
     metrics,
 };
 

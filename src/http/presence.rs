@@ -15,7 +15,11 @@ use super::{
     openapi::BadQuery,
     query::Params,
 };
-use crate::{auth::Identity, notification::USER_ID_BYTES, signal::TopicKey, store::Present, topic::Topic};
+use crate::{
+    auth::Identity,
+    domain::{signal::TopicKey, topic::Topic, user::USER_ID_BYTES},
+    store::Present,
+};
 
 const LIMIT: i64 = 50;
 const MOST: i64 = 1_000;

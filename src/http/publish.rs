@@ -19,10 +19,13 @@ use super::{
     openapi::{BadBody, BadSyntax, BadType, LargeBody},
 };
 use crate::{
+    actions::publish::Accepted,
+    domain::{
+        notification::{NewNotification, Source},
+        user::Tenant,
+    },
     message::{self, Message},
     metrics::PUBLISHES,
-    notification::{NewNotification, Source, Tenant},
-    publish::Accepted,
 };
 
 /// Most recipients of all items of a batch together: they are written by one transaction.

@@ -2,13 +2,9 @@
 
 use super::error::{ApiError, FieldError};
 use crate::{
-    auth,
-    inbox::BulkRefused,
-    message, preferences,
-    publish::Refused,
-    registrar, signals,
+    actions::{inbox::BulkRefused, kinds, preferences, publish::Refused, signals, topics},
+    auth, message,
     store::{NotAmended, NotChanged, Unavailable},
-    topics,
 };
 
 impl From<message::Problems> for ApiError {
@@ -85,14 +81,14 @@ impl From<preferences::Refused> for ApiError {
     }
 }
 
-impl From<registrar::Refused> for ApiError {
-    fn from(refused: registrar::Refused) -> Self {
+impl From<kinds::Refused> for ApiError {
+    fn from(refused: kinds::Refused) -> Self {
         match refused {
-            registrar::Refused::TooMany => {
-                Self::TooLarge { limit: "kinds", most: registrar::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
+            kinds::Refused::TooMany => {
+                Self::TooLarge { limit: "kinds", most: kinds::MOST_KINDS as usize, unit: "kinds of a tenant's own" }
             }
-            registrar::Refused::Changed(_) => Self::Changed,
-            registrar::Refused::Unavailable(_) => Self::Unavailable,
+            kinds::Refused::Changed(_) => Self::Changed,
+            kinds::Refused::Unavailable(_) => Self::Unavailable,
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     openapi::{BadBody, BadQuery, BadSyntax, BadType, LargeBody, NoLongerScheduled, NoSuchScheduled},
     query::Params,
 };
-use crate::{message, notification::Priority, store::Scheduled};
+use crate::{domain::priority::Priority, message, store::Scheduled};
 
 const DEFAULT_LIMIT: i64 = 20;
 const MOST_ITEMS: i64 = 100;

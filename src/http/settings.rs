@@ -16,11 +16,14 @@ use super::{
     query::Params,
 };
 use crate::{
+    actions::explain::{self, Why},
     auth::Identity,
-    notification::UserKey,
-    preferences::{Document, InForce, Settings},
-    versioned::{Condition, Versioned},
-    why::{self, Why},
+    domain::{
+        precondition::{Condition, Versioned},
+        preferences::Settings,
+        preferences_in_force::{Document, InForce},
+        user::UserKey,
+    },
 };
 
 const BODY: Bound = Bound::bytes("settings_bytes", 64 * 1024);
@@ -106,7 +109,7 @@ pub async fn why(
     parts: Data<Parts>,
 ) -> Result<Json<Why>, ApiError> {
     let key = asked_user(&caller, request.query_string())?;
-    why::explain(&parts.store, &parts.topics, &caller, &key, id).await?.map(Json).ok_or(ApiError::NoSuchItem)
+    explain::explain(&parts.store, &parts.topics, &caller, &key, id).await?.map(Json).ok_or(ApiError::NoSuchItem)
 }
 
 /// Whose decision is asked for: the caller's own, or, for an administrator, anybody's of the tenant.

@@ -13,8 +13,8 @@ use super::{
     openapi::{BadBody, BadSyntax, BadType, LargeBody, TooMany},
 };
 use crate::{
+    actions::signals::Sender,
     message::{self, FRAMING_BYTES, SignalMessage},
-    signals::Sender,
 };
 
 /// Send a signal.

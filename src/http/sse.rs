@@ -17,11 +17,13 @@ use super::{Parts, credentials, error::ApiError, extract::Caller, opening, query
 use crate::{
     auth::Identity,
     bus::Control,
-    connection::{Connection, Filter, Request, Signals, jittered},
+    domain::text::KIND_BYTES,
     frame::{EndReason, bye},
     health::Phase,
-    hub::Transport,
-    notification::KIND_BYTES,
+    live::{
+        connection::{Connection, Filter, Request, Signals, jittered},
+        hub::Transport,
+    },
     store::Store,
 };
 

@@ -17,8 +17,11 @@ use super::{
     openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem, NotDue},
 };
 use crate::{
-    local_time::{WrittenTime, Zone},
-    notification::{Action, UserKey},
+    domain::{
+        local_time::{WrittenTime, Zone},
+        notification::Action,
+        user::UserKey,
+    },
     store::Changed,
 };
 

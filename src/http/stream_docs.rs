@@ -8,9 +8,8 @@ use uuid::Uuid;
 
 use super::openapi::BadQuery;
 use crate::{
+    domain::{priority::Priority, timing::DueState, topic::Subscription},
     frame::EndReason,
-    notification::{DueState, Priority},
-    topic::Subscription,
 };
 
 const EXAMPLE: &str = "retry: 2381\n\nevent: hello\ndata: {\"verdict\":\"resumed\",\"cursor\":\"k3f9.1040\",\"missed\":1,\

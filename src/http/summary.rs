@@ -18,9 +18,9 @@ use super::{
     query::Params,
 };
 use crate::{
-    notification::{KIND_BYTES, Priority},
+    domain::{priority::Priority, text::KIND_BYTES},
+    frame::item_json::Item,
     store,
-    wire::Item,
 };
 
 const DEFAULT_LIMIT: i64 = 10;

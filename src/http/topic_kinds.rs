@@ -16,7 +16,7 @@ use super::{
     extract::{Admin, KindName},
     openapi::{BadBody, BadPath, BadSyntax, BadType, LargeBody, NoSuchTopicKind},
 };
-use crate::topic::{Access, Rules};
+use crate::domain::topic::{Access, Rules};
 
 const BODY: Bound = Bound::bytes("topic_kind_bytes", 4 * 1024);
 /// Most kinds of a tenant.

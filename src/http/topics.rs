@@ -18,8 +18,8 @@ use super::{
     query::Params,
 };
 use crate::{
+    domain::topic::{Access, Mute, MutedUntil, Subscription, Topic},
     store::{KnownTopic, MyTopic},
-    topic::{Access, Mute, MutedUntil, Subscription, Topic},
 };
 
 const BODY: Bound = Bound::bytes("subscription_bytes", 4 * 1024);

@@ -1,7 +1,7 @@
 //! One attempt to store several notifications, told apart by what became of each.
 
 use super::Ingest;
-use crate::{notification::NewNotification, publish::Refused};
+use crate::{actions::publish::Refused, domain::notification::NewNotification};
 
 /// What became of one notification.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,8 +20,12 @@ use super::{
 };
 use crate::{
     bus::redis::backoff::Backoff,
+    domain::{
+        notification::{NewNotification, Source},
+        text::Malformed,
+        user::Tenant,
+    },
     message::{self, Recipient},
-    notification::{Malformed, NewNotification, Source, Tenant},
 };
 
 /// Most messages that wait to be claimed; what comes beyond is dropped and counted.

@@ -3,7 +3,7 @@
 use redis::{Cmd, RedisResult};
 
 use super::Ingest;
-use crate::{metrics::INGEST_DEAD, notification::Source};
+use crate::{domain::notification::Source, metrics::INGEST_DEAD};
 
 /// Dead letters kept, about.
 const KEPT: usize = 10_000;

@@ -4,9 +4,12 @@ use redis::Value;
 
 use crate::{
     config::PublishSettings,
-    kinds::Kinds,
+    domain::{
+        kinds::Kinds,
+        notification::{NewNotification, Source},
+        user::Tenant,
+    },
     message,
-    notification::{NewNotification, Source, Tenant},
 };
 
 /// One entry: its id and the fields that matter.

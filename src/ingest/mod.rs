@@ -22,16 +22,17 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    actions::{
+        publish::{Accepted, Publisher, Refused},
+        signals::Signals,
+    },
     bus::redis::{
         Servers,
         connection::Connection,
         servers::{RESPONSE, timed_out},
     },
     config::PublishSettings,
-    kinds::Kinds,
-    notification::NewNotification,
-    publish::{Accepted, Publisher, Refused},
-    signals::Signals,
+    domain::{kinds::Kinds, notification::NewNotification},
 };
 
 /// The write path as ingest sees it: [`Publisher::publish`].

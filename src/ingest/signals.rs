@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use self::{lease::Lease, turn::Turn};
 use super::{Ingest, dead::Letter, listen::Heard};
 use crate::{
+    actions::signals::Signals,
+    domain::{notification::Source, user::Tenant},
     message::{self, NewSignal, Recipient},
-    notification::{Source, Tenant},
-    signals::Signals,
 };
 
 /// Time between attempts to get or to keep the lease.

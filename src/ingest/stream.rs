@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     bus::redis::{backoff::Backoff, connection::Connection, servers::RESPONSE},
-    notification::{NewNotification, Source},
+    domain::notification::{NewNotification, Source},
 };
 
 const GROUP: &str = "tidings";

@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Message, Problems, check, problem};
-use crate::{
+use crate::domain::{
+    amendment::{Amendment, Change},
     local_time::WrittenTime,
-    notification::{Amendment, Change, Priority},
+    priority::Priority,
 };
 
 /// What is to be another way; what is left out stays as it is. Null takes `message`, `data` or `actionUrl` away.

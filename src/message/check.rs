@@ -10,7 +10,10 @@ use super::{
     problem::{Problem, Problems, escape},
     times,
 };
-use crate::notification::{MESSAGE_CHARS, Malformed, TITLE_CHARS, word};
+use crate::domain::{
+    notification::{MESSAGE_CHARS, TITLE_CHARS},
+    text::{Malformed, word},
+};
 
 /// Most topics of one publish: each is looked up.
 const TOPICS: usize = 20;

@@ -8,7 +8,7 @@ use super::{
     Message, check,
     problem::{self, Problems},
 };
-use crate::notification::{Malformed, word};
+use crate::domain::text::{Malformed, word};
 
 /// The attributes that matter; `time`, `subject` and extensions are the publisher's own business.
 #[derive(Deserialize)]

@@ -1,9 +1,9 @@
 //! The texts of a message that leaves them to its kind.
 
 use super::{Message, Problems, check};
-use crate::{
+use crate::domain::{
     kinds::{Kind, Template, Values},
-    notification::Malformed,
+    text::Malformed,
 };
 
 const REQUIRED: &str = "a title of 1 to 500 characters is required, for the kind has no template for it";

@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Message, problem::Problems};
-use crate::{
-    notification::{Due, DueStep, Priority},
+use crate::domain::{
+    priority::Priority,
+    timing::{Due, DueStep},
     topic::Topic,
 };
 

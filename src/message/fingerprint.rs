@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{DEFAULT_KIND, Message};
-use crate::{notification::UserId, topic::Topic};
+use crate::domain::{topic::Topic, user::UserId};
 
 /// Sorted keys, sorted recipients, nothing absent, no idempotency key, a comma after everything.
 pub(super) fn of(message: &Message) -> [u8; 32] {

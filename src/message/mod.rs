@@ -24,14 +24,19 @@ pub use self::{
     check::idempotency_key,
     signal::{FRAMING_BYTES, NewSignal, SignalMessage, parse as parse_signal, parse_for as parse_signal_for},
 };
-pub use crate::problem::{Problem, Problems};
+pub use crate::domain::problem::{Problem, Problems};
 use crate::{
-    audience::Audience,
     config::PublishSettings,
-    kinds::Kinds,
-    local_time::WrittenTime,
-    notification::{Content, Due, NewNotification, Priority, Source, Tenant, Timing, UserId},
-    topic::Topic,
+    domain::{
+        audience::Audience,
+        kinds::Kinds,
+        local_time::WrittenTime,
+        notification::{Content, NewNotification, Source},
+        priority::Priority,
+        timing::{Due, Timing},
+        topic::Topic,
+        user::{Tenant, UserId},
+    },
 };
 
 /// What a publisher writes.

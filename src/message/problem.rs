@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
-use crate::notification::UserId;
-pub(super) use crate::problem::{Problem, Problems, deserialize, escape};
+pub(super) use crate::domain::problem::{Problem, Problems, deserialize, escape};
+use crate::domain::user::UserId;
 
 /// Reads recipients so that a bad one is named by its index.
 pub(super) fn user_ids<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<UserId>, D::Error> {

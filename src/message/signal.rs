@@ -7,10 +7,10 @@ use super::{
     Recipient, check,
     problem::{self, Problems},
 };
-use crate::{
-    notification::{Tenant, UserId, UserKey},
+use crate::domain::{
     signal::{Address, KEY_BYTES, PRESENCE, Subject, TopicKey},
     topic::Topic,
+    user::{Tenant, UserId, UserKey},
 };
 
 /// Bytes of a body beside its data.

@@ -3,7 +3,7 @@ mod timing;
 use proptest::prelude::*;
 
 use super::*;
-use crate::kinds::Seed;
+use crate::domain::kinds::Seed;
 
 fn limits() -> PublishSettings {
     PublishSettings {

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Message, problem::Problems};
-use crate::{
+use crate::domain::{
     local_time::{WrittenTime, Zone},
-    notification::Malformed,
+    text::Malformed,
 };
 
 /// How far ahead a delivery may be set: about five years.

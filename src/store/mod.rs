@@ -4,47 +4,16 @@
 //! be repeated, and turns the rest into [`Unavailable`].
 
 mod access;
-mod account;
-mod activity;
-mod agenda;
-mod append;
-mod bulk;
-mod clock;
-mod coalesce;
-mod decided;
-mod duties;
-#[cfg(feature = "embedded")]
-mod embedded;
-mod failure;
+mod database;
 mod fanouts;
 mod inbox;
-mod kinds;
-mod members;
-mod page;
-mod place;
-mod pool;
-mod preferences;
-mod prepared;
+mod log;
 mod presence;
-mod put;
-mod record;
-mod retention;
-mod revocations;
-mod roll;
-mod rooms;
-mod scheduled;
+mod publish;
 pub(crate) mod schema;
-mod snooze;
-mod state;
-mod streams;
-mod subscriptions;
-mod summary;
-mod survey;
-mod tickets;
-mod tls;
-mod topic_kinds;
+mod settings;
+mod timed;
 mod topics;
-mod turns;
 
 use std::{
     path::Path,
@@ -59,36 +28,36 @@ use anyhow::Context as _;
 use diesel::result::QueryResult;
 use diesel_async::AsyncPgConnection;
 
-pub use access::TICKET_TTL;
-pub use account::{AccountChange, Stamped};
-pub use activity::Activity;
-pub use agenda::{Agenda, Ticked};
-pub use append::{Appended, Placed, Written};
-pub use decided::{About, Decided};
-pub use fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Turn, Unreached};
-pub use inbox::{InboxPage, LOOKED_THROUGH, ListQuery};
-pub use members::Member;
-pub use page::{Ask, Page, Position, Row};
-pub use pool::PoolUse;
-pub use presence::{Beat, Moved, Online, Present};
-pub use retention::Swept;
-pub use roll::Roll;
-pub use rooms::Facts;
-pub use scheduled::{NotAmended, Scheduled, Tally};
-pub use state::{Changed, NotChanged};
-pub use streams::Head;
-pub use subscriptions::{Joining, SubscriptionChange};
-pub use summary::{Callback, Callbacks, Summary};
-pub use survey::Filter;
-pub use topics::{KnownTopic, MyTopic};
+pub use self::access::TICKET_TTL;
+pub use self::database::activity::Activity;
+pub use self::database::pool::PoolUse;
+pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Turn, Unreached};
+pub use self::inbox::filter_scan::Filter;
+pub use self::inbox::list::{InboxPage, LOOKED_THROUGH, ListQuery};
+pub use self::inbox::state::{Changed, NotChanged};
+pub use self::inbox::summary::{Callback, Callbacks, Summary};
+pub use self::log::account_log::{AccountChange, Stamped};
+pub use self::log::page::{Ask, Page, Position, Row};
+pub use self::log::retention::Swept;
+pub use self::log::streams::Head;
+pub use self::presence::{Beat, Moved, Online, Present};
+pub use self::publish::append::{Appended, Placed, Written};
+pub use self::publish::decided::{About, Decided};
+pub use self::timed::due_work::{Agenda, Ticked};
+pub use self::timed::scheduled::{NotAmended, Scheduled, Tally};
+pub use self::topics::facts::Facts;
+pub use self::topics::known::{KnownTopic, MyTopic};
+pub use self::topics::members::Member;
+pub use self::topics::membership_change::Roll;
+pub use self::topics::subscriptions::{Joining, SubscriptionChange};
 
-use self::{
+use self::database::{
     failure::{Failure, Patience},
-    turns::Turns,
+    keyed_semaphore::Turns,
 };
 use crate::{
     config::{DatabaseSettings, RetentionSettings, Settings},
-    notification::{Tenant, UserKey},
+    domain::user::{Tenant, UserKey},
 };
 
 /// What is added to the statement timeout before a server counts as silent.
@@ -136,11 +105,11 @@ pub struct Unavailable;
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    asks: coalesce::Asks,
+    asks: log::coalesce::Asks,
 }
 
 struct Shared {
-    pools: pool::Pools,
+    pools: database::pool::Pools,
     /// Changes of one user: they lock the stream.
     users: Turns<UserKey>,
     /// Changes of a tenant's users: half of the connections at most do them, or wait for each other's locks.
@@ -153,7 +122,7 @@ struct Shared {
     silence: Duration,
     /// Kept for as long as the pool: dropping it stops the embedded server.
     #[cfg(feature = "embedded")]
-    _embedded: Option<embedded::Embedded>,
+    _embedded: Option<database::embedded::Embedded>,
 }
 
 impl Store {
@@ -174,7 +143,7 @@ impl Store {
         if database.migrate {
             Self::migrate(database).await?;
         }
-        let pools = pool::Pools::open(database, settings.publish.writers)?;
+        let pools = database::pool::Pools::open(database, settings.publish.writers)?;
         Ok(Self::over(Shared {
             users: Turns::new("user_changes", 1),
             tenants: Turns::new("tenant_changes", pools.common_size() / 2),
@@ -190,10 +159,10 @@ impl Store {
 
     #[cfg(feature = "embedded")]
     async fn open_embedded(data_dir: &Path, settings: &Settings) -> anyhow::Result<Self> {
-        let embedded = embedded::Embedded::start(data_dir).await?;
+        let embedded = database::embedded::Embedded::start(data_dir).await?;
         let database = embedded.settings();
         Self::migrate(&database).await?;
-        let pools = pool::Pools::open(&database, 1)?;
+        let pools = database::pool::Pools::open(&database, 1)?;
         Ok(Self::over(Shared {
             users: Turns::new("user_changes", 1),
             tenants: Turns::new("tenant_changes", pools.common_size() / 2),
@@ -217,13 +186,13 @@ impl Store {
     /// When the server cannot be reached within some seconds, or a migration fails.
     pub async fn migrate(database: &DatabaseSettings) -> anyhow::Result<Vec<String>> {
         let connection =
-            pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
-        pool::migrate(connection).await
+            database::pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
+        database::pool::migrate(connection).await
     }
 
     fn over(shared: Shared) -> Self {
         let shared = Arc::new(shared);
-        Self { asks: coalesce::start(&shared), shared }
+        Self { asks: log::coalesce::start(&shared), shared }
     }
 
     /// Whether the last operation reached the database.
@@ -241,7 +210,7 @@ impl Store {
     /// # Errors
     /// When there is none.
     pub async fn ping(&self) -> Result<(), Unavailable> {
-        self.shared.once(async |conn| streams::ping(conn).await).await
+        self.shared.once(async |conn| log::streams::ping(conn).await).await
     }
 }
 
@@ -273,26 +242,26 @@ impl Shared {
         Ok((self.users.take(key).await?, self.tenants.take(&key.tenant).await?))
     }
 
-    async fn connection(&self) -> Result<pool::Connection, Failure> {
+    async fn connection(&self) -> Result<database::pool::Connection, Failure> {
         self.pools.get().await
     }
 
-    async fn writer(&self) -> Result<pool::Connection, Failure> {
+    async fn writer(&self) -> Result<database::pool::Connection, Failure> {
         self.pools.get_writer().await
     }
 
     fn note_success(&self) {
         if !self.up.swap(true, Ordering::Relaxed) {
-            log::info!("the database answers again");
+            ::log::info!("the database answers again");
         }
     }
 
     /// Logs a failure: a lost database once, a failing statement each time, for that is a defect.
     fn note_failure(&self, failure: &Failure) {
         if !failure.is_outage() {
-            log::error!("a statement failed: {failure}");
+            ::log::error!("a statement failed: {failure}");
         } else if self.up.swap(false, Ordering::Relaxed) {
-            log::error!("the database is away: {failure}");
+            ::log::error!("the database is away: {failure}");
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    fanout::Fanout,
+    domain::user::Tenant,
+    live::announce::Fanout,
     metrics,
-    notification::Tenant,
     store::{Agenda, Store, Ticked, Unavailable},
 };
 

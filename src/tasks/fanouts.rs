@@ -12,10 +12,9 @@ use uuid::Uuid;
 
 use crate::{
     bus::{Bus, Control},
-    fanout::Fanout,
-    hub::Hub,
+    domain::user::{Tenant, UserId},
+    live::{announce::Fanout, hub::Hub},
     metrics,
-    notification::{Tenant, UserId},
     store::{CHUNK, Chunk, Store, Unavailable},
 };
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bus::Bus,
-    hub::Hub,
+    live::hub::Hub,
     metrics,
     store::{Head, Store, Unavailable},
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::presence::Presence;
+use crate::actions::presence::Presence;
 
 const BEAT: Duration = Duration::from_secs(1);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    fanout::Fanout,
+    live::announce::Fanout,
     metrics,
     store::{Store, Unavailable},
 };

@@ -9,9 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bus::Bus,
-    hub::Hub,
-    notification::UserKey,
-    signal::TopicKey,
+    domain::{signal::TopicKey, user::UserKey},
+    live::hub::Hub,
     store::{Store, Unavailable},
 };
 

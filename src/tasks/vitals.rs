@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{bus::Bus, health::Health, hub::Hub, metrics, store::Store};
+use crate::{bus::Bus, health::Health, live::hub::Hub, metrics, store::Store};
 
 const PULSE: Duration = Duration::from_secs(1);
 /// Pulses between questions to a database that answered last time.

@@ -49,7 +49,7 @@ fn every_dependency_stays_in_its_room() {
 
 #[test]
 fn the_hub_knows_neither_store_nor_sockets() {
-    for file in sources(&Path::new(ROOT).join("src/hub")) {
+    for file in sources(&Path::new(ROOT).join("src/live/hub")) {
         let text = fs::read_to_string(&file).unwrap();
         for word in ["crate::store", "store::", "tokio::net", "crate::http"] {
             assert!(!text.contains(word), "{} knows {word}", file.display());

@@ -7,7 +7,7 @@ use crate::auth::{Revocation, Revocations, Target};
 
 fn identity(issued_at: Option<i64>, token_id: Option<&str>) -> Identity {
     Identity {
-        key: crate::notification::UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() },
+        key: crate::domain::user::UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() },
         publish: false,
         admin: false,
         expires_at: DateTime::from_timestamp(4_000_000_000, 0).unwrap(),

@@ -35,7 +35,7 @@ fn the_secret_is_for_its_owner_only() {
 #[tokio::test]
 async fn a_minted_token_is_accepted() {
     let settings = AuthSettings { issuer: Some("i".into()), audience: Some("a".into()), ..with_secret() };
-    let key = crate::notification::UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
+    let key = crate::domain::user::UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
     let grant = Grant {
         key: key.clone(),
         scope: "admin".into(),

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     bus::{Announcement, Arrivals, Control, Left},
+    domain::signal::Signal,
     metrics::{BUS_DROPPED, SIGNALS_DROPPED},
-    signal::Signal,
 };
 
 /// Most messages that wait.

@@ -6,8 +6,7 @@ use std::{io::Write as _, sync::Arc};
 use super::wire::{FRAME_BYTES, Foreign, VERSION, digits, is_epoch, text, words};
 use crate::{
     bus::{Arrival, Arrivals},
-    channel::Decision,
-    notification::{Published, Tenant},
+    domain::{channel::Decision, notification::Published, user::Tenant},
 };
 
 /// Most inboxes of one message.
@@ -68,7 +67,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::notification::{Content, Presentation, Priority};
+    use crate::domain::{
+        notification::{Content, Presentation},
+        priority::Priority,
+    };
 
     fn notification(message: String) -> Arc<Published> {
         let content = Content {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     bus::{Incoming, Left},
-    signal::{Address, KEY_BYTES, Signal, Subject},
+    domain::signal::{Address, KEY_BYTES, Signal, Subject},
 };
 
 const SIGNAL: &str = "*signal";
@@ -86,7 +86,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::signal::TopicKey;
+    use crate::domain::signal::TopicKey;
 
     fn topic() -> TopicKey {
         TopicKey { tenant: "acme".parse().unwrap(), topic: "team:7".parse().unwrap() }

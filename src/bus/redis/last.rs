@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     bus::{Incoming, KEPT_FOR, KEPT_SUBJECTS},
-    signal::{Address, Signal, TopicKey},
+    domain::signal::{Address, Signal, TopicKey},
 };
 
 /// Keeps a value and publishes it, in one step: what comes last on the channel is what is kept. The time is that of Redis,

@@ -47,9 +47,11 @@ pub use self::{
 use super::{Announcement, Arrivals, Control, Health, Incoming, Left, Sink};
 use crate::{
     config::RedisSettings,
+    domain::{
+        signal::{Signal, TopicKey},
+        user::UserKey,
+    },
     metrics::BUS_DROPPED,
-    notification::UserKey,
-    signal::{Signal, TopicKey},
 };
 
 /// Longest time that a caller waits for the confirmation of a subscription.

@@ -1,9 +1,9 @@
 //! The names of the bus' channels and back: no user's id and no topic can leave its own channel.
 
 use super::slot;
-use crate::{
-    notification::{Tenant, UserId, UserKey},
+use crate::domain::{
     signal::{Address, TopicKey},
+    user::{Tenant, UserId, UserKey},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 

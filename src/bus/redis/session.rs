@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     bus::{Incoming, Sink},
+    domain::signal::Address,
     metrics::{BUS_FOREIGN, BUS_PROBE_AGE_SECONDS, BUS_RECONNECTS, BUS_UP},
-    signal::Address,
 };
 
 /// Most channels of one command.

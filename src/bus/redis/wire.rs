@@ -6,9 +6,14 @@ use bytes::Bytes;
 
 use crate::{
     bus::{Announcement, Control, Joined},
+    domain::{
+        cursor::{Epoch, Seq},
+        priority::Priority,
+        text::KIND_BYTES,
+        topic::TOPIC_BYTES,
+        user::UserKey,
+    },
     frame::{Frame, Subject},
-    notification::{Epoch, KIND_BYTES, Priority, Seq, UserKey},
-    topic::TOPIC_BYTES,
 };
 
 /// First word of every message; a change of the form takes another number.

@@ -13,12 +13,14 @@ use super::{
     track::Marker,
 };
 use crate::{
+    actions::publish,
     bus::redis::{Ready, Relay},
     config::{RedisSettings, Settings},
-    kinds::{Kinds, Seed},
+    domain::{
+        kinds::{Kinds, Seed},
+        notification::{NewNotification, Source},
+    },
     message,
-    notification::{NewNotification, Source},
-    publish,
     store::{Appended, Store},
 };
 

@@ -21,9 +21,8 @@ use super::{
 };
 use crate::{
     config::{Settings, options::Options},
-    notification::Tenant,
+    domain::{topic::Topic, user::Tenant},
     store::{FanoutProgress, Store},
-    topic::Topic,
 };
 
 /// Streams that may be opening at the same time.

@@ -14,7 +14,7 @@ use super::{
     sender::{SenderOptions, Via},
     target::{Signing, Target, Users},
 };
-use crate::{cli::Mistake, notification::Tenant};
+use crate::{cli::Mistake, domain::user::Tenant};
 
 /// How the figures are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     config::{Settings, options::Options},
+    domain::topic::{Rules, Topic},
     metrics,
     store::Store,
-    topic::{Rules, Topic},
 };
 
 /// Streams that may be opening at the same time.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::{Settings, options::Options},
-    notification::{Tenant, UserKey},
+    domain::user::{Tenant, UserKey},
     store::{Store, Tally},
 };
 

@@ -18,7 +18,7 @@ use super::{
     subscribers::subscribe,
     track::{Faults, Marker},
 };
-use crate::{store::Store, topic::Topic};
+use crate::{domain::topic::Topic, store::Store};
 
 /// Streams that may be opening at the same time.
 const CALM: usize = 256;

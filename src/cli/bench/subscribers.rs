@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::target::Users;
-use crate::{store::Store, topic::Topic};
+use crate::{domain::topic::Topic, store::Store};
 
 /// Subscribers of one statement.
 const BULK: usize = 10_000;

@@ -24,9 +24,9 @@ use crate::{
     auth::{self, Grant},
     bus::Incoming,
     config::options::Options,
-    fanout::Fanout,
+    domain::user::UserKey,
     health::{Health, Phase},
-    notification::UserKey,
+    live::announce::Fanout,
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";

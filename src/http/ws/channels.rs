@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::topic::TOPIC_BYTES;
+use crate::domain::topic::TOPIC_BYTES;
 
 /// Most channels in force, and most that one message names.
 pub const MOST_CHANNELS: usize = 50;

@@ -1,6 +1,6 @@
 //! The WebSocket as the API's description tells it. Nothing here runs.
 
-use crate::{http::openapi::BadQuery, notification::Priority};
+use crate::{domain::priority::Priority, http::openapi::BadQuery};
 
 /// Open a WebSocket.
 ///

@@ -5,13 +5,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
+    domain::{cursor::CURSOR_BYTES, problem},
     http::{
         body,
         error::{ApiError, FieldError},
         inbox::{DEFAULT_LIMIT, MOST_ITEMS, MOST_SKIPPED},
     },
-    notification::CURSOR_BYTES,
-    problem,
 };
 
 /// Most characters of a message's own id.

@@ -18,10 +18,10 @@ use super::{
     teller::Order,
 };
 use crate::{
+    domain::{notification::Action, user::UserKey},
+    frame::item_json::Item,
     http::{Parts, error::ApiError},
-    notification::{Action, UserKey},
     store::ListQuery,
-    wire::Item,
 };
 
 /// About the most bytes of items in one answer: what is left out follows when asked for.

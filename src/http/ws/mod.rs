@@ -33,7 +33,12 @@ use super::{
     sse,
     takeover::Claim,
 };
-use crate::{auth::Identity, connection::Request, frame::EndReason, health::Phase, hub::Transport};
+use crate::{
+    auth::Identity,
+    frame::EndReason,
+    health::Phase,
+    live::{connection::Request, hub::Transport},
+};
 
 /// Bytes of the nonce in `Sec-WebSocket-Key` (RFC 6455, 4.1).
 const KEY_BYTES: usize = 16;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{channels::Channels, inbound::Id};
-use crate::{frame::Block, wire::Item};
+use crate::frame::{Block, item_json::Item};
 
 /// The heartbeat.
 pub const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
@@ -152,8 +152,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        domain::cursor::{Cursor, Epoch},
         frame::{EndReason, Hello, Verdict, bare_cursor, bye},
-        notification::{Cursor, Epoch},
     };
 
     fn told(text: &str, channels: &Channels) -> Vec<Told> {

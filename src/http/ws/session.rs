@@ -28,9 +28,9 @@ use super::{
 };
 use crate::{
     auth::Identity,
-    connection::{Connection, Request, jittered},
     frame::{Block, EndReason, bye},
     http::{Parts, error::ApiError, opening},
+    live::connection::{Connection, Request, jittered},
 };
 
 /// How long a client may take to hear that it is being closed, and again to close its side.

@@ -29,9 +29,9 @@ use super::{
     session::{Socket, farewell},
 };
 use crate::{
-    connection::{Chunk, Connection, Request},
     frame::Block,
     http::{Parts, opening},
+    live::connection::{Chunk, Connection, Request},
 };
 
 /// Most bytes of one frame: longer messages go out in several, for a buffer that has grown for one is kept.

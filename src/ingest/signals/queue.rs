@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{notification::Tenant, signal::Subject};
+use crate::domain::{signal::Subject, user::Tenant};
 
 /// What waits, by tenant. No lane is empty, and each tenant with a lane has one turn.
 pub(super) struct Queue<V> {
@@ -117,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{notification::UserKey, signal::Address};
+    use crate::domain::{signal::Address, user::UserKey};
 
     fn subject(tenant: u8, key: u8) -> Subject {
         let user = UserKey { tenant: format!("t{tenant}").parse().unwrap(), user: "u".parse().unwrap() };

@@ -15,6 +15,8 @@ use super::{
     queue::{Gone, Queue},
 };
 use crate::{
+    actions::signals::{Refused, Signals},
+    domain::user::Tenant,
     ingest::{
         Ingest,
         dead::Letter,
@@ -22,8 +24,6 @@ use crate::{
     },
     message::{FRAMING_BYTES, NewSignal},
     metrics::{LIMIT_HITS, SIGNALS, SIGNALS_DROPPED},
-    notification::Tenant,
-    signals::{Refused, Signals},
 };
 
 /// Most subjects of which a signal waits; what goes beyond is dropped and counted.

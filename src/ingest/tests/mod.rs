@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     bus::redis::harness::{RedisCluster, RedisServer, until},
-    kinds::Seed,
+    domain::kinds::Seed,
 };
 
 /// A write path that keeps what it is given, knows idempotency keys, and can be made to fail.

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::*;
-use crate::notification::{Burst, DueStep};
+use crate::domain::timing::{Burst, DueStep};
 
 /// A time so many hours from now, in whole seconds.
 fn hours(count: i64) -> DateTime<Utc> {

@@ -13,9 +13,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    notification::{NewNotification, UserId},
+    domain::{notification::NewNotification, topic::Topic, user::UserId},
     store::Appended,
-    topic::Topic,
 };
 
 /// A fan-out that begins with this very transaction.

@@ -12,7 +12,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{CHUNK, Job};
 use crate::{
-    notification::UserId,
+    domain::user::UserId,
     store::schema::{streams, subscriptions},
 };
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Job;
 use crate::{
-    notification::Tenant,
+    domain::user::Tenant,
     store::{
         Store, Unavailable,
         schema::{fanouts, notifications},

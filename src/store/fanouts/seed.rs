@@ -8,9 +8,8 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::{
-    notification::Tenant,
+    domain::{topic::Topic, user::Tenant},
     store::{Store, Unavailable},
-    topic::Topic,
 };
 
 impl Store {

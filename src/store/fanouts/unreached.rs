@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Job;
 use crate::{
-    notification::{Priority, UserKey},
+    domain::{priority::Priority, user::UserKey},
     store::{
         About, Store, Unavailable,
         schema::{fanouts, notifications, subscriptions},

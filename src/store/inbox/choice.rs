@@ -3,13 +3,13 @@
 use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{LOOKED_THROUGH, ListQuery};
+use super::list::{LOOKED_THROUGH, ListQuery};
 use crate::{
-    notification::{Seq, UserKey},
+    domain::{cursor::Seq, user::UserKey},
     store::{
+        inbox::filter_scan::survey,
+        log::streams::Counts,
         schema::{inbox, inbox_unread},
-        streams::Counts,
-        survey::survey,
     },
 };
 

@@ -254,7 +254,7 @@ impl World {
         let unread = listed.iter().filter(|item| item.is_unread()).count();
         assert_eq!((&list["total"], &list["unread"]), (&json!(listed.len()), &json!(unread)));
         assert_eq!(list["cursor"], json!(self.cursor()));
-        let drift = include_str!("../../../src/store/drift.sql");
+        let drift = include_str!("../../../src/store/log/drift.sql");
         let (tenants, users) = (vec!["default"], vec![USER]);
         assert_eq!(self.database.query_one(drift, &[&tenants, &users]).await.unwrap().get::<_, i64>(0), 0);
     }

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ToSpan, civil::Time, tz::TimeZone};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Map, Value, json};
-use tidings::channel::{Cause, Channel, Decision};
+use tidings::domain::channel::{Cause, Channel, Decision};
 
 use crate::harness::*;
 

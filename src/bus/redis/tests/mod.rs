@@ -16,9 +16,12 @@ use super::{
 };
 use crate::{
     bus::{Bus, KEPT_SUBJECTS},
+    domain::{
+        cursor::Epoch,
+        priority::Priority,
+        signal::{Address, Subject},
+    },
     frame::{self, Frame},
-    notification::{Epoch, Priority},
-    signal::{Address, Subject},
 };
 
 /// An instance's bus and what it hears.

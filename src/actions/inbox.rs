@@ -1,0 +1,174 @@
+//! What a user does to the inbox: changes of state, written to the log and announced like publishes.
+
+use std::slice;
+
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        cursor::{Cursor, Seq},
+        notification::Action,
+        user::UserKey,
+    },
+    live::announce::Fanout,
+    store::{Changed, Filter, Head, NotChanged, Store, Unavailable},
+};
+
+/// Changes inboxes and tells everybody concerned; cheap to clone.
+#[derive(Clone)]
+pub struct Inbox {
+    store: Store,
+    fanout: Fanout,
+    tracker: TaskTracker,
+}
+
+/// Why a bulk change was not begun, or broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BulkRefused {
+    /// The cursor says nothing here.
+    #[error("is of another stream, or of before a reset: list the inbox for a new one")]
+    OtherStream,
+    /// The stream has not come so far.
+    #[error("is ahead of the stream")]
+    Ahead,
+    /// The database does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Inbox {
+    /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
+    pub fn new(store: Store, fanout: Fanout, tracker: TaskTracker) -> Self {
+        Self { store, fanout, tracker }
+    }
+
+    /// Changes one item. A change that changes nothing takes no seq.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let changed = inbox.store.change(&key, id, action).await?;
+            inbox.fanout.tell_change(&key, &changed);
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Acknowledges or finishes what is due about an item, for all who have it.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let changed = inbox.store.settle(&key, id, action).await?;
+            inbox.fanout.tell_change(&key, &changed);
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Brings a snoozed item back now.
+    ///
+    /// # Errors
+    /// As [`Store::end_snooze`].
+    pub async fn end_snooze(&self, key: &UserKey, id: Uuid) -> Result<Changed, NotChanged> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let changed = inbox.store.end_snooze(&key, id).await?;
+            let Cursor { epoch, seq } = changed.cursor.clone();
+            inbox.fanout.tell_heads(vec![Head { key, epoch, seq }]);
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Marks everything as read that had arrived: in one change, or in several when it is so much that the stream would
+    /// be locked for long.
+    ///
+    /// # Errors
+    /// When the database does not answer; what was marked until then stays so.
+    pub async fn read_all(&self, key: &UserKey) -> Result<Changed, Unavailable> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let mut all = inbox.read_oldest(&key, Seq::MAX).await?;
+            let until = all.cursor.seq;
+            let mut full = all.is_full();
+            while full {
+                let next = inbox.read_oldest(&key, until).await?;
+                full = next.is_full();
+                all.follow(next);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// Does an action to all items that match, as they stood at a cursor or, without one, stand now: in one change or in several.
+    ///
+    /// # Errors
+    /// When the cursor is not of this stream's past, and when the database does not answer; what was changed until then stays so.
+    pub async fn change_matching(
+        &self,
+        key: &UserKey,
+        filter: Filter,
+        before: Option<Cursor>,
+        action: Action,
+    ) -> Result<Changed, BulkRefused> {
+        let (inbox, key) = (self.clone(), key.clone());
+        self.see_through(async move {
+            let until = inbox.place_of(&key, before).await?;
+            let (mut all, mut next) = inbox.change_some(&key, &filter, until + 1, action).await?;
+            while let Some(before) = next {
+                let more;
+                (more, next) = inbox.change_some(&key, &filter, before, action).await?;
+                all.follow(more);
+            }
+            // Each change is told oldest first, but they went from the newest to the oldest.
+            all.rows.sort_unstable_by_key(|row| row.seq);
+            Ok(all)
+        })
+        .await
+    }
+
+    /// The last arrival that a bulk change is about.
+    async fn place_of(&self, key: &UserKey, before: Option<Cursor>) -> Result<Seq, BulkRefused> {
+        let head = self.store.heads(slice::from_ref(key)).await?.pop();
+        match (before, head) {
+            (None, head) => Ok(head.map_or(0, |head| head.seq)),
+            (Some(cursor), Some(head)) if cursor.epoch == head.epoch && cursor.seq <= head.seq => Ok(cursor.seq),
+            (Some(cursor), Some(head)) if cursor.epoch == head.epoch => Err(BulkRefused::Ahead),
+            (Some(_), _) => Err(BulkRefused::OtherStream),
+        }
+    }
+
+    async fn change_some(
+        &self,
+        key: &UserKey,
+        filter: &Filter,
+        before: Seq,
+        action: Action,
+    ) -> Result<(Changed, Option<Seq>), Unavailable> {
+        let (changed, next) = self.store.change_matching(key, filter, before, action).await?;
+        self.fanout.tell_change(key, &changed);
+        Ok((changed, next))
+    }
+
+    async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {
+        let changed = self.store.read_oldest(key, until).await?;
+        self.fanout.tell_change(key, &changed);
+        Ok(changed)
+    }
+
+    /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
+    /// the user's other tabs.
+    async fn see_through<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.tracker.spawn(work).await.unwrap_or_else(|_| Err(Unavailable.into()))
+    }
+}

@@ -1,0 +1,120 @@
+//! Changes the registry of kinds: stored first, then in force here, then on all instances.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    actions::reload::Renewal,
+    bus::{Bus, Control},
+    domain::{
+        kinds::{Defaults, Definition, Kinds},
+        precondition::{Condition, Outdated, Versioned},
+        user::Tenant,
+    },
+    store::{Store, Unavailable},
+};
+
+/// Most kinds of a tenant's own.
+pub const MOST_KINDS: i64 = 500;
+
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The tenant has too many.
+    #[error("the tenant has {MOST_KINDS} kinds of its own already")]
+    TooMany,
+    /// The default channels have changed since the state that the change was meant for.
+    #[error(transparent)]
+    Changed(#[from] Outdated),
+    /// The database did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Changes kinds and default channels, and keeps up with other instances; cheap to clone.
+#[derive(Clone)]
+pub struct Registrar {
+    store: Store,
+    bus: Bus,
+    kinds: Kinds,
+    renewal: Renewal,
+}
+
+impl Registrar {
+    /// Keeps `kinds` as the store has them, looking every `interval` even if nobody told of a change.
+    pub fn new(store: Store, bus: Bus, kinds: Kinds, interval: Duration) -> Self {
+        Self { store, renewal: Renewal::new(bus.clone(), interval), bus, kinds }
+    }
+
+    /// Takes a tenant's word on a kind in the place of what was known of it.
+    ///
+    /// # Errors
+    /// When it is one too many, or the database does not answer.
+    pub async fn define(&self, tenant: &Tenant, kind: &str, definition: &Definition) -> Result<(), Refused> {
+        if !self.store.put_kind(tenant, kind, definition, MOST_KINDS).await? {
+            return Err(Refused::TooMany);
+        }
+        Ok(self.tell().await?)
+    }
+
+    /// Forgets a tenant's word on a kind, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget(&self, tenant: &Tenant, kind: &str) -> Result<(), Unavailable> {
+        self.store.delete_kind(tenant, kind).await?;
+        self.tell().await
+    }
+
+    /// A tenant's default channels as they are stored, whatever this instance was told.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn defaults(&self, tenant: &Tenant) -> Result<Versioned<Defaults>, Unavailable> {
+        self.store.defaults(tenant).await
+    }
+
+    /// Takes a tenant's default channels.
+    ///
+    /// # Errors
+    /// When the condition does not hold, or the database does not answer.
+    pub async fn set_defaults(
+        &self,
+        tenant: &Tenant,
+        condition: Condition,
+        defaults: Defaults,
+    ) -> Result<Versioned<Defaults>, Refused> {
+        let make = |before: &Versioned<Defaults>| {
+            condition.check(before)?;
+            Ok::<_, Refused>(defaults)
+        };
+        let saved = self.store.change_defaults(tenant, make).await?;
+        self.tell().await?;
+        Ok(saved)
+    }
+
+    async fn tell(&self) -> Result<(), Unavailable> {
+        self.bus.control(Control::KindsChanged);
+        self.reload().await
+    }
+
+    /// Notes that another instance changed something.
+    pub fn note_change(&self) {
+        self.renewal.note_change();
+    }
+
+    /// Reads the registry.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reload(&self) -> Result<(), Unavailable> {
+        self.kinds.replace(self.store.kinds().await?);
+        Ok(())
+    }
+
+    /// Keeps up until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        self.renewal.run(stop, || self.reload()).await;
+    }
+}

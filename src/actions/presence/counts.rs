@@ -1,0 +1,108 @@
+//! How many are present. To count takes the longer the larger a topic is, so a large one's count is used for longer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::OwnedMutexGuard, time::Instant};
+
+use crate::{
+    domain::{signal::TopicKey, user::Tenant},
+    store::{Online, Store, Unavailable},
+};
+
+/// How long a count may be answered again to those who ask, however few there are.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a count is used for each of those among whom it was counted: about twenty times what it takes to look at one.
+const EACH: Duration = Duration::from_micros(25);
+/// So many counts are kept before the old ones are looked for.
+const FEW: usize = 1_000;
+
+/// A tenant's users, or the subscribers of one of its topics.
+type Place = (Tenant, Option<TopicKey>);
+/// Whoever finds it too old holds the lock while it is made anew, so that others wait for the same.
+type Slot = Arc<tokio::sync::Mutex<Option<Count>>>;
+
+/// Counts, and keeps what it counted.
+pub(super) struct Counts {
+    store: Store,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    slots: HashMap<Place, Slot>,
+    /// With so many, the old ones are forgotten.
+    most: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    at: Instant,
+    found: Online,
+}
+
+impl Count {
+    fn new(found: Online) -> Self {
+        Self { at: Instant::now(), found }
+    }
+
+    /// Whether it may be used again; one among few only while it is younger than `fresh`.
+    fn is_good(&self, fresh: Duration) -> bool {
+        let among = u32::try_from(self.found.among).unwrap_or(u32::MAX);
+        self.at.elapsed() < EACH.saturating_mul(among).max(fresh)
+    }
+}
+
+impl Counts {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, known: Mutex::new(Known { slots: HashMap::new(), most: FEW }) }
+    }
+
+    /// How many are present, for somebody who asks.
+    pub(super) async fn online(&self, tenant: &Tenant, topic: Option<&TopicKey>) -> Result<i64, Unavailable> {
+        let mut slot = self.slot((tenant.clone(), topic.cloned())).lock_owned().await;
+        if let Some(count) = slot.filter(|count| count.is_good(FRESH)) {
+            return Ok(count.found.present);
+        }
+        let found = match topic {
+            Some(topic) => self.store.online(std::slice::from_ref(topic)).await?.remove(topic).unwrap_or_default(),
+            None => self.store.online_in_tenant(tenant).await?,
+        };
+        *slot = Some(Count::new(found));
+        Ok(found.present)
+    }
+
+    /// How many are present in each of some topics where that has just changed; the topics are in order, so that two who
+    /// ask at once never wait for each other.
+    pub(super) async fn after_change(&self, topics: &[TopicKey]) -> Result<Vec<i64>, Unavailable> {
+        let mut slots: Vec<OwnedMutexGuard<Option<Count>>> = Vec::with_capacity(topics.len());
+        for topic in topics {
+            slots.push(self.slot((topic.tenant.clone(), Some(topic.clone()))).lock_owned().await);
+        }
+        let kept: Vec<_> = slots.iter().map(|slot| slot.filter(|count| count.is_good(Duration::ZERO))).collect();
+        let old: Vec<_> =
+            topics.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(topic, _)| topic.clone()).collect();
+        let counted = self.store.online(&old).await?;
+        let mut online = Vec::with_capacity(topics.len());
+        for ((topic, kept), mut slot) in topics.iter().zip(kept).zip(slots) {
+            let count = kept.unwrap_or_else(|| Count::new(counted.get(topic).copied().unwrap_or_default()));
+            *slot = Some(count);
+            online.push(count.found.present);
+        }
+        Ok(online)
+    }
+
+    fn slot(&self, place: Place) -> Slot {
+        // No code under this lock can panic half-way, so a poisoned one still guards whole data.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.slots.len() >= known.most {
+            let is_good =
+                |slot: &Slot| slot.try_lock().is_ok_and(|count| count.is_some_and(|count| count.is_good(FRESH)));
+            known.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || is_good(slot));
+            known.most = FEW.max(known.slots.len() * 2);
+        }
+        known.slots.entry(place).or_default().clone()
+    }
+}

@@ -1,0 +1,143 @@
+//! Who is present: what this instance says of its users, what topics are told of comings and goings, and what is answered
+//! to who asks.
+
+mod counts;
+mod news;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use self::{counts::Counts, news::News};
+use crate::{
+    actions::signals::Signals,
+    domain::{
+        signal::{PRESENCE, TopicKey},
+        user::{Tenant, UserKey},
+    },
+    live::hub::Hub,
+    metrics,
+    store::{Beat, Moved, Present, Store, SubscriptionChange, Unavailable},
+};
+
+/// Most users whose changes one sign of life carries; those of the others follow with the next.
+const CHANGES: usize = 5_000;
+/// Most beginnings and ends of subscriptions that wait to be told.
+const MOVES: usize = 50_000;
+
+/// Keeps this instance's part of presence, and answers about the whole; cheap to clone.
+#[derive(Clone)]
+pub struct Presence(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    hub: Hub,
+    signals: Signals,
+    grace: Duration,
+    instance: Uuid,
+    counts: Counts,
+    moved: Mutex<Vec<Moved>>,
+}
+
+impl Presence {
+    /// Of an instance under a fresh name.
+    pub fn new(store: Store, hub: Hub, signals: Signals, grace: Duration) -> Self {
+        let (instance, counts) = (Uuid::new_v4(), Counts::new(store.clone()));
+        Self(Arc::new(Inner { store, hub, signals, grace, instance, counts, moved: Mutex::default() }))
+    }
+
+    /// Says that this instance lives and what has changed here since the last time; tells topics who came and went if it
+    /// is this instance's turn.
+    ///
+    /// # Errors
+    /// When the database does not answer: the next time says what has changed here; what topics were not told is lost, as signals
+    /// may be.
+    pub async fn beat(&self) -> Result<(), Unavailable> {
+        let Inner { store, hub, grace, instance, .. } = &*self.0;
+        let users = hub.rooms().take_changed(CHANGES);
+        let counted = |key: &UserKey| (key.clone(), i32::try_from(hub.connections_of(key)).unwrap_or(i32::MAX));
+        let changed: Vec<_> = users.iter().map(counted).collect();
+        let beat = store.beat(*instance, &changed, *grace).await.inspect_err(|_| hub.rooms().note_changed(users))?;
+        if beat.fresh {
+            hub.rooms().note_changed(hub.users());
+        }
+        ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "joined").increment(beat.joined.len() as u64);
+        ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "left").increment(beat.left.len() as u64);
+        let moved = std::mem::take(&mut *self.moved());
+        self.tell(beat, moved).await
+    }
+
+    async fn tell(&self, beat: Beat, moved: Vec<Moved>) -> Result<(), Unavailable> {
+        let mut news: BTreeMap<TopicKey, News> = BTreeMap::new();
+        for (topic, key) in self.0.store.told_of(&beat.joined).await? {
+            news.entry(topic).or_default().joined(key.user);
+        }
+        for (topic, key) in self.0.store.told_of(&beat.left).await? {
+            news.entry(topic).or_default().left(key.user);
+        }
+        for Moved { topic, user, subscribed } in moved {
+            let news = news.entry(topic).or_default();
+            if subscribed { news.joined(user) } else { news.left(user) }
+        }
+        self.send(news).await
+    }
+
+    /// Notes subscriptions that have just begun or ended: their topics are told of those of them who are present, with the
+    /// next sign of life. Beyond a bound they are not told, as signals may be lost.
+    ///
+    /// # Errors
+    /// When the database does not answer: then it is not told.
+    pub async fn note_moved(&self, changes: &[SubscriptionChange]) -> Result<(), Unavailable> {
+        let changes: Vec<_> = changes.iter().map(Moved::from).collect();
+        // Asked at once: who comes after this is told of with those who join.
+        let present = self.0.store.present_among(changes).await?;
+        let mut moved = self.moved();
+        let room = MOVES.saturating_sub(moved.len());
+        moved.extend(present.into_iter().take(room));
+        Ok(())
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Vec<Moved>> {
+        // No code under this lock can panic half-way, so a poisoned one still guards whole data.
+        self.0.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send(&self, news: BTreeMap<TopicKey, News>) -> Result<(), Unavailable> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        let topics: Vec<_> = news.keys().cloned().collect();
+        let online = self.0.counts.after_change(&topics).await?;
+        for ((topic, news), online) in news.into_iter().zip(online) {
+            // A signal that cannot go now is lost, as signals may be.
+            self.0.signals.tell(topic, PRESENCE, &news.render(online));
+        }
+        Ok(())
+    }
+
+    /// How many are present: a second ago, or longer in a topic of more than 40,000 subscribers, 25 us for each.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn online(&self, tenant: &Tenant, topic: Option<&TopicKey>) -> Result<i64, Unavailable> {
+        self.0.counts.online(tenant, topic).await
+    }
+
+    /// Who is present after this user in the order of ids.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn users(
+        &self,
+        tenant: &Tenant,
+        topic: Option<&TopicKey>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Present>, Unavailable> {
+        self.0.store.present(tenant, topic, after, limit).await
+    }
+}

@@ -1,0 +1,213 @@
+//! Who belongs to which topic: joining and leaving, by users and by administrators. Every change is written to the logs
+//! of the users whom it concerns and told to their streams.
+
+use chrono::Utc;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    actions::presence::Presence,
+    auth::Identity,
+    bus::{Bus, Left},
+    domain::{
+        signal::TopicKey,
+        text::Malformed,
+        topic::{Access, Mute, Subscription, Topic},
+        user::{Tenant, UserId},
+    },
+    live::announce::Fanout,
+    store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
+};
+
+/// Changes who belongs to topics, and tells everybody concerned; cheap to clone.
+#[derive(Clone)]
+pub struct Topics {
+    store: Store,
+    fanout: Fanout,
+    bus: Bus,
+    presence: Presence,
+    tracker: TaskTracker,
+    /// Most subscriptions of a user.
+    most: usize,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The caller may not join the topic, or there is no such topic: the two are not told apart.
+    #[error("this topic may not be joined")]
+    MayNotJoin,
+    /// There is no such topic, told to who may know.
+    #[error("there is no such topic")]
+    Unknown,
+    /// Until when the topic is to be muted is out of bounds.
+    #[error(transparent)]
+    Mute(#[from] Malformed),
+    /// These users have as many subscriptions as one may have.
+    #[error("a user has at most {most} subscriptions")]
+    Full {
+        /// Who.
+        users: Vec<UserId>,
+        /// The bound.
+        most: usize,
+    },
+    /// It is done, but Redis has not said that it takes the news: signals may still come to who was removed.
+    #[error("it is done, but the bus has not taken the news of it")]
+    Untold,
+    /// The database did not answer.
+    #[error("the database did not answer")]
+    Unavailable,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Topics {
+    /// Over these parts; work under way is tracked, so that a stop waits for it.
+    pub fn new(store: Store, fanout: Fanout, bus: Bus, presence: Presence, tracker: TaskTracker, most: usize) -> Self {
+        Self { store, fanout, bus, presence, tracker, most }
+    }
+
+    /// What the caller sees of a topic.
+    ///
+    /// # Errors
+    /// When the caller has nothing to do with it and may not join.
+    pub async fn look(&self, caller: &Identity, topic: &Topic) -> Result<KnownTopic, Refused> {
+        let known = self.store.topic(&caller.key, topic).await?;
+        let concerned = known.member || known.subscribed || known.rules.access != Access::Members;
+        if concerned || caller.admin || caller.may_join(topic) { Ok(known) } else { Err(Refused::MayNotJoin) }
+    }
+
+    /// Subscribes the caller, and mutes or unmutes the topic.
+    ///
+    /// # Errors
+    /// When the caller may not join or has too many subscriptions, or the mute is out of bounds.
+    pub async fn subscribe(&self, caller: &Identity, topic: &Topic, mute: Mute) -> Result<Subscription, Refused> {
+        if let Mute::Until(until) = mute {
+            until.check(Utc::now())?;
+        }
+        let (topics, key, topic, covered) = (self.clone(), caller.key.clone(), topic.clone(), caller.may_join(topic));
+        self.see_through(async move {
+            match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {
+                Joining::Same(subscription) => Ok(subscription),
+                Joining::Joined(change) => {
+                    topics.tell_of(std::slice::from_ref(&change));
+                    Ok(change.subscription)
+                }
+                Joining::Muted(change) => {
+                    topics.fanout.tell_subscriptions(std::slice::from_ref(&change));
+                    Ok(change.subscription)
+                }
+                Joining::NotAllowed => Err(Refused::MayNotJoin),
+                Joining::Full => Err(Refused::Full { users: vec![key.user], most: topics.most }),
+            }
+        })
+        .await
+    }
+
+    /// Unsubscribes the caller, whether there is a subscription or not.
+    ///
+    /// # Errors
+    /// When there is no such topic and the caller might join it.
+    pub async fn unsubscribe(&self, caller: &Identity, topic: &Topic) -> Result<Subscription, Refused> {
+        let roll = Roll::removing(caller.key.user.clone());
+        if let Err(refused) = self.change_subscribers(&caller.key.tenant, topic, roll).await {
+            // Who may not join hears the same of every topic, known or not.
+            let is_hidden = refused == Refused::Unknown && self.look(caller, topic).await == Err(Refused::MayNotJoin);
+            if !is_hidden {
+                return Err(refused);
+            }
+        }
+        Ok(Subscription { topic: topic.clone(), subscribed: false, muted_until: None })
+    }
+
+    /// Makes sure that the tenant knows a topic, and then does so for good.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn require(&self, tenant: &Tenant, topic: &Topic) -> Result<(), Refused> {
+        let topic = TopicKey { tenant: tenant.clone(), topic: topic.clone() };
+        if self.store.topic_facts(&topic, None).await?.known { Ok(()) } else { Err(Refused::Unknown) }
+    }
+
+    /// Subscribes and unsubscribes users whoever may join; answers how many it really did. When this returns, nothing
+    /// that is sent to the topic from then on reaches those who were removed.
+    ///
+    /// # Errors
+    /// When users have too many subscriptions, or nobody is to be added to a topic that is not known: nothing is changed
+    /// then.
+    pub async fn change_subscribers(
+        &self,
+        tenant: &Tenant,
+        topic: &Topic,
+        roll: Roll,
+    ) -> Result<(usize, usize), Refused> {
+        if roll.added().is_empty() {
+            self.require(tenant, topic).await?;
+        }
+        let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
+        self.see_through(async move {
+            let done = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
+            let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
+            topics.tell(tenant, topic, &roll, &changes).await?;
+            let added = changes.iter().filter(|change| change.subscription.subscribed).count();
+            Ok((added, changes.len() - added))
+        })
+        .await
+    }
+
+    /// Makes users members of a topic, and others not, whose subscriptions end with it; answers how many it really did.
+    /// When this returns, nothing that is sent to the topic from then on reaches those who were removed.
+    ///
+    /// # Errors
+    /// When nobody is to be added to a topic that is not known.
+    pub async fn change_members(&self, tenant: &Tenant, topic: &Topic, roll: Roll) -> Result<(usize, usize), Refused> {
+        if roll.added().is_empty() {
+            self.require(tenant, topic).await?;
+        }
+        let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
+        self.see_through(async move {
+            let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &roll).await?;
+            topics.tell(tenant, topic, &roll, &changes).await?;
+            Ok((added, removed))
+        })
+        .await
+    }
+
+    /// Tells of all who were to be removed, not only of who was: an earlier message may have been lost. While the bus is
+    /// down no instance lets signals pass before it has read all subscriptions anew; where it is up and does not take the
+    /// message, the caller must come again.
+    async fn tell(
+        &self,
+        tenant: Tenant,
+        topic: Topic,
+        roll: &Roll,
+        changes: &[SubscriptionChange],
+    ) -> Result<(), Refused> {
+        self.tell_of(changes);
+        if roll.removed().is_empty() {
+            return Ok(());
+        }
+        let left = Left { topic: TopicKey { tenant, topic }, users: roll.removed().to_vec() };
+        let told = self.bus.tell_left(left).await;
+        if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Untold) }
+    }
+
+    /// Tells the users of their subscriptions that have begun or ended, and the topics of those of them who are present.
+    fn tell_of(&self, changes: &[SubscriptionChange]) {
+        self.fanout.tell_subscriptions(changes);
+        let (presence, changes) = (self.presence.clone(), changes.to_vec());
+        self.tracker.spawn(async move { presence.note_moved(&changes).await });
+    }
+
+    /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
+    /// the users' streams.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.tracker.spawn(work).await.unwrap_or(Err(Refused::Unavailable))
+    }
+}

@@ -1,0 +1,249 @@
+//! The channels by which a notification reaches its user, and what is decided about each of them.
+//!
+//! What a user wants is decided in the database, by the function `decide`; the numbers here are the ones it knows.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
+
+use crate::domain::text::Malformed;
+
+/// A way to reach a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// The inbox and its stream.
+    Inbox,
+    /// A short message within the open page.
+    Toast,
+    /// A notification of the browser or the desktop, while a page is open.
+    Browser,
+    /// A push message to a device, page or no page.
+    Push,
+    /// Electronic mail.
+    Email,
+    /// A text message to a telephone.
+    Sms,
+}
+
+impl Channel {
+    /// All of them, by their place.
+    pub const ALL: [Self; 6] = [Self::Inbox, Self::Toast, Self::Browser, Self::Push, Self::Email, Self::Sms];
+
+    /// As written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Toast => "toast",
+            Self::Browser => "browser",
+            Self::Push => "push",
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl FromStr for Channel {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let found = Self::ALL.into_iter().find(|channel| channel.as_str() == text);
+        found.ok_or(Malformed("an unknown channel: there are inbox, toast, browser, push, email and sms"))
+    }
+}
+
+/// What somebody says of channels: on, off, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Choices([Option<bool>; Channel::ALL.len()]);
+
+impl Choices {
+    /// What is said of a channel.
+    pub fn get(&self, channel: Channel) -> Option<bool> {
+        self.0[channel.place()]
+    }
+
+    /// Says something of a channel.
+    pub fn set(&mut self, channel: Channel, on: bool) {
+        self.0[channel.place()] = Some(on);
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// What is said, by channel.
+    pub fn iter(&self) -> impl Iterator<Item = (Channel, bool)> {
+        Channel::ALL.into_iter().filter_map(|channel| Some((channel, self.get(channel)?)))
+    }
+}
+
+impl Serialize for Choices {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Choices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ChoicesVisitor)
+    }
+}
+
+struct ChoicesVisitor;
+
+impl<'de> de::Visitor<'de> for ChoicesVisitor {
+    type Value = Choices;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("channels with true or false each")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Choices, A::Error> {
+        let mut choices = Choices::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.parse() {
+                Ok(channel) => choices.set(channel, map.next_value()?),
+                // As a fault of the value it is reported with the channel's name in its place.
+                Err(malformed) => map.next_value_seed(Refused(malformed))?,
+            }
+        }
+        Ok(choices)
+    }
+}
+
+struct Refused(Malformed);
+
+impl<'de> de::DeserializeSeed<'de> for Refused {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(de::Error::custom(self.0))
+    }
+}
+
+/// Why a channel is taken or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// Nobody said anything: inbox and toast are taken, the others are not.
+    Default,
+    /// The tenant's default.
+    TenantDefault,
+    /// The kind's default.
+    KindDefault,
+    /// The kind is mandatory, so its channels cannot be switched off.
+    Mandatory,
+    /// The user's preference for the category.
+    CategoryPreference,
+    /// The user's preference for the kind.
+    KindPreference,
+    /// The user's quiet hours.
+    QuietHours,
+    /// The user had muted everything.
+    Muted,
+    /// The user had muted the topic.
+    TopicMuted,
+    /// It was not put into the inbox, so there was nothing that a page could show. Never stored.
+    NotInInbox,
+}
+
+impl Cause {
+    /// As they are stored, by number.
+    const STORED: [Self; 9] = [
+        Self::Default,
+        Self::TenantDefault,
+        Self::KindDefault,
+        Self::Mandatory,
+        Self::CategoryPreference,
+        Self::KindPreference,
+        Self::QuietHours,
+        Self::Muted,
+        Self::TopicMuted,
+    ];
+}
+
+/// Which channels are taken, and why: as stored, bit n for channel n, and four bits from 6 + 4n on for its cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Decision(i32);
+
+impl Decision {
+    /// For kinds of which nobody said anything: inbox and toast.
+    pub const PLAIN: Self = Self(0b11);
+    /// No channel, for no reason: what others are made of.
+    pub const NONE: Self = Self(0);
+
+    /// The number that is stored.
+    pub fn stored(self) -> i32 {
+        self.0
+    }
+
+    /// Of a stored number.
+    pub fn from_stored(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// Whether a channel is taken.
+    pub fn takes(self, channel: Channel) -> bool {
+        self.0 >> channel.place() & 1 == 1
+    }
+
+    /// Why a channel is taken or not.
+    pub fn cause(self, channel: Channel) -> Cause {
+        let number = self.0 >> Self::shift(channel) & 15;
+        // What a later version stored is not known here.
+        usize::try_from(number).ok().and_then(|number| Cause::STORED.get(number)).copied().unwrap_or(Cause::Default)
+    }
+
+    /// The same with this said of a channel of which nothing was said yet.
+    pub fn and(self, channel: Channel, on: bool, cause: Cause) -> Self {
+        Self(self.0 | i32::from(on) << channel.place() | (cause as i32) << Self::shift(channel))
+    }
+
+    /// What comes of a channel, and why: without the inbox there is nothing that a page could show.
+    pub fn outcome(self, channel: Channel) -> (bool, Cause) {
+        let by_page = matches!(channel, Channel::Toast | Channel::Browser);
+        if by_page && self.takes(channel) && !self.takes(Channel::Inbox) {
+            return (false, Cause::NotInInbox);
+        }
+        (self.takes(channel), self.cause(channel))
+    }
+
+    /// The channels that are taken.
+    pub fn channels(self) -> impl Iterator<Item = Channel> {
+        Channel::ALL.into_iter().filter(move |channel| self.takes(*channel))
+    }
+
+    fn shift(channel: Channel) -> usize {
+        Channel::ALL.len() + 4 * channel.place()
+    }
+}
+
+impl Serialize for Decision {
+    /// On the wire it is the list of the channels that are taken.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.channels())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_keeps_what_was_said_of_every_channel() {
+        for cause in Cause::STORED {
+            let decision = Decision::NONE.and(Channel::Inbox, true, cause).and(Channel::Sms, true, cause);
+            assert_eq!(decision.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Sms]);
+            assert_eq!((decision.cause(Channel::Inbox), decision.cause(Channel::Sms)), (cause, cause));
+            assert_eq!((decision.takes(Channel::Push), decision.cause(Channel::Push)), (false, Cause::Default));
+            assert!(decision.stored() >= 0);
+        }
+        assert_eq!(Decision::PLAIN.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Toast]);
+    }
+}

@@ -1,0 +1,180 @@
+//! Texts with places for a message's own values: `Payment of {{data.amount}} from {{data.customer.name}}`.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::{
+    priority::Priority,
+    text::{Malformed, as_text},
+};
+
+/// A text with places for values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Template {
+    source: String,
+    parts: Vec<Part>,
+}
+as_text!(Template);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Kind,
+    Category,
+    Priority,
+    ActionUrl,
+    /// The steps from `data` to a value: names, or indexes of a list.
+    Data(Vec<String>),
+}
+
+/// What places are filled with.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// The kind's name.
+    pub kind: &'a str,
+    /// The category in force.
+    pub category: Option<&'a str>,
+    /// The priority in force.
+    pub priority: Priority,
+    /// Where a click leads.
+    pub action_url: Option<&'a str>,
+    /// The publisher's own data.
+    pub data: Option<&'a Value>,
+}
+
+impl Template {
+    /// The template as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// How many characters it was written with.
+    pub fn chars(&self) -> usize {
+        self.source.chars().count()
+    }
+
+    /// The text with values in their places; a value that is missing or null leaves nothing.
+    pub fn render(&self, values: &Values<'_>) -> String {
+        let mut text = String::with_capacity(self.source.len());
+        for part in &self.parts {
+            match part {
+                Part::Text(fixed) => text.push_str(fixed),
+                Part::Kind => text.push_str(values.kind),
+                Part::Category => text.push_str(values.category.unwrap_or_default()),
+                Part::Priority => text.push_str(values.priority.as_str()),
+                Part::ActionUrl => text.push_str(values.action_url.unwrap_or_default()),
+                Part::Data(steps) => push(&mut text, values.data.and_then(|data| find(data, steps))),
+            }
+        }
+        text
+    }
+}
+
+fn find<'a>(data: &'a Value, steps: &[String]) -> Option<&'a Value> {
+    steps.iter().try_fold(data, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        other => other.get(step),
+    })
+}
+
+fn push(text: &mut String, value: Option<&Value>) {
+    match value {
+        None | Some(Value::Null) => {}
+        Some(Value::String(value)) => text.push_str(value),
+        Some(value) => drop(write!(text, "{value}")), // writing to a string cannot fail
+    }
+}
+
+impl std::str::FromStr for Template {
+    type Err = Malformed;
+
+    fn from_str(source: &str) -> Result<Self, Malformed> {
+        let mut parts = Vec::new();
+        let mut rest = source;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (place, after) = after.split_once("}}").ok_or(Malformed("a {{ without its }}"))?;
+            parts.push(Part::Text(before.to_owned()));
+            parts.push(parse_place(place.trim())?);
+            rest = after;
+        }
+        if source.contains('\0') {
+            return Err(Malformed("the character U+0000 is not allowed"));
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Ok(Self { source: source.to_owned(), parts })
+    }
+}
+
+fn parse_place(place: &str) -> Result<Part, Malformed> {
+    const WRONG: Malformed = Malformed(
+        "between {{ and }} stands data.path.to.field, kind, category, priority or actionUrl, and nothing else",
+    );
+    match place {
+        "kind" => Ok(Part::Kind),
+        "category" => Ok(Part::Category),
+        "priority" => Ok(Part::Priority),
+        "actionUrl" => Ok(Part::ActionUrl),
+        _ => {
+            let steps: Vec<String> = place.strip_prefix("data.").ok_or(WRONG)?.split('.').map(str::to_owned).collect();
+            let named = steps.iter().all(|step| !step.is_empty() && !step.contains(['{', '}']));
+            if named { Ok(Part::Data(steps)) } else { Err(WRONG) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn render(source: &str) -> String {
+        let data =
+            json!({"a": {"b": "x"}, "n": 12.5, "yes": true, "none": null, "list": [{"c": "first"}], "{{kind}}": 1});
+        let template: Template = source.parse().unwrap();
+        template.render(&Values {
+            kind: "k",
+            category: None,
+            priority: Priority::High,
+            action_url: Some("/a"),
+            data: Some(&data),
+        })
+    }
+
+    #[test]
+    fn places_are_filled_with_values() {
+        for (source, text) in [
+            ("", ""),
+            ("no place", "no place"),
+            ("{{data.a.b}} and {{ data.n }}, {{data.yes}}!", "x and 12.5, true!"),
+            ("{{data.list.0.c}}{{data.list.1.c}}{{data.list.c}}", "first"),
+            ("[{{data.none}}{{data.a.b.c}}{{data.missing}}{{category}}]", "[]"),
+            ("{{kind}} {{priority}} {{actionUrl}} {{data.a}}", r#"k high /a {"b":"x"}"#),
+            ("} }} {", "} }} {"),
+        ] {
+            assert_eq!(render(source), text, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused() {
+        for source in
+            ["{{", "{{data.a", "{{}}", "{{data}}", "{{data.}}", "{{data.a..b}}", "{{user}}", "{{{data.a}}}", "\0"]
+        {
+            assert!(source.parse::<Template>().is_err(), "{source}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(source in "[{}a.data]{0,30}") {
+            if let Ok(template) = source.parse::<Template>() {
+                prop_assert_eq!(template.as_str(), &source);
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The words of the domain: parsed once at an edge, trusted afterwards.
+//!
+//! Nothing here does IO, and nothing here imports another module of this crate.
+
+pub mod amendment;
+pub mod audience;
+pub mod channel;
+pub mod cursor;
+pub mod kinds;
+pub mod local_time;
+pub mod notification;
+pub mod precondition;
+pub mod preferences;
+pub mod preferences_in_force;
+pub mod priority;
+pub mod problem;
+pub mod search_words;
+pub mod signal;
+pub mod text;
+pub mod timing;
+pub mod topic;
+pub mod user;

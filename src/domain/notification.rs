@@ -1,0 +1,221 @@
+//! A notification: what it says, as it is published, and as an item of an inbox.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::{
+    audience::{Audience, Reason},
+    channel::Decision,
+    cursor::Seq,
+    priority::Priority,
+    timing::{Burst, DueState, ItemDue, Timing},
+    topic::Topic,
+    user::{Tenant, UserId},
+};
+
+/// Most characters of a title.
+pub const TITLE_CHARS: usize = 500;
+/// Most characters of the text below the title.
+pub const MESSAGE_CHARS: usize = 10_000;
+
+/// What a notification says: written once per publish, the same for every recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// What happened, e.g. `payment_received`.
+    pub kind: String,
+    /// The group of kinds that a user sets preferences for.
+    pub category: Option<String>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// One line.
+    pub title: String,
+    /// The text below the title.
+    pub message: Option<String>,
+    /// Whatever the publisher's clients need.
+    pub data: Option<Value>,
+    /// Where a click leads.
+    pub action_url: Option<String>,
+    /// How its kind is shown.
+    #[serde(default)]
+    pub presentation: Presentation,
+}
+
+/// How a kind is shown: names and words for clients, which the server does not look into.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Presentation {
+    /// An icon's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// What the button says that leads where a click leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_label: Option<String>,
+    /// A sound's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<String>,
+}
+
+/// A notification as it is stored, the same for every recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Its id (`UUIDv7`).
+    pub id: Uuid,
+    /// What it says.
+    pub content: Content,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves inboxes by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// One item of one inbox with that user's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InboxItem {
+    /// Its id (`UUIDv7`), for all its life: that of its notification, or of the first that became this item.
+    pub id: Uuid,
+    /// When it arrived, as a position in the user's log.
+    pub seq: Seq,
+    /// What it says.
+    pub content: Content,
+    /// Why it is there.
+    pub reason: Reason,
+    /// The channels that it took to this user.
+    pub decision: Decision,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves the inbox by itself.
+    pub expires_at: DateTime<Utc>,
+    /// When the user read it.
+    pub read_at: Option<DateTime<Utc>>,
+    /// When the user archived it.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When the user saw it.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// When it comes back to the list.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// What is to be done.
+    pub due: Option<ItemDue>,
+    /// What it has in common with others that become one item.
+    pub thread_key: Option<String>,
+    /// How many notifications have become this item, itself included.
+    pub count: i32,
+}
+
+/// An item's state, as the stream tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
+pub struct ItemState {
+    /// The item.
+    pub id: Uuid,
+    /// When it arrived.
+    pub seq: Seq,
+    /// Read.
+    pub read: bool,
+    /// Put away.
+    pub archived: bool,
+    /// Removed.
+    pub deleted: bool,
+    /// Seen.
+    pub seen: bool,
+    /// Away from the list until then.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// How far what is due is.
+    pub due: Option<DueState>,
+}
+
+/// Where a publish came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `POST /api/notifications` and its batch form.
+    Http,
+    /// A Redis pub/sub channel.
+    Channel,
+    /// The Redis stream.
+    Stream,
+}
+
+impl Source {
+    /// As stored and as the metrics label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Channel => "channel",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// A validated publish, ready for the write path.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// Chosen before the write, so that a retried write is recognised.
+    pub id: Uuid,
+    /// From the token or the channel, never from the body.
+    pub tenant: Tenant,
+    /// Whom it names: none twice, at least one unless it has an audience.
+    pub users: Vec<UserId>,
+    /// Whom it is for besides.
+    pub audience: Audience,
+    /// What it says; shared, because a way in keeps it until it is stored.
+    pub content: Arc<Content>,
+    /// The channels that it takes to users without preferences.
+    pub decision: Decision,
+    /// The publisher's own name for this publish, unique within the tenant.
+    pub idempotency_key: Option<String>,
+    /// SHA-256 of the canonical body: tells a repeated publish from a reused key.
+    pub fingerprint: [u8; 32],
+    /// When it is to leave inboxes; none means the server's retention.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it is delivered and due.
+    pub timing: Timing,
+    /// An item of the same key is updated instead of adding one.
+    pub thread_key: Option<String>,
+    /// Beyond this many it becomes one item with others of its kind.
+    pub burst: Option<Burst>,
+    /// Hash of the collapse key and the recipients: one that still waits with the same hash is given up for this one.
+    pub collapse: Option<[u8; 32]>,
+    /// Where it came in.
+    pub source: Source,
+}
+
+impl NewNotification {
+    /// All topics that it names, each with its place in the body as a JSON pointer.
+    pub fn named_topics(&self) -> impl Iterator<Item = (String, &Topic)> {
+        let topics = self.audience.topics.iter().enumerate().map(|(place, topic)| (format!("/topics/{place}"), topic));
+        let due = self.timing.due.iter();
+        let escalation = due.flat_map(|due| due.steps.iter().filter(|step| step.at > due.at)).enumerate();
+        topics.chain(
+            escalation.filter_map(|(place, step)| Some((format!("/escalation/{place}/topic"), step.topic.as_ref()?))),
+        )
+    }
+
+    /// Whether it is written at once, each recipient getting an item of its own.
+    pub fn is_plain(&self) -> bool {
+        self.timing == Timing::default() && self.thread_key.is_none() && self.burst.is_none() && self.collapse.is_none()
+    }
+}
+
+/// What a user does to items of the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Mark as read; what is read is seen.
+    Read,
+    /// Mark as not read.
+    Unread,
+    /// Mark as seen.
+    Seen,
+    /// Put away; archived items do not count as unread.
+    Archive,
+    /// Put away until then; meanwhile it does not count as unread.
+    Snooze(DateTime<Utc>),
+    /// Remove.
+    Delete,
+    /// Take care of what is due.
+    Acknowledge,
+    /// Say that what is due is done.
+    Finish,
+}

@@ -1,0 +1,70 @@
+//! Signals: ephemeral events on a topic or to a user. They are not stored, have no seq and may be dropped.
+//!
+//! Of signals with the same subject the newest counts: it takes the place of one that somebody has not got yet.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::{
+    topic::Topic,
+    user::{Tenant, UserKey},
+};
+
+/// The kind of the signals that tell who came and went: the server's own, which nobody else may send.
+pub const PRESENCE: &str = "presence";
+/// Most bytes of a signal's key.
+pub const KEY_BYTES: usize = 200;
+
+/// A topic within a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicKey {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The topic within it.
+    pub topic: Topic,
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// The open streams of one user.
+    User(UserKey),
+    /// The open streams of whoever is subscribed to the topic.
+    Topic(TopicKey),
+}
+
+impl Address {
+    /// The tenant that it never leaves.
+    pub fn tenant(&self) -> &Tenant {
+        match self {
+            Self::User(key) => &key.tenant,
+            Self::Topic(key) => &key.tenant,
+        }
+    }
+}
+
+/// What a signal tells about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    /// Whom it is for.
+    pub to: Address,
+    /// What happened; what filters look at.
+    pub kind: Box<str>,
+    /// Which of the things of that kind; often empty.
+    pub key: Box<str>,
+}
+
+/// A signal, rendered once by the instance that took it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// What it tells about.
+    pub subject: Subject,
+    /// The least time between two of this subject on one instance; whole milliseconds.
+    pub interval: Duration,
+    /// When it was taken in, microseconds since 1970. The bus that keeps the last values of subjects sets it, so that it rises
+    /// with every one of a subject.
+    pub sent_at: u64,
+    /// The SSE text.
+    pub bytes: Bytes,
+}

@@ -1,0 +1,185 @@
+//! Tells of changes: first the connections of this instance, then the other instances.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::{
+    bus::{Announcement, Arrival, Arrivals, Bus, Joined},
+    domain::{audience::Reason, user::UserKey},
+    frame::{self, Frame},
+    live::hub::{Hub, Origin},
+    store::{Changed, Chunk, Head, Reached, Stamped, SubscriptionChange},
+};
+
+/// Most items of one change of state that are carried to other instances; a larger one they read from the log.
+const CARRIED: usize = 1_000;
+
+/// The way from a committed change to whoever must hear of it; cheap to clone.
+#[derive(Clone)]
+pub struct Fanout {
+    hub: Hub,
+    bus: Bus,
+    begun: Arc<Notify>,
+}
+
+impl Fanout {
+    /// Over this hub and this bus.
+    pub fn new(hub: Hub, bus: Bus) -> Self {
+        Self { hub, bus, begun: Arc::default() }
+    }
+
+    /// Tells of committed changes; neither waits nor fails, for the head check finds what is lost.
+    pub fn tell(&self, announcements: Vec<Announcement>) {
+        if announcements.is_empty() {
+            return;
+        }
+        for announcement in &announcements {
+            // Most users of a large publish have no connection here: only frames for those who do are shared.
+            if self.hub.has(&announcement.key) {
+                self.hub.deliver(announcement.clone(), Origin::Local);
+            }
+        }
+        self.bus.announce(announcements);
+    }
+
+    /// Tells where inboxes stand: what led there is read from the log.
+    pub fn tell_heads(&self, heads: Vec<Head>) {
+        self.tell(heads.into_iter().map(Announcement::from).collect());
+    }
+
+    /// Tells of what one chunk of a fan-out carried: one message for all other instances.
+    pub fn tell_chunk(&self, chunk: Chunk) {
+        let arrivals = Arrivals::from(chunk);
+        if !arrivals.rows.is_empty() {
+            self.hear_arrivals(&arrivals, Origin::Local);
+            self.bus.tell_arrivals(arrivals);
+        }
+    }
+
+    /// Hands arrivals to those of their users who have connections here; frames are rendered for no others.
+    pub fn hear_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
+        // There are none when the notification was too large to carry: it is then read from the log.
+        let mut frames = arrivals.notification.as_deref().map(|published| {
+            frame::Arrivals::of(published.id, &published.content, published.created_at, published.expires_at)
+        });
+        for row in &arrivals.rows {
+            let key = UserKey { tenant: arrivals.tenant.clone(), user: row.user.clone() };
+            if self.hub.has(&key) {
+                let frame = frames.as_mut().map(|frames| {
+                    let reason = row.topic.clone().map_or(Reason::Everyone, Reason::Topic);
+                    frames.frame(&reason, row.decision, &row.epoch, row.seq, row.unread)
+                });
+                self.hub.deliver(Announcement::of_arrival(key, row, frame), origin);
+            }
+        }
+    }
+
+    /// Notes that a fan-out began here: whoever carries them need not wait for its next look.
+    pub fn note_begun(&self) {
+        self.begun.notify_one();
+    }
+
+    /// Ends when a fan-out has begun since the last call.
+    pub async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// Tells of a change of state.
+    pub fn tell_change(&self, key: &UserKey, changed: &Changed) {
+        self.tell(Announcement::of_change(key, changed).into_iter().collect());
+    }
+
+    /// Tells users of changes of their subscriptions.
+    pub fn tell_subscriptions(&self, changes: &[SubscriptionChange]) {
+        self.tell(changes.iter().map(Announcement::of_subscription).collect());
+    }
+
+    /// Tells of a change of the user's settings.
+    pub fn tell_settings(&self, key: &UserKey, stamped: &Stamped) {
+        let frame = Frame::settings(&stamped.cursor, stamped.unread);
+        self.tell(vec![Announcement::of_account(key, stamped, frame)]);
+    }
+}
+
+impl Announcement {
+    fn of_arrival(key: UserKey, row: &Arrival, frame: Option<Frame>) -> Self {
+        // A fan-out takes its time, so it does not count among the times of publishes.
+        Self {
+            key,
+            epoch: row.epoch.clone(),
+            head: row.seq,
+            frames: frame.into_iter().collect(),
+            published_at: 0,
+            subscription: None,
+        }
+    }
+
+    /// Of a change of state; none when it changed nothing.
+    pub fn of_change(key: &UserKey, changed: &Changed) -> Option<Self> {
+        if changed.rows.is_empty() {
+            return None;
+        }
+        let carried = changed.rows.len() <= CARRIED;
+        let frames =
+            if carried { vec![Frame::state(&changed.cursor, &changed.rows, changed.unread)] } else { Vec::new() };
+        Some(Self {
+            key: key.clone(),
+            epoch: changed.cursor.epoch.clone(),
+            head: changed.cursor.seq,
+            frames,
+            published_at: 0,
+            subscription: None,
+        })
+    }
+
+    fn of_subscription(SubscriptionChange { key, stamped, subscription }: &SubscriptionChange) -> Self {
+        let frame = Frame::subscription(&stamped.cursor, subscription, stamped.unread);
+        let joined = Joined { topic: subscription.topic.clone(), subscribed: subscription.subscribed };
+        Self { subscription: Some(joined), ..Self::of_account(key, stamped, frame) }
+    }
+
+    fn of_account(key: &UserKey, stamped: &Stamped, frame: Frame) -> Self {
+        Self {
+            key: key.clone(),
+            epoch: stamped.cursor.epoch.clone(),
+            head: stamped.cursor.seq,
+            frames: vec![frame],
+            published_at: 0,
+            subscription: None,
+        }
+    }
+}
+
+impl From<Chunk> for Arrivals {
+    fn from(chunk: Chunk) -> Self {
+        let topics: Vec<_> = chunk.topics.iter().map(|topic| topic.parse().ok()).collect();
+        let arrival = |reached: Reached| Arrival {
+            user: reached.user,
+            epoch: reached.placed.epoch,
+            seq: reached.placed.seq,
+            unread: reached.placed.unread,
+            decision: reached.placed.decision,
+            topic: reached.topic.and_then(|place| topics.get(place).cloned().flatten()),
+        };
+        Self {
+            tenant: chunk.tenant,
+            rows: chunk.reached.into_iter().map(arrival).collect(),
+            // What is more than an item of its own is read from the log.
+            notification: chunk.is_plain.then(|| Arc::new(chunk.notification)),
+        }
+    }
+}
+
+impl From<Head> for Announcement {
+    fn from(head: Head) -> Self {
+        Self {
+            key: head.key,
+            epoch: head.epoch,
+            head: head.seq,
+            frames: Vec::new(),
+            published_at: 0,
+            subscription: None,
+        }
+    }
+}

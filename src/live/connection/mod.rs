@@ -1,0 +1,315 @@
+//! One connection as a cursor over the user's log: verdict, replay, then live. It knows no transport.
+//!
+//! It queues nothing. What it sends next is found from its position: in the feed's ring when the position is near the
+//! head, in the log when it is not. So a slow client costs no memory and misses nothing. It waits for nothing either: a
+//! transport asks for its next [`Step`] whenever the member is rung, so an idle stream needs no task.
+
+mod filter;
+mod open;
+mod poll;
+mod recalled;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use smallvec::{SmallVec, smallvec};
+use tokio::time::Instant;
+
+pub use self::{
+    filter::Filter,
+    open::{NotNow, Request, Signals},
+    poll::{Event, Polled},
+    verdict::Asked,
+};
+use self::{recalled::Recalled, replay::Telling};
+use crate::{
+    domain::{
+        cursor::{Cursor, Epoch},
+        signal::Signal,
+    },
+    frame::{self, EndReason, Hello},
+    live::hub::{Delivery, GATHERED, Member, Read, Seat},
+    metrics,
+    store::{Ask, Page, Position, Store, Unavailable},
+};
+
+/// About how much is handed to the transport at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// How long before its end a token is said to expire.
+const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
+/// Pause after a failed backfill; the feed and heartbeats go on meanwhile.
+const BACKFILL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Bytes to send, in order: most often one frame.
+pub type Chunk = SmallVec<[Bytes; GATHERED]>;
+
+/// What a transport is to do next.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a chunk lives on the stack for one write: a box would be an allocation")]
+pub enum Step {
+    /// Send this, then ask again.
+    Send(Chunk),
+    /// Read this from the log, hand over what it says ([`Connection::take_in`]), then ask again.
+    Fetch(Ask),
+    /// Ask again when the member is rung.
+    Wait,
+    /// Close: everything was said.
+    End,
+}
+
+/// An open stream.
+pub struct Connection {
+    seat: Seat,
+    filter: Option<Box<Filter>>,
+    epoch: Epoch,
+    position: Position,
+    hello: Option<Box<Hello>>,
+    /// Read and not sent yet.
+    page: Option<Telling>,
+    next_heartbeat: Instant,
+    rotates_at: Instant,
+    /// When the wheel is to ring next.
+    wakes_at: Option<Instant>,
+    backfill_from: Instant,
+    /// The end of the token that the client was warned of.
+    warned_of: Option<DateTime<Utc>>,
+    ended: Option<EndReason>,
+    /// Values that were signalled before it began, sent after the hello.
+    recalled: Option<Box<Recalled>>,
+    /// When the transport last took something.
+    handed_at: Instant,
+}
+
+/// The time and the connection's limits, read once for each step.
+#[derive(Clone, Copy)]
+struct Now {
+    at: Instant,
+    time: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Now {
+    /// Time until the token's end.
+    fn left(self) -> Duration {
+        (self.expires_at - self.time).to_std().unwrap_or_default()
+    }
+}
+
+impl Connection {
+    /// The connection's handle within the hub.
+    pub fn member(&self) -> &Member {
+        self.seat.member()
+    }
+
+    /// Why it has ended, once it has said so.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.ended
+    }
+
+    /// What to do next. After `Wait` the wheel rings the member when something is due by itself.
+    pub fn step(&mut self) -> Step {
+        if self.ended.is_some() {
+            return Step::End;
+        }
+        let (expires_at, ordered) = self.member().limits();
+        let now = Now { at: Instant::now(), time: Utc::now(), expires_at };
+        let step = self.due(now, ordered);
+        match &step {
+            Step::Send(_) => self.handed_at = now.at,
+            Step::Wait => self.schedule(now),
+            Step::Fetch(_) | Step::End => {}
+        }
+        step
+    }
+
+    /// Takes what the log said to the last `Fetch`.
+    pub fn take_in(&mut self, page: Result<Arc<Page>, Unavailable>) {
+        match page {
+            Ok(page) => self.page = Some(Telling::of(page)),
+            Err(Unavailable) => self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE),
+        }
+    }
+
+    /// The transport accepts no more for now: what was read ahead is forgotten and read again when there is room, so that
+    /// a client that has stopped reading costs next to nothing.
+    pub fn pause(&mut self) {
+        self.page = None;
+    }
+
+    /// For transports that wait: what to send next; none when the stream has ended. Cancel safe: nothing is lost when a
+    /// wait is dropped.
+    pub async fn next(&mut self, store: &Store) -> Option<Chunk> {
+        loop {
+            match self.step() {
+                Step::Send(chunk) => return Some(chunk),
+                Step::Fetch(ask) => {
+                    let page = store.page(ask).await;
+                    self.take_in(page);
+                }
+                Step::Wait => self.member().rung().await,
+                Step::End => return None,
+            }
+        }
+    }
+
+    /// What is due now, the most urgent first.
+    fn due(&mut self, now: Now, ordered: Option<EndReason>) -> Step {
+        let expired = (now.expires_at <= now.time).then_some(EndReason::Expired);
+        let rotated = (now.at >= self.rotates_at).then_some(EndReason::Rotated);
+        if let Some(reason) = ordered.or(expired).or(rotated) {
+            return self.end(reason);
+        }
+        if let Some(hello) = self.hello.take() {
+            return send(hello.render(self.retry()));
+        }
+        if now.left() <= EXPIRY_NOTICE && self.warned_of != Some(now.expires_at) {
+            self.warned_of = Some(now.expires_at);
+            return send(frame::expiring(now.left()));
+        }
+        match self.news(now) {
+            Step::Wait if now.at >= self.next_heartbeat => {
+                self.next_heartbeat = now.at + self.seat.settings().heartbeat;
+                self.recalled.take_if(|recalled| recalled.is_over(now.at));
+                Step::Send(smallvec![Bytes::from_static(frame::HEARTBEAT)])
+            }
+            // Signals come last of all: they may be late or lost.
+            Step::Wait => self.signals(),
+            step => step,
+        }
+    }
+
+    /// The next signals that pass the filter and are news.
+    fn signals(&mut self) -> Step {
+        if let Some(values) = self.recalled.as_mut().and_then(|recalled| recalled.take()) {
+            return Step::Send(values);
+        }
+        while let Some(signals) = self.seat.take_signals(CHUNK_BYTES) {
+            let passes = |signal: &Signal| {
+                self.filter.as_ref().is_none_or(|filter| filter.passes_signal(&signal.subject.kind))
+                    && self.recalled.as_ref().is_none_or(|recalled| !recalled.covers(signal))
+            };
+            let chunk: Chunk =
+                signals.iter().filter(|signal| passes(signal)).map(|signal| signal.bytes.clone()).collect();
+            if !chunk.is_empty() {
+                self.seat.meters().note_signals(chunk.len());
+                return Step::Send(chunk);
+            }
+        }
+        Step::Wait
+    }
+
+    fn end(&mut self, reason: EndReason) -> Step {
+        self.ended = Some(reason);
+        send(frame::bye(reason, self.retry()))
+    }
+
+    /// Each client is told another delay, so that those who left together do not come back together.
+    fn retry(&self) -> Duration {
+        jittered(self.seat.settings().retry)
+    }
+
+    /// What follows the position: from a page of the log, the ring, or the log itself.
+    fn news(&mut self, now: Now) -> Step {
+        if let Some(page) = self.page.take() {
+            let before = self.position;
+            let step = self.take_page(page);
+            if !matches!(step, Step::Wait) {
+                return step;
+            }
+            if self.position == before {
+                // The log is behind what was announced, as after a failover that lost commits: do not spin.
+                self.backfill_from = now.at + jittered(BACKFILL_PAUSE);
+            }
+        }
+        let read = if self.position.is_whole() {
+            self.seat.feed().read(&self.epoch, self.position.seq, CHUNK_BYTES)
+        } else {
+            Read::Behind
+        };
+        match read {
+            Read::Current => Step::Wait,
+            Read::Frames(deliveries) => Step::Send(self.take_deliveries(&deliveries, now)),
+            Read::OtherEpoch => self.end(EndReason::Rotated),
+            Read::Behind if now.at < self.backfill_from => Step::Wait,
+            Read::Behind => {
+                ::metrics::counter!(metrics::BACKFILLS).increment(1);
+                let key = self.member().key().clone();
+                Step::Fetch(Ask { key, after: self.position, max_rows: self.seat.settings().page_rows })
+            }
+        }
+    }
+
+    /// Renders a slice of a page and moves on; `Wait` when nothing of the page is to be sent.
+    fn take_page(&mut self, mut telling: Telling) -> Step {
+        let page = telling.page();
+        if page.epoch != self.epoch || self.position < Position::after(page.pruned) {
+            // The rest cannot follow whole: the client comes back and is told so by a reset.
+            return self.end(EndReason::Rotated);
+        }
+        let rows = telling.left();
+        let (text, end) = telling.slice(self.position, self.filter.as_deref());
+        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment((rows - telling.left()) as u64);
+        self.position = end.max(self.position);
+        self.page = (telling.left() > 0).then_some(telling);
+        if text.is_empty() { Step::Wait } else { send(text) }
+    }
+
+    fn take_deliveries(&mut self, deliveries: &[Arc<Delivery>], now: Now) -> Chunk {
+        let micros = u64::try_from(now.time.timestamp_micros()).unwrap_or(0);
+        let mut moved_by_frame = false;
+        let mut chunk = Chunk::new();
+        for delivery in deliveries {
+            self.position = Position::after(delivery.frame.seq);
+            moved_by_frame = self.filter.as_ref().is_none_or(|filter| filter.passes(&delivery.frame.subject));
+            if moved_by_frame {
+                self.seat.meters().note(delivery, micros);
+                chunk.push(delivery.frame.bytes.clone());
+            }
+        }
+        if !moved_by_frame {
+            let cursor = Cursor { epoch: self.epoch.clone(), seq: self.position.seq };
+            chunk.push(frame::bare_cursor(&cursor).into());
+        }
+        chunk
+    }
+
+    /// Has the wheel ring at the next time at which something is due by itself.
+    fn schedule(&mut self, now: Now) {
+        let mut at = self.next_heartbeat.min(self.rotates_at);
+        let warned = self.warned_of == Some(now.expires_at);
+        // A token may outlive the clock's range: what lies beyond the next heartbeat is looked at again then.
+        let notice = if warned { now.left() } else { now.left().saturating_sub(EXPIRY_NOTICE) };
+        if let Some(expiry) = now.at.checked_add(notice) {
+            at = at.min(expiry);
+        }
+        if self.backfill_from > now.at {
+            at = at.min(self.backfill_from);
+        }
+        if self.wakes_at.is_none_or(|wakes_at| wakes_at <= now.at || at < wakes_at) {
+            self.wakes_at = Some(at);
+            self.seat.wake_at(at);
+        }
+    }
+}
+
+fn send(text: String) -> Step {
+    Step::Send(smallvec![text.into()])
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let stalled = self.member().is_unheard() && self.handed_at.elapsed() >= self.seat.settings().write_stall / 2;
+        let reason = self.ended.map_or(if stalled { "stalled" } else { "left" }, EndReason::as_str);
+        ::metrics::counter!(metrics::ENDS, "reason" => reason).increment(1);
+    }
+}
+
+/// Between once and twice as long.
+pub fn jittered(least: Duration) -> Duration {
+    least.mul_f64(rand::random_range(1.0..2.0))
+}

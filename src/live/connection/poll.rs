@@ -1,0 +1,210 @@
+//! A stream for those who cannot stream: what follows a cursor, gathered for one answer.
+//!
+//! It runs the stream's own steps and takes their text apart, so verdicts, replay, order and filters are the stream's.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
+
+use super::{Chunk, Connection, Step};
+use crate::{
+    domain::cursor::Cursor,
+    frame::{Block, Hello, Verdict},
+    store::Store,
+};
+
+/// Most events of one answer, and most bytes of their data, but for a change that is told in several events: it is never
+/// cut, for no cursor leads into it.
+const MOST_EVENTS: usize = 500;
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// What one answer tells.
+#[derive(Debug)]
+pub struct Polled {
+    /// The verdict on the cursor.
+    pub hello: Hello,
+    /// Where the answer ends: what follows comes with the next one.
+    pub cursor: String,
+    /// What follows the cursor that was asked for, in order.
+    pub events: Vec<Event>,
+    /// Whether more follows already.
+    pub has_more: bool,
+    /// Whether it tells of changes that came after the verdict, whose counts are older then.
+    pub outlived_hello: bool,
+}
+
+/// An event as the stream sends it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangesEvent)]
+pub struct Event {
+    /// The cursor after it; none within a change that the next event goes on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "k3f9.1042")]
+    pub id: Option<String>,
+    /// `notification`, `state`, `subscription` or `settings`.
+    #[schema(example = "notification")]
+    pub event: String,
+    /// As on the stream.
+    #[schema(value_type = Object)]
+    pub data: Box<RawValue>,
+}
+
+impl Connection {
+    /// Gathers what follows the cursor and ends the stream; while nothing does, waits so long. It answers sooner with what
+    /// there is when the stream must end. None for a stream whose hello was sent.
+    pub async fn poll(mut self, store: &Store, wait: Duration) -> Option<Polled> {
+        let hello = *self.hello.take()?;
+        let start = Cursor { epoch: self.epoch.clone(), seq: self.position.seq };
+        let mut gathered = Gathered::from(start.to_string());
+        if hello.verdict == Verdict::Resumed {
+            self.gather(store, Instant::now() + wait, &mut gathered).await;
+        }
+        // A change whose end did not come is told whole the next time.
+        gathered.events.truncate(gathered.whole);
+        Some(Polled {
+            has_more: gathered.is_cut || self.position.seq < hello.cursor.seq,
+            outlived_hello: self.position.seq > hello.cursor.seq,
+            cursor: gathered.cursor,
+            events: gathered.events,
+            hello,
+        })
+    }
+
+    async fn gather(&mut self, store: &Store, until: Instant, gathered: &mut Gathered) {
+        while !gathered.is_cut {
+            match self.step() {
+                Step::Send(chunk) => gathered.take(&chunk),
+                Step::Fetch(ask) => {
+                    let page = store.page(ask).await;
+                    self.take_in(page);
+                }
+                Step::Wait if gathered.whole > 0 => return,
+                Step::Wait if timeout_at(until, self.member().rung()).await.is_err() => return,
+                Step::Wait => {}
+                Step::End => return,
+            }
+        }
+    }
+}
+
+/// What was gathered so far.
+struct Gathered {
+    cursor: String,
+    events: Vec<Event>,
+    bytes: usize,
+    /// How many of the events tell whole changes: as many as the cursor covers.
+    whole: usize,
+    is_cut: bool,
+}
+
+impl Gathered {
+    fn from(cursor: String) -> Self {
+        Self { cursor, events: Vec::new(), bytes: 0, whole: 0, is_cut: false }
+    }
+
+    /// Takes what the stream would send, up to the bounds.
+    fn take(&mut self, chunk: &Chunk) {
+        for block in chunk.iter().flat_map(|bytes| Block::all(bytes)) {
+            if block.is_change() {
+                if self.is_full(block.data.len()) {
+                    self.is_cut = true;
+                    return;
+                }
+                self.push(&block);
+            }
+            if let Some(id) = block.id {
+                id.clone_into(&mut self.cursor);
+                self.whole = self.events.len();
+            }
+        }
+    }
+
+    /// Whether the answer ends before an event of so many bytes.
+    fn is_full(&self, bytes: usize) -> bool {
+        let between_changes = self.whole == self.events.len();
+        let over = self.events.len() >= MOST_EVENTS || self.bytes + bytes > MOST_BYTES;
+        between_changes && over && !self.events.is_empty()
+    }
+
+    fn push(&mut self, block: &Block<'_>) {
+        // Every event's data is a line of JSON.
+        let Ok(data) = RawValue::from_string(block.data.to_owned()) else { return };
+        let event = block.event.unwrap_or_default().to_owned();
+        self.bytes += block.data.len();
+        self.events.push(Event { id: block.id.map(str::to_owned), event, data });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{cursor::Epoch, notification::ItemState},
+        frame::{EndReason, Frame, HEARTBEAT, STATE_IDS, bare_cursor, bye},
+    };
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    fn cursor(seq: i64) -> Cursor {
+        Cursor { epoch: Epoch::from("e".to_owned()), seq }
+    }
+
+    fn states(count: usize) -> Vec<ItemState> {
+        let state = ItemState {
+            id: Uuid::nil(),
+            seq: 1,
+            read: true,
+            archived: false,
+            deleted: false,
+            seen: false,
+            snoozed_until: None,
+            due: None,
+        };
+        vec![state; count]
+    }
+
+    fn gathered(chunks: impl IntoIterator<Item = Bytes>) -> Gathered {
+        let mut gathered = Gathered::from("e.0".to_owned());
+        gathered.take(&chunks.into_iter().collect());
+        gathered
+    }
+
+    #[test]
+    fn only_changes_are_events_and_the_cursor_ends_after_the_last() {
+        let bare: Bytes = bare_cursor(&cursor(3)).into();
+        let bye: Bytes = bye(EndReason::Draining, Duration::ZERO).into();
+        let state = Frame::state(&cursor(2), &states(1), 0).bytes;
+        let gathered = gathered([HEARTBEAT.into(), Frame::settings(&cursor(1), 0).bytes, state, bare, bye]);
+        let told: Vec<_> = gathered.events.iter().map(|one| (one.event.as_str(), one.id.as_deref().unwrap())).collect();
+        assert_eq!(told, [("settings", "e.1"), ("state", "e.2")]);
+        assert_eq!((gathered.cursor.as_str(), gathered.whole, gathered.is_cut), ("e.3", 2, false));
+    }
+
+    #[test]
+    fn an_answer_is_cut_between_changes_and_never_within_one() {
+        let before = (1..=499).map(|seq| Frame::settings(&cursor(seq), 0).bytes);
+        let long = Frame::state(&cursor(500), &states(3 * STATE_IDS), 0).bytes;
+        let gathered = gathered(before.chain([long, Frame::settings(&cursor(501), 0).bytes]));
+        assert_eq!((gathered.events.len(), gathered.whole), (502, 502));
+        assert_eq!((gathered.cursor.as_str(), gathered.is_cut), ("e.500", true));
+    }
+
+    #[test]
+    fn a_change_without_its_end_is_not_covered() {
+        let text = String::from_utf8(Frame::state(&cursor(2), &states(2 * STATE_IDS), 0).bytes.to_vec()).unwrap();
+        let half = text[..text.find("\n\n").unwrap() + 2].to_owned();
+        let gathered = gathered([Frame::settings(&cursor(1), 0).bytes, half.into()]);
+        assert_eq!((gathered.events.len(), gathered.whole, gathered.cursor.as_str()), (2, 1, "e.1"));
+    }
+
+    #[test]
+    fn an_answer_is_cut_before_it_is_too_long() {
+        let frame = |seq| Frame::state(&cursor(seq), &states(STATE_IDS), 0).bytes;
+        let length = frame(1).len();
+        let gathered = gathered((1..200).map(frame));
+        assert!(gathered.is_cut && gathered.bytes <= MOST_BYTES && gathered.bytes > MOST_BYTES - length);
+    }
+}

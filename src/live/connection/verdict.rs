@@ -1,0 +1,82 @@
+//! Where a stream starts: the client's cursor held against where its log stands.
+
+use std::sync::Arc;
+
+use super::Request;
+use crate::{
+    config::StreamSettings,
+    domain::{
+        cursor::{Cursor, Seq},
+        user::UserKey,
+    },
+    frame::{ResetReason, Verdict},
+    store::{Ask, Page, Position, Store, Unavailable},
+};
+
+/// What the client's cursor turned out to be.
+pub enum Asked {
+    /// There is none.
+    Nothing,
+    /// There is none, and the items after this are to be sent again.
+    NewestAfter(Seq),
+    /// A cursor of some stream.
+    After(Cursor),
+    /// Not a cursor.
+    Malformed,
+}
+
+impl Asked {
+    /// The question to the log whose answer tells where the stream starts.
+    pub fn ask(&self, key: &UserKey, page_rows: usize) -> Ask {
+        let (after, max_rows) = match self {
+            Self::After(cursor) => (cursor.seq, page_rows),
+            Self::NewestAfter(seq) => (*seq, page_rows),
+            Self::Nothing | Self::Malformed => (Seq::MAX, 0),
+        };
+        Ask { key: key.clone(), after: Position::after(after), max_rows }
+    }
+}
+
+pub(super) async fn snapshot(
+    store: &Store,
+    settings: &StreamSettings,
+    key: &UserKey,
+    request: &Request,
+) -> Result<(Asked, Arc<Page>), Unavailable> {
+    let asked = match (&request.cursor, request.replay) {
+        (Some(text), _) => text.parse().map_or(Asked::Malformed, Asked::After),
+        (None, Some(count)) => {
+            Box::pin(store.before_newest(key, count)).await?.map_or(Asked::Nothing, Asked::NewestAfter)
+        }
+        (None, None) => Asked::Nothing,
+    };
+    let page = store.page(asked.ask(key, settings.page_rows)).await?;
+    Ok((asked, page))
+}
+
+/// Where a stream starts.
+pub(super) struct Start {
+    pub verdict: Verdict,
+    pub reason: Option<ResetReason>,
+    /// What the client has: what follows is sent.
+    pub from: Seq,
+    /// The cursor that the hello names.
+    pub told: Seq,
+}
+
+impl Start {
+    pub fn of(asked: &Asked, page: &Page, max_replay: u64) -> Self {
+        let fresh = |from| Self { verdict: Verdict::Fresh, reason: None, from, told: from };
+        let reset = |reason| Self { verdict: Verdict::Reset, reason: Some(reason), from: page.head, told: page.head };
+        match asked {
+            Asked::Nothing => fresh(page.head),
+            Asked::NewestAfter(seq) => fresh((*seq).min(page.head)),
+            Asked::Malformed => reset(ResetReason::Invalid),
+            Asked::After(cursor) if cursor.epoch != page.epoch => reset(ResetReason::Epoch),
+            Asked::After(cursor) if cursor.seq > page.head => reset(ResetReason::Invalid),
+            Asked::After(cursor) if cursor.seq < page.pruned => reset(ResetReason::Pruned),
+            Asked::After(cursor) if (page.head - cursor.seq).unsigned_abs() > max_replay => reset(ResetReason::TooFar),
+            Asked::After(cursor) => Self { verdict: Verdict::Resumed, reason: None, from: cursor.seq, told: page.head },
+        }
+    }
+}

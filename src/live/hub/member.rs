@@ -1,0 +1,109 @@
+//! One connection as the hub knows it: whose it is, how to wake it, whether it must end.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Poll, Waker},
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::task::AtomicWaker;
+use uuid::Uuid;
+
+use super::guard;
+use crate::{auth::Identity, domain::user::UserKey, frame::EndReason};
+
+/// A connection's handle within the hub.
+pub struct Member {
+    id: Uuid,
+    key: UserKey,
+    waker: AtomicWaker,
+    rung: AtomicBool,
+    /// The number of the newest signal that it has got.
+    signals: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    identity: Identity,
+    end: Option<EndReason>,
+}
+
+impl Member {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            key: identity.key.clone(),
+            waker: AtomicWaker::new(),
+            rung: AtomicBool::new(false),
+            signals: AtomicU64::new(0),
+            state: Mutex::new(State { identity, end: None }),
+        }
+    }
+
+    /// The connection's public name; random, so that nobody can guess another's.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whose connection it is.
+    pub fn key(&self) -> &UserKey {
+        &self.key
+    }
+
+    /// Who it acts for, by the newest token.
+    pub fn identity(&self) -> Identity {
+        guard(&self.state).identity.clone()
+    }
+
+    /// When its token ends, and why the connection must end before, if it must.
+    pub fn limits(&self) -> (DateTime<Utc>, Option<EndReason>) {
+        let state = guard(&self.state);
+        (state.identity.expires_at, state.end)
+    }
+
+    /// Tells it to look: something new, a timer, an order.
+    pub fn ring(&self) {
+        self.rung.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Has the next ring wake `waker`; true when one has come already since the last was heard. `waker` may be called
+    /// on any thread, within the call that rings.
+    pub fn listen(&self, waker: &Waker) -> bool {
+        self.waker.register(waker);
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Waits for the next ring; one that came since the last wait counts.
+    pub async fn rung(&self) {
+        std::future::poll_fn(|context| if self.listen(context.waker()) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
+    }
+
+    /// Whether a ring still waits to be heard: the transport takes nothing.
+    pub fn is_unheard(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+
+    /// How far it has got among its user's signals.
+    pub(super) fn signal_position(&self) -> u64 {
+        self.signals.load(Ordering::Acquire)
+    }
+
+    pub(super) fn move_signals(&self, position: u64) {
+        self.signals.store(position, Ordering::Release);
+    }
+
+    pub(super) fn end(&self, reason: EndReason) {
+        guard(&self.state).end.get_or_insert(reason);
+        self.ring();
+    }
+
+    pub(super) fn extend(&self, identity: &Identity) {
+        guard(&self.state).identity = identity.clone();
+        self.ring();
+    }
+}

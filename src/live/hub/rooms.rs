@@ -1,0 +1,266 @@
+//! Who comes and goes, and which topics the users of this instance are subscribed to, as far as that is known for sure.
+//!
+//! Nothing here asks anybody: users whose subscriptions are to be read wait in a set until the task that reads them takes
+//! them. A user who comes and goes while they are read is read again, so a stale answer is never taken in. While the bus
+//! is broken the rooms are closed: a member may have been removed without this instance having heard of it.
+
+mod state;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+use self::state::State;
+use super::{feed::Feed, guard, throttle::Passage};
+use crate::{
+    domain::{
+        signal::{Signal, TopicKey},
+        user::UserKey,
+    },
+    metrics,
+};
+
+/// The feeds of a topic's subscribers here.
+pub(super) type Room = Arc<Vec<Arc<Feed>>>;
+
+/// The rooms of this instance.
+pub struct Rooms {
+    /// Noted by connects at the price of a push, and sorted into the state by whoever looks at it next. Somebody does every
+    /// second, so it stays short.
+    moves: Mutex<Vec<Move>>,
+    state: Mutex<State>,
+    touched: Notify,
+    /// Rung when subscriptions were taken in.
+    turns: watch::Sender<()>,
+    /// Rung when something may have to go earlier than what was waited for.
+    held: Notify,
+}
+
+/// A connection began or ended.
+struct Move {
+    key: UserKey,
+    /// It was the user's first or last.
+    edge: bool,
+}
+
+impl Rooms {
+    pub(super) fn new(open: bool) -> Self {
+        let state = State { open, ..State::default() };
+        let (moves, touched, held) = Default::default();
+        Self { moves, state: Mutex::new(state), touched, turns: watch::channel(()).0, held }
+    }
+
+    /// Notes that a connection of the user began or ended, the first or the last where it is an `edge`.
+    pub(super) fn note(&self, key: &UserKey, edge: bool) {
+        guard(&self.moves).push(Move { key: key.clone(), edge });
+        if edge {
+            self.touched.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = guard(&self.state);
+        let moves = std::mem::take(&mut *guard(&self.moves));
+        for Move { key, edge } in moves {
+            if edge {
+                state.waiting.insert(key.clone());
+            }
+            state.changed.insert(key);
+        }
+        state
+    }
+
+    /// Takes up to `most` of the users whose number of connections has changed.
+    pub fn take_changed(&self, most: usize) -> Vec<UserKey> {
+        let mut room = most;
+        let fits = |_: &UserKey| {
+            let fits = room > 0;
+            room -= usize::from(fits);
+            fits
+        };
+        self.state().changed.extract_if(fits).collect()
+    }
+
+    /// Puts users back for [`Self::take_changed`].
+    pub fn note_changed(&self, users: Vec<UserKey>) {
+        self.state().changed.extend(users);
+    }
+
+    /// Has a user's subscriptions read again: the user joined or left a topic.
+    pub fn touch(&self, key: &UserKey) {
+        self.state().waiting.insert(key.clone());
+        self.touched.notify_one();
+    }
+
+    /// Ends when a user waits.
+    pub async fn touched(&self) {
+        self.touched.notified().await;
+    }
+
+    /// Takes users whose subscriptions are to be read; each must be given to `seat` or `give_back`.
+    pub fn take(&self, most: usize) -> Vec<UserKey> {
+        let mut state = self.state();
+        let taken: Vec<_> = state.waiting.iter().take(most).cloned().collect();
+        for key in &taken {
+            state.waiting.remove(key);
+            state.reading.insert(key.clone());
+        }
+        taken
+    }
+
+    /// Puts users back whose subscriptions could not be read.
+    pub fn give_back(&self, keys: Vec<UserKey>) {
+        let mut state = self.state();
+        for key in keys {
+            state.reading.remove(&key);
+            state.waiting.insert(key);
+        }
+    }
+
+    /// Waits until the user's subscriptions are in force here.
+    pub async fn settled(&self, key: &UserKey) {
+        let mut turns = self.turns.subscribe();
+        while self.state().is_unsettled(key) {
+            if turns.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The user's topics, as far as they are in force here.
+    pub fn topics_of(&self, key: &UserKey) -> Vec<TopicKey> {
+        self.state().users.get(key).map(|seated| seated.topics.clone()).unwrap_or_default()
+    }
+
+    /// Those of the topics that have no room yet, each once.
+    pub fn unknown<'a>(&self, topics: impl Iterator<Item = &'a TopicKey>) -> Vec<TopicKey> {
+        let state = self.state();
+        let unknown: HashSet<_> = topics.filter(|topic| !state.rooms.contains_key(*topic)).collect();
+        unknown.into_iter().cloned().collect()
+    }
+
+    /// Makes a room: everything that is sent to the topic is heard from now on.
+    pub fn furnish(&self, topic: TopicKey) {
+        let mut state = self.state();
+        state.rooms.entry(topic).or_default();
+        state.measure();
+    }
+
+    /// Seats a user by what was read since it was taken; with no feed the user has left. Somebody who was touched since,
+    /// or has a topic without a room, is read again.
+    pub(super) fn seat(&self, key: &UserKey, feed: Option<Arc<Feed>>, topics: &[TopicKey]) {
+        let mut state = self.state();
+        state.reading.remove(key);
+        if state.waiting.contains(key) {
+            return;
+        }
+        if state.sits(key, feed.as_ref(), topics) {
+            return;
+        }
+        state.unseat(key);
+        if let Some(feed) = feed.filter(|_| !topics.is_empty()) {
+            state.seat(key, feed, topics);
+            if topics.iter().any(|topic| !state.rooms.contains_key(topic)) {
+                state.waiting.insert(key.clone());
+                self.touched.notify_one();
+            }
+        }
+    }
+
+    /// Lets those go who wait for what was taken in.
+    pub fn end_turn(&self) {
+        self.turns.send_replace(());
+    }
+
+    /// Takes down the rooms where nobody is, once all that was touched is seated.
+    pub fn deserted(&self) -> Vec<TopicKey> {
+        let mut state = self.state();
+        if !state.waiting.is_empty() || !state.reading.is_empty() {
+            return Vec::new();
+        }
+        let deserted = state.rooms.extract_if(|_, room| room.is_empty()).map(|(topic, _)| topic).collect();
+        state.measure();
+        deserted
+    }
+
+    /// Takes users out of a room at once; they are read again all the same, for they may have come back.
+    pub fn remove<'a>(&self, topic: &TopicKey, users: impl Iterator<Item = &'a UserKey>) {
+        let mut state = self.state();
+        for key in users {
+            state.unseat_from(key, topic);
+            state.waiting.insert(key.clone());
+        }
+        self.touched.notify_one();
+    }
+
+    /// Whether signals pass.
+    pub fn is_open(&self) -> bool {
+        self.state().open
+    }
+
+    /// Nothing passes until the rooms are opened again: removals may be missed.
+    pub fn close(&self) {
+        let mut state = self.state();
+        state.open = false;
+        state.throttle.clear();
+    }
+
+    /// Signals pass again, to those whose subscriptions are read from now on.
+    pub(super) fn reopen(&self, users: Vec<UserKey>) {
+        let mut state = self.state();
+        state.open = true;
+        state.users.clear();
+        state.rooms.values_mut().for_each(|room| *room = Room::default());
+        state.waiting.extend(users);
+        self.touched.notify_one();
+    }
+
+    /// Whoever is in a room; none while it is not known for sure who is.
+    pub(super) fn members(&self, topic: &TopicKey) -> Option<Room> {
+        let state = self.state();
+        if !state.open {
+            ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "doubt").increment(1);
+            return None;
+        }
+        state.rooms.get(topic).cloned()
+    }
+
+    /// The signal, if it may go now; else what becomes of it shows at the end of its interval.
+    pub(super) fn admit(&self, signal: Signal) -> Option<Signal> {
+        let paced = !signal.interval.is_zero();
+        match self.state().throttle.offer(signal, Instant::now()) {
+            Passage::Now(signal) => {
+                if paced {
+                    self.held.notify_one();
+                }
+                Some(signal)
+            }
+            Passage::Later => None,
+            Passage::Dropped => {
+                ::metrics::counter!(metrics::SIGNALS_DROPPED, "reason" => "throttle").increment(1);
+                None
+            }
+        }
+    }
+
+    /// Waits for the end of an interval and answers what was held until then.
+    pub(super) async fn held(&self) -> Vec<Signal> {
+        loop {
+            let next = self.state().throttle.next_end();
+            match next {
+                Some(end) if end <= Instant::now() => return self.state().throttle.due(Instant::now()),
+                Some(end) => tokio::select! {
+                    () = tokio::time::sleep_until(end) => {}
+                    () = self.held.notified() => {}
+                },
+                None => self.held.notified().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The newest signals of one user: a small ring that the user's connections share, each with a position of its own.
+//!
+//! Signals are numbered from 1 as they come. Of a subject only the newest is kept, at its own number: a reader that has
+//! not got the older one gets the newer in its place.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use smallvec::SmallVec;
+
+use super::{GATHERED, guard};
+use crate::domain::signal::Signal;
+
+/// The position of a connection that wants no signals: nothing ever follows it.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// What a position is told.
+pub type Unread = SmallVec<[Arc<Signal>; GATHERED]>;
+
+#[derive(Default)]
+pub(super) struct Signals {
+    /// The number of the newest; written under the ring's lock.
+    newest: AtomicU64,
+    /// Made by the first signal: most users get none.
+    ring: Mutex<Option<Box<Ring>>>,
+}
+
+#[derive(Default)]
+struct Ring {
+    /// With rising numbers, no two of one subject.
+    entries: VecDeque<(u64, Arc<Signal>)>,
+    bytes: usize,
+}
+
+impl Signals {
+    /// The position of who has got everything.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    /// Takes in a signal and forgets what everybody has got; `least` is the lowest position of a reader. Answers how many
+    /// were dropped that some reader has not got.
+    pub(super) fn push(&self, signal: Arc<Signal>, least: u64, most: usize, most_bytes: usize) -> usize {
+        let mut ring = guard(&self.ring);
+        let number = self.newest() + 1;
+        let dropped = ring.get_or_insert_default().push(number, signal, least, most, most_bytes);
+        self.newest.store(number, Ordering::Release);
+        dropped
+    }
+
+    /// What follows `position`, up to about `most_bytes` and [`GATHERED`] signals, and the position after it.
+    pub(super) fn after(&self, position: u64, most_bytes: usize) -> (Unread, u64) {
+        let ring = guard(&self.ring);
+        let newest = self.newest();
+        match &*ring {
+            Some(ring) => ring.after(position, most_bytes, newest),
+            None => (Unread::new(), newest),
+        }
+    }
+}
+
+impl Ring {
+    fn push(&mut self, number: u64, signal: Arc<Signal>, least: u64, most: usize, most_bytes: usize) -> usize {
+        while self.entries.front().is_some_and(|(number, _)| *number <= least) {
+            self.pop();
+        }
+        let older = self.entries.iter().position(|(_, known)| known.subject == signal.subject);
+        if let Some((_, older)) = older.and_then(|place| self.entries.remove(place)) {
+            self.bytes -= older.bytes.len();
+        }
+        self.bytes += signal.bytes.len();
+        self.entries.push_back((number, signal));
+        let mut dropped = 0;
+        while self.entries.len() > most || (self.bytes > most_bytes && self.entries.len() > 1) {
+            self.pop();
+            dropped += 1;
+        }
+        dropped
+    }
+
+    fn pop(&mut self) {
+        if let Some((_, oldest)) = self.entries.pop_front() {
+            self.bytes -= oldest.bytes.len();
+        }
+    }
+
+    fn after(&self, position: u64, most_bytes: usize, newest: u64) -> (Unread, u64) {
+        let first = self.entries.partition_point(|(number, _)| *number <= position);
+        let (mut unread, mut bytes, mut end) = (Unread::new(), 0, newest);
+        for (number, signal) in self.entries.iter().skip(first) {
+            bytes += signal.bytes.len();
+            if unread.len() == GATHERED || (bytes > most_bytes && !unread.is_empty()) {
+                end = number - 1;
+                break;
+            }
+            unread.push(signal.clone());
+        }
+        (unread, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, time::Duration};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::signal::{Address, Subject, TopicKey};
+
+    fn signal(key: u8, value: u64) -> Arc<Signal> {
+        let topic = TopicKey { tenant: "t".parse().unwrap(), topic: "team:7".parse().unwrap() };
+        let subject = Subject { to: Address::Topic(topic), kind: "k".into(), key: key.to_string().into() };
+        let bytes = value.to_string().into();
+        Arc::new(Signal { subject, interval: Duration::ZERO, sent_at: value, bytes })
+    }
+
+    proptest! {
+        /// However signals and readers interleave: each reader is told values of a key in order and none twice, ends with
+        /// the newest value of every key that was not dropped, and the ring keeps its bounds.
+        #[test]
+        fn readers_get_the_newest_of_every_key_in_order(
+            steps in prop::collection::vec((0_u8..12, 0_usize..4), 1..200), most in 1_usize..8,
+        ) {
+            let signals = Signals::default();
+            let mut positions = [0_u64; 3];
+            let mut told: [HashMap<u8, u64>; 3] = Default::default();
+            let mut sent = HashMap::new();
+            let mut dropped = 0;
+            let read = |positions: &mut [u64; 3], told: &mut [HashMap<u8, u64>; 3], reader: usize| {
+                let (unread, end) = signals.after(positions[reader], 10);
+                assert!(end >= positions[reader]);
+                positions[reader] = end;
+                for signal in unread {
+                    let key = signal.subject.key.parse().unwrap();
+                    let before = told[reader].insert(key, signal.sent_at);
+                    assert!(before.is_none_or(|before| before < signal.sent_at));
+                }
+            };
+            for (value, (key, reader)) in (1..).zip(steps) {
+                if reader < 3 {
+                    read(&mut positions, &mut told, reader);
+                }
+                let least = *positions.iter().min().unwrap();
+                dropped += signals.push(signal(key, value), least, most, 1_000);
+                sent.insert(key, value);
+                prop_assert!(guard(&signals.ring).as_ref().unwrap().entries.len() <= most);
+            }
+            for reader in 0..3 {
+                while positions[reader] < signals.newest() {
+                    read(&mut positions, &mut told, reader);
+                }
+                let missed = sent.iter().filter(|(key, value)| told[reader].get(key) != Some(value)).count();
+                prop_assert!(missed <= dropped);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_gets_the_newer_value_in_the_place_of_the_older() {
+        let signals = Signals::default();
+        for value in 1..=5 {
+            assert_eq!(signals.push(signal(1, value), 0, 4, 1_000), 0);
+        }
+        let (unread, end) = signals.after(0, 1_000);
+        assert_eq!((unread.len(), unread[0].sent_at, end), (1, 5, 5));
+        assert!(signals.after(end, 1_000).0.is_empty() && signals.after(NEVER, 1_000).0.is_empty());
+    }
+
+    #[test]
+    fn an_overflow_drops_the_oldest_and_says_so() {
+        let signals = Signals::default();
+        let dropped: usize = (1..=6).map(|key| signals.push(signal(key, key.into()), 0, 4, 1_000)).sum();
+        let (unread, _) = signals.after(0, 1_000);
+        let left: Vec<_> = unread.iter().map(|signal| signal.sent_at).collect();
+        assert_eq!((dropped, left), (2, vec![3, 4, 5, 6]));
+    }
+}

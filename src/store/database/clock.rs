@@ -1,0 +1,15 @@
+//! The database's time, by which everything is done that has a time.
+
+use chrono::{DateTime, Utc};
+use diesel::{define_sql_function, result::QueryResult};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+define_sql_function! {
+    /// The time of the transaction's beginning.
+    fn clock_time() -> Timestamptz;
+}
+
+/// The same, as a value.
+pub(crate) async fn read(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
+    diesel::select(clock_time()).get_result(conn).await
+}

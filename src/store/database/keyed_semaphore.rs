@@ -1,0 +1,97 @@
+//! Turns at what only one transaction can do at a time. Whoever would wait for the same lock of the database waits here,
+//! without a connection: so nobody else waits for one.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::metrics::LIMIT_HITS;
+use crate::store::Unavailable;
+
+/// Longest wait for a turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Turns of many keys, each of which is had by so many at a time.
+pub(crate) struct Turns<K: Hash + Eq + Clone> {
+    at_once: usize,
+    /// The limit's name, for the metric.
+    limit: &'static str,
+    queues: Mutex<HashMap<K, Arc<Semaphore>>>,
+}
+
+/// Somebody's turn, until it is dropped.
+pub(crate) struct Turn<'a, K: Hash + Eq + Clone> {
+    turns: &'a Turns<K>,
+    key: K,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<K: Hash + Eq + Clone> Turns<K> {
+    pub(crate) fn new(limit: &'static str, at_once: usize) -> Self {
+        Self { at_once: at_once.max(1), limit, queues: Mutex::default() }
+    }
+
+    /// Waits for a turn, five seconds at most.
+    pub(crate) async fn take(&self, key: &K) -> Result<Turn<'_, K>, Unavailable> {
+        // Made before the wait, so that a wait that is given up leaves no queue behind.
+        let mut turn = Turn { turns: self, key: key.clone(), permit: None };
+        let queue = self.queue(key);
+        let Ok(Ok(permit)) = timeout(PATIENCE, queue.acquire_owned()).await else {
+            ::metrics::counter!(LIMIT_HITS, "limit" => self.limit).increment(1);
+            return Err(Unavailable);
+        };
+        turn.permit = Some(permit);
+        Ok(turn)
+    }
+
+    fn queue(&self, key: &K) -> Arc<Semaphore> {
+        self.queues().entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.at_once))).clone()
+    }
+
+    /// Queues are whole after every line of code under this lock, even if it panics.
+    fn queues(&self) -> MutexGuard<'_, HashMap<K, Arc<Semaphore>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq + Clone> Drop for Turn<'_, K> {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        let mut queues = self.turns.queues();
+        // Only under this lock does anybody else get hold of it.
+        if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            queues.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, future::join_all};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_are_taken_one_after_another_and_leave_nothing_behind() {
+        let turns = Turns::new("test", 1);
+        let first = turns.take(&1).await.unwrap();
+        let other = turns.take(&2).await.unwrap();
+        assert!(turns.take(&1).now_or_never().is_none(), "it is taken");
+        let mut second = Box::pin(turns.take(&1));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop((first, other));
+        assert!(turns.take(&1).now_or_never().is_none(), "who waited for longer is next");
+        drop(second.await);
+        let all = join_all((0..100).map(async |_| drop(turns.take(&3).await.unwrap())));
+        all.await;
+        assert!(turns.queues().is_empty());
+    }
+}

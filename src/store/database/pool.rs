@@ -1,0 +1,160 @@
+//! Connections to Postgres: how they are made, pooled and migrated.
+
+use std::{iter, str::FromStr, time::Duration};
+
+use anyhow::Context as _;
+use deadpool::managed::{PoolError, TimeoutType, Timeouts};
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::{
+    AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as diesel_deadpool},
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use futures_util::FutureExt as _;
+use secrecy::ExposeSecret as _;
+
+use super::{
+    failure::Failure,
+    tls::{self, Target},
+};
+use crate::config::DatabaseSettings;
+
+type Pool = diesel_deadpool::Pool<AsyncPgConnection>;
+pub(crate) type Connection = diesel_deadpool::Object<AsyncPgConnection>;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// Longest wait for a connection of the pool, and for a new one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits for a server that is only just coming up.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the pool is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections open.
+    pub open: usize,
+    /// Of these, not in use.
+    pub idle: usize,
+    /// Tasks that wait for one.
+    pub waiting: usize,
+}
+
+/// How a session plans statements that it keeps prepared.
+#[derive(Debug, Clone, Copy)]
+enum Plans {
+    /// Anew at each call: the planner must see the arrays' lengths, for a generic plan guesses ten rows and joins
+    /// tables to them by nested loops.
+    Custom,
+    /// Once: the append reads no table but for look-ups of one row, so its plan is the same for any length. It is made when
+    /// tables may still be small, so it must not rest on their being so.
+    Kept,
+}
+
+/// The connections: those that publishes are written on are kept apart, so that no publish waits behind reads.
+pub(crate) struct Pools {
+    common: Pool,
+    /// None where there are too few connections to keep any apart.
+    writers: Option<Pool>,
+}
+
+impl Pools {
+    /// So many connections in all as the settings allow, of them `writers` for publishes.
+    pub(crate) fn open(database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
+        let common = database.pool_size.saturating_sub(writers);
+        if common == 0 {
+            return Ok(Self { common: open(database, database.pool_size, Plans::Custom)?, writers: None });
+        }
+        let writers = open(database, writers, Plans::Kept)?;
+        Ok(Self { common: open(database, common, Plans::Custom)?, writers: Some(writers) })
+    }
+
+    /// A connection for anything.
+    pub(crate) async fn get(&self) -> Result<Connection, Failure> {
+        take(&self.common).await
+    }
+
+    /// A connection for the append.
+    pub(crate) async fn get_writer(&self) -> Result<Connection, Failure> {
+        take(self.writers.as_ref().unwrap_or(&self.common)).await
+    }
+
+    /// Most connections for anything.
+    pub(crate) fn common_size(&self) -> usize {
+        self.common.status().max_size
+    }
+
+    pub(crate) fn usage(&self) -> PoolUse {
+        let mut usage = PoolUse { open: 0, idle: 0, waiting: 0 };
+        for pool in iter::once(&self.common).chain(&self.writers) {
+            let status = pool.status();
+            usage.open += status.size;
+            usage.idle += status.available;
+            usage.waiting += status.waiting;
+        }
+        usage
+    }
+}
+
+async fn take(pool: &Pool) -> Result<Connection, Failure> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Timeout(TimeoutType::Wait) => Failure::NoConnection(format!(
+            "all {} of a pool were in use for {CONNECT_TIMEOUT:?}",
+            pool.status().max_size
+        )),
+        error => Failure::NoConnection(error.to_string()),
+    })
+}
+
+fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
+    let target = Target::from_str(database.url.expose_secret()).context("DATABASE_URL")?;
+    let statement_timeout = database.statement_timeout;
+    let mut config = ManagerConfig::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |_| establish(target.clone(), statement_timeout, plans).boxed());
+    let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+    let timeouts =
+        Timeouts { wait: Some(CONNECT_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CONNECT_TIMEOUT) };
+    Ok(Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(deadpool::Runtime::Tokio1).build()?)
+}
+
+async fn establish(target: Target, statement_timeout: Duration, plans: Plans) -> ConnectionResult<AsyncPgConnection> {
+    let mut connection = tls::connect(&target).await?;
+    let planning = match plans {
+        Plans::Custom => "set plan_cache_mode = 'force_custom_plan'",
+        Plans::Kept => "set plan_cache_mode = 'force_generic_plan'; set enable_seqscan = off",
+    };
+    // A compiled plan would pay off after more time than any statement here takes.
+    let session = format!(
+        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; set jit = off; {planning}",
+        statement_timeout.as_millis()
+    );
+    connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// Connects, waiting for a server that is starting; migrations may run long, so there is no statement timeout.
+pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Result<AsyncPgConnection> {
+    let target = Target::from_str(database.url.expose_secret()).context("DATABASE_URL")?;
+    let deadline = tokio::time::Instant::now() + START_PATIENCE;
+    loop {
+        match tls::connect(&target).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if tokio::time::Instant::now() > deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+        }
+    }
+}
+
+/// Runs what is pending under an advisory lock, so that instances that start together take turns.
+pub(crate) async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<Vec<String>> {
+    connection.batch_execute("select pg_advisory_lock(7461164)").await.context("cannot lock the migrations")?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let run = harness
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(|error| anyhow::anyhow!("a migration failed: {error}"))?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    harness.into_inner().batch_execute("select pg_advisory_unlock(7461164)").await?;
+    Ok(run)
+}

@@ -1,0 +1,152 @@
+//! How a connection to Postgres is secured, after libpq's `sslmode`.
+//!
+//! `disable`; `prefer` (the default) and `require` encrypt without asking who answers; `verify-ca` and `verify-full`
+//! check the certificate and the host's name against `sslrootcert` or the system's roots.
+
+use std::{path::PathBuf, str::FromStr, sync::Arc};
+
+use anyhow::Context as _;
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::AsyncPgConnection;
+use percent_encoding::percent_decode_str;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// A parsed `DATABASE_URL`.
+#[derive(Clone)]
+pub(crate) struct Target {
+    config: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (url, mode, root) = take_tls_options(text);
+        let verify = matches!(mode.as_deref(), Some("verify-ca" | "verify-full"));
+        // The parser's own error is not shown: it could quote the password.
+        let mut config =
+            tokio_postgres::Config::from_str(&url).map_err(|_| anyhow::anyhow!("not a usable postgres:// URL"))?;
+        config.ssl_mode(match mode.as_deref() {
+            None | Some("prefer" | "allow") => SslMode::Prefer,
+            Some("disable") => SslMode::Disable,
+            Some("require" | "verify-ca" | "verify-full") => SslMode::Require,
+            Some(_) => anyhow::bail!("sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
+        });
+        config.application_name("tidings").connect_timeout(std::time::Duration::from_secs(5));
+        config.keepalives_idle(std::time::Duration::from_secs(30));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let tls = if verify { verifying(provider, root)? } else { trusting(provider)? };
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
+    }
+}
+
+/// Takes `sslmode` and `sslrootcert` out of the URL: the driver does not know all their values. The rest stays as it
+/// is, for a URL with a socket's directory for a host is none to other parsers.
+fn take_tls_options(text: &str) -> (String, Option<String>, Option<PathBuf>) {
+    let (address, query) = text.split_once('?').unwrap_or((text, ""));
+    let (mut mode, mut root, mut rest) = (None, None, Vec::new());
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        match pair.split_once('=') {
+            Some(("sslmode", value)) => mode = Some(decode(value)),
+            Some(("sslrootcert", value)) => root = Some(PathBuf::from(decode(value))),
+            _ => rest.push(pair),
+        }
+    }
+    (format!("{address}?{}", rest.join("&")), mode, root)
+}
+
+fn verifying(provider: Arc<CryptoProvider>, root: Option<PathBuf>) -> anyhow::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match root {
+        Some(path) => {
+            for certificate in
+                CertificateDer::pem_file_iter(&path).with_context(|| format!("sslrootcert {}", path.display()))?
+            {
+                roots.add(certificate.context("sslrootcert")?).context("sslrootcert")?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+fn trusting(provider: Arc<CryptoProvider>) -> anyhow::Result<ClientConfig> {
+    Ok(ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth())
+}
+
+/// Accepts whoever answers, as libpq does below `verify-ca`; the handshake's signatures are still checked.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+pub(crate) async fn connect(target: &Target) -> ConnectionResult<AsyncPgConnection> {
+    let (client, connection) = target
+        .config
+        .connect(target.tls.clone())
+        .await
+        .map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+/// The driver's error with its causes, which it leaves out of its own text.
+fn describe(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}

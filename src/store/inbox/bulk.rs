@@ -1,0 +1,46 @@
+//! One action on many items of an inbox, found by a filter: a stretch of the inbox at a time.
+
+use diesel::result::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use super::{
+    filter_scan::survey,
+    state::{MOST_ROWS, stamp},
+};
+use crate::domain::{cursor::Seq, notification::Action, user::UserKey};
+use crate::store::{Changed, Filter, Store, Unavailable, log::streams, repeat};
+
+impl Store {
+    /// Does the action to what matches among the newest items that arrived before a seq, looking through as many as one
+    /// change may have; also says where to go on, when there may be more.
+    ///
+    /// # Errors
+    /// When the database does not answer. A repeat is safe.
+    pub async fn change_matching(
+        &self,
+        key: &UserKey,
+        filter: &Filter,
+        before: Seq,
+        action: Action,
+    ) -> Result<(Changed, Option<Seq>), Unavailable> {
+        let _turn = self.shared.turn_of(key).await?;
+        repeat!(self.shared, conn => conn.transaction(async |conn| {
+            change_matching(conn, key, filter, before, action).await
+        }))
+        .map_err(|_| Unavailable)
+    }
+}
+
+async fn change_matching(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    filter: &Filter,
+    before: Seq,
+    action: Action,
+) -> QueryResult<(Changed, Option<Seq>)> {
+    let most = MOST_ROWS as i64;
+    let stream = streams::lock(conn, key).await?;
+    let found = survey(conn, key, filter, before, most).await?;
+    let next = found.end(most);
+    Ok((stamp(conn, key, stream, &found.seqs, action).await?, next))
+}

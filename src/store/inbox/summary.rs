@@ -1,0 +1,170 @@
+//! What matters to a user now: the summary of an inbox, and what is due soon.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryableByName,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Jsonb, Text},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::list;
+use crate::domain::{
+    cursor::{Cursor, Seq},
+    notification::InboxItem,
+    user::UserKey,
+};
+use crate::store::{Store, Unavailable, log::streams};
+
+/// Most items that are looked through of those that are due, and of those that are unread.
+const LOOKED_THROUGH: i64 = 500;
+
+/// What matters to a user now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The first of the relevant items.
+    pub items: Vec<InboxItem>,
+    /// The user's unread count.
+    pub unread: i64,
+    /// How many are relevant, by category; overdue ones as `overdue` with the category's name.
+    pub breakdown: BTreeMap<String, i64>,
+    /// Whether all that may be relevant was looked at.
+    pub is_exact: bool,
+    /// The stream's position of this answer.
+    pub cursor: Cursor,
+}
+
+/// Something that is due within a day, or overdue.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Callback {
+    /// The item.
+    pub id: Uuid,
+    /// One line.
+    pub title: String,
+    /// The text below it.
+    pub body: Option<String>,
+    /// The priority's rank.
+    pub priority: i16,
+    /// When it is due.
+    pub due_at: DateTime<Utc>,
+    /// Seconds from now until then; not above 0 when it is overdue.
+    pub seconds_left: f64,
+    /// Whatever the publisher put there.
+    pub data: Option<Value>,
+    /// Where a click leads.
+    pub action_url: Option<String>,
+}
+
+/// What is due soon.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Callbacks {
+    /// The soonest first.
+    pub callbacks: Vec<Callback>,
+    /// Whether more follow, or may.
+    pub has_more: bool,
+}
+
+impl Store {
+    /// What matters to a user now: `limit` items of it, most urgent first. Of a category in `relevance` only what is not older
+    /// than so many seconds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn summary(
+        &self,
+        key: &UserKey,
+        limit: i64,
+        relevance: &BTreeMap<String, i64>,
+    ) -> Result<Summary, Unavailable> {
+        let run = async |conn: &mut AsyncPgConnection| {
+            streams::ensure_one(conn, key).await?;
+            let look = async |conn: &mut AsyncPgConnection| summary(conn, key, limit, relevance).await;
+            conn.build_transaction().repeatable_read().read_only().run(look).await
+        };
+        self.shared.once(run).await
+    }
+
+    /// What of a category is due to a user within a day or overdue: the first `limit` of it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn due(&self, key: &UserKey, category: &str, limit: usize) -> Result<Callbacks, Unavailable> {
+        self.shared.once(async |conn| due(conn, key, category, limit).await).await
+    }
+}
+
+#[derive(QueryableByName)]
+struct SummaryRow {
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    head_seq: Seq,
+    #[diesel(sql_type = BigInt)]
+    unread: i64,
+    #[diesel(sql_type = Array<BigInt>)]
+    seqs: Vec<Seq>,
+    #[diesel(sql_type = Jsonb)]
+    breakdown: Value,
+    #[diesel(sql_type = Bool)]
+    is_exact: bool,
+}
+
+async fn summary(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    limit: i64,
+    relevance: &BTreeMap<String, i64>,
+) -> QueryResult<Summary> {
+    let row: SummaryRow = sql_query(include_str!("summary.sql"))
+        .bind::<Text, _>(key.tenant.as_str())
+        .bind::<Text, _>(key.user.as_str())
+        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(LOOKED_THROUGH)
+        .bind::<Jsonb, _>(json!(relevance))
+        .get_result(conn)
+        .await?;
+    let items = list::items(conn, key, &row.seqs).await?;
+    let mut items: HashMap<Seq, InboxItem> = items.into_iter().map(|item| (item.seq, item)).collect();
+    Ok(Summary {
+        items: row.seqs.iter().filter_map(|seq| items.remove(seq)).collect(),
+        unread: row.unread,
+        breakdown: read(row.breakdown)?,
+        is_exact: row.is_exact,
+        cursor: Cursor { epoch: row.epoch.into(), seq: row.head_seq },
+    })
+}
+
+#[derive(QueryableByName)]
+struct DueRow {
+    #[diesel(sql_type = Jsonb)]
+    callbacks: Value,
+    #[diesel(sql_type = BigInt)]
+    looked_through: i64,
+}
+
+async fn due(conn: &mut AsyncPgConnection, key: &UserKey, category: &str, limit: usize) -> QueryResult<Callbacks> {
+    // One more than asked for tells whether any follow.
+    let row: DueRow = sql_query(include_str!("due.sql"))
+        .bind::<Text, _>(key.tenant.as_str())
+        .bind::<Text, _>(key.user.as_str())
+        .bind::<Text, _>(category)
+        .bind::<BigInt, _>(limit as i64 + 1)
+        .bind::<BigInt, _>(LOOKED_THROUGH)
+        .get_result(conn)
+        .await?;
+    let mut callbacks: Vec<Callback> = read(row.callbacks)?;
+    let has_more = callbacks.len() > limit || row.looked_through >= LOOKED_THROUGH;
+    callbacks.truncate(limit);
+    Ok(Callbacks { callbacks, has_more })
+}
+
+/// What the statement itself has put together.
+fn read<T: DeserializeOwned>(document: Value) -> QueryResult<T> {
+    serde_json::from_value(document).map_err(|error| diesel::result::Error::DeserializationError(error.into()))
+}

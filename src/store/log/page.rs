@@ -1,0 +1,300 @@
+//! The snapshot query: where streams stand and what follows a position in them, for many at once.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryableByName,
+    data_types::PgTimestamp,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{account_log::AccountChange, streams};
+use crate::domain::{
+    audience::Reason,
+    channel::Decision,
+    cursor::{Epoch, Seq},
+    notification::{Content, InboxItem, ItemState},
+    priority::Priority,
+    timing::{DueState, ItemDue},
+    user::UserKey,
+};
+use crate::store::publish::append::presentation_of;
+
+/// A place in a stream: after a change, or within the rows that share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The change.
+    pub seq: Seq,
+    /// The last row seen of that change, by arrival.
+    pub row: Seq,
+}
+
+impl Position {
+    /// The place after the whole of a change.
+    pub fn after(seq: Seq) -> Self {
+        Self { seq, row: Seq::MAX }
+    }
+
+    /// Whether the whole of its change was seen.
+    pub fn is_whole(self) -> bool {
+        self.row == Seq::MAX
+    }
+}
+
+/// A question to the log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// Whose stream.
+    pub key: UserKey,
+    /// What was seen.
+    pub after: Position,
+    /// Most rows wanted; 0 asks only where the stream stands.
+    pub max_rows: usize,
+}
+
+/// One row of a page, at its place in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// An item that arrived after the position, in its newest state.
+    Arrived {
+        /// The item, unless the user has deleted it since.
+        item: Option<Box<InboxItem>>,
+        /// Its place.
+        at: Position,
+    },
+    /// A change of state of an item that the position covers.
+    Changed {
+        /// The item and its newest state.
+        state: ItemState,
+        /// Its place.
+        at: Position,
+    },
+    /// A change of the user's account, in its newest state.
+    Account {
+        /// What changed.
+        change: AccountChange,
+        /// Its place.
+        at: Position,
+    },
+}
+
+impl Row {
+    /// Its place in the log.
+    pub fn at(&self) -> Position {
+        match self {
+            Self::Arrived { at, .. } | Self::Changed { at, .. } | Self::Account { at, .. } => *at,
+        }
+    }
+}
+
+/// Where a stream stands and what follows the position asked for, from one snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The stream's incarnation.
+    pub epoch: Epoch,
+    /// Its newest change.
+    pub head: Seq,
+    /// Changes up to here cannot be replayed.
+    pub pruned: Seq,
+    /// The user's unread count.
+    pub unread: i64,
+    /// What follows, in order. Each row's newest state comes once, wherever it can.
+    pub rows: Vec<Row>,
+    /// The place after the rows: after the head, or after the last row when more follow.
+    pub end: Position,
+}
+
+impl Page {
+    /// Finds the end, and leaves out what says nothing new: an item that arrives on this page comes in its newest
+    /// state, so its own change of state is dropped. Only that it was deleted is told by the change alone: the client
+    /// may know the item, from before it came back to the top.
+    pub(crate) fn close(&mut self, ask: &Ask) {
+        if let Some(beyond) = self.rows.get(ask.max_rows).map(Row::at) {
+            self.rows.truncate(ask.max_rows);
+            let last = self.rows.last().map_or(ask.after, Row::at);
+            // Only the row beyond the page tells whether the page's last change ends here.
+            self.end = if beyond.seq == last.seq { last } else { Position::after(last.seq) };
+        }
+        self.rows.retain(|row| !matches!(row, Row::Changed { state, at } if at.row > ask.after.seq && !state.deleted));
+    }
+}
+
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    head_seq: i64,
+    #[diesel(sql_type = BigInt)]
+    pruned_seq: i64,
+    #[diesel(sql_type = BigInt)]
+    unread: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    at_seq: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    row_seq: Option<i64>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    arrival: Option<bool>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    read_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    archived_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    seen_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    snoozed_until: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    due_state: Option<i16>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    folded: Option<i32>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    reason: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    topic: Option<String>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    decision: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    account: Option<String>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    subscribed: Option<bool>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    muted_until: Option<PgTimestamp>,
+    #[diesel(sql_type = Nullable<Text>)]
+    kind: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    category: Option<String>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    priority: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    title: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    body: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    data: Option<Value>,
+    #[diesel(sql_type = Nullable<Text>)]
+    action_url: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    presentation: Option<Value>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    created_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    expires_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    thread_key: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    due_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    due_by: Option<String>,
+}
+
+/// Answers all asks from one snapshot, in their order; streams that do not exist yet are made.
+pub(crate) async fn pages(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<Vec<Page>> {
+    let mut found = load(conn, asks).await?;
+    if found.len() < asks.len() {
+        streams::ensure(conn, asks.iter().map(|ask| &ask.key)).await?;
+        found = load(conn, asks).await?;
+    }
+    // A missing stream can only mean that it was removed in between: the caller asks again.
+    (0..asks.len()).map(|place| found.remove(&place).ok_or(diesel::result::Error::NotFound)).collect()
+}
+
+/// One row more than asked for, to see whether the page is the last.
+fn rows_to_read(ask: &Ask) -> i64 {
+    if ask.max_rows == 0 { 0 } else { i64::try_from(ask.max_rows).map_or(i64::MAX, |rows| rows.saturating_add(1)) }
+}
+
+async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap<usize, Page>> {
+    let rows: Vec<PageRow> = sql_query(include_str!("page.sql"))
+        .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.user.as_str()).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.seq).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.row).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(asks.iter().map(rows_to_read).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let mut pages = HashMap::new();
+    for row in rows {
+        let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
+        let page = pages.entry(place).or_insert_with(|| Page {
+            epoch: row.epoch.clone().into(),
+            head: row.head_seq,
+            pruned: row.pruned_seq,
+            unread: row.unread,
+            rows: Vec::new(),
+            end: Position::after(row.head_seq),
+        });
+        page.rows.extend(row.into_row());
+    }
+    for (&place, page) in &mut pages {
+        if let Some(ask) = asks.get(place) {
+            page.close(ask);
+        }
+    }
+    Ok(pages)
+}
+
+impl PageRow {
+    fn into_row(self) -> Option<Row> {
+        let at = Position { seq: self.at_seq?, row: self.row_seq? };
+        if let Some(name) = self.account {
+            let change = AccountChange::of(&name, self.subscribed?, self.muted_until)?;
+            return Some(Row::Account { change, at: Position::after(at.seq) });
+        }
+        let id = self.id?;
+        if self.arrival? {
+            let item = if self.deleted_at.is_some() { None } else { self.into_item(id).map(Box::new) };
+            return Some(Row::Arrived { item, at: Position::after(at.seq) });
+        }
+        let state = ItemState {
+            id,
+            seq: at.row,
+            read: self.read_at.is_some(),
+            archived: self.archived_at.is_some(),
+            deleted: self.deleted_at.is_some(),
+            seen: self.seen_at.is_some(),
+            snoozed_until: self.snoozed_until,
+            due: self.due_state.and_then(DueState::from_code),
+        };
+        Some(Row::Changed { state, at })
+    }
+
+    fn into_item(self, id: Uuid) -> Option<InboxItem> {
+        Some(InboxItem {
+            id,
+            seq: self.row_seq?,
+            content: Content {
+                kind: self.kind?,
+                category: self.category,
+                priority: Priority::from_rank(self.priority?),
+                title: self.title?,
+                message: self.body,
+                data: self.data,
+                action_url: self.action_url,
+                presentation: presentation_of(self.presentation),
+            },
+            reason: Reason::from_stored(self.reason?, self.topic.as_deref()),
+            decision: Decision::from_stored(self.decision?),
+            created_at: self.created_at?,
+            expires_at: self.expires_at?,
+            read_at: self.read_at,
+            archived_at: self.archived_at,
+            seen_at: self.seen_at,
+            snoozed_until: self.snoozed_until,
+            due: ItemDue::from_stored(self.due_at, self.due_state, self.due_by),
+            thread_key: self.thread_key,
+            count: self.folded.unwrap_or(1),
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! The rows that are locked to take a seq: their making, their heads, and the check of their counts.
+
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Text},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::account_log;
+use crate::domain::{
+    cursor::{Epoch, Seq},
+    user::UserKey,
+};
+use crate::store::{
+    Store, Unavailable,
+    schema::{inbox_changes, streams},
+};
+
+/// Where a stream stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Whose stream.
+    pub key: UserKey,
+    /// Its incarnation.
+    pub epoch: Epoch,
+    /// Its newest change.
+    pub seq: Seq,
+}
+
+#[derive(QueryableByName)]
+struct HeadRow {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    head_seq: i64,
+}
+
+/// What a stream row says of its inbox.
+#[derive(Queryable)]
+pub(crate) struct Counts {
+    pub epoch: String,
+    pub head: Seq,
+    pub unread: i64,
+    pub listed: i64,
+}
+
+impl Store {
+    /// Where streams stand, by one query; a user without a stream is left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn heads(&self, keys: &[UserKey]) -> Result<Vec<Head>, Unavailable> {
+        self.shared.once(async |conn| heads(conn, keys).await).await
+    }
+
+    /// The user's unread count; 0 for a user never heard of.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unread(&self, key: &UserKey) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| unread(conn, key).await).await
+    }
+
+    /// Recounts some inboxes: how many of their streams have a count that is wrong. Very large ones are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| drift(conn, sample).await).await
+    }
+}
+
+/// Looks into a table rather than asking for a constant: a database without tables is of no use.
+pub(crate) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    streams::table.find(("", "")).select(streams::head_seq).first::<Seq>(conn).await.optional().map(drop)
+}
+
+/// Makes the streams that do not exist yet.
+pub(crate) async fn ensure(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = &UserKey>) -> QueryResult<()> {
+    let mut missing: Vec<_> = keys.collect();
+    // One order for all, as the append locks them.
+    missing.sort_unstable();
+    missing.dedup();
+    let rows: Vec<_> = missing
+        .iter()
+        .map(|key| (streams::tenant.eq(key.tenant.as_str()), streams::user_id.eq(key.user.as_str())))
+        .collect();
+    diesel::insert_into(streams::table).values(rows).on_conflict_do_nothing().execute(conn).await.map(drop)
+}
+
+/// Makes one stream if it does not exist, at the price of a look when it does.
+pub(crate) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<()> {
+    let known = streams::table.find((key.tenant.as_str(), key.user.as_str())).select(streams::head_seq);
+    match known.first::<Seq>(conn).await.optional()? {
+        Some(_) => Ok(()),
+        None => ensure(conn, std::iter::once(key)).await,
+    }
+}
+
+/// Where the stream stands and what it counts.
+pub(crate) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
+    streams::table
+        .find((key.tenant.as_str(), key.user.as_str()))
+        .select((streams::epoch, streams::head_seq, streams::unread, streams::listed))
+        .first(conn)
+        .await
+}
+
+/// Locks the stream, made if missing, until the transaction ends: nobody else can take a seq of it.
+pub(crate) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
+    let find = || {
+        streams::table
+            .find((key.tenant.as_str(), key.user.as_str()))
+            .select((streams::epoch, streams::head_seq, streams::unread, streams::listed))
+            .for_update()
+    };
+    if let Some(counts) = find().first(conn).await.optional()? {
+        Ok(counts)
+    } else {
+        ensure(conn, std::iter::once(key)).await?;
+        find().first(conn).await
+    }
+}
+
+/// Locks the streams of a tenant's users, in the one order. What is missing is made for those in `made` and left out for those
+/// in `known`.
+pub(crate) async fn lock_all(
+    conn: &mut AsyncPgConnection,
+    tenant: &str,
+    made: &[&str],
+    known: &[&str],
+) -> QueryResult<()> {
+    let of_tenant = |users: &[&str]| vec![tenant; users.len()];
+    lock_these(conn, (&of_tenant(made), made), (&of_tenant(known), known)).await
+}
+
+/// Locks streams of users of several tenants, made where they are missing, in the one order.
+pub(crate) async fn lock_many(conn: &mut AsyncPgConnection, streams: &[(&str, &str)]) -> QueryResult<()> {
+    let (tenants, users): (Vec<_>, Vec<_>) = streams.iter().copied().unzip();
+    lock_these(conn, (&tenants, &users), (&[], &[])).await
+}
+
+async fn lock_these(
+    conn: &mut AsyncPgConnection,
+    made: (&[&str], &[&str]),
+    known: (&[&str], &[&str]),
+) -> QueryResult<()> {
+    sql_query(include_str!("lock.sql"))
+        .bind::<Array<Text>, _>(made.0)
+        .bind::<Array<Text>, _>(made.1)
+        .bind::<Array<Text>, _>(known.0)
+        .bind::<Array<Text>, _>(known.1)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Writes what a change made of a locked stream.
+pub(crate) async fn advance(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    head: Seq,
+    unread: i64,
+    listed: i64,
+) -> QueryResult<()> {
+    diesel::update(streams::table.find((key.tenant.as_str(), key.user.as_str())))
+        .set((streams::head_seq.eq(head), streams::unread.eq(unread), streams::listed.eq(listed)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Notes that changes up to `seq` can no longer be replayed, and forgets them.
+pub(crate) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str, seq: Seq) -> QueryResult<()> {
+    diesel::update(streams::table.find((tenant, user)).filter(streams::pruned_seq.lt(seq)))
+        .set(streams::pruned_seq.eq(seq))
+        .execute(conn)
+        .await?;
+    let mine = inbox_changes::table.filter(inbox_changes::tenant.eq(tenant)).filter(inbox_changes::user_id.eq(user));
+    diesel::delete(mine.filter(inbox_changes::changed_seq.le(seq))).execute(conn).await?;
+    account_log::forget(conn, tenant, user, seq).await
+}
+
+async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
+    let rows: Vec<HeadRow> = sql_query(
+        "select asked.place, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
+         as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq from streams \
+         where streams.tenant = asked.tenant and streams.user_id = asked.user_id limit 1) as stream",
+    )
+    .bind::<Array<Text>, _>(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(keys.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let key = keys.get(usize::try_from(row.place - 1).ok()?)?.clone();
+            Some(Head { key, epoch: row.epoch.into(), seq: row.head_seq })
+        })
+        .collect())
+}
+
+async fn unread(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<i64> {
+    streams::table
+        .find((key.tenant.as_str(), key.user.as_str()))
+        .select(streams::unread)
+        .first(conn)
+        .await
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
+async fn drift(conn: &mut AsyncPgConnection, sample: &[UserKey]) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Drift {
+        #[diesel(sql_type = BigInt)]
+        wrong: i64,
+    }
+    let drift: Drift = sql_query(include_str!("drift.sql"))
+        .bind::<Array<Text>, _>(sample.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(sample.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
+        .get_result(conn)
+        .await?;
+    Ok(drift.wrong)
+}

@@ -1,0 +1,294 @@
+//! Who is present: signs of life of instances, who is connected where, and who was found to have joined or left.
+//!
+//! A user is present while connected anywhere, or gone for less than the grace; a connection counts as gone since its end,
+//! or since the last sign of life of its instance. Every time here is the database's.
+
+use std::{collections::HashMap, str::FromStr as _, time::Duration};
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use uuid::Uuid;
+
+use super::{Store, SubscriptionChange, Unavailable, schema::present_users};
+use crate::domain::{
+    signal::TopicKey,
+    user::{Tenant, UserId, UserKey},
+};
+
+/// One instance at a time: so nobody is found to have left who just came back on another. Released at the commit.
+const LOCK: &str = "select pg_advisory_xact_lock(7461165)";
+/// Most users that one turn finds to have joined, and connections that it finds to be gone.
+const FOUND: i64 = 5_000;
+
+/// What a sign of life brought to light.
+#[derive(Debug, Default)]
+pub struct Beat {
+    /// The database did not know the instance, or no longer: everybody who is connected must be told it.
+    pub fresh: bool,
+    /// Users who came, none of them again until they left; empty unless it was this instance's turn.
+    pub joined: Vec<UserKey>,
+    /// Users who left.
+    pub left: Vec<UserKey>,
+}
+
+/// How many are present.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Online {
+    /// So many are.
+    pub present: i64,
+    /// So many were looked at.
+    pub among: i64,
+}
+
+/// A user who has become a subscriber of a topic, or is one no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Of which topic.
+    pub topic: TopicKey,
+    /// Who.
+    pub user: UserId,
+    /// Whether a subscriber now.
+    pub subscribed: bool,
+}
+
+impl From<&SubscriptionChange> for Moved {
+    fn from(SubscriptionChange { key, subscription, .. }: &SubscriptionChange) -> Self {
+        let topic = TopicKey { tenant: key.tenant.clone(), topic: subscription.topic.clone() };
+        Self { topic, user: key.user.clone(), subscribed: subscription.subscribed }
+    }
+}
+
+/// Somebody who is present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// Who.
+    pub user: UserId,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Open streams; none when they have just ended.
+    pub connections: i64,
+}
+
+impl Store {
+    /// Says that the instance lives and how many connections users have there now; looks who has joined and left when it
+    /// is this instance's turn.
+    ///
+    /// # Errors
+    /// When the database does not answer: then it may have taken the changes or not, and they are to be said again.
+    pub async fn beat(&self, instance: Uuid, changed: &[(UserKey, i32)], grace: Duration) -> Result<Beat, Unavailable> {
+        let run = async |conn: &mut AsyncPgConnection| {
+            conn.transaction(async |conn| beat(conn, instance, changed, grace).await).await
+        };
+        self.shared.once(run).await
+    }
+
+    /// How many of each topic's subscribers are present; topics without any are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn online(&self, topics: &[TopicKey]) -> Result<HashMap<TopicKey, Online>, Unavailable> {
+        if topics.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.shared.once(async |conn| online(conn, topics).await).await
+    }
+
+    /// How many users of the tenant are present.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn online_in_tenant(&self, tenant: &Tenant) -> Result<Online, Unavailable> {
+        self.shared.once(async |conn| online_in_tenant(conn, tenant).await).await
+    }
+
+    /// Who is present after this user in the order of ids, of a topic's subscribers or of the whole tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn present(
+        &self,
+        tenant: &Tenant,
+        topic: Option<&TopicKey>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Present>, Unavailable> {
+        self.shared.once(async |conn| present(conn, tenant, topic, after, limit).await).await
+    }
+
+    /// Those of them who are present and have been told of, where the topic is told of it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn present_among(&self, moved: Vec<Moved>) -> Result<Vec<Moved>, Unavailable> {
+        if moved.is_empty() {
+            return Ok(moved);
+        }
+        let places = self.shared.once(async |conn| present_among(conn, &moved).await).await?;
+        Ok(places.into_iter().filter_map(|place| moved.get(usize::try_from(place - 1).ok()?).cloned()).collect())
+    }
+
+    /// For each of these users the topics that are told of their coming and going.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn told_of(&self, keys: &[UserKey]) -> Result<Vec<(TopicKey, UserKey)>, Unavailable> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.once(async |conn| told_of(conn, keys).await).await
+    }
+}
+
+#[derive(QueryableByName)]
+struct BeatRow {
+    #[diesel(sql_type = Bool)]
+    fresh: bool,
+    #[diesel(sql_type = Nullable<Bool>)]
+    free: Option<bool>,
+}
+
+#[derive(QueryableByName)]
+struct FoundRow {
+    #[diesel(sql_type = Text)]
+    tenant: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+}
+
+async fn beat(
+    conn: &mut AsyncPgConnection,
+    instance: Uuid,
+    changed: &[(UserKey, i32)],
+    grace: Duration,
+) -> QueryResult<Beat> {
+    // In a statement of its own: the next ones then see all that was written under the lock before.
+    conn.batch_execute(LOCK).await?;
+    let BeatRow { fresh, free } = sql_query(include_str!("beat.sql"))
+        .bind::<SqlUuid, _>(instance)
+        .bind::<Array<Text>, _>(changed.iter().map(|(key, _)| key.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(changed.iter().map(|(key, _)| key.user.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(changed.iter().map(|(_, connections)| *connections).collect::<Vec<_>>())
+        .bind::<Double, _>(grace.as_secs_f64())
+        .get_result(conn)
+        .await?;
+    let mut found = Beat { fresh, ..Beat::default() };
+    if free == Some(true) {
+        found.left = users(leave(conn, grace).await?);
+    }
+    if free.is_some() {
+        let joined: Vec<FoundRow> = sql_query(include_str!("join.sql")).bind::<BigInt, _>(FOUND).load(conn).await?;
+        found.joined = users(joined);
+    }
+    Ok(found)
+}
+
+async fn leave(conn: &mut AsyncPgConnection, grace: Duration) -> QueryResult<Vec<FoundRow>> {
+    sql_query(include_str!("leave.sql"))
+        .bind::<Double, _>(grace.as_secs_f64())
+        .bind::<BigInt, _>(FOUND)
+        .load(conn)
+        .await
+}
+
+fn users(rows: Vec<FoundRow>) -> Vec<UserKey> {
+    let key = |row: FoundRow| Some(UserKey { tenant: row.tenant.parse().ok()?, user: row.user_id.parse().ok()? });
+    rows.into_iter().filter_map(key).collect()
+}
+
+async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResult<HashMap<TopicKey, Online>> {
+    #[derive(QueryableByName)]
+    struct OnlineRow {
+        #[diesel(sql_type = BigInt)]
+        place: i64,
+        #[diesel(sql_type = BigInt)]
+        among: i64,
+        #[diesel(sql_type = BigInt)]
+        present: i64,
+    }
+    let rows: Vec<OnlineRow> = sql_query(include_str!("online.sql"))
+        .bind::<Array<Text>, _>(topics.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(topics.iter().map(|key| key.topic.as_str()).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let counted = |OnlineRow { place, among, present }| {
+        Some((topics.get(usize::try_from(place - 1).ok()?)?.clone(), Online { present, among }))
+    };
+    Ok(rows.into_iter().filter_map(counted).collect())
+}
+
+async fn online_in_tenant(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Online> {
+    let users = present_users::table.filter(present_users::tenant.eq(tenant.as_str()));
+    let present = users.count().get_result(conn).await?;
+    Ok(Online { present, among: present })
+}
+
+async fn present(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    topic: Option<&TopicKey>,
+    after: &str,
+    limit: i64,
+) -> QueryResult<Vec<Present>> {
+    #[derive(QueryableByName)]
+    struct PresentRow {
+        #[diesel(sql_type = Text)]
+        user_id: String,
+        #[diesel(sql_type = Timestamptz)]
+        since: DateTime<Utc>,
+        #[diesel(sql_type = BigInt)]
+        connections: i64,
+    }
+    let text =
+        if topic.is_some() { include_str!("present_in_topic.sql") } else { include_str!("present_in_tenant.sql") };
+    let query =
+        sql_query(text).into_boxed().bind::<Text, _>(tenant.as_str()).bind::<Text, _>(after).bind::<BigInt, _>(limit);
+    let rows: Vec<PresentRow> = match topic {
+        Some(key) => query.bind::<Text, _>(key.topic.as_str()).load(conn).await?,
+        None => query.load(conn).await?,
+    };
+    let parsed = |PresentRow { user_id, since, connections }| {
+        Some(Present { user: UserId::from_str(&user_id).ok()?, since, connections })
+    };
+    Ok(rows.into_iter().filter_map(parsed).collect())
+}
+
+/// The places of those who are, from 1.
+async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryResult<Vec<i64>> {
+    #[derive(QueryableByName)]
+    struct PresentRow {
+        #[diesel(sql_type = BigInt)]
+        place: i64,
+    }
+    let rows: Vec<PresentRow> = sql_query(include_str!("present_among.sql"))
+        .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.topic.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.topic.topic.kind()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.user.as_str()).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.place).collect())
+}
+
+async fn told_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {
+    #[derive(QueryableByName)]
+    struct ToldRow {
+        #[diesel(sql_type = BigInt)]
+        place: i64,
+        #[diesel(sql_type = Text)]
+        topic: String,
+    }
+    let rows: Vec<ToldRow> = sql_query(include_str!("presence_topics.sql"))
+        .bind::<Array<Text>, _>(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(keys.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let parsed = |row: ToldRow| {
+        let key = keys.get(usize::try_from(row.place - 1).ok()?)?.clone();
+        Some((TopicKey { tenant: key.tenant.clone(), topic: row.topic.parse().ok()? }, key))
+    };
+    Ok(rows.into_iter().filter_map(parsed).collect())
+}

@@ -1,0 +1,322 @@
+//! The write of publishes: one statement, one transaction, whatever their number.
+
+use std::{
+    collections::HashMap,
+    iter::{Peekable, from_fn},
+    vec::IntoIter,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{
+        Array, BigInt, Binary, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    },
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::general_append::{Recorded, record};
+use crate::domain::{
+    channel::Decision,
+    cursor::{Epoch, Seq},
+    notification::{NewNotification, Presentation, Source},
+};
+use crate::store::{
+    Store, Unavailable,
+    database::{clock, prepared::Prepared},
+    fanouts::{self, Begun, Broad},
+    log::streams::Head,
+    repeat,
+    schema::notifications,
+};
+
+/// One inbox row as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The stream's epoch.
+    pub epoch: Epoch,
+    /// The seq it took.
+    pub seq: Seq,
+    /// The user's unread count with it.
+    pub unread: i64,
+    /// The channels that it takes to this user.
+    pub decision: Decision,
+}
+
+/// A publish that is now stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// By the database's clock.
+    pub created_at: DateTime<Utc>,
+    /// When it leaves inboxes.
+    pub expires_at: DateTime<Utc>,
+    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox. Empty for what is
+    /// more than an item for each recipient.
+    pub rows: Vec<Option<Placed>>,
+    /// Where the inboxes stand whose rows are not told here.
+    pub heads: Vec<Head>,
+}
+
+/// What became of one publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// Written now.
+    Written(Written),
+    /// Its idempotency key had been used with the same body before (perhaps by an attempt of our own whose answer
+    /// was lost): this is the first one's id and number of recipients.
+    Repeated {
+        /// The first one's id.
+        id: Uuid,
+        /// The first one's recipients.
+        recipients: usize,
+    },
+    /// Its idempotency key had been used with another body.
+    KeyReused,
+    /// Its tenant does not know the topic at this place of [`NewNotification::named_topics`].
+    UnknownTopic(usize),
+    /// It was to wait for a time that has passed.
+    Past,
+    /// Its tenant has as many fan-outs under way as it may.
+    Crowded,
+    /// The database does not take its values.
+    Unstorable,
+}
+
+impl Store {
+    /// Writes publishes in one transaction and answers in their order. A publish whose values the database refuses is
+    /// set apart, so that it takes nobody else with it.
+    ///
+    /// # Errors
+    /// When the database does not answer; a repeat with the same ids writes nothing twice.
+    pub async fn append(&self, items: &[NewNotification]) -> Result<Vec<Appended>, Unavailable> {
+        let keep = self.shared.retention.keep.as_secs_f64();
+        let narrow = items.iter().all(|item| item.audience.is_empty() && item.is_plain());
+        let outcome = if narrow {
+            repeat!(self.shared, writer, conn => write_direct(conn, items, keep))
+        } else {
+            let most = self.shared.most_open_fanouts;
+            repeat!(self.shared, writer, conn => conn.transaction(async |conn| write_all(conn, items, keep, most).await))
+        };
+        match outcome {
+            Ok(outcome) => self.answers(items, outcome).await,
+            Err(failure) if !failure.is_unstorable() => Err(Unavailable),
+            Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
+            Err(_) => {
+                let (first, second) = items.split_at(items.len() / 2);
+                let mut answers = Box::pin(self.append(first)).await?;
+                answers.extend(Box::pin(self.append(second)).await?);
+                Ok(answers)
+            }
+        }
+    }
+
+    /// What became of each item: written now where it has rows or begins a fan-out, else known from before.
+    async fn answers(&self, items: &[NewNotification], outcome: Outcome) -> Result<Vec<Appended>, Unavailable> {
+        let mut rows = outcome.rows.into_iter().peekable();
+        let begun: HashMap<Uuid, Begun> = outcome.begun.into_iter().map(|begun| (begun.id, begun)).collect();
+        let mut recorded: HashMap<Uuid, Written> =
+            outcome.recorded.into_iter().map(|one| (one.id, Written::from(one))).collect();
+        let written = |item: &NewNotification| {
+            take_written(item, &mut rows)
+                .or_else(|| recorded.remove(&item.id))
+                .or_else(|| begun.get(&item.id).map(Written::from))
+        };
+        let written: Vec<Option<Written>> = items.iter().map(written).collect();
+        let known: Vec<_> = items.iter().zip(&written).filter(|(_, now)| now.is_none()).map(|(item, _)| item).collect();
+        let first_ones = match known.as_slice() {
+            [] => Vec::new(),
+            known => repeat!(self.shared, conn => first_ones(conn, known)).map_err(|_| Unavailable)?,
+        };
+        let answer = |(item, now): (&_, Option<Written>)| match now {
+            Some(written) => Appended::Written(written),
+            None => verdict(item, &first_ones, &outcome.refused),
+        };
+        Ok(items.iter().zip(written).map(answer).collect())
+    }
+}
+
+#[derive(QueryableByName)]
+struct PlacedRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Nullable<Text>)]
+    epoch: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    seq: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    unread: Option<i64>,
+    #[diesel(sql_type = Integer)]
+    decision: i32,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+}
+
+impl PlacedRow {
+    fn into_placed(self) -> Option<Placed> {
+        let decision = Decision::from_stored(self.decision);
+        Some(Placed { epoch: self.epoch?.into(), seq: self.seq?, unread: self.unread?, decision })
+    }
+}
+
+/// What one transaction did.
+#[derive(Default)]
+struct Outcome {
+    rows: Vec<PlacedRow>,
+    recorded: Vec<Recorded>,
+    begun: Vec<Begun>,
+    /// What became of items that no write was tried of.
+    refused: HashMap<Uuid, Appended>,
+}
+
+impl From<&Begun> for Written {
+    /// A publish that names no user.
+    fn from(begun: &Begun) -> Self {
+        Self { created_at: begun.created_at, expires_at: begun.expires_at, rows: Vec::new(), heads: Vec::new() }
+    }
+}
+
+impl From<Recorded> for Written {
+    fn from(recorded: Recorded) -> Self {
+        let Recorded { created_at, expires_at, heads, .. } = recorded;
+        Self { created_at, expires_at, rows: Vec::new(), heads }
+    }
+}
+
+/// Takes the item's rows off the front; none when it was not written.
+fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
+    let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
+    let placed: Vec<_> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(PlacedRow::into_placed).collect();
+    (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed, heads: Vec::new() })
+}
+
+async fn write_direct(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Outcome> {
+    Ok(Outcome { rows: write(conn, items, keep).await?, ..Outcome::default() })
+}
+
+/// Writes items of which some begin a fan-out, or are more than an item for each recipient, but for those that must not be.
+async fn write_all(
+    conn: &mut AsyncPgConnection,
+    items: &[NewNotification],
+    keep: f64,
+    most_open: i64,
+) -> QueryResult<Outcome> {
+    let mut refused = fanouts::refused(conn, items, most_open).await?;
+    let time = clock::read(conn).await?;
+    let grace = |source| if source == Source::Stream { LATE_ENTRY } else { TimeDelta::zero() };
+    let is_past = |item: &&NewNotification| waits_for_past(item, time - grace(item.source));
+    refused.extend(items.iter().filter(is_past).map(|item| (item.id, Appended::Past)));
+    let mut good: Vec<_> = items.iter().filter(|item| !refused.contains_key(&item.id)).cloned().collect();
+    let (mut rows, mut recorded) = (Vec::new(), Vec::new());
+    // Keys come before streams in all that is written: so one that is more takes the others along.
+    if good.iter().all(NewNotification::is_plain) {
+        rows = write(conn, &good, keep).await?;
+    } else {
+        // The durable way in may take its time: what should have been out by now is not lost for that.
+        good.iter_mut().filter(|item| waits_for_past(item, time)).for_each(|item| item.timing.deliver_at = None);
+        recorded = record(conn, &good, keep).await?;
+    }
+    let broad: Vec<_> = good.iter().filter(|item| item.timing.deliver_at.is_none()).filter_map(Broad::of).collect();
+    let begun = fanouts::begin(conn, &broad).await?;
+    Ok(Outcome { rows, recorded, begun, refused })
+}
+
+/// How late an entry of the Redis stream may be delivered: the durable way in outlives outages, but not mistakes.
+const LATE_ENTRY: TimeDelta = TimeDelta::days(7);
+
+fn waits_for_past(item: &NewNotification, time: DateTime<Utc>) -> bool {
+    item.timing.deliver_at.is_some_and(|deliver_at| deliver_at <= time)
+}
+
+/// Its plan reads no table but for look-ups of one row, so that the writers' connections may keep it.
+async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<PlacedRow>> {
+    fn column<'a, T>(items: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
+        items.iter().map(value).collect()
+    }
+    let recipients = || items.iter().flat_map(|item| item.users.iter().map(move |user| (item.id, user.as_str())));
+    let query = sql_query(include_str!("append.sql"))
+        .bind::<Array<SqlUuid>, _>(column(items, |item| item.id))
+        .bind::<Array<Text>, _>(column(items, |item| item.tenant.as_str()))
+        .bind::<Array<Text>, _>(column(items, |item| item.content.kind.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.category.as_deref()))
+        .bind::<Array<SmallInt>, _>(column(items, |item| item.content.priority.rank()))
+        .bind::<Array<Text>, _>(column(items, |item| item.content.title.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.message.as_deref()))
+        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| item.content.data.as_ref()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.action_url.as_deref()))
+        .bind::<Array<Text>, _>(column(items, |item| item.source.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.idempotency_key.as_deref()))
+        .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.as_slice()))
+        .bind::<Array<Integer>, _>(column(items, |item| i32::try_from(item.users.len()).unwrap_or(i32::MAX)))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
+        .bind::<Array<SqlUuid>, _>(recipients().map(|(id, _)| id).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(recipients().map(|(_, user)| user).collect::<Vec<_>>())
+        .bind::<Double, _>(keep)
+        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| presentation(&item.content.presentation)))
+        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()));
+    Prepared(query).load(conn).await
+}
+
+/// As stored; nothing for kinds that have none.
+pub(crate) fn presentation(of: &Presentation) -> Option<Value> {
+    // Plain data always serialises.
+    if *of == Presentation::default() { None } else { serde_json::to_value(of).ok() }
+}
+
+/// Of what is stored; what a later version stored may say nothing here.
+pub(crate) fn presentation_of(stored: Option<Value>) -> Presentation {
+    stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+}
+
+#[derive(Queryable)]
+struct FirstOne {
+    id: Uuid,
+    tenant: String,
+    idempotency_key: Option<String>,
+    fingerprint: Vec<u8>,
+    recipients: i32,
+}
+
+/// What was stored before under the ids or the keys of those that were not written now.
+async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) -> QueryResult<Vec<FirstOne>> {
+    let ids: Vec<_> = known.iter().map(|item| item.id).collect();
+    let keys: Vec<_> = known.iter().filter_map(|item| item.idempotency_key.as_deref()).collect();
+    let tenants: Vec<_> = known.iter().map(|item| item.tenant.as_str()).collect();
+    notifications::table
+        .filter(
+            notifications::id
+                .eq_any(ids)
+                .or(notifications::tenant.eq_any(tenants).and(notifications::idempotency_key.eq_any(keys))),
+        )
+        .select((
+            notifications::id,
+            notifications::tenant,
+            notifications::idempotency_key,
+            notifications::fingerprint,
+            notifications::recipients,
+        ))
+        .load(conn)
+        .await
+}
+
+fn verdict(item: &NewNotification, first_ones: &[FirstOne], refused: &HashMap<Uuid, Appended>) -> Appended {
+    let first = first_ones.iter().find(|first| {
+        first.id == item.id
+            || (item.idempotency_key.is_some()
+                && first.idempotency_key == item.idempotency_key
+                && first.tenant == item.tenant.as_str())
+    });
+    match first {
+        Some(first) if first.fingerprint == item.fingerprint => {
+            Appended::Repeated { id: first.id, recipients: usize::try_from(first.recipients).unwrap_or(0) }
+        }
+        Some(_) => Appended::KeyReused,
+        None => refused.get(&item.id).cloned().unwrap_or(Appended::Unstorable),
+    }
+}

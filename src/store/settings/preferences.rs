@@ -1,0 +1,122 @@
+//! The table `preferences`, and the time zones that it may name.
+
+use std::collections::HashSet;
+
+use diesel::{
+    QueryableByName,
+    dsl::now,
+    prelude::*,
+    result::{Error, QueryResult},
+    sql_query,
+    sql_types::Text,
+};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+
+use crate::domain::{precondition::Versioned, preferences::Settings, user::UserKey};
+use crate::store::{
+    Store, Unavailable,
+    log::{
+        account_log::{self, SETTINGS, Stamped},
+        streams,
+    },
+    schema::preferences,
+};
+
+impl Store {
+    /// A user's settings.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn preferences(&self, key: &UserKey) -> Result<Versioned<Settings>, Unavailable> {
+        self.shared.once(async |conn| read(conn, key).await).await
+    }
+
+    /// Has `make` make new settings of a user's present ones under the lock of the user's stream, so that of changes at the
+    /// same time each sees what the one before it made. They are written as a change of the user's log, unless they are
+    /// what they were: there is no stamp then.
+    ///
+    /// # Errors
+    /// What `make` refuses. When the database does not answer; they may have been written all the same.
+    pub async fn change_preferences<E: From<Unavailable> + Send>(
+        &self,
+        key: &UserKey,
+        make: impl FnOnce(&Versioned<Settings>) -> Result<Settings, E> + Send,
+    ) -> Result<(Versioned<Settings>, Option<Stamped>), E> {
+        let _turn = self.shared.turn_of(key).await?;
+        let run = async |conn: &mut AsyncPgConnection| {
+            conn.transaction(async move |conn| change(conn, key, make).await).await
+        };
+        self.shared.once(run).await?
+    }
+
+    /// The names of all time zones that the database knows.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn time_zones(&self) -> Result<HashSet<String>, Unavailable> {
+        self.shared.once(async |conn| time_zones(conn).await).await
+    }
+}
+
+async fn read(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Versioned<Settings>> {
+    let row: Option<(Value, i64)> = preferences::table
+        .find((key.tenant.as_str(), key.user.as_str()))
+        .select((preferences::settings, preferences::version))
+        .first(conn)
+        .await
+        .optional()?;
+    let Some((document, version)) = row else { return Ok(Versioned::default()) };
+    let document = serde_json::from_value(document).map_err(|error| Error::DeserializationError(Box::new(error)))?;
+    Ok(Versioned { document, version })
+}
+
+async fn change<E>(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    make: impl FnOnce(&Versioned<Settings>) -> Result<Settings, E>,
+) -> QueryResult<Result<(Versioned<Settings>, Option<Stamped>), E>> {
+    streams::lock(conn, key).await?;
+    let before = read(conn, key).await?;
+    let settings = match make(&before) {
+        Ok(settings) => settings,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if settings == before.document {
+        return Ok(Ok((before, None)));
+    }
+    let after = before.next(settings);
+    write(conn, key, &after).await?;
+    let stamped = account_log::stamp(conn, key, SETTINGS).await?;
+    Ok(Ok((after, Some(stamped))))
+}
+
+async fn write(conn: &mut AsyncPgConnection, key: &UserKey, after: &Versioned<Settings>) -> QueryResult<()> {
+    // Plain data always serialises.
+    let document = serde_json::to_value(&after.document).unwrap_or_default();
+    let said = || (preferences::settings.eq(&document), preferences::version.eq(after.version));
+    diesel::insert_into(preferences::table)
+        .values((preferences::tenant.eq(key.tenant.as_str()), preferences::user_id.eq(key.user.as_str()), said()))
+        .on_conflict((preferences::tenant, preferences::user_id))
+        .do_update()
+        .set((said(), preferences::updated_at.eq(now)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Reads files of the server's, so it is asked once.
+async fn time_zones(conn: &mut AsyncPgConnection) -> QueryResult<HashSet<String>> {
+    #[derive(QueryableByName)]
+    struct Zone {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    // The others are no names of IANA but files that lie beside.
+    let zones: Vec<Zone> = sql_query(
+        "select name from pg_timezone_names where not starts_with(name, 'posix') and name not in ('Factory', 'localtime')",
+    )
+    .load(conn)
+    .await?;
+    Ok(zones.into_iter().map(|zone| zone.name).collect())
+}

@@ -1,0 +1,86 @@
+//! The end of what is due: somebody does it, or says that somebody will, or whoever published it calls it off.
+
+use diesel::{prelude::*, result::QueryResult};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        notification::Action,
+        timing::DueState,
+        user::{Tenant, UserKey},
+    },
+    store::{
+        Changed, NotChanged, Store, Unavailable,
+        database::clock::clock_time,
+        inbox::state,
+        log::streams,
+        repeat,
+        schema::{duties, notifications},
+    },
+};
+
+impl Store {
+    /// Acknowledges or finishes what is due about one of a user's items, for all who have it: this user's item is changed at once,
+    /// those of the others a moment later. What somebody did before changes nothing.
+    ///
+    /// # Errors
+    /// When the user has no such item, when nothing about it is due, and when the database does not answer.
+    pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
+        let _turn = self.shared.turn_of(key).await?;
+        repeat!(self.shared, conn => conn.transaction(async |conn| settle(conn, key, id, action).await))
+            .map_err(|_| Unavailable)?
+    }
+}
+
+async fn settle(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    id: Uuid,
+    action: Action,
+) -> QueryResult<Result<Changed, NotChanged>> {
+    let Some((_, notification)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
+    // Steps take this lock too: after it none is done of what this ends.
+    let before = lock(conn, notification).await?.filter(|before| *before != DueState::Cancelled);
+    let Some(before) = before else { return Ok(Err(NotChanged::NotDue)) };
+    let after = if action == Action::Finish { DueState::Done } else { DueState::Acknowledged };
+    let settles = before.code() < after.code();
+    if settles {
+        end(conn, notification, after).await?;
+        diesel::update(notifications::table.find(notification))
+            .set(notifications::due_by.eq(key.user.as_str()))
+            .execute(conn)
+            .await?;
+    }
+    let stream = streams::lock(conn, key).await?;
+    // The item may have moved, or gone, until its stream was locked.
+    let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
+    let seqs = [seq];
+    state::stamp(conn, key, stream, if settles { &seqs } else { &[] }, action).await.map(Ok)
+}
+
+/// Calls off what is due; false when there is nothing, or nothing any more.
+pub(crate) async fn cancel(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<bool> {
+    let mine = duties::table.find(id).filter(duties::tenant.eq(tenant.as_str()));
+    let state: Option<i16> = mine.select(duties::state).for_update().first(conn).await.optional()?;
+    let is_open = state.and_then(DueState::from_code).is_some_and(DueState::is_open);
+    if is_open {
+        end(conn, id, DueState::Cancelled).await?;
+    }
+    Ok(is_open)
+}
+
+/// How far it is; kept so until the transaction ends.
+async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<DueState>> {
+    let state: Option<i16> = duties::table.find(id).select(duties::state).for_update().first(conn).await.optional()?;
+    Ok(state.and_then(DueState::from_code))
+}
+
+/// Ends it, and has all who have it told.
+async fn end(conn: &mut AsyncPgConnection, id: Uuid, state: DueState) -> QueryResult<()> {
+    diesel::update(duties::table.find(id))
+        .set((duties::state.eq(state.code()), duties::next_at.eq(clock_time().nullable()), duties::after_user.eq("")))
+        .execute(conn)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,91 @@
+//! What inboxes are told of something due: its item comes back to the top, or only notes how far it is.
+
+use std::collections::HashMap;
+
+use diesel::{
+    QueryableByName,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::steps::{Holder, Turn};
+use crate::{
+    domain::cursor::Seq,
+    store::{
+        log::streams::Head,
+        publish::insert_at_head::{self, COLUMNS, Putting, parse_key, put},
+    },
+};
+
+#[derive(Debug, QueryableByName)]
+struct Row {
+    #[diesel(embed)]
+    item: Putting,
+    #[diesel(sql_type = Bool)]
+    snoozed: bool,
+}
+
+/// Brings items of what is open back to the top of their inboxes, but for those that were snoozed; at those, and where it is not
+/// due any more, only notes how far it is.
+pub(crate) async fn tell(
+    conn: &mut AsyncPgConnection,
+    turns: &HashMap<Uuid, Turn>,
+    holders: &[Holder],
+) -> QueryResult<Vec<Head>> {
+    let rows: Vec<Row> = sql_query(format!(
+        "select {COLUMNS}, i.snoozed_until is not null as snoozed \
+         from unnest($1::uuid[], $2::text[], $3::text[]) as asked (id, tenant, user_id) cross join lateral \
+         (select * from inbox where inbox.notification_id = asked.id and inbox.tenant = asked.tenant \
+         and inbox.user_id = asked.user_id and inbox.deleted_at is null limit 1) as i",
+    ))
+    .bind::<Array<SqlUuid>, _>(holders.iter().map(|holder| holder.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(holders.iter().map(|holder| holder.tenant.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(holders.iter().map(|holder| holder.user_id.as_str()).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    let (mut risen, mut marked) = (Vec::new(), Vec::new());
+    for Row { mut item, snoozed } in rows {
+        let Some(turn) = turns.get(&item.notification_id) else { continue };
+        let is_news = item.due_state != Some(turn.state.code());
+        item.due_state = Some(turn.state.code());
+        match (turn.state.is_open(), snoozed) {
+            (true, false) => risen.push(Putting { read_at: None, ..item }),
+            _ if is_news => marked.push(item),
+            _ => {}
+        }
+    }
+    let mut heads = mark(conn, &marked).await?;
+    heads.extend(insert_at_head::heads(put(conn, &risen).await?));
+    Ok(heads)
+}
+
+#[derive(QueryableByName)]
+struct Marked {
+    #[diesel(sql_type = Text)]
+    tenant: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    epoch: String,
+    #[diesel(sql_type = BigInt)]
+    seq: Seq,
+}
+
+async fn mark(conn: &mut AsyncPgConnection, items: &[Putting]) -> QueryResult<Vec<Head>> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Marked> = sql_query(include_str!("mark.sql"))
+        .bind::<Array<Text>, _>(items.iter().map(|item| item.tenant.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(items.iter().map(|item| item.user_id.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<BigInt>>, _>(items.iter().map(|item| item.seq).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(items.iter().map(|item| item.due_state).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let head =
+        |row: Marked| Ok(Head { key: parse_key(&row.tenant, &row.user_id)?, epoch: row.epoch.into(), seq: row.seq });
+    rows.into_iter().map(head).collect()
+}

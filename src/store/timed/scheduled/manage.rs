@@ -1,0 +1,287 @@
+//! What a publisher sees and changes of publishes that wait.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::{dsl::sql, prelude::*, result::QueryResult, sql_types::Bool};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    domain::{amendment::Amendment, priority::Priority, user::Tenant},
+    store::{
+        Store, Unavailable,
+        database::clock,
+        repeat,
+        schema::{notifications, scheduled},
+        timed::reminders,
+    },
+};
+
+/// A publish that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scheduled {
+    /// The notification's id.
+    pub id: Uuid,
+    /// When it is delivered.
+    pub deliver_at: DateTime<Utc>,
+    /// Whom it names.
+    pub users: Vec<String>,
+    /// Topics that it goes to.
+    pub topics: Vec<String>,
+    /// Whether it goes to everyone.
+    pub everyone: bool,
+    /// What it says, and the rest.
+    pub content: ScheduledContent,
+}
+
+/// What a publish that waits says.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+pub struct ScheduledContent {
+    /// What happened.
+    pub kind: String,
+    /// The group of kinds.
+    pub category: Option<String>,
+    priority: i16,
+    /// One line.
+    pub title: String,
+    /// The text below the title.
+    pub body: Option<String>,
+    /// Whatever the publisher's clients need.
+    pub data: Option<Value>,
+    /// Where a click leads.
+    pub action_url: Option<String>,
+    /// The publisher's own name for it.
+    pub idempotency_key: Option<String>,
+    /// By when it is to be done.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When it leaves inboxes.
+    pub expires_at: DateTime<Utc>,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+}
+
+impl ScheduledContent {
+    /// How much it matters.
+    pub fn priority(&self) -> Priority {
+        Priority::from_rank(self.priority)
+    }
+}
+
+/// Why a publish that waits was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAmended {
+    /// The tenant has none of that id or key.
+    #[error("there is none")]
+    Unknown,
+    /// Its time has come.
+    #[error("it was sent")]
+    Sent,
+    /// It was called off, or another took its place.
+    #[error("it was called off")]
+    CalledOff,
+    /// It is over: nothing went out in time.
+    #[error("it expired")]
+    Over,
+    /// It would be delivered in the past.
+    #[error("must be in the future")]
+    Past,
+    /// It would be delivered when it is due or later.
+    #[error("must be before dueAt")]
+    AfterDue,
+    /// It would have expired when it is delivered, or be due after that.
+    #[error("must be after deliverAt, dueAt and the last step of escalation")]
+    Expired,
+    /// The database does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Store {
+    /// A tenant's publishes that wait, by their time, after the one that is given by time and id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn scheduled(
+        &self,
+        tenant: &Tenant,
+        after: Option<(DateTime<Utc>, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<Scheduled>, Unavailable> {
+        self.shared.once(async |conn| list(conn, tenant, after, limit).await).await
+    }
+
+    /// One that waits.
+    ///
+    /// # Errors
+    /// When there is none, or none any more, and when the database does not answer.
+    pub async fn scheduled_one(&self, tenant: &Tenant, name: &str) -> Result<Scheduled, NotAmended> {
+        self.shared.once(async |conn| find(conn, tenant, name).await).await?
+    }
+
+    /// Changes one that waits.
+    ///
+    /// # Errors
+    /// When there is none, or none any more, when its times do not fit, and when the database does not answer.
+    pub async fn amend(&self, tenant: &Tenant, name: &str, to: &Amendment) -> Result<Scheduled, NotAmended> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| amend(conn, tenant, name, to).await))
+            .map_err(|_| Unavailable)?
+    }
+
+    /// Calls off what is still to come of a publish: its delivery, or the reminders and steps of what is due about it.
+    ///
+    /// # Errors
+    /// When there is none, or nothing is to come any more, and when the database does not answer.
+    pub async fn call_off(&self, tenant: &Tenant, name: &str) -> Result<(), NotAmended> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| call_off(conn, tenant, name).await))
+            .map_err(|_| Unavailable)?
+    }
+}
+
+type Columns = (Uuid, DateTime<Utc>, Vec<String>, Vec<String>, bool);
+
+fn scheduled_of(((id, deliver_at, users, topics, everyone), content): (Columns, ScheduledContent)) -> Scheduled {
+    Scheduled { id, deliver_at, users, topics, everyone, content }
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn columns() -> _ {
+    (scheduled::notification_id, scheduled::deliver_at, scheduled::users, scheduled::topics, scheduled::everyone)
+}
+
+async fn list(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> QueryResult<Vec<Scheduled>> {
+    let (time, id) = after.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
+    let rows: Vec<(Columns, ScheduledContent)> = scheduled::table
+        .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
+        .filter(scheduled::tenant.eq(tenant.as_str()))
+        // One range of the index; without the first condition it would be read from its beginning.
+        .filter(scheduled::deliver_at.ge(time))
+        .filter(scheduled::deliver_at.gt(time).or(scheduled::notification_id.gt(id)))
+        .order((scheduled::deliver_at, scheduled::notification_id))
+        .limit(limit)
+        .select((columns(), ScheduledContent::as_select()))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(scheduled_of).collect())
+}
+
+/// The id of what has this name: that of a notification of the tenant, or an idempotency key, which may look like one.
+async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
+    let mine = || notifications::table.filter(notifications::tenant.eq(tenant.as_str())).select(notifications::id);
+    if let Ok(id) = name.parse::<Uuid>() {
+        let found = mine().filter(notifications::id.eq(id)).first(conn).await.optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    mine().filter(notifications::idempotency_key.eq(name)).first(conn).await.optional()
+}
+
+/// One that waits, or why there is none.
+async fn find(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Result<Scheduled, NotAmended>> {
+    match id_of(conn, tenant, name).await? {
+        Some(id) => find_by_id(conn, tenant, id).await,
+        None => Ok(Err(NotAmended::Unknown)),
+    }
+}
+
+async fn find_by_id(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    id: Uuid,
+) -> QueryResult<Result<Scheduled, NotAmended>> {
+    let row: Option<(Columns, ScheduledContent)> = scheduled::table
+        .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
+        .filter(scheduled::notification_id.eq(id).and(scheduled::tenant.eq(tenant.as_str())))
+        .select((columns(), ScheduledContent::as_select()))
+        .first(conn)
+        .await
+        .optional()?;
+    match row {
+        Some(row) => Ok(Ok(scheduled_of(row))),
+        None => Ok(Err(fate(conn, tenant, id).await?)),
+    }
+}
+
+/// What became of one that does not wait: one that was sent was published at its time.
+async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<NotAmended> {
+    let row: Option<(bool, bool)> = notifications::table
+        .find(id)
+        .filter(notifications::tenant.eq(tenant.as_str()))
+        .select((
+            sql::<Bool>("deliver_at is null or created_at >= deliver_at"),
+            notifications::expires_at.le(clock::clock_time()),
+        ))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(match row {
+        Some((true, _)) => NotAmended::Sent,
+        Some((false, true)) => NotAmended::Over,
+        Some((false, false)) => NotAmended::CalledOff,
+        None => NotAmended::Unknown,
+    })
+}
+
+async fn amend(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    name: &str,
+    to: &Amendment,
+) -> QueryResult<Result<Scheduled, NotAmended>> {
+    let Some(id) = id_of(conn, tenant, name).await? else { return Ok(Err(NotAmended::Unknown)) };
+    // Locked before it is read: the clock leaves it alone from here on.
+    let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
+    let fixed: Option<bool> = mine.select(scheduled::fixed_expiry).for_update().first(conn).await.optional()?;
+    let before = match find_by_id(conn, tenant, id).await? {
+        Ok(before) => before,
+        Err(why) => return Ok(Err(why)),
+    };
+    let deliver_at = to.deliver_at.unwrap_or(before.deliver_at);
+    let fixed = fixed.unwrap_or_default() || to.expires_at.is_some();
+    let moved = if fixed { TimeDelta::zero() } else { deliver_at - before.deliver_at };
+    let expires_at = to.expires_at.unwrap_or(before.content.expires_at + moved);
+    let end = reminders::end(conn, id).await?;
+    if to.deliver_at.is_some() && deliver_at <= clock::read(conn).await? {
+        return Ok(Err(NotAmended::Past));
+    }
+    if before.content.due_at.is_some_and(|due_at| due_at <= deliver_at) {
+        return Ok(Err(NotAmended::AfterDue));
+    }
+    if expires_at <= end.unwrap_or(deliver_at) {
+        return Ok(Err(NotAmended::Expired));
+    }
+    diesel::update(scheduled::table.find(id))
+        .set((scheduled::deliver_at.eq(deliver_at), scheduled::fixed_expiry.eq(fixed)))
+        .execute(conn)
+        .await?;
+    let content = before.content;
+    diesel::update(notifications::table.find(id))
+        .set((
+            notifications::deliver_at.eq(deliver_at),
+            notifications::expires_at.eq(expires_at),
+            notifications::priority.eq(to.priority.map_or(content.priority, Priority::rank)),
+            notifications::title.eq(to.title.as_ref().unwrap_or(&content.title)),
+            notifications::body.eq(to.message.apply(content.body)),
+            notifications::data.eq(to.data.apply(content.data)),
+            notifications::action_url.eq(to.action_url.apply(content.action_url)),
+        ))
+        .execute(conn)
+        .await?;
+    find_by_id(conn, tenant, id).await
+}
+
+async fn call_off(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Result<(), NotAmended>> {
+    let Some(id) = id_of(conn, tenant, name).await? else { return Ok(Err(NotAmended::Unknown)) };
+    let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
+    let waited = diesel::delete(mine).execute(conn).await? > 0;
+    if reminders::cancel(conn, tenant, id).await? || waited {
+        return Ok(Ok(()));
+    }
+    Ok(Err(fate(conn, tenant, id).await?))
+}

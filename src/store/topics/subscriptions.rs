@@ -1,0 +1,285 @@
+//! Who gets what is published to a topic, and who may: every change is made under the locks of the streams concerned,
+//! so that what is stored, the seqs and what streams are told agree.
+
+use diesel::{
+    QueryableByName,
+    data_types::PgTimestamp,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Array, BigInt, Text},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+
+use super::{kinds, known, members};
+use crate::domain::{
+    topic::{Access, Mute, Subscription, Topic},
+    user::{Tenant, UserId, UserKey},
+};
+use crate::store::{
+    Roll, Stamped, Store, Unavailable,
+    log::{
+        account_log::{self, muted_of_stored, stored_of_muted},
+        streams,
+    },
+    repeat,
+    schema::subscriptions,
+};
+
+/// A subscription that has changed, for its user to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionChange {
+    /// Whose it is.
+    pub key: UserKey,
+    /// Where the change stands in the user's log.
+    pub stamped: Stamped,
+    /// What it is now.
+    pub subscription: Subscription,
+}
+
+/// What became of a user's wish to subscribe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joining {
+    /// Subscribed now.
+    Joined(SubscriptionChange),
+    /// Muted otherwise than before.
+    Muted(SubscriptionChange),
+    /// It was so before.
+    Same(Subscription),
+    /// The topic is for members, and the user is none.
+    NotAllowed,
+    /// The user has as many subscriptions as one may have.
+    Full,
+}
+
+impl Store {
+    /// Subscribes a user who may join: because the token says so (`covered`), or because of the topic's kind or a
+    /// membership.
+    ///
+    /// # Errors
+    /// When the database does not answer. A repeat is safe: it finds nothing left to change.
+    pub async fn subscribe(
+        &self,
+        key: &UserKey,
+        topic: &Topic,
+        covered: bool,
+        mute: Mute,
+        most: usize,
+    ) -> Result<Joining, Unavailable> {
+        let _turn = self.shared.turn_of(key).await?;
+        repeat!(self.shared, conn => conn.transaction(async |conn| {
+            subscribe(conn, key, topic, covered, mute, most).await
+        }))
+        .map_err(|_| Unavailable)
+    }
+
+    /// Subscribes and unsubscribes users whoever may join; answers what has changed, or, when nothing was done, who
+    /// has as many subscriptions as one may have.
+    ///
+    /// # Errors
+    /// When the database does not answer. A repeat is safe.
+    pub async fn change_subscribers(
+        &self,
+        tenant: &Tenant,
+        topic: &Topic,
+        roll: &Roll,
+        most: usize,
+    ) -> Result<Result<Vec<SubscriptionChange>, Vec<UserId>>, Unavailable> {
+        let _turn = self.shared.tenants.take(tenant).await?;
+        repeat!(self.shared, conn => conn.transaction(async |conn| {
+            change_subscribers(conn, tenant, topic, roll, most).await
+        }))
+        .map_err(|_| Unavailable)
+    }
+}
+
+async fn subscribe(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    topic: &Topic,
+    covered: bool,
+    mute: Mute,
+    most: usize,
+) -> QueryResult<Joining> {
+    streams::lock(conn, key).await?;
+    let before = find(conn, key, topic).await?;
+    if before.is_none() && !covered && !is_let_in(conn, key, topic).await? {
+        return Ok(Joining::NotAllowed);
+    }
+    let user = std::slice::from_ref(&key.user);
+    if before.is_none() && !full(conn, &key.tenant, topic, user, most).await?.is_empty() {
+        return Ok(Joining::Full);
+    }
+    let muted = match mute {
+        Mute::Keep => before.flatten(),
+        Mute::Off => None,
+        Mute::Until(until) => Some(stored_of_muted(until)),
+    };
+    let subscription = Subscription { topic: topic.clone(), subscribed: true, muted_until: muted.map(muted_of_stored) };
+    if before == Some(muted) {
+        return Ok(Joining::Same(subscription));
+    }
+    known::ensure(conn, &key.tenant, topic).await?;
+    write(conn, key, topic, muted).await?;
+    let stamped = account_log::stamp(conn, key, &account_log::of_topic(topic)).await?;
+    let change = SubscriptionChange { key: key.clone(), stamped, subscription };
+    Ok(if before.is_none() { Joining::Joined(change) } else { Joining::Muted(change) })
+}
+
+/// Until when a subscription is muted; none when there is no subscription.
+async fn find(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> QueryResult<Option<Option<PgTimestamp>>> {
+    subscriptions::table
+        .find((key.tenant.as_str(), topic.as_str(), key.user.as_str()))
+        .select(subscriptions::muted_until)
+        .first(conn)
+        .await
+        .optional()
+}
+
+async fn write(
+    conn: &mut AsyncPgConnection,
+    key: &UserKey,
+    topic: &Topic,
+    muted: Option<PgTimestamp>,
+) -> QueryResult<()> {
+    diesel::insert_into(subscriptions::table)
+        .values((
+            subscriptions::tenant.eq(key.tenant.as_str()),
+            subscriptions::topic.eq(topic.as_str()),
+            subscriptions::user_id.eq(key.user.as_str()),
+            subscriptions::muted_until.eq(muted),
+        ))
+        .on_conflict((subscriptions::tenant, subscriptions::topic, subscriptions::user_id))
+        .do_update()
+        .set(subscriptions::muted_until.eq(muted))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Whether the topic's kind or a membership lets the user join.
+async fn is_let_in(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> QueryResult<bool> {
+    let rules = kinds::rules(conn, &key.tenant, topic.kind()).await?.unwrap_or_default();
+    if rules.access != Access::Members {
+        return Ok(true);
+    }
+    members::holds(conn, key, topic).await
+}
+
+/// Which of these users would have more subscriptions than one may have if they joined the topic.
+async fn full(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    topic: &Topic,
+    users: &[UserId],
+    most: usize,
+) -> QueryResult<Vec<UserId>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        place: i64,
+    }
+    // The `offset` makes it one look-up for each user, which ends when there are too many.
+    let rows: Vec<Row> = sql_query(
+        "select place from unnest($3::text[]) with ordinality as asked (user_id, place) where exists ( \
+         select from subscriptions as s where s.tenant = $1 and s.user_id = asked.user_id offset $4) and not exists ( \
+         select from subscriptions as s where s.tenant = $1 and s.topic = $2 and s.user_id = asked.user_id)",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(topic.as_str())
+    .bind::<Array<Text>, _>(users.iter().map(UserId::as_str).collect::<Vec<_>>())
+    .bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX) - 1)
+    .load(conn)
+    .await?;
+    let user = |row: Row| users.get(usize::try_from(row.place - 1).ok()?).cloned();
+    Ok(rows.into_iter().filter_map(user).collect())
+}
+
+async fn change_subscribers(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    topic: &Topic,
+    roll: &Roll,
+    most: usize,
+) -> QueryResult<Result<Vec<SubscriptionChange>, Vec<UserId>>> {
+    streams::lock_all(conn, tenant.as_str(), &texts(&roll.add), &texts(&roll.remove)).await?;
+    let full = full(conn, tenant, topic, &roll.add, most).await?;
+    if !full.is_empty() {
+        return Ok(Err(full));
+    }
+    let joined = join(conn, tenant, topic, &roll.add).await?;
+    let mut changes = stamped(conn, tenant, topic, joined, true).await?;
+    changes.extend(leave(conn, tenant, topic, &roll.remove).await?);
+    Ok(Ok(changes))
+}
+
+/// Subscribes users whose streams are locked; answers who was not subscribed before.
+async fn join(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    topic: &Topic,
+    users: &[UserId],
+) -> QueryResult<Vec<String>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    known::ensure(conn, tenant, topic).await?;
+    let row = |user: &UserId| {
+        (
+            subscriptions::tenant.eq(tenant.as_str().to_owned()),
+            subscriptions::topic.eq(topic.as_str().to_owned()),
+            subscriptions::user_id.eq(user.as_str().to_owned()),
+        )
+    };
+    diesel::insert_into(subscriptions::table)
+        .values(users.iter().map(row).collect::<Vec<_>>())
+        .on_conflict_do_nothing()
+        .returning(subscriptions::user_id)
+        .get_results(conn)
+        .await
+}
+
+/// Unsubscribes users whose streams are locked.
+pub(crate) async fn leave(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    topic: &Topic,
+    users: &[UserId],
+) -> QueryResult<Vec<SubscriptionChange>> {
+    let all = subscriptions::table
+        .filter(subscriptions::tenant.eq(tenant.as_str()))
+        .filter(subscriptions::topic.eq(topic.as_str()));
+    let left: Vec<String> = diesel::delete(all.filter(subscriptions::user_id.eq_any(texts(users))))
+        .returning(subscriptions::user_id)
+        .get_results(conn)
+        .await?;
+    stamped(conn, tenant, topic, left, false).await
+}
+
+/// Stamps a change of the subscriptions of users, in whatever order they come.
+async fn stamped(
+    conn: &mut AsyncPgConnection,
+    tenant: &Tenant,
+    topic: &Topic,
+    mut users: Vec<String>,
+    subscribed: bool,
+) -> QueryResult<Vec<SubscriptionChange>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    users.sort_unstable();
+    // Only what was parsed once is ever stored.
+    let users: Vec<UserId> = users.iter().filter_map(|user| user.parse().ok()).collect();
+    let stamped = account_log::stamp_all(conn, tenant, &users, &account_log::of_topic(topic)).await?;
+    let subscription = Subscription { topic: topic.clone(), subscribed, muted_until: None };
+    let change = |(user, stamped)| SubscriptionChange {
+        key: UserKey { tenant: tenant.clone(), user },
+        stamped,
+        subscription: subscription.clone(),
+    };
+    Ok(users.into_iter().zip(stamped).map(change).collect())
+}
+
+pub(crate) fn texts(users: &[UserId]) -> Vec<&str> {
+    users.iter().map(UserId::as_str).collect()
+}
