@@ -25,7 +25,7 @@ use tidings::{
     frame::{Frame, item_json::Item, state_blocks},
     live::{
         connection::{Asked, Connection, Filter, Step},
-        hub::{Hub, Origin, Seat, Transport},
+        hub::{Hub, Membership, Origin, Transport},
     },
     message,
     store::{Page, Placed, Position, Written},
@@ -283,7 +283,7 @@ fn hub() -> Hub {
     Hub::new(Bus::local(Arc::new(|_| {})), settings)
 }
 
-fn seat(hub: &Hub) -> Seat {
+fn seat(hub: &Hub) -> Membership {
     hub.join(identity(), Transport::Sse).unwrap()
 }
 

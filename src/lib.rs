@@ -1,46 +1,61 @@
 //! Tidings: a durable inbox with a resumable stream over it.
 //!
+//! The modules below stand in storeys, from the top down. A module imports modules of lower storeys only; modules of one storey
+//! do not import each other. `tests/it/architecture.rs` reads the sources and holds this line. `docs/glossary.md` defines the
+//! words.
+//!
 //! # The path of one notification
 //!
-//! `http` or `ingest` parse a [`message`] into a [`notification::NewNotification`]; [`publish`] gathers what comes
-//! together and has [`store`] append it in one transaction, which takes each recipient's next seq under the lock of
-//! that user's stream row. After the commit the caller is answered, and [`fanout`] renders nothing more: it hands the
-//! [`frame`]s to the [`hub`] of this instance and, through the [`bus`], to the hubs of the others. A hub keeps a user's
-//! newest frames in a ring and wakes that user's [`connection`]s, each of which sends what follows its own position:
-//! from the ring, or from the store when it is behind.
+//! 1. [`http`] or [`ingest`] parse a [`message`] into a [`domain::notification::NewNotification`].
+//! 2. [`actions::publish`] gathers concurrent publishes, and [`store`] appends them in one transaction. The transaction takes
+//!    each recipient's next seq under the lock of that user's stream row.
+//! 3. After the commit the caller is answered, and [`live::announce`] hands the rendered [`frame`]s to [`live::hub`] and,
+//!    through the [`bus`], to the hubs of the other instances.
+//! 4. A hub keeps the newest frames of a user in a ring and wakes that user's [`live::connection`]s.
+//! 5. A connection sends what follows its own position: from the ring, or from the store when it is behind the ring.
 //!
-//! # What holds
+//! # Invariants
 //!
 //! 1. A publish is acknowledged after its commit. The bus only tells instances to look sooner.
 //! 2. Per user, commit order is seq order.
 //! 3. A connection is a cursor over the user's log, never a queue.
-//! 4. Holes in what was announced are filled from the log before anything later is sent; the head check finds what was
-//!    lost at the tail.
-//! 5. Every stream begins with a verdict; what cannot be replayed whole is a reset.
+//! 4. A hole in the announcements is filled from the log before anything later is sent. The head check finds what was lost
+//!    at the tail.
+//! 5. Every stream begins with a verdict. A log that cannot be replayed whole is a reset.
 //! 6. Nothing crosses tenants. Instances hold no state that matters. Everything is bounded.
-//!
-//! # Who knows whom
-//!
-//! `main, cli → app → http, ingest, tasks → connection, publish, inbox, why, topics, preferences, registrar, revoker →
-//! renewal, fanout → hub, bus, store, auth → frame, wire, message → config → kinds → notification, audience, topic,
-//! channel, problem, versioned, local_time, metrics`. Diesel is only under `store`, actix only under `http` and in `app`,
-//! Redis only under `bus` and `ingest`, HTTP statuses only in `http::error`; the hub never touches the store. A test
-//! reads the sources and holds them to it.
 
-pub mod actions;
-pub mod app;
-pub mod auth;
-pub mod bus;
+// The command line, and the process from its start to its end.
 pub mod cli;
-pub mod client;
-pub mod config;
-pub mod domain;
-pub mod frame;
-pub mod health;
+
+pub mod app;
+
+// The edges: requests, Redis, time.
 pub mod http;
 pub mod ingest;
-pub mod live;
-pub mod message;
-pub mod metrics;
-pub mod store;
 pub mod tasks;
+
+// What may be done.
+pub mod actions;
+
+// Who hears of it in this process, and whether the instance is well.
+pub mod health;
+pub mod live;
+
+// What is kept, and what travels between instances.
+pub mod bus;
+pub mod store;
+
+// What a stream says, what a publish says, who calls.
+pub mod auth;
+pub mod frame;
+pub mod message;
+
+// The settings.
+pub mod config;
+
+// The words of the domain and the names of the metrics, which import nothing.
+pub mod domain;
+pub mod metrics;
+
+// A client of the server, for the command line and other programs; it shares no code with the server.
+pub mod client;

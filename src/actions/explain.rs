@@ -1,4 +1,4 @@
-//! Why a notification came to a user in the way it did, or did not come at all.
+//! Explanation a notification came to a user in the way it did, or did not come at all.
 //!
 //! What was decided about a recipient is told as it was decided then. Of a publish to topics or to everyone the actor hears, and
 //! whoever it concerns or who may look at one of its topics; to all others it is as if it did not exist. Who else was
@@ -20,10 +20,10 @@ use crate::{
     store::{About, Decided, Store, Turn, Unavailable, Unreached},
 };
 
-/// Why a notification took the channels that it took to a user, or why it did not come.
+/// Explanation a notification took the channels that it took to a user, or why it did not come.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Why {
+pub struct Explanation {
     /// The notification.
     pub id: Uuid,
     /// Its kind.
@@ -37,31 +37,31 @@ pub struct Why {
     pub created_at: DateTime<Utc>,
     /// Whether it came into the user's inbox, be it there still or not.
     pub delivered: bool,
-    /// Why it did not, for programs; null when it did.
+    /// Explanation it did not, for programs; null when it did.
     #[schema(required)]
     pub reason: Option<Absence>,
-    /// Why it did not, for people; null when it did.
+    /// Explanation it did not, for people; null when it did.
     #[schema(required, example = "the user is not subscribed to any of its topics")]
     pub detail: Option<&'static str>,
     /// What was decided when it was published, one for each channel; empty when nothing was, for it did not come to the user.
-    pub channels: Vec<ChannelWhy>,
+    pub channels: Vec<ChannelExplanation>,
 }
 
 /// What was decided about one channel.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ChannelWhy {
+pub struct ChannelExplanation {
     /// The channel.
     pub channel: Channel,
     /// Whether it was taken.
     pub on: bool,
-    /// Why, for programs.
+    /// Explanation, for programs.
     pub cause: Cause,
-    /// Why, for people.
+    /// Explanation, for people.
     #[schema(example = "the user's quiet hours")]
     pub detail: String,
 }
 
-/// Why a notification is not in a user's inbox.
+/// Explanation a notification is not in a user's inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Absence {
@@ -79,7 +79,7 @@ pub enum Absence {
     Late,
 }
 
-/// Why a notification came to the user `key` as it did, told to the caller, who is that user or an administrator; none when
+/// Explanation a notification came to the user `key` as it did, told to the caller, who is that user or an administrator; none when
 /// it does not exist as far as the caller may know.
 ///
 /// # Errors
@@ -90,18 +90,18 @@ pub async fn explain(
     caller: &Identity,
     key: &UserKey,
     id: Uuid,
-) -> Result<Option<Why>, Unavailable> {
+) -> Result<Option<Explanation>, Unavailable> {
     // The fan-out comes first: whom it reaches meanwhile is then found among the recipients.
     let unreached = store.unreached(key, id).await?;
     if let Some(decided) = store.decided(key, id).await? {
-        return Ok(Some(Why::decided(id, decided)));
+        return Ok(Some(Explanation::decided(id, decided)));
     }
     let Some(unreached) = unreached else { return Ok(None) };
     let absence = Absence::of(&unreached);
     if absence == Absence::NotSubscribed && !may_look_at_any(topics, caller, &unreached.topics).await? {
         return Ok(None);
     }
-    Ok(Some(Why::new(id, unreached.about, Some(absence), Vec::new())))
+    Ok(Some(Explanation::new(id, unreached.about, Some(absence), Vec::new())))
 }
 
 async fn may_look_at_any(topics: &Topics, caller: &Identity, names: &[String]) -> Result<bool, Unavailable> {
@@ -115,8 +115,8 @@ async fn may_look_at_any(topics: &Topics, caller: &Identity, names: &[String]) -
     Ok(false)
 }
 
-impl Why {
-    fn new(id: Uuid, about: About, reason: Option<Absence>, channels: Vec<ChannelWhy>) -> Self {
+impl Explanation {
+    fn new(id: Uuid, about: About, reason: Option<Absence>, channels: Vec<ChannelExplanation>) -> Self {
         let About { kind, category, priority, created_at } = about;
         let (delivered, detail) = (reason.is_none(), reason.map(Absence::detail));
         Self { id, kind, category, priority, created_at, delivered, reason, detail, channels }
@@ -124,12 +124,12 @@ impl Why {
 
     fn decided(id: Uuid, Decided { about, decision }: Decided) -> Self {
         let reason = (!decision.takes(Channel::Inbox)).then_some(Absence::Withheld);
-        let channels = Channel::ALL.map(|channel| ChannelWhy::of(channel, decision, &about));
+        let channels = Channel::ALL.map(|channel| ChannelExplanation::of(channel, decision, &about));
         Self::new(id, about, reason, channels.into())
     }
 }
 
-impl ChannelWhy {
+impl ChannelExplanation {
     fn of(channel: Channel, decision: Decision, about: &About) -> Self {
         let (on, cause) = decision.outcome(channel);
         let (kind, category) = (&about.kind, about.category.as_deref().unwrap_or_default());

@@ -11,7 +11,7 @@ use crate::{
         notification::Action,
         user::UserKey,
     },
-    live::announce::Fanout,
+    live::announce::Announcer,
     store::{Changed, Filter, Head, NotChanged, Store, Unavailable},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Inbox {
     store: Store,
-    fanout: Fanout,
+    announcer: Announcer,
     tracker: TaskTracker,
 }
 
@@ -39,8 +39,8 @@ pub enum BulkRefused {
 
 impl Inbox {
     /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
-    pub fn new(store: Store, fanout: Fanout, tracker: TaskTracker) -> Self {
-        Self { store, fanout, tracker }
+    pub fn new(store: Store, announcer: Announcer, tracker: TaskTracker) -> Self {
+        Self { store, announcer, tracker }
     }
 
     /// Changes one item. A change that changes nothing takes no seq.
@@ -51,7 +51,7 @@ impl Inbox {
         let (inbox, key) = (self.clone(), key.clone());
         self.see_through(async move {
             let changed = inbox.store.change(&key, id, action).await?;
-            inbox.fanout.tell_change(&key, &changed);
+            inbox.announcer.announce_change(&key, &changed);
             Ok(changed)
         })
         .await
@@ -65,7 +65,7 @@ impl Inbox {
         let (inbox, key) = (self.clone(), key.clone());
         self.see_through(async move {
             let changed = inbox.store.settle(&key, id, action).await?;
-            inbox.fanout.tell_change(&key, &changed);
+            inbox.announcer.announce_change(&key, &changed);
             Ok(changed)
         })
         .await
@@ -80,7 +80,7 @@ impl Inbox {
         self.see_through(async move {
             let changed = inbox.store.end_snooze(&key, id).await?;
             let Cursor { epoch, seq } = changed.cursor.clone();
-            inbox.fanout.tell_heads(vec![Head { key, epoch, seq }]);
+            inbox.announcer.announce_heads(vec![Head { key, epoch, seq }]);
             Ok(changed)
         })
         .await
@@ -153,13 +153,13 @@ impl Inbox {
         action: Action,
     ) -> Result<(Changed, Option<Seq>), Unavailable> {
         let (changed, next) = self.store.change_matching(key, filter, before, action).await?;
-        self.fanout.tell_change(key, &changed);
+        self.announcer.announce_change(key, &changed);
         Ok((changed, next))
     }
 
     async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {
         let changed = self.store.read_oldest(key, until).await?;
-        self.fanout.tell_change(key, &changed);
+        self.announcer.announce_change(key, &changed);
         Ok(changed)
     }
 

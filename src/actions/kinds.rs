@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::reload::Renewal,
+    actions::refresh::Refresh,
     bus::{Bus, Control},
     domain::{
         kinds::{Defaults, Definition, Kinds},
-        precondition::{Condition, Outdated, Versioned},
+        precondition::{Precondition, PreconditionFailed, Versioned},
         user::Tenant,
     },
     store::{Store, Unavailable},
@@ -26,7 +26,7 @@ pub enum Refused {
     TooMany,
     /// The default channels have changed since the state that the change was meant for.
     #[error(transparent)]
-    Changed(#[from] Outdated),
+    Changed(#[from] PreconditionFailed),
     /// The database did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -34,17 +34,17 @@ pub enum Refused {
 
 /// Changes kinds and default channels, and keeps up with other instances; cheap to clone.
 #[derive(Clone)]
-pub struct Registrar {
+pub struct KindsRegistry {
     store: Store,
     bus: Bus,
     kinds: Kinds,
-    renewal: Renewal,
+    refresh: Refresh,
 }
 
-impl Registrar {
+impl KindsRegistry {
     /// Keeps `kinds` as the store has them, looking every `interval` even if nobody told of a change.
     pub fn new(store: Store, bus: Bus, kinds: Kinds, interval: Duration) -> Self {
-        Self { store, renewal: Renewal::new(bus.clone(), interval), bus, kinds }
+        Self { store, refresh: Refresh::new(bus.clone(), interval), bus, kinds }
     }
 
     /// Takes a tenant's word on a kind in the place of what was known of it.
@@ -82,7 +82,7 @@ impl Registrar {
     pub async fn set_defaults(
         &self,
         tenant: &Tenant,
-        condition: Condition,
+        condition: Precondition,
         defaults: Defaults,
     ) -> Result<Versioned<Defaults>, Refused> {
         let make = |before: &Versioned<Defaults>| {
@@ -96,25 +96,25 @@ impl Registrar {
 
     async fn tell(&self) -> Result<(), Unavailable> {
         self.bus.control(Control::KindsChanged);
-        self.reload().await
+        self.refresh().await
     }
 
     /// Notes that another instance changed something.
     pub fn note_change(&self) {
-        self.renewal.note_change();
+        self.refresh.note_change();
     }
 
     /// Reads the registry.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn reload(&self) -> Result<(), Unavailable> {
+    pub async fn refresh(&self) -> Result<(), Unavailable> {
         self.kinds.replace(self.store.kinds().await?);
         Ok(())
     }
 
     /// Keeps up until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        self.renewal.run(stop, || self.reload()).await;
+        self.refresh.run(stop, || self.refresh()).await;
     }
 }

@@ -8,7 +8,7 @@ pub mod kinds;
 pub mod preferences;
 pub mod presence;
 pub mod publish;
-pub mod reload;
+pub mod refresh;
 pub mod revocations;
 pub mod signals;
 pub mod topics;

@@ -11,12 +11,12 @@ use tokio_util::task::TaskTracker;
 use crate::{
     domain::{
         kinds::Kinds,
-        precondition::{Condition, Outdated, Versioned},
+        precondition::{Precondition, PreconditionFailed, Versioned},
         preferences::{Checks, Settings},
         problem::Problems,
         user::UserKey,
     },
-    live::announce::Fanout,
+    live::announce::Announcer,
     store::{Store, Unavailable},
 };
 
@@ -28,7 +28,7 @@ pub enum Refused {
     Invalid(#[from] Problems),
     /// They have changed since the state that the change was meant for.
     #[error(transparent)]
-    Changed(#[from] Outdated),
+    Changed(#[from] PreconditionFailed),
     /// The database did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -38,7 +38,7 @@ pub enum Refused {
 #[derive(Clone)]
 pub struct Preferences {
     store: Store,
-    fanout: Fanout,
+    announcer: Announcer,
     kinds: Kinds,
     zones: Arc<OnceCell<HashSet<String>>>,
     tracker: TaskTracker,
@@ -46,8 +46,8 @@ pub struct Preferences {
 
 impl Preferences {
     /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
-    pub fn new(store: Store, fanout: Fanout, kinds: Kinds, tracker: TaskTracker) -> Self {
-        Self { store, fanout, kinds, zones: Arc::default(), tracker }
+    pub fn new(store: Store, announcer: Announcer, kinds: Kinds, tracker: TaskTracker) -> Self {
+        Self { store, announcer, kinds, zones: Arc::default(), tracker }
     }
 
     /// A user's settings.
@@ -66,7 +66,7 @@ impl Preferences {
     pub async fn change(
         &self,
         key: &UserKey,
-        condition: Condition,
+        condition: Precondition,
         make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send + 'static,
     ) -> Result<Versioned<Settings>, Refused> {
         let (preferences, key) = (self.clone(), key.clone());
@@ -79,7 +79,7 @@ impl Preferences {
     async fn change_and_tell(
         &self,
         key: &UserKey,
-        condition: Condition,
+        condition: Precondition,
         make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send,
     ) -> Result<Versioned<Settings>, Refused> {
         let zones = self.zones.get_or_try_init(|| self.store.time_zones()).await?;
@@ -92,7 +92,7 @@ impl Preferences {
         };
         let (saved, stamped) = self.store.change_preferences(key, make).await?;
         if let Some(stamped) = stamped {
-            self.fanout.tell_settings(key, &stamped);
+            self.announcer.announce_settings(key, &stamped);
         }
         Ok(saved)
     }

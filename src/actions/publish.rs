@@ -18,7 +18,7 @@ use crate::{
     config::PublishSettings,
     domain::{audience::Reason, notification::NewNotification, topic::Topic, user::UserKey},
     frame::Arrivals,
-    live::announce::Fanout,
+    live::announce::Announcer,
     metrics,
     store::{Appended, Placed, Store, Unavailable, Written},
 };
@@ -99,9 +99,9 @@ pub struct Publisher {
 
 impl Publisher {
     /// Starts the write path. It ends, with everything accepted written, when the last handle is gone.
-    pub fn start(store: Store, fanout: Fanout, settings: &PublishSettings, tracker: &TaskTracker) -> Self {
+    pub fn start(store: Store, announcer: Announcer, settings: &PublishSettings, tracker: &TaskTracker) -> Self {
         let (requests, waiting) = mpsc::channel(settings.queue);
-        let writer = Writer { store, fanout, tracker: tracker.clone() };
+        let writer = Writer { store, announcer, tracker: tracker.clone() };
         tracker.spawn(gather(writer, waiting, settings.commit_rows, settings.writers));
         Self { requests }
     }
@@ -184,7 +184,7 @@ async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows:
 #[derive(Clone)]
 struct Writer {
     store: Store,
-    fanout: Fanout,
+    announcer: Announcer,
     tracker: TaskTracker,
 }
 
@@ -226,19 +226,19 @@ impl Writer {
             // A caller that stopped waiting is no reason not to tell the others.
             let _ = answer.send(Ok(answers));
         }
-        self.fanout.tell(announcements);
+        self.announcer.announce(announcements);
         if begins {
-            self.fanout.note_begun();
+            self.announcer.note_begun();
         }
-        self.tell_heads(unheard).await;
+        self.announce_heads(unheard).await;
     }
 
-    async fn tell_heads(&self, keys: Vec<UserKey>) {
+    async fn announce_heads(&self, keys: Vec<UserKey>) {
         if keys.is_empty() {
             return;
         }
         match self.store.heads(&keys).await {
-            Ok(heads) => self.fanout.tell_heads(heads),
+            Ok(heads) => self.announcer.announce_heads(heads),
             Err(Unavailable) => log::debug!("heads are left to the head check"),
         }
     }

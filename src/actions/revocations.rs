@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::reload::Renewal,
-    auth::{Identity, Revocations, Target},
+    actions::refresh::Refresh,
+    auth::{Identity, RevocationList, Target},
     bus::{Bus, Control},
     domain::user::Tenant,
     frame::EndReason,
@@ -17,18 +17,18 @@ use crate::{
 
 /// Revokes, and keeps up with what other instances revoked; cheap to clone.
 #[derive(Clone)]
-pub struct Revoker {
+pub struct Revocations {
     store: Store,
     hub: Hub,
     bus: Bus,
-    known: Revocations,
-    renewal: Renewal,
+    known: RevocationList,
+    refresh: Refresh,
 }
 
-impl Revoker {
+impl Revocations {
     /// Keeps `known` up to date, looking every `refresh` even if nobody told of a change.
-    pub fn new(store: Store, hub: Hub, bus: Bus, known: Revocations, refresh: Duration) -> Self {
-        Self { store, hub, renewal: Renewal::new(bus.clone(), refresh), bus, known }
+    pub fn new(store: Store, hub: Hub, bus: Bus, known: RevocationList, refresh: Duration) -> Self {
+        Self { store, hub, refresh: Refresh::new(bus.clone(), refresh), bus, known }
     }
 
     /// Revokes a user's tokens or one token; when this returns, this instance refuses them and has told the others.
@@ -43,7 +43,7 @@ impl Revoker {
     ) -> Result<(), Unavailable> {
         self.store.revoke(tenant, target, expires_at).await?;
         self.bus.control(Control::Revoked);
-        self.reload().await
+        self.refresh().await
     }
 
     /// Whether the token behind this identity was revoked, as far as is known here.
@@ -53,14 +53,14 @@ impl Revoker {
 
     /// Notes that another instance revoked something.
     pub fn note_change(&self) {
-        self.renewal.note_change();
+        self.refresh.note_change();
     }
 
     /// Reads what was revoked and ends the streams that it concerns.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn reload(&self) -> Result<(), Unavailable> {
+    pub async fn refresh(&self) -> Result<(), Unavailable> {
         self.known.replace(self.store.revocations().await?);
         self.hub.end(EndReason::Revoked, |identity| self.known.refuses(identity));
         Ok(())
@@ -68,6 +68,6 @@ impl Revoker {
 
     /// Keeps up until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        self.renewal.run(stop, || self.reload()).await;
+        self.refresh.run(stop, || self.refresh()).await;
     }
 }

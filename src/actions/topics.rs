@@ -14,15 +14,15 @@ use crate::{
         topic::{Access, Mute, Subscription, Topic},
         user::{Tenant, UserId},
     },
-    live::announce::Fanout,
-    store::{Joining, KnownTopic, Roll, Store, SubscriptionChange, Unavailable},
+    live::announce::Announcer,
+    store::{Joining, KnownTopic, MembershipChange, Store, SubscriptionChange, Unavailable},
 };
 
 /// Changes who belongs to topics, and tells everybody concerned; cheap to clone.
 #[derive(Clone)]
 pub struct Topics {
     store: Store,
-    fanout: Fanout,
+    announcer: Announcer,
     bus: Bus,
     presence: Presence,
     tracker: TaskTracker,
@@ -66,8 +66,15 @@ impl From<Unavailable> for Refused {
 
 impl Topics {
     /// Over these parts; work under way is tracked, so that a stop waits for it.
-    pub fn new(store: Store, fanout: Fanout, bus: Bus, presence: Presence, tracker: TaskTracker, most: usize) -> Self {
-        Self { store, fanout, bus, presence, tracker, most }
+    pub fn new(
+        store: Store,
+        announcer: Announcer,
+        bus: Bus,
+        presence: Presence,
+        tracker: TaskTracker,
+        most: usize,
+    ) -> Self {
+        Self { store, announcer, bus, presence, tracker, most }
     }
 
     /// What the caller sees of a topic.
@@ -97,7 +104,7 @@ impl Topics {
                     Ok(change.subscription)
                 }
                 Joining::Muted(change) => {
-                    topics.fanout.tell_subscriptions(std::slice::from_ref(&change));
+                    topics.announcer.announce_subscriptions(std::slice::from_ref(&change));
                     Ok(change.subscription)
                 }
                 Joining::NotAllowed => Err(Refused::MayNotJoin),
@@ -112,8 +119,8 @@ impl Topics {
     /// # Errors
     /// When there is no such topic and the caller might join it.
     pub async fn unsubscribe(&self, caller: &Identity, topic: &Topic) -> Result<Subscription, Refused> {
-        let roll = Roll::removing(caller.key.user.clone());
-        if let Err(refused) = self.change_subscribers(&caller.key.tenant, topic, roll).await {
+        let change = MembershipChange::removing(caller.key.user.clone());
+        if let Err(refused) = self.change_subscribers(&caller.key.tenant, topic, change).await {
             // Who may not join hears the same of every topic, known or not.
             let is_hidden = refused == Refused::Unknown && self.look(caller, topic).await == Err(Refused::MayNotJoin);
             if !is_hidden {
@@ -142,16 +149,16 @@ impl Topics {
         &self,
         tenant: &Tenant,
         topic: &Topic,
-        roll: Roll,
+        change: MembershipChange,
     ) -> Result<(usize, usize), Refused> {
-        if roll.added().is_empty() {
+        if change.added().is_empty() {
             self.require(tenant, topic).await?;
         }
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         self.see_through(async move {
-            let done = topics.store.change_subscribers(&tenant, &topic, &roll, topics.most).await?;
+            let done = topics.store.change_subscribers(&tenant, &topic, &change, topics.most).await?;
             let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
-            topics.tell(tenant, topic, &roll, &changes).await?;
+            topics.tell(tenant, topic, &change, &changes).await?;
             let added = changes.iter().filter(|change| change.subscription.subscribed).count();
             Ok((added, changes.len() - added))
         })
@@ -163,14 +170,19 @@ impl Topics {
     ///
     /// # Errors
     /// When nobody is to be added to a topic that is not known.
-    pub async fn change_members(&self, tenant: &Tenant, topic: &Topic, roll: Roll) -> Result<(usize, usize), Refused> {
-        if roll.added().is_empty() {
+    pub async fn change_members(
+        &self,
+        tenant: &Tenant,
+        topic: &Topic,
+        change: MembershipChange,
+    ) -> Result<(usize, usize), Refused> {
+        if change.added().is_empty() {
             self.require(tenant, topic).await?;
         }
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         self.see_through(async move {
-            let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &roll).await?;
-            topics.tell(tenant, topic, &roll, &changes).await?;
+            let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &change).await?;
+            topics.tell(tenant, topic, &change, &changes).await?;
             Ok((added, removed))
         })
         .await
@@ -183,21 +195,21 @@ impl Topics {
         &self,
         tenant: Tenant,
         topic: Topic,
-        roll: &Roll,
+        change: &MembershipChange,
         changes: &[SubscriptionChange],
     ) -> Result<(), Refused> {
         self.tell_of(changes);
-        if roll.removed().is_empty() {
+        if change.removed().is_empty() {
             return Ok(());
         }
-        let left = Left { topic: TopicKey { tenant, topic }, users: roll.removed().to_vec() };
-        let told = self.bus.tell_left(left).await;
+        let left = Left { topic: TopicKey { tenant, topic }, users: change.removed().to_vec() };
+        let told = self.bus.send_removal(left).await;
         if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Untold) }
     }
 
     /// Tells the users of their subscriptions that have begun or ended, and the topics of those of them who are present.
     fn tell_of(&self, changes: &[SubscriptionChange]) {
-        self.fanout.tell_subscriptions(changes);
+        self.announcer.announce_subscriptions(changes);
         let (presence, changes) = (self.presence.clone(), changes.to_vec());
         self.tracker.spawn(async move { presence.note_moved(&changes).await });
     }

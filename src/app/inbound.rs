@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    actions::{kinds::Registrar, revocations::Revoker},
+    actions::{kinds::KindsRegistry, revocations::Revocations},
     bus::{Bus, Control, Incoming, Sink, redis::RedisBus},
     config::Settings,
     live::{
-        announce::Fanout,
+        announce::Announcer,
         hub::{Hub, Origin},
     },
     tasks::{fanouts::Carrier, heads::HeadCheck},
@@ -18,10 +18,10 @@ use crate::{
 /// What the bus hands over, once there is somebody to take it.
 pub(super) struct Inbound {
     pub(super) hub: Hub,
-    pub(super) fanout: Fanout,
+    pub(super) announcer: Announcer,
     pub(super) heads: HeadCheck,
-    pub(super) registrar: Registrar,
-    pub(super) revoker: Revoker,
+    pub(super) kinds_registry: KindsRegistry,
+    pub(super) revocations: Revocations,
     pub(super) carrier: Carrier,
 }
 
@@ -29,12 +29,12 @@ impl Inbound {
     pub(super) fn take(&self, incoming: Incoming) {
         match incoming {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
-            Incoming::Arrived(arrivals) => self.fanout.hear_arrivals(&arrivals, Origin::Remote),
+            Incoming::Arrived(arrivals) => self.announcer.deliver_arrivals(&arrivals, Origin::Remote),
             Incoming::Control(Control::ConnectedFirst(id)) => self.carrier.serve_connected(id),
-            Incoming::Control(Control::Revoked) => self.revoker.note_change(),
-            Incoming::Control(Control::KindsChanged) => self.registrar.note_change(),
+            Incoming::Control(Control::Revoked) => self.revocations.note_change(),
+            Incoming::Control(Control::KindsChanged) => self.kinds_registry.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {
-                if !self.revoker.refuses(&identity) {
+                if !self.revocations.refuses(&identity) {
                     self.hub.extend(connection, &identity);
                 }
             }
@@ -44,8 +44,8 @@ impl Inbound {
             Incoming::Restored => {
                 self.hub.reopen_rooms();
                 self.heads.hurry();
-                self.registrar.note_change();
-                self.revoker.note_change();
+                self.kinds_registry.note_change();
+                self.revocations.note_change();
             }
         }
     }

@@ -18,7 +18,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use crate::{
     config::Settings,
-    http::{self, Parts, takeover::Line},
+    http::{self, Parts, hijack::HijackableSocket},
 };
 
 /// Waiting connections of the listening socket: a storm of reconnects must not be refused by the kernel.
@@ -66,7 +66,7 @@ pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settin
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .on_connect_ext(|line: &Line, data| drop(data.insert(line.claim())))
+            .on_connect_ext(|socket: &HijackableSocket, data| drop(data.insert(socket.handle())))
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(receive).and_then(http)
     };
@@ -81,7 +81,7 @@ pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settin
 
 /// Finds out which version of HTTP a fresh connection speaks: HTTP/2 by prior knowledge starts with a preface (RFC 9113,
 /// 3.4).
-async fn receive(mut socket: TcpStream) -> Result<(Line, Protocol, Option<SocketAddr>), DispatchError> {
+async fn receive(mut socket: TcpStream) -> Result<(HijackableSocket, Protocol, Option<SocketAddr>), DispatchError> {
     const PREFACE: &[u8] = b"PRI * HTTP/2";
     let mut ahead = Vec::with_capacity(FIRST_READ);
     let read =
@@ -90,5 +90,5 @@ async fn receive(mut socket: TcpStream) -> Result<(Line, Protocol, Option<Socket
         return Err(DispatchError::Io(ErrorKind::UnexpectedEof.into()));
     }
     let protocol = if ahead.starts_with(PREFACE) { Protocol::Http2 } else { Protocol::Http1 };
-    Ok((Line::new(socket, ahead.into()), protocol, None))
+    Ok((HijackableSocket::new(socket, ahead.into()), protocol, None))
 }

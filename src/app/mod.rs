@@ -67,13 +67,13 @@ impl Running {
         let (intake, stop, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let core = Core::build(&settings, &stop, &tracker).await?;
         // A revoked token must not slip in before the first turn of the task that keeps up with revocations.
-        if core.revoker.reload().await.is_err() {
+        if core.revocations.refresh().await.is_err() {
             log::warn!("revocations are not known yet: the database does not answer");
-            core.revoker.note_change();
+            core.revocations.note_change();
         }
-        if core.registrar.reload().await.is_err() {
+        if core.kinds_registry.refresh().await.is_err() {
             log::warn!("what tenants say of kinds is not known yet: the database does not answer");
-            core.registrar.note_change();
+            core.kinds_registry.note_change();
         }
         let failed = Arc::new(Notify::new());
         core.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     actions::{
-        inbox::Inbox, kinds::Registrar, preferences::Preferences, presence::Presence, publish::Publisher,
-        revocations::Revoker, signals::Signals, topics::Topics,
+        inbox::Inbox, kinds::KindsRegistry, preferences::Preferences, presence::Presence, publish::Publisher,
+        revocations::Revocations, signals::Signals, topics::Topics,
     },
     auth::{Authenticator, local_secret},
     bus::{Bus, Incoming},
@@ -25,7 +25,7 @@ use crate::{
     health::Health,
     http::{Parts, metrics_endpoint},
     ingest::{self, Ingest, RECLAIM_IDLE},
-    live::{announce::Fanout, hub::Hub, sockets::Sockets},
+    live::{announce::Announcer, hub::Hub, sockets::Sockets},
     store::Store,
     tasks::{clock, fanouts::Carrier, heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
 };
@@ -36,7 +36,7 @@ pub(super) struct Core {
     store: Store,
     bus: Bus,
     pub(super) hub: Hub,
-    fanout: Fanout,
+    announcer: Announcer,
     publisher: Publisher,
     inbox: Inbox,
     topics: Topics,
@@ -45,9 +45,9 @@ pub(super) struct Core {
     authenticator: Authenticator,
     heads: HeadCheck,
     kinds: Kinds,
-    pub(super) registrar: Registrar,
+    pub(super) kinds_registry: KindsRegistry,
     preferences: Preferences,
-    pub(super) revoker: Revoker,
+    pub(super) revocations: Revocations,
     carrier: Carrier,
     sockets: Option<Sockets>,
     pub(super) health: Arc<Health>,
@@ -68,27 +68,28 @@ impl Core {
         let inbound: Arc<OnceLock<Inbound>> = Arc::default();
         let bus = open_bus(settings, &inbound, stop, tracker)?;
         let hub = Hub::new(bus.clone(), settings.stream.clone());
-        let fanout = Fanout::new(hub.clone(), bus.clone());
-        let publisher = Publisher::start(store.clone(), fanout.clone(), &settings.publish, tracker);
-        let inbox = Inbox::new(store.clone(), fanout.clone(), tracker.clone());
+        let announcer = Announcer::new(hub.clone(), bus.clone());
+        let publisher = Publisher::start(store.clone(), announcer.clone(), &settings.publish, tracker);
+        let inbox = Inbox::new(store.clone(), announcer.clone(), tracker.clone());
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
         let (tracker_of_topics, most) = (tracker.clone(), settings.subscriptions);
-        let topics = Topics::new(store.clone(), fanout.clone(), bus.clone(), presence.clone(), tracker_of_topics, most);
+        let topics =
+            Topics::new(store.clone(), announcer.clone(), bus.clone(), presence.clone(), tracker_of_topics, most);
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
         let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
         let known = authenticator.revocations().clone();
-        let revoker = Revoker::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
+        let revocations = Revocations::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
         let kinds = Kinds::new(settings.kinds.clone());
-        let registrar = Registrar::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
-        let preferences = Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone());
-        let carrier = Carrier::new(store.clone(), hub.clone(), bus.clone(), fanout.clone());
+        let kinds_registry = KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
+        let preferences = Preferences::new(store.clone(), announcer.clone(), kinds.clone(), tracker.clone());
+        let carrier = Carrier::new(store.clone(), hub.clone(), bus.clone(), announcer.clone());
         let _ = inbound.set(Inbound {
             hub: hub.clone(),
-            fanout: fanout.clone(),
+            announcer: announcer.clone(),
             heads: heads.clone(),
-            registrar: registrar.clone(),
-            revoker: revoker.clone(),
+            kinds_registry: kinds_registry.clone(),
+            revocations: revocations.clone(),
             carrier: carrier.clone(),
         });
         // The bus may have come up before there was anybody to hear of it.
@@ -102,7 +103,7 @@ impl Core {
             store,
             bus,
             hub,
-            fanout,
+            announcer,
             publisher,
             inbox,
             topics,
@@ -111,9 +112,9 @@ impl Core {
             authenticator,
             heads,
             kinds,
-            registrar,
+            kinds_registry,
             preferences,
-            revoker,
+            revocations,
             carrier,
             sockets,
             health,
@@ -136,10 +137,10 @@ impl Core {
         if let Some(sockets) = self.sockets.clone() {
             tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
         }
-        tasks.spawn("kinds", self.registrar.clone().run(tasks.stop.clone()));
-        tasks.spawn("revocations", self.revoker.clone().run(tasks.stop.clone()));
-        tasks.spawn("clock", clock::run(store.clone(), self.fanout.clone(), tasks.stop.clone()));
-        tasks.spawn("retention", retention::run(store.clone(), self.fanout.clone(), sweep, tasks.stop.clone()));
+        tasks.spawn("kinds", self.kinds_registry.clone().run(tasks.stop.clone()));
+        tasks.spawn("revocations", self.revocations.clone().run(tasks.stop.clone()));
+        tasks.spawn("clock", clock::run(store.clone(), self.announcer.clone(), tasks.stop.clone()));
+        tasks.spawn("retention", retention::run(store.clone(), self.announcer.clone(), sweep, tasks.stop.clone()));
         let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
         tasks.spawn("vitals", vitals.run(tasks.stop.clone()));
     }
@@ -170,12 +171,12 @@ impl Core {
             signals: self.signals,
             presence: self.presence,
             kinds: self.kinds,
-            registrar: self.registrar,
+            kinds_registry: self.kinds_registry,
             preferences: self.preferences,
             authenticator: self.authenticator,
             hub: self.hub,
             sockets: self.sockets,
-            revoker: self.revoker,
+            revocations: self.revocations,
             bus: self.bus,
             health: self.health,
             metrics: self.metrics,

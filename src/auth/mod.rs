@@ -29,7 +29,7 @@ use self::{
 pub use self::{
     local::local_secret,
     mint::{Grant, mint, sign},
-    revocations::{Revocation, Revocations, Target},
+    revocations::{Revocation, RevocationList, Target},
     ticket::Ticket,
 };
 use crate::{
@@ -107,7 +107,7 @@ struct Inner {
     keys: Vec<Key>,
     jwks: Option<Arc<Jwks>>,
     rules: Rules,
-    revocations: Revocations,
+    revocations: RevocationList,
 }
 
 impl Authenticator {
@@ -128,7 +128,7 @@ impl Authenticator {
         let jwks = settings.jwks_url.clone().map(|url| Jwks::new(url, rhythm)).transpose()?.map(Arc::new);
         ensure!(!keys.is_empty() || jwks.is_some(), "no key for tokens is configured");
         let rules = Rules::new(settings);
-        Ok(Self(Arc::new(Inner { keys, jwks, rules, revocations: Revocations::default() })))
+        Ok(Self(Arc::new(Inner { keys, jwks, rules, revocations: RevocationList::default() })))
     }
 
     /// Turns a token into its identity.
@@ -144,7 +144,7 @@ impl Authenticator {
     }
 
     /// What was revoked: to be kept up to date by the caller, and asked for identities that a ticket carried.
-    pub fn revocations(&self) -> &Revocations {
+    pub fn revocations(&self) -> &RevocationList {
         &self.0.revocations
     }
 

@@ -34,12 +34,12 @@ pub struct Revocation {
 
 /// The revocations of all tenants; cheap to clone, and all clones see the same.
 #[derive(Clone, Default)]
-pub struct Revocations(Arc<RwLock<Arc<Index>>>);
+pub struct RevocationList(Arc<RwLock<Arc<Index>>>);
 
 /// One revocation for each target: the store keeps no more.
 type Index = HashMap<(Tenant, Target), (DateTime<Utc>, Option<DateTime<Utc>>)>;
 
-impl Revocations {
+impl RevocationList {
     /// Whether the token behind this identity was revoked. A user's token without `iat` cannot prove that it is newer
     /// than the revocation, nor can one of the same second: both are refused.
     pub fn refuses(&self, identity: &Identity) -> bool {

@@ -88,7 +88,7 @@ pub struct Arrival {
 /// Something every instance must do at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
-    /// Revocations changed: read them anew and end the streams they concern.
+    /// RevocationList changed: read them anew and end the streams they concern.
     Revoked,
     /// What tenants say of kinds changed: read it anew.
     KindsChanged,
@@ -238,13 +238,13 @@ impl Bus {
 
     /// Tells every instance that users lost a topic, and waits, a second at most, until Redis has taken it. When this answers
     /// true, every signal to the topic that is sent from now on comes after it; false when the bus did not take it.
-    pub async fn tell_left(&self, left: Left) -> bool {
+    pub async fn send_removal(&self, left: Left) -> bool {
         match self {
             Self::Local(bus) => {
                 bus.hand(Incoming::Left(left));
                 true
             }
-            Self::Redis(bus) => bus.tell_left(left).await,
+            Self::Redis(bus) => bus.send_removal(left).await,
         }
     }
 
@@ -256,9 +256,9 @@ impl Bus {
     }
 
     /// Tells the other instances of arrivals; neither waits nor fails.
-    pub fn tell_arrivals(&self, arrivals: Arrivals) {
+    pub fn send_arrivals(&self, arrivals: Arrivals) {
         if let Self::Redis(bus) = self {
-            bus.tell_arrivals(arrivals);
+            bus.send_arrivals(arrivals);
         }
     }
 

@@ -11,7 +11,7 @@ pub struct Versioned<T> {
 
 /// Which state of a document a change is meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum Precondition {
     /// Any.
     Any,
     /// The one with this version.
@@ -21,7 +21,7 @@ pub enum Condition {
 /// The document is in another state than the one that a change was meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the document has changed meanwhile")]
-pub struct Outdated;
+pub struct PreconditionFailed;
 
 impl<T> Versioned<T> {
     /// What it is after a change.
@@ -30,14 +30,14 @@ impl<T> Versioned<T> {
     }
 }
 
-impl Condition {
+impl Precondition {
     /// Whether the document is in the state that the change is meant for.
     ///
     /// # Errors
     /// When it is in another.
-    pub fn check<T>(self, present: &Versioned<T>) -> Result<(), Outdated> {
+    pub fn check<T>(self, present: &Versioned<T>) -> Result<(), PreconditionFailed> {
         match self {
-            Self::Version(version) if version != present.version => Err(Outdated),
+            Self::Version(version) if version != present.version => Err(PreconditionFailed),
             _ => Ok(()),
         }
     }

@@ -20,7 +20,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// How long a client waits before it asks an instance again whose store did not answer.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 
-/// Why a request was not served.
+/// Explanation a request was not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// Query parameters that are unknown or malformed.
@@ -254,7 +254,7 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-content-type", "Wrong content type")
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body"),
-            Self::NoCondition => (StatusCode::PRECONDITION_REQUIRED, "condition-required", "Condition required"),
+            Self::NoCondition => (StatusCode::PRECONDITION_REQUIRED, "condition-required", "Precondition required"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed", "Changed meanwhile"),
             Self::KeysDiffer => (StatusCode::UNPROCESSABLE_ENTITY, "keys-differ", "Two idempotency keys"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ApiError;
-use crate::domain::precondition::Condition;
+use crate::domain::precondition::Precondition;
 
 const BAD_CONDITION: ApiError = ApiError::BadHeader("If-Match", "must be one ETag of what is to be changed, or *");
 
@@ -112,7 +112,7 @@ impl Known {
 ///
 /// # Errors
 /// When it is malformed.
-pub fn condition(request: &HttpRequest) -> Result<Option<Condition>, ApiError> {
+pub fn condition(request: &HttpRequest) -> Result<Option<Precondition>, ApiError> {
     let mut lines = request.headers().get_all(header::IF_MATCH);
     let Some(line) = lines.next() else { return Ok(None) };
     let text = line.to_str().map_err(|_| BAD_CONDITION)?.trim();
@@ -120,19 +120,19 @@ pub fn condition(request: &HttpRequest) -> Result<Option<Condition>, ApiError> {
         return Err(BAD_CONDITION);
     }
     if text == "*" {
-        return Ok(Some(Condition::Any));
+        return Ok(Some(Precondition::Any));
     }
     let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let tag = tag.filter(|tag| !tag.contains(['"', ','])).ok_or(BAD_CONDITION)?;
     // A well-formed ETag that was never given names a state that is not the present one.
-    Ok(Some(Condition::Version(tag.parse().unwrap_or(-1))))
+    Ok(Some(Precondition::Version(tag.parse().unwrap_or(-1))))
 }
 
 /// The same where a change without a condition is refused.
 ///
 /// # Errors
 /// When it is absent or malformed.
-pub fn required_condition(request: &HttpRequest) -> Result<Condition, ApiError> {
+pub fn required_condition(request: &HttpRequest) -> Result<Precondition, ApiError> {
     condition(request)?.ok_or(ApiError::NoCondition)
 }
 

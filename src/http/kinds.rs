@@ -101,7 +101,7 @@ pub async fn put(
 ) -> Result<Json<KindShown>, ApiError> {
     let definition: Definition = body::json(&request, payload, BODY).await?;
     definition.check()?;
-    parts.registrar.define(&caller.key.tenant, &name, &definition).await?;
+    parts.kinds_registry.define(&caller.key.tenant, &name, &definition).await?;
     Ok(Json(parts.kinds.of(&caller.key.tenant, &name).into()))
 }
 
@@ -112,7 +112,7 @@ pub async fn put(
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     responses((status = 204, description = "The tenant says nothing of it"), BadPath))]
 pub async fn delete(Admin(caller): Admin, Name(name): Name, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
-    parts.registrar.forget(&caller.key.tenant, &name).await?;
+    parts.kinds_registry.forget(&caller.key.tenant, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -121,7 +121,7 @@ pub async fn delete(Admin(caller): Admin, Name(name): Name, parts: Data<Parts>) 
     responses((status = 200, body = Defaults, description = "What the tenant says", headers(
         ("ETag" = String, description = "Names this state of the settings"))), BadQuery))]
 pub async fn defaults(Admin(caller): Admin, _: NoQuery, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
-    let saved = parts.registrar.defaults(&caller.key.tenant).await?;
+    let saved = parts.kinds_registry.defaults(&caller.key.tenant).await?;
     Ok(etag::answer(saved.version, saved.document))
 }
 
@@ -144,6 +144,6 @@ pub async fn put_defaults(
     let condition = etag::required_condition(&request)?;
     let defaults: Defaults = body::json(&request, payload, BODY).await?;
     defaults.check()?;
-    let saved = parts.registrar.set_defaults(&caller.key.tenant, condition, defaults).await?;
+    let saved = parts.kinds_registry.set_defaults(&caller.key.tenant, condition, defaults).await?;
     Ok(etag::answer(saved.version, saved.document))
 }

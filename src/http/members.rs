@@ -16,7 +16,7 @@ use super::{
     openapi::{BadBody, BadPath, BadQuery, BadSyntax, BadType, LargeBody, NoSuchTopic},
     topics::PageQuery,
 };
-use crate::{actions::topics::Refused, domain::user::UserId, store::Roll};
+use crate::{actions::topics::Refused, domain::user::UserId, store::MembershipChange};
 
 /// Most users in each list of a bulk change.
 const MOST_USERS: usize = 1_000;
@@ -71,8 +71,8 @@ pub struct Member {
 }
 
 impl Change {
-    /// The change as a roll, once it holds to its bounds.
-    fn roll(&self) -> Result<Roll, ApiError> {
+    /// The change as a change, once it holds to its bounds.
+    fn change(&self) -> Result<MembershipChange, ApiError> {
         let long = |(_, users): &(&str, &Vec<UserId>)| users.len() > MOST_USERS;
         let wrong: Vec<_> = [("/add", &self.add), ("/remove", &self.remove)]
             .into_iter()
@@ -83,7 +83,7 @@ impl Change {
             return Err(ApiError::Invalid(wrong));
         }
         let both = || ApiError::Invalid(vec![FieldError::body("/remove", "must hold nobody who is in add")]);
-        Roll::of(self.add.clone(), self.remove.clone()).ok_or_else(both)
+        MembershipChange::of(self.add.clone(), self.remove.clone()).ok_or_else(both)
     }
 
     /// Names the users by their places in the list, where a bound of theirs is the cause.
@@ -116,7 +116,7 @@ pub async fn change_subscribers(
     parts: Data<Parts>,
 ) -> Result<Json<Changed>, ApiError> {
     let change: Change = body::json(&request, payload, BODY).await?;
-    let changed = parts.topics.change_subscribers(&caller.key.tenant, &topic, change.roll()?).await;
+    let changed = parts.topics.change_subscribers(&caller.key.tenant, &topic, change.change()?).await;
     changed.map(|counts| Json(counts.into())).map_err(|refused| change.refused(refused))
 }
 
@@ -132,7 +132,7 @@ pub async fn add_subscriber(
     UserName(user): UserName,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    parts.topics.change_subscribers(&caller.key.tenant, &topic, Roll::adding(user)).await?;
+    parts.topics.change_subscribers(&caller.key.tenant, &topic, MembershipChange::adding(user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -150,7 +150,7 @@ pub async fn remove_subscriber(
     UserName(user): UserName,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    parts.topics.change_subscribers(&caller.key.tenant, &topic, Roll::removing(user)).await?;
+    parts.topics.change_subscribers(&caller.key.tenant, &topic, MembershipChange::removing(user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -189,7 +189,7 @@ pub async fn change_members(
     parts: Data<Parts>,
 ) -> Result<Json<Changed>, ApiError> {
     let change: Change = body::json(&request, payload, BODY).await?;
-    Ok(Json(parts.topics.change_members(&caller.key.tenant, &topic, change.roll()?).await?.into()))
+    Ok(Json(parts.topics.change_members(&caller.key.tenant, &topic, change.change()?).await?.into()))
 }
 
 /// Make a user a member.
@@ -204,7 +204,7 @@ pub async fn add_member(
     UserName(user): UserName,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    parts.topics.change_members(&caller.key.tenant, &topic, Roll::adding(user)).await?;
+    parts.topics.change_members(&caller.key.tenant, &topic, MembershipChange::adding(user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -221,6 +221,6 @@ pub async fn remove_member(
     UserName(user): UserName,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    parts.topics.change_members(&caller.key.tenant, &topic, Roll::removing(user)).await?;
+    parts.topics.change_members(&caller.key.tenant, &topic, MembershipChange::removing(user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,6 +12,7 @@ mod etag;
 pub mod extract;
 mod fanouts;
 mod health;
+pub mod hijack;
 mod inbox;
 mod kinds;
 mod members;
@@ -32,7 +33,6 @@ pub mod sse;
 mod states;
 mod stream_docs;
 mod summary;
-pub mod takeover;
 mod tickets;
 mod topic_kinds;
 mod topics;
@@ -57,8 +57,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use self::error::ApiError;
 use crate::{
     actions::{
-        inbox::Inbox, kinds::Registrar, preferences::Preferences, presence::Presence, publish::Publisher,
-        revocations::Revoker, signals::Signals, topics::Topics,
+        inbox::Inbox, kinds::KindsRegistry, preferences::Preferences, presence::Presence, publish::Publisher,
+        revocations::Revocations, signals::Signals, topics::Topics,
     },
     auth::Authenticator,
     bus::Bus,
@@ -81,7 +81,7 @@ pub struct Parts {
     /// What is known of kinds.
     pub kinds: Kinds,
     /// Changes of what is known of kinds.
-    pub registrar: Registrar,
+    pub kinds_registry: KindsRegistry,
     /// What users want.
     pub preferences: Preferences,
     /// Who belongs to topics.
@@ -97,7 +97,7 @@ pub struct Parts {
     /// The sockets that streams own; none where every stream is a body of the HTTP server.
     pub sockets: Option<Sockets>,
     /// Takes tokens out of service.
-    pub revoker: Revoker,
+    pub revocations: Revocations,
     /// The way to the other instances.
     pub bus: Bus,
     /// How this instance does.

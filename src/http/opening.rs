@@ -20,7 +20,7 @@ use super::{Parts, error::ApiError};
 /// How long a stream that asks for last values waits for the user's subscriptions.
 const SETTLING: Duration = Duration::from_secs(2);
 
-/// Why a connection is not opened.
+/// Explanation a connection is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotOpened {
     /// The caller was revoked.

@@ -61,6 +61,6 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let revocation: Revocation = body::json(&request, payload, BODY).await?;
     let target = revocation.target()?;
-    parts.revoker.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
+    parts.revocations.revoke(&caller.key.tenant, &target, revocation.expires_at).await?;
     Ok(HttpResponse::NoContent().finish())
 }

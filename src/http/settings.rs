@@ -16,10 +16,10 @@ use super::{
     query::Params,
 };
 use crate::{
-    actions::explain::{self, Why},
+    actions::explain::{self, Explanation},
     auth::Identity,
     domain::{
-        precondition::{Condition, Versioned},
+        precondition::{Precondition, Versioned},
         preferences::Settings,
         preferences_in_force::{Document, InForce},
         user::UserKey,
@@ -80,7 +80,7 @@ pub async fn patch(
     payload: Payload,
     parts: Data<Parts>,
 ) -> Result<HttpResponse, ApiError> {
-    let condition = etag::condition(&request)?.unwrap_or(Condition::Any);
+    let condition = etag::condition(&request)?.unwrap_or(Precondition::Any);
     let wanted = Wanted {
         types: &["application/merge-patch+json", "application/json"],
         types_text: "application/merge-patch+json or application/json",
@@ -101,13 +101,13 @@ pub async fn patch(
 #[utoipa::path(get, path = "/api/notifications/{id}/why", tag = "preferences", operation_id = "why",
     params(("id" = uuid::Uuid, Path, description = "The notification's id"),
         ("user" = Option<String>, Query, description = "Another user, for administrators")),
-    responses((status = 200, body = Why, description = "What was decided, or why nothing was"), BadQuery, NoSuchItem))]
+    responses((status = 200, body = Explanation, description = "What was decided, or why nothing was"), BadQuery, NoSuchItem))]
 pub async fn why(
     Caller(caller): Caller,
     ItemId(id): ItemId,
     request: HttpRequest,
     parts: Data<Parts>,
-) -> Result<Json<Why>, ApiError> {
+) -> Result<Json<Explanation>, ApiError> {
     let key = asked_user(&caller, request.query_string())?;
     explain::explain(&parts.store, &parts.topics, &caller, &key, id).await?.map(Json).ok_or(ApiError::NoSuchItem)
 }

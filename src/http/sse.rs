@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use tokio::net::TcpStream;
 
-use super::{Parts, credentials, error::ApiError, extract::Caller, opening, query::Params, takeover::Claim};
+use super::{Parts, credentials, error::ApiError, extract::Caller, hijack::Hijack, opening, query::Params};
 use crate::{
     auth::Identity,
     bus::Control,
@@ -64,14 +64,14 @@ fn answer(
     parts: &Parts,
     opening: impl Future<Output = Result<Connection, Bytes>> + Send + 'static,
 ) -> HttpResponse {
-    match (Claim::of(request), &parts.sockets) {
+    match (Hijack::of(request), &parts.sockets) {
         (Some(claim), Some(sockets)) => {
             let (sockets, opening) = (sockets.clone(), opening.boxed());
             let adopt = move |socket: TcpStream, head| {
                 sockets.adopt(socket.into_std()?, head, opening);
                 Ok(())
             };
-            claim.bequeath(head().force_close().finish(), adopt)
+            claim.hijack(head().force_close().finish(), adopt)
         }
         _ => head().body(new_infallible_body_stream(events(opening, parts.store.clone()))),
     }

@@ -55,8 +55,8 @@ pub struct Snooze {
 
 impl Snooze {
     fn time(&self) -> Result<DateTime<Utc>, ApiError> {
-        let settled = self.until.settle(self.time_zone.as_ref());
-        settled.map_err(|wrong| ApiError::Invalid(vec![FieldError::body("/until", wrong.to_string())]))
+        let in_sync = self.until.settle(self.time_zone.as_ref());
+        in_sync.map_err(|wrong| ApiError::Invalid(vec![FieldError::body("/until", wrong.to_string())]))
     }
 }
 

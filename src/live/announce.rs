@@ -17,20 +17,20 @@ const CARRIED: usize = 1_000;
 
 /// The way from a committed change to whoever must hear of it; cheap to clone.
 #[derive(Clone)]
-pub struct Fanout {
+pub struct Announcer {
     hub: Hub,
     bus: Bus,
     begun: Arc<Notify>,
 }
 
-impl Fanout {
+impl Announcer {
     /// Over this hub and this bus.
     pub fn new(hub: Hub, bus: Bus) -> Self {
         Self { hub, bus, begun: Arc::default() }
     }
 
     /// Tells of committed changes; neither waits nor fails, for the head check finds what is lost.
-    pub fn tell(&self, announcements: Vec<Announcement>) {
+    pub fn announce(&self, announcements: Vec<Announcement>) {
         if announcements.is_empty() {
             return;
         }
@@ -44,21 +44,21 @@ impl Fanout {
     }
 
     /// Tells where inboxes stand: what led there is read from the log.
-    pub fn tell_heads(&self, heads: Vec<Head>) {
-        self.tell(heads.into_iter().map(Announcement::from).collect());
+    pub fn announce_heads(&self, heads: Vec<Head>) {
+        self.announce(heads.into_iter().map(Announcement::from).collect());
     }
 
     /// Tells of what one chunk of a fan-out carried: one message for all other instances.
-    pub fn tell_chunk(&self, chunk: Chunk) {
+    pub fn announce_chunk(&self, chunk: Chunk) {
         let arrivals = Arrivals::from(chunk);
         if !arrivals.rows.is_empty() {
-            self.hear_arrivals(&arrivals, Origin::Local);
-            self.bus.tell_arrivals(arrivals);
+            self.deliver_arrivals(&arrivals, Origin::Local);
+            self.bus.send_arrivals(arrivals);
         }
     }
 
     /// Hands arrivals to those of their users who have connections here; frames are rendered for no others.
-    pub fn hear_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
+    pub fn deliver_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
         // There are none when the notification was too large to carry: it is then read from the log.
         let mut frames = arrivals.notification.as_deref().map(|published| {
             frame::Arrivals::of(published.id, &published.content, published.created_at, published.expires_at)
@@ -86,19 +86,19 @@ impl Fanout {
     }
 
     /// Tells of a change of state.
-    pub fn tell_change(&self, key: &UserKey, changed: &Changed) {
-        self.tell(Announcement::of_change(key, changed).into_iter().collect());
+    pub fn announce_change(&self, key: &UserKey, changed: &Changed) {
+        self.announce(Announcement::of_change(key, changed).into_iter().collect());
     }
 
     /// Tells users of changes of their subscriptions.
-    pub fn tell_subscriptions(&self, changes: &[SubscriptionChange]) {
-        self.tell(changes.iter().map(Announcement::of_subscription).collect());
+    pub fn announce_subscriptions(&self, changes: &[SubscriptionChange]) {
+        self.announce(changes.iter().map(Announcement::of_subscription).collect());
     }
 
     /// Tells of a change of the user's settings.
-    pub fn tell_settings(&self, key: &UserKey, stamped: &Stamped) {
+    pub fn announce_settings(&self, key: &UserKey, stamped: &Stamped) {
         let frame = Frame::settings(&stamped.cursor, stamped.unread);
-        self.tell(vec![Announcement::of_account(key, stamped, frame)]);
+        self.announce(vec![Announcement::of_account(key, stamped, frame)]);
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::database::activity::Activity;
 pub use self::database::pool::PoolUse;
 pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Turn, Unreached};
 pub use self::inbox::filter_scan::Filter;
-pub use self::inbox::list::{InboxPage, LOOKED_THROUGH, ListQuery};
+pub use self::inbox::list::{InboxPage, ListQuery, SCAN_LIMIT};
 pub use self::inbox::state::{Changed, NotChanged};
 pub use self::inbox::summary::{Callback, Callbacks, Summary};
 pub use self::log::account_log::{AccountChange, Stamped};
@@ -43,17 +43,17 @@ pub use self::log::streams::Head;
 pub use self::presence::{Beat, Moved, Online, Present};
 pub use self::publish::append::{Appended, Placed, Written};
 pub use self::publish::decided::{About, Decided};
-pub use self::timed::due_work::{Agenda, Ticked};
+pub use self::timed::due_work::{DueWork, Ticked};
 pub use self::timed::scheduled::{NotAmended, Scheduled, Tally};
 pub use self::topics::facts::Facts;
 pub use self::topics::known::{KnownTopic, MyTopic};
 pub use self::topics::members::Member;
-pub use self::topics::membership_change::Roll;
+pub use self::topics::membership_change::MembershipChange;
 pub use self::topics::subscriptions::{Joining, SubscriptionChange};
 
 use self::database::{
     failure::{Failure, Patience},
-    keyed_semaphore::Turns,
+    keyed_semaphore::KeyedSemaphore,
 };
 use crate::{
     config::{DatabaseSettings, RetentionSettings, Settings},
@@ -111,9 +111,9 @@ pub struct Store {
 struct Shared {
     pools: database::pool::Pools,
     /// Changes of one user: they lock the stream.
-    users: Turns<UserKey>,
+    users: KeyedSemaphore<UserKey>,
     /// Changes of a tenant's users: half of the connections at most do them, or wait for each other's locks.
-    tenants: Turns<Tenant>,
+    tenants: KeyedSemaphore<Tenant>,
     up: AtomicBool,
     retention: RetentionSettings,
     /// Most fan-outs of one tenant that are under way at the same time.
@@ -145,8 +145,8 @@ impl Store {
         }
         let pools = database::pool::Pools::open(database, settings.publish.writers)?;
         Ok(Self::over(Shared {
-            users: Turns::new("user_changes", 1),
-            tenants: Turns::new("tenant_changes", pools.common_size() / 2),
+            users: KeyedSemaphore::new("user_changes", 1),
+            tenants: KeyedSemaphore::new("tenant_changes", pools.common_size() / 2),
             pools,
             up: AtomicBool::new(true),
             retention: settings.retention.clone(),
@@ -164,8 +164,8 @@ impl Store {
         Self::migrate(&database).await?;
         let pools = database::pool::Pools::open(&database, 1)?;
         Ok(Self::over(Shared {
-            users: Turns::new("user_changes", 1),
-            tenants: Turns::new("tenant_changes", pools.common_size() / 2),
+            users: KeyedSemaphore::new("user_changes", 1),
+            tenants: KeyedSemaphore::new("tenant_changes", pools.common_size() / 2),
             pools,
             up: AtomicBool::new(true),
             retention: settings.retention.clone(),
@@ -239,7 +239,7 @@ impl Shared {
 
     /// A turn at a change of one user.
     async fn turn_of(&self, key: &UserKey) -> Result<impl Sized + '_, Unavailable> {
-        Ok((self.users.take(key).await?, self.tenants.take(&key.tenant).await?))
+        Ok((self.users.acquire(key).await?, self.tenants.acquire(&key.tenant).await?))
     }
 
     async fn connection(&self) -> Result<database::pool::Connection, Failure> {

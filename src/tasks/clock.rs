@@ -6,28 +6,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::user::Tenant,
-    live::announce::Fanout,
+    live::announce::Announcer,
     metrics,
-    store::{Agenda, Store, Ticked, Unavailable},
+    store::{DueWork, Store, Ticked, Unavailable},
 };
 
 /// Between looks: what has a time is early never and late by less than a second.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Looks until told to stop. Several instances share the work: each skips what another has locked.
-pub async fn run(store: Store, fanout: Fanout, stop: CancellationToken) {
+pub async fn run(store: Store, announcer: Announcer, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
         // Left over when the database is away: the next look goes on.
-        let _ = stop.run_until_cancelled(look(&store, &fanout)).await;
+        let _ = stop.run_until_cancelled(look(&store, &announcer)).await;
     }
 }
 
 /// Does all that is to be done by now. The agendas take turns, and so do the tenants of each.
-async fn look(store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
-    let mut open = Agenda::ALL.map(Turns::of).to_vec();
+async fn look(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
+    let mut open = DueWork::ALL.map(Turns::of).to_vec();
     while !open.is_empty() {
         for turns in &mut open {
-            turns.take(store, fanout).await?;
+            turns.take(store, announcer).await?;
         }
         open.retain(|turns| !turns.over);
     }
@@ -37,7 +37,7 @@ async fn look(store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
 /// The turns at one agenda.
 #[derive(Clone)]
 struct Turns {
-    agenda: Agenda,
+    agenda: DueWork,
     /// Whose turn was last.
     last: Option<Tenant>,
     /// The first of those who had nothing that other instances were not at, since anybody had.
@@ -46,11 +46,11 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(agenda: Agenda) -> Self {
+    fn of(agenda: DueWork) -> Self {
         Self { agenda, last: None, fruitless: None, over: false }
     }
 
-    async fn take(&mut self, store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
+    async fn take(&mut self, store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
         let tenant = store.next_in_turn(self.agenda, self.last.as_ref()).await?;
         let Some(tenant) = tenant.filter(|tenant| self.fruitless.as_ref() != Some(tenant)) else {
             self.over = true;
@@ -58,9 +58,9 @@ impl Turns {
         };
         let Ticked { done, heads, begins_fanout } = store.tick(self.agenda, &tenant).await?;
         ::metrics::counter!(metrics::CLOCK, "agenda" => self.agenda.as_str()).increment(done as u64);
-        fanout.tell_heads(heads);
+        announcer.announce_heads(heads);
         if begins_fanout {
-            fanout.note_begun();
+            announcer.note_begun();
         }
         if done > 0 {
             self.fruitless = None;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     bus::{Bus, Control},
     domain::user::{Tenant, UserId},
-    live::{announce::Fanout, hub::Hub},
+    live::{announce::Announcer, hub::Hub},
     metrics,
     store::{CHUNK, Chunk, Store, Unavailable},
 };
@@ -29,15 +29,15 @@ pub struct Carrier {
     store: Store,
     hub: Hub,
     bus: Bus,
-    fanout: Fanout,
+    announcer: Announcer,
     /// Fan-outs that are to reach those first who are connected here.
     connected_first: Arc<Mutex<VecDeque<Uuid>>>,
 }
 
 impl Carrier {
     /// Over these parts.
-    pub fn new(store: Store, hub: Hub, bus: Bus, fanout: Fanout) -> Self {
-        Self { store, hub, bus, fanout, connected_first: Arc::default() }
+    pub fn new(store: Store, hub: Hub, bus: Bus, announcer: Announcer) -> Self {
+        Self { store, hub, bus, announcer, connected_first: Arc::default() }
     }
 
     /// Asks for a fan-out to be carried first to the users who are connected here.
@@ -46,14 +46,14 @@ impl Carrier {
         if waiting.len() < WAITING {
             waiting.push_back(id);
         }
-        self.fanout.note_begun();
+        self.announcer.note_begun();
     }
 
     /// Carries until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         loop {
             tokio::select! {
-                () = self.fanout.begun() => {}
+                () = self.announcer.begun() => {}
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => return,
             }
@@ -102,7 +102,7 @@ impl Carrier {
         if chunk.is_last {
             ::metrics::counter!(metrics::FANOUTS).increment(1);
         }
-        self.fanout.tell_chunk(chunk);
+        self.announcer.announce_chunk(chunk);
     }
 
     fn next_connected(&self) -> Option<Uuid> {

@@ -5,23 +5,23 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    live::announce::Fanout,
+    live::announce::Announcer,
     metrics,
     store::{Store, Unavailable},
 };
 
 /// Sweeps every `interval` until told to stop. Several instances share the work: each skips what another has locked.
-pub async fn run(store: Store, fanout: Fanout, interval: Duration, stop: CancellationToken) {
+pub async fn run(store: Store, announcer: Announcer, interval: Duration, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
         // Left over when the database is away: the next turn goes on.
-        let _ = stop.run_until_cancelled(turn(&store, &fanout)).await;
+        let _ = stop.run_until_cancelled(turn(&store, &announcer)).await;
     }
 }
 
-async fn turn(store: &Store, fanout: &Fanout) -> Result<(), Unavailable> {
+async fn turn(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
     while let Some(swept) = store.sweep().await? {
         ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
-        swept.streams.iter().for_each(|(key, changed)| fanout.tell_change(key, changed));
+        swept.streams.iter().for_each(|(key, changed)| announcer.announce_change(key, changed));
     }
     while let Some(purged) = store.purge().await? {
         ::metrics::counter!(metrics::PURGED).increment(purged as u64);

@@ -38,9 +38,9 @@ impl RoomKeeper {
         let mut refresh = Instant::now() + self.interval;
         loop {
             tokio::select! {
-                () = self.hub.rooms().touched() => {}
+                () = self.hub.rooms().dirty() => {}
                 () = sleep_until(refresh) => {
-                    self.hub.users().iter().for_each(|key| self.hub.rooms().touch(key));
+                    self.hub.users().iter().for_each(|key| self.hub.rooms().mark_dirty(key));
                     refresh = Instant::now() + self.interval;
                 }
                 () = stop.cancelled() => return,
@@ -60,34 +60,34 @@ impl RoomKeeper {
             if users.is_empty() {
                 break;
             }
-            if self.seat(&users).await.is_err() {
+            if self.join(&users).await.is_err() {
                 rooms.give_back(users);
                 sleep(PAUSE).await;
             }
             rooms.end_turn();
         }
-        rooms.deserted().iter().for_each(|topic| self.bus.unfollow(topic));
+        rooms.reap().iter().for_each(|topic| self.bus.unfollow(topic));
     }
 
-    async fn seat(&self, users: &[UserKey]) -> Result<(), Unavailable> {
+    async fn join(&self, users: &[UserKey]) -> Result<(), Unavailable> {
         let mut found = self.store.topics_of(users).await?;
-        if self.furnish(&found).await {
+        if self.open_room(&found).await {
             // A removal between the reading and the following of the channel was not heard: only what is read now counts.
             found = self.store.topics_of(users).await?;
         }
         for key in users {
-            self.hub.seat(key, found.get(key).map_or(&[], Vec::as_slice));
+            self.hub.join_rooms(key, found.get(key).map_or(&[], Vec::as_slice));
         }
         Ok(())
     }
 
     /// Makes rooms for topics that have none here; whether there were any.
-    async fn furnish(&self, found: &HashMap<UserKey, Vec<TopicKey>>) -> bool {
+    async fn open_room(&self, found: &HashMap<UserKey, Vec<TopicKey>>) -> bool {
         let unknown = self.hub.rooms().unknown(found.values().flatten());
         join_all(unknown.iter().map(|topic| self.bus.follow(topic))).await;
         for topic in &unknown {
             if self.bus.follows(topic) {
-                self.hub.rooms().furnish(topic.clone());
+                self.hub.rooms().open_room(topic.clone());
             } else {
                 self.bus.unfollow(topic);
             }

@@ -73,10 +73,10 @@ impl Presence {
 
     async fn tell(&self, beat: Beat, moved: Vec<Moved>) -> Result<(), Unavailable> {
         let mut news: BTreeMap<TopicKey, News> = BTreeMap::new();
-        for (topic, key) in self.0.store.told_of(&beat.joined).await? {
+        for (topic, key) in self.0.store.presence_topics(&beat.joined).await? {
             news.entry(topic).or_default().joined(key.user);
         }
-        for (topic, key) in self.0.store.told_of(&beat.left).await? {
+        for (topic, key) in self.0.store.presence_topics(&beat.left).await? {
             news.entry(topic).or_default().left(key.user);
         }
         for Moved { topic, user, subscribed } in moved {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta};
 
 use super::*;
-use crate::auth::{Revocation, Revocations, Target};
+use crate::auth::{Revocation, RevocationList, Target};
 
 fn identity(issued_at: Option<i64>, token_id: Option<&str>) -> Identity {
     Identity {
@@ -17,8 +17,8 @@ fn identity(issued_at: Option<i64>, token_id: Option<&str>) -> Identity {
     }
 }
 
-fn revocations(tenant: &str, target: Target, ends_in: Option<TimeDelta>) -> Revocations {
-    let revocations = Revocations::default();
+fn revocations(tenant: &str, target: Target, ends_in: Option<TimeDelta>) -> RevocationList {
+    let revocations = RevocationList::default();
     let revoked_at = DateTime::from_timestamp_millis(1_000_700).unwrap();
     let expires_at = ends_in.map(|delta| Utc::now() + delta);
     revocations.replace(vec![Revocation { tenant: tenant.parse().unwrap(), target, revoked_at, expires_at }]);

@@ -3,13 +3,13 @@
 //! Redis may lose everything at any moment; then this says so ([`Health`]) and mends itself, and the head check finds
 //! what was missed. Nothing here stores anything.
 
-mod announcer;
 mod arrivals;
 mod ephemeral;
 mod last;
 mod names;
 mod probe;
 mod relay;
+mod sender;
 mod session;
 mod slot;
 mod wanted;
@@ -34,9 +34,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use self::{
-    announcer::{Announcer, Outgoing, Sending},
     names::Names,
     probe::Probe,
+    sender::{Outgoing, Sender, Sending},
     session::Subscriber,
     wanted::Wanted,
 };
@@ -95,8 +95,8 @@ impl RedisBus {
         let names = Arc::new(Names::new(prefix, &instance, servers.is_cluster()));
         let wanted = Arc::new(Wanted::default());
         let probe = Arc::new(Probe::new(names.probes().len()));
-        let (outgoing, queue) = mpsc::channel(announcer::QUEUE);
-        let (signals, signal_queue) = mpsc::channel(announcer::SIGNAL_QUEUE);
+        let (outgoing, queue) = mpsc::channel(sender::QUEUE);
+        let (signals, signal_queue) = mpsc::channel(sender::SIGNAL_QUEUE);
         let subscriber = Subscriber {
             servers: servers.clone(),
             names: names.clone(),
@@ -108,7 +108,7 @@ impl RedisBus {
             sink: sink.clone(),
         };
         tracker.spawn(subscriber.run(stop.clone()));
-        tracker.spawn(Announcer::new(servers.clone(), names.clone(), instance).run(queue, signal_queue, stop));
+        tracker.spawn(Sender::new(servers.clone(), names.clone(), instance).run(queue, signal_queue, stop));
         Ok(Self(Arc::new(Shared { servers, names, wanted, probe, outgoing, signals, sink })))
     }
 
@@ -154,7 +154,7 @@ impl RedisBus {
         }
     }
 
-    pub(super) fn tell_arrivals(&self, arrivals: Arrivals) {
+    pub(super) fn send_arrivals(&self, arrivals: Arrivals) {
         if self.0.outgoing.try_send(Outgoing::Arrivals(arrivals)).is_err() {
             metrics::counter!(BUS_DROPPED).increment(1);
         }
@@ -170,7 +170,7 @@ impl RedisBus {
         self.0.signals.try_send(Sending { signal, kept: false, taken: None }).is_ok()
     }
 
-    pub(super) async fn tell_left(&self, left: Left) -> bool {
+    pub(super) async fn send_removal(&self, left: Left) -> bool {
         let (taken, answer) = oneshot::channel();
         let sent = self.0.outgoing.try_send(Outgoing::Left(left, taken)).is_ok();
         sent && is_taken(answer).await

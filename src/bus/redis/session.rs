@@ -15,13 +15,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    announcer::Outgoing,
     arrivals,
     backoff::Backoff,
     connection::{Connection, Listener},
     ephemeral,
     names::{Names, Purpose},
     probe::Probe,
+    sender::Outgoing,
     servers::{RESPONSE, Servers},
     wanted::{Wanted, Work},
     wire::{self, Foreign},

@@ -26,7 +26,7 @@ use crate::{
     config::options::Options,
     domain::user::UserKey,
     health::{Health, Phase},
-    live::announce::Fanout,
+    live::announce::Announcer,
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -45,7 +45,7 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let store = Store::open(&settings).await.unwrap();
     let bus = Bus::local(Arc::new(|_: Incoming| {}));
     let hub = Hub::new(bus.clone(), settings.stream.clone());
-    let fanout = Fanout::new(hub.clone(), bus.clone());
+    let announcer = Announcer::new(hub.clone(), bus.clone());
     let tracker = TaskTracker::new();
     let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
     let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
@@ -53,13 +53,13 @@ async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let kinds = Kinds::new(settings.kinds.clone());
     let known = authenticator.revocations().clone();
     Data::new(Parts {
-        publisher: Publisher::start(store.clone(), fanout.clone(), &settings.publish, &tracker),
-        inbox: Inbox::new(store.clone(), fanout.clone(), tracker.clone()),
-        registrar: Registrar::new(store.clone(), bus.clone(), kinds.clone(), std::time::Duration::MAX),
-        preferences: Preferences::new(store.clone(), fanout.clone(), kinds.clone(), tracker.clone()),
+        publisher: Publisher::start(store.clone(), announcer.clone(), &settings.publish, &tracker),
+        inbox: Inbox::new(store.clone(), announcer.clone(), tracker.clone()),
+        kinds_registry: KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), std::time::Duration::MAX),
+        preferences: Preferences::new(store.clone(), announcer.clone(), kinds.clone(), tracker.clone()),
         kinds,
-        topics: Topics::new(store.clone(), fanout, bus.clone(), presence.clone(), tracker, settings.subscriptions),
-        revoker: Revoker::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
+        topics: Topics::new(store.clone(), announcer, bus.clone(), presence.clone(), tracker, settings.subscriptions),
+        revocations: Revocations::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
         presence,
         signals,
         store,

@@ -11,7 +11,7 @@ use crate::{frame::EndReason, http::error::ApiError, metrics::LIMIT_HITS};
 /// Most bytes of a client's message, however many frames it comes in; the reason of the close names it.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 
-/// Why a WebSocket ends.
+/// Explanation a WebSocket ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The client closed it.

@@ -1,4 +1,4 @@
-//! Messages of clients: one JSON object each, read strictly. What is wrong is told with the message and the field.
+//! Messages of clients: one JSON object each, read strictly. What is wrong is outgoing with the message and the field.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -100,7 +100,7 @@ impl Received {
     /// Reads a message.
     ///
     /// # Errors
-    /// Says what is wrong, and with which message as far as that can be told.
+    /// Says what is wrong, and with which message as far as that can be outgoing.
     pub fn parse(text: &str) -> Result<Self, (About, ApiError)> {
         let mut about = About::default();
         match read(text.as_bytes(), &mut about) {
@@ -177,7 +177,7 @@ pub fn wrong(pointer: &str, detail: String) -> ApiError {
 pub fn refusal(about: &About, error: &ApiError) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Told<'a> {
+    struct Outgoing<'a> {
         r#type: &'static str,
         reply_to: &'a Option<Id>,
         message: Option<&'static str>,
@@ -193,8 +193,8 @@ pub fn refusal(about: &About, error: &ApiError) -> String {
         _ => (problem.title, problem.detail),
     };
     let (reply_to, message) = (&about.id, about.name);
-    let told = Told { r#type: "error", reply_to, message, title, detail, errors: &problem.errors };
-    serde_json::to_string(&told).unwrap_or_default() // plain data always serialises
+    let outgoing = Outgoing { r#type: "error", reply_to, message, title, detail, errors: &problem.errors };
+    serde_json::to_string(&outgoing).unwrap_or_default() // plain data always serialises
 }
 
 #[cfg(test)]
@@ -244,8 +244,12 @@ mod tests {
         ] {
             let (about, error) = parse(&message).unwrap_err();
             assert_eq!(about, About { id: Some(json!(1)), name }, "{message}");
-            let told: Value = serde_json::from_str(&refusal(&about, &error)).unwrap();
-            assert_eq!((&told["replyTo"], &told["errors"][0]["pointer"]), (&json!(1), &json!(pointer)), "{told}");
+            let outgoing: Value = serde_json::from_str(&refusal(&about, &error)).unwrap();
+            assert_eq!(
+                (&outgoing["replyTo"], &outgoing["errors"][0]["pointer"]),
+                (&json!(1), &json!(pointer)),
+                "{outgoing}"
+            );
         }
         for id in [json!(""), json!("x".repeat(65)), json!(1.5), json!(null), json!([])] {
             let (about, error) = parse(&json!({"type": "ping", "id": id})).unwrap_err();

@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::{
     channels::Channels,
     ending::Ending,
-    heard::{Heard, Pace},
     inbound::{About, Ask, Id, Received, refusal, wrong},
+    liveness::{Liveness, RateLimit},
     outbound::{answer, history_item},
     session::Socket,
-    teller::Order,
+    writer::Order,
 };
 use crate::{
     domain::{notification::Action, user::UserKey},
@@ -32,29 +32,34 @@ pub struct Listener<'a> {
     stream: SplitStream<&'a mut Socket>,
     key: UserKey,
     parts: &'a Data<Parts>,
-    heard: &'a Heard,
-    pace: Pace,
+    liveness: &'a Liveness,
+    pace: RateLimit,
     channels: Channels,
 }
 
 impl<'a> Listener<'a> {
     /// Acts for this user.
-    pub fn new(stream: SplitStream<&'a mut Socket>, key: UserKey, parts: &'a Data<Parts>, heard: &'a Heard) -> Self {
-        let pace = Pace::new(parts.settings.stream.messages_per_second);
-        Self { stream, key, parts, heard, pace, channels: Channels::default() }
+    pub fn new(
+        stream: SplitStream<&'a mut Socket>,
+        key: UserKey,
+        parts: &'a Data<Parts>,
+        liveness: &'a Liveness,
+    ) -> Self {
+        let pace = RateLimit::new(parts.settings.stream.messages_per_second);
+        Self { stream, key, parts, liveness, pace, channels: Channels::default() }
     }
 
     /// Takes messages until the client leaves or breaks a rule.
     pub async fn run(&mut self, orders: Sender<Order>) -> Ending {
         loop {
-            self.heard.set_deaf(true);
+            self.liveness.set_deaf(true);
             let Ok(permit) = orders.reserve().await else { return Ending::Gone };
-            self.heard.set_deaf(false);
+            self.liveness.set_deaf(false);
             let text = match self.next_text().await {
                 Ok(text) => text,
                 Err(ending) => return ending,
             };
-            self.heard.set_deaf(true);
+            self.liveness.set_deaf(true);
             permit.send(self.answer(&text).await);
         }
     }
@@ -63,7 +68,7 @@ impl<'a> Listener<'a> {
     async fn next_text(&mut self) -> Result<String, Ending> {
         loop {
             let message = self.stream.next().await.ok_or(Ending::Left)?.map_err(|error| Ending::of_error(&error))?;
-            let answers = self.heard.note() && message.is_pong();
+            let answers = self.liveness.note() && message.is_pong();
             if !answers && !message.is_close() && !self.pace.admit(Instant::now()) {
                 return Err(Ending::too_many());
             }

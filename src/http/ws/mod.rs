@@ -1,18 +1,18 @@
 //! The stream as a WebSocket: another transport of the same connections, with messages the other way as well.
 //!
-//! Browsers cannot read the status of a handshake that is refused, so who is not let in is let in to be told why, and
+//! Browsers cannot read the status of a handshake that is refused, so who is not let in is let in to be outgoing why, and
 //! closed with a code of its own. Only what a person must mend in the page's code is refused before: a foreign origin, a
 //! query that is not understood, a request for no WebSocket.
 
 mod channels;
 pub mod docs;
 mod ending;
-mod heard;
 mod inbound;
 mod listener;
+mod liveness;
 mod outbound;
 mod session;
-mod teller;
+mod writer;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -28,10 +28,10 @@ use super::{
     Parts,
     credentials::{self, BEARER, Credential},
     error::ApiError,
+    hijack::Hijack,
     opening,
     query::Params,
     sse,
-    takeover::Claim,
 };
 use crate::{
     auth::Identity,
@@ -46,7 +46,7 @@ const KEY_BYTES: usize = 16;
 /// Opens a WebSocket.
 ///
 /// # Errors
-/// When the request is for no WebSocket, its query is wrong or its page foreign; all else is told over the WebSocket.
+/// When the request is for no WebSocket, its query is wrong or its page foreign; all else is outgoing over the WebSocket.
 pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let (claim, response) = accept(&request)?;
     let mut params = Params::parse(request.query_string());
@@ -62,7 +62,7 @@ pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpRespon
         rt::spawn(session::run(socket, head, entry));
         Ok(())
     };
-    Ok(claim.bequeath(response, serve))
+    Ok(claim.hijack(response, serve))
 }
 
 /// Who the caller is, or why it is not let in.
@@ -82,7 +82,7 @@ async fn admit(parts: &Parts, credential: Result<Credential, ApiError>) -> Resul
 }
 
 /// The server's side of the handshake (RFC 6455, 4.2), and the way to the socket.
-fn accept(request: &HttpRequest) -> Result<(Claim, HttpResponse), ApiError> {
+fn accept(request: &HttpRequest) -> Result<(Hijack, HttpResponse), ApiError> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let asks = request.head().upgrade() && text(header::UPGRADE).eq_ignore_ascii_case("websocket");
     if !asks || request.version() != Version::HTTP_11 {
@@ -95,7 +95,7 @@ fn accept(request: &HttpRequest) -> Result<(Claim, HttpResponse), ApiError> {
     if STANDARD.decode(key).ok().is_none_or(|nonce| nonce.len() != KEY_BYTES) {
         return Err(ApiError::BadHeader("Sec-WebSocket-Key", "must be 16 bytes in base64"));
     }
-    let claim = Claim::of(request).ok_or(ApiError::Internal)?;
+    let claim = Hijack::of(request).ok_or(ApiError::Internal)?;
     let mut response = HttpResponse::SwitchingProtocols();
     response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())));
     if credentials::offers_bearer(request) {

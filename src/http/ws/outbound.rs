@@ -18,7 +18,7 @@ const FRAMING_BYTES: usize = 128;
 
 /// What becomes of a block.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Outgoing {
     /// This message.
     Message(String),
     /// The heartbeat, with which a ping goes out.
@@ -29,13 +29,13 @@ pub enum Told {
     Nothing,
 }
 
-impl Told {
+impl Outgoing {
     /// The message of a block. `answering` is the id of the message that the verdict answers, if any.
     pub fn of(block: &Block<'_>, channels: &Channels, answering: Option<&Id>) -> Self {
         let Some(event) = block.event else {
             return block.id.map_or(Self::Nothing, |cursor| Self::Message(self::cursor(cursor)));
         };
-        let told = match event {
+        let outgoing = match event {
             "hello" => connected(block.data, answering),
             "notification" | "signal" if !passes(block.data, channels) => return Self::LeftOut,
             "notification" => payload(block.data, block.id).map(|payload| wrap(event, &payload, None)),
@@ -43,7 +43,7 @@ impl Told {
             "bye" => Some(format!(r#"{{"type":"bye",{}"#, rest(block.data))),
             _ => Some(wrap(event, block.data, block.id)),
         };
-        told.map_or(Self::Nothing, Self::Message)
+        outgoing.map_or(Self::Nothing, Self::Message)
     }
 }
 
@@ -156,12 +156,12 @@ mod tests {
         frame::{EndReason, Hello, Verdict, bare_cursor, bye},
     };
 
-    fn told(text: &str, channels: &Channels) -> Vec<Told> {
-        Block::all(text.as_bytes()).map(|block| Told::of(&block, channels, None)).collect()
+    fn outgoing(text: &str, channels: &Channels) -> Vec<Outgoing> {
+        Block::all(text.as_bytes()).map(|block| Outgoing::of(&block, channels, None)).collect()
     }
 
-    fn json_of(told: &Told) -> Value {
-        let Told::Message(text) = told else { panic!("{told:?}") };
+    fn json_of(outgoing: &Outgoing) -> Value {
+        let Outgoing::Message(text) = outgoing else { panic!("{outgoing:?}") };
         serde_json::from_str(text).unwrap()
     }
 
@@ -170,7 +170,7 @@ mod tests {
         let data =
             r#"{"id":"x","kind":"k\"1","topic":"t","createdAt":"2026","readAt":null,"data":{"type":1},"unread":3}"#;
         let block = format!("id: e.7\nevent: notification\ndata: {data}\n\n");
-        let message = json_of(&told(&block, &Channels::default())[0]);
+        let message = json_of(&outgoing(&block, &Channels::default())[0]);
         let mut due: Value = serde_json::from_str(data).unwrap();
         due["type"] = json!("k\"1");
         due["timestamp"] = json!("2026");
@@ -178,9 +178,9 @@ mod tests {
         due["cursor"] = json!("e.7");
         assert_eq!(message, json!({"type": "notification", "payload": due}));
         let narrow = |name: &str| Channels::default().with(&[name.to_owned()]).unwrap();
-        assert_eq!(told(&block, &narrow("other")), [Told::LeftOut]);
+        assert_eq!(outgoing(&block, &narrow("other")), [Outgoing::LeftOut]);
         for name in ["k\"1", "t"] {
-            assert_eq!(json_of(&told(&block, &narrow(name))[0]), message);
+            assert_eq!(json_of(&outgoing(&block, &narrow(name))[0]), message);
         }
     }
 
@@ -188,13 +188,16 @@ mod tests {
     fn every_other_block_has_its_message() {
         let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 };
         let open = Channels::default();
-        let states = told("event: state\ndata: {\"a\":1}\n\nid: e.4\nevent: state\ndata: {}\n\n", &open);
+        let states = outgoing("event: state\ndata: {\"a\":1}\n\nid: e.4\nevent: state\ndata: {}\n\n", &open);
         assert_eq!(json_of(&states[0]), json!({"type": "state", "payload": {"a": 1}}));
         assert_eq!(json_of(&states[1]), json!({"type": "state", "payload": {}, "cursor": "e.4"}));
-        assert_eq!(json_of(&told(&bare_cursor(&cursor), &open)[0]), json!({"type": "cursor", "cursor": "e.4"}));
+        assert_eq!(json_of(&outgoing(&bare_cursor(&cursor), &open)[0]), json!({"type": "cursor", "cursor": "e.4"}));
         let farewell = bye(EndReason::Draining, Duration::from_secs(2));
-        assert_eq!(json_of(&told(&farewell, &open)[0]), json!({"type": "bye", "reason": "draining", "retryMs": 2000}));
-        assert_eq!(told("event: heartbeat\ndata: {}\n\n", &open), [Told::Heartbeat]);
+        assert_eq!(
+            json_of(&outgoing(&farewell, &open)[0]),
+            json!({"type": "bye", "reason": "draining", "retryMs": 2000})
+        );
+        assert_eq!(outgoing("event: heartbeat\ndata: {}\n\n", &open), [Outgoing::Heartbeat]);
     }
 
     #[test]
@@ -210,8 +213,8 @@ mod tests {
         };
         let text = hello.render(Duration::from_secs(2));
         let blocks: Vec<_> = Block::all(text.as_bytes()).collect();
-        assert_eq!(Told::of(&blocks[0], &Channels::default(), None), Told::Nothing);
-        let message = json_of(&Told::of(&blocks[1], &Channels::default(), Some(&json!(5))));
+        assert_eq!(Outgoing::of(&blocks[0], &Channels::default(), None), Outgoing::Nothing);
+        let message = json_of(&Outgoing::of(&blocks[1], &Channels::default(), Some(&json!(5))));
         let mut due = serde_json::to_value(&hello).unwrap();
         due["type"] = json!("connected");
         due["clientId"] = json!(Uuid::nil());

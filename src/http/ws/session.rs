@@ -1,4 +1,4 @@
-//! One WebSocket from its handshake to its end: who is let in is served by a [`Listener`] and a [`Teller`] side by side.
+//! One WebSocket from its handshake to its end: who is let in is served by a [`Listener`] and a [`Writer`] side by side.
 
 use std::{io, time::Duration};
 
@@ -20,11 +20,11 @@ use tokio_tungstenite::{
 use super::{
     channels::Channels,
     ending::{Ending, MESSAGE_BYTES},
-    heard::Heard,
     inbound::{About, refusal},
     listener::Listener,
-    outbound::Told,
-    teller::Teller,
+    liveness::Liveness,
+    outbound::Outgoing,
+    writer::Writer,
 };
 use crate::{
     auth::Identity,
@@ -39,7 +39,7 @@ pub const CLOSING: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 1024;
 /// Written at once. What waits for a client that reads slowly is this, one frame, and the text that the frame is of.
 const WRITE_BYTES: usize = 4 * 1024;
-/// A client that is pinged at each heartbeat is gone when it has not been heard of for this and one heartbeat.
+/// A client that is pinged at each heartbeat is gone when it has not been liveness of for this and one heartbeat.
 const SILENT_HEARTBEATS: f64 = 1.5;
 
 /// A client's socket.
@@ -55,7 +55,7 @@ pub struct Entry {
     pub asked: Request,
 }
 
-/// Why somebody is not let in.
+/// Explanation somebody is not let in.
 pub enum Refusal {
     /// For who they are.
     Denied(ApiError),
@@ -79,7 +79,7 @@ pub async fn run(mut socket: TcpStream, handshake: Bytes, entry: Entry) {
     close(socket, ending, connection).await;
 }
 
-/// The kernel drops a client that takes nothing; here the client is told before.
+/// The kernel drops a client that takes nothing; here the client is outgoing before.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
 fn outlast(socket: &TcpStream, write_stall: Duration) {
     #[cfg(target_os = "linux")]
@@ -88,7 +88,7 @@ fn outlast(socket: &TcpStream, write_stall: Duration) {
     }
 }
 
-/// Serves it until it ends; the connection counts as open until the client was told of the end.
+/// Serves it until it ends; the connection counts as open until the client was outgoing of the end.
 async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (Ending, Option<Connection>) {
     let identity = match caller {
         Ok(identity) => identity,
@@ -104,18 +104,18 @@ async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (E
         Ok(connection) => connection,
         Err(reason) => return (say_bye(socket, &parts, reason.end()).await, None),
     };
-    let heard = Heard::new(parts.settings.stream.heartbeat.mul_f64(SILENT_HEARTBEATS));
+    let liveness = Liveness::new(parts.settings.stream.heartbeat.mul_f64(SILENT_HEARTBEATS));
     let (sink, stream) = socket.split();
     // One order at most waits: who asks for more waits as well.
     let (orders, taken) = mpsc::channel(1);
-    let mut teller = Teller::new(sink, connection, &parts, asked, &heard);
-    let mut listener = Listener::new(stream, key, &parts, &heard);
+    let mut writer = Writer::new(sink, connection, &parts, asked, &liveness);
+    let mut listener = Listener::new(stream, key, &parts, &liveness);
     let ending = select! {
         biased;
-        ending = teller.run(taken) => ending,
+        ending = writer.run(taken) => ending,
         ending = listener.run(orders) => ending,
     };
-    (ending, teller.into_connection())
+    (ending, writer.into_connection())
 }
 
 async fn say_bye(socket: &mut Socket, parts: &Parts, reason: EndReason) -> Ending {
@@ -130,8 +130,10 @@ async fn say_bye(socket: &mut Socket, parts: &Parts, reason: EndReason) -> Endin
 /// The messages of a farewell: one, in fact.
 pub fn farewell(parts: &Parts, reason: EndReason) -> Vec<String> {
     let text = bye(reason, jittered(parts.settings.stream.retry));
-    let told = Block::all(text.as_bytes()).map(|block| Told::of(&block, &Channels::default(), None));
-    told.filter_map(|told| if let Told::Message(message) = told { Some(message) } else { None }).collect()
+    let outgoing = Block::all(text.as_bytes()).map(|block| Outgoing::of(&block, &Channels::default(), None));
+    outgoing
+        .filter_map(|outgoing| if let Outgoing::Message(message) = outgoing { Some(message) } else { None })
+        .collect()
 }
 
 /// Says why, leaves the hub, and waits until the client has closed its side: who closes with messages unread may take the

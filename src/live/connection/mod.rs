@@ -33,7 +33,7 @@ use crate::{
         signal::Signal,
     },
     frame::{self, EndReason, Hello},
-    live::hub::{Delivery, GATHERED, Member, Read, Seat},
+    live::hub::{Delivery, GATHERED, Member, Membership, Read},
     metrics,
     store::{Ask, Page, Position, Store, Unavailable},
 };
@@ -64,7 +64,7 @@ pub enum Step {
 
 /// An open stream.
 pub struct Connection {
-    seat: Seat,
+    seat: Membership,
     filter: Option<Box<Filter>>,
     epoch: Epoch,
     position: Position,

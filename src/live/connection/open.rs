@@ -16,7 +16,7 @@ use crate::{
         signal::{Signal, TopicKey},
     },
     frame::{Hello, Verdict},
-    live::hub::{Full, Hub, Seat, Transport},
+    live::hub::{Full, Hub, Membership, Transport},
     metrics,
     store::{Page, Position, Store, Unavailable},
 };
@@ -98,7 +98,7 @@ impl Connection {
     }
 
     /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
-    pub fn at(seat: Seat, asked: &Asked, page: Arc<Page>, filter: Filter) -> Self {
+    pub fn at(seat: Membership, asked: &Asked, page: Arc<Page>, filter: Filter) -> Self {
         seat.feed().observe(&page.epoch, page.head);
         let settings = seat.settings();
         let start = Start::of(asked, &page, settings.max_replay);

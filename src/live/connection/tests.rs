@@ -15,7 +15,7 @@ use crate::{
     bus::Bus,
     config::StreamSettings,
     domain::{cursor::Seq, user::UserKey},
-    live::hub::{Hub, Origin, Seat, Transport},
+    live::hub::{Hub, Membership, Origin, Transport},
     store::{Page, Unavailable},
 };
 
@@ -114,7 +114,7 @@ fn key() -> UserKey {
     UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() }
 }
 
-fn seat(hub: &Hub) -> Seat {
+fn seat(hub: &Hub) -> Membership {
     let expires_at = Utc::now() + Duration::from_hours(1);
     let identity = Identity {
         key: key(),
@@ -132,7 +132,7 @@ fn seat(hub: &Hub) -> Seat {
 struct World {
     hub: Hub,
     /// Another tab: the user's feed outlives the connection.
-    _other: Seat,
+    _other: Membership,
     log: Log,
     lives: usize,
     client: Client,
@@ -234,12 +234,12 @@ impl World {
         self.reach(self.log.head());
         // An answer from before knows nothing of the head.
         self.turn(false);
-        let settled = (0..STEPS).any(|_| {
+        let in_sync = (0..STEPS).any(|_| {
             self.take_answer();
             self.end_pause();
             self.turn(false)
         });
-        assert!(settled, "the connection never rests");
+        assert!(in_sync, "the connection never rests");
     }
 }
 

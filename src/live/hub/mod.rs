@@ -117,24 +117,24 @@ impl Hub {
     ///
     /// # Errors
     /// When the instance or the user has too many.
-    pub fn join(&self, identity: Identity, transport: Transport) -> Result<Seat, Full> {
+    pub fn join(&self, identity: Identity, transport: Transport) -> Result<Membership, Full> {
         let taken = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         if taken >= self.inner.settings.per_instance {
             self.inner.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Full::Instance);
         }
         let member = Arc::new(Member::new(identity));
-        let Some(feed) = self.sit(&member) else {
+        let Some(feed) = self.join_feed(&member) else {
             self.inner.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Full::User);
         };
         ::metrics::gauge!(metrics::CONNECTIONS, "transport" => transport.as_str()).increment(1.0);
-        Ok(Seat { hub: self.clone(), feed, member, transport })
+        Ok(Membership { hub: self.clone(), feed, member, transport })
     }
 
     /// Puts the member into the user's feed, made if this is the first; none when the feed is full. The shard's lock is
     /// held over the bus call, so that subscribing and unsubscribing keep their order.
-    fn sit(&self, member: &Arc<Member>) -> Option<Arc<Feed>> {
+    fn join_feed(&self, member: &Arc<Member>) -> Option<Arc<Feed>> {
         let key = member.key();
         let mut shard = self.shard(key);
         match shard.entry(key.clone()) {
@@ -173,7 +173,7 @@ impl Hub {
         let feed = self.shard(&announcement.key).get(&announcement.key).cloned();
         if let Some(feed) = feed {
             if announcement.subscription.is_some() {
-                self.inner.rooms.touch(feed.key());
+                self.inner.rooms.mark_dirty(feed.key());
             }
             feed.deliver(announcement, origin);
         }
@@ -270,14 +270,14 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A connection's place in the hub; dropping it leaves.
-pub struct Seat {
+pub struct Membership {
     hub: Hub,
     feed: Arc<Feed>,
     member: Arc<Member>,
     transport: Transport,
 }
 
-impl Seat {
+impl Membership {
     /// The settings of streams.
     pub fn settings(&self) -> &StreamSettings {
         &self.hub.inner.settings
@@ -311,7 +311,7 @@ impl Seat {
     /// The user's topics, once they are known.
     pub async fn topics(&self) -> Vec<TopicKey> {
         let rooms = &self.hub.inner.rooms;
-        rooms.settled(self.feed.key()).await;
+        rooms.in_sync(self.feed.key()).await;
         rooms.topics_of(self.feed.key())
     }
 
@@ -326,7 +326,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Membership {
     fn drop(&mut self) {
         self.hub.leave(&self.feed, &self.member, self.transport);
     }

@@ -35,7 +35,7 @@ pub struct Rooms {
     /// second, so it stays short.
     moves: Mutex<Vec<Move>>,
     state: Mutex<State>,
-    touched: Notify,
+    dirty: Notify,
     /// Rung when subscriptions were taken in.
     turns: watch::Sender<()>,
     /// Rung when something may have to go earlier than what was waited for.
@@ -52,15 +52,15 @@ struct Move {
 impl Rooms {
     pub(super) fn new(open: bool) -> Self {
         let state = State { open, ..State::default() };
-        let (moves, touched, held) = Default::default();
-        Self { moves, state: Mutex::new(state), touched, turns: watch::channel(()).0, held }
+        let (moves, dirty, held) = Default::default();
+        Self { moves, state: Mutex::new(state), dirty, turns: watch::channel(()).0, held }
     }
 
     /// Notes that a connection of the user began or ended, the first or the last where it is an `edge`.
     pub(super) fn note(&self, key: &UserKey, edge: bool) {
         guard(&self.moves).push(Move { key: key.clone(), edge });
         if edge {
-            self.touched.notify_one();
+            self.dirty.notify_one();
         }
     }
 
@@ -93,14 +93,14 @@ impl Rooms {
     }
 
     /// Has a user's subscriptions read again: the user joined or left a topic.
-    pub fn touch(&self, key: &UserKey) {
+    pub fn mark_dirty(&self, key: &UserKey) {
         self.state().waiting.insert(key.clone());
-        self.touched.notify_one();
+        self.dirty.notify_one();
     }
 
     /// Ends when a user waits.
-    pub async fn touched(&self) {
-        self.touched.notified().await;
+    pub async fn dirty(&self) {
+        self.dirty.notified().await;
     }
 
     /// Takes users whose subscriptions are to be read; each must be given to `seat` or `give_back`.
@@ -124,9 +124,9 @@ impl Rooms {
     }
 
     /// Waits until the user's subscriptions are in force here.
-    pub async fn settled(&self, key: &UserKey) {
+    pub async fn in_sync(&self, key: &UserKey) {
         let mut turns = self.turns.subscribe();
-        while self.state().is_unsettled(key) {
+        while self.state().is_out_of_sync(key) {
             if turns.changed().await.is_err() {
                 return;
             }
@@ -146,29 +146,29 @@ impl Rooms {
     }
 
     /// Makes a room: everything that is sent to the topic is heard from now on.
-    pub fn furnish(&self, topic: TopicKey) {
+    pub fn open_room(&self, topic: TopicKey) {
         let mut state = self.state();
         state.rooms.entry(topic).or_default();
         state.measure();
     }
 
-    /// Seats a user by what was read since it was taken; with no feed the user has left. Somebody who was touched since,
+    /// Seats a user by what was read since it was taken; with no feed the user has left. Somebody who was dirty since,
     /// or has a topic without a room, is read again.
-    pub(super) fn seat(&self, key: &UserKey, feed: Option<Arc<Feed>>, topics: &[TopicKey]) {
+    pub(super) fn join(&self, key: &UserKey, feed: Option<Arc<Feed>>, topics: &[TopicKey]) {
         let mut state = self.state();
         state.reading.remove(key);
         if state.waiting.contains(key) {
             return;
         }
-        if state.sits(key, feed.as_ref(), topics) {
+        if state.is_joined(key, feed.as_ref(), topics) {
             return;
         }
-        state.unseat(key);
+        state.leave(key);
         if let Some(feed) = feed.filter(|_| !topics.is_empty()) {
-            state.seat(key, feed, topics);
+            state.join(key, feed, topics);
             if topics.iter().any(|topic| !state.rooms.contains_key(topic)) {
                 state.waiting.insert(key.clone());
-                self.touched.notify_one();
+                self.dirty.notify_one();
             }
         }
     }
@@ -178,25 +178,25 @@ impl Rooms {
         self.turns.send_replace(());
     }
 
-    /// Takes down the rooms where nobody is, once all that was touched is seated.
-    pub fn deserted(&self) -> Vec<TopicKey> {
+    /// Takes down the rooms where nobody is, once all that was dirty is seated.
+    pub fn reap(&self) -> Vec<TopicKey> {
         let mut state = self.state();
         if !state.waiting.is_empty() || !state.reading.is_empty() {
             return Vec::new();
         }
-        let deserted = state.rooms.extract_if(|_, room| room.is_empty()).map(|(topic, _)| topic).collect();
+        let reap = state.rooms.extract_if(|_, room| room.is_empty()).map(|(topic, _)| topic).collect();
         state.measure();
-        deserted
+        reap
     }
 
     /// Takes users out of a room at once; they are read again all the same, for they may have come back.
     pub fn remove<'a>(&self, topic: &TopicKey, users: impl Iterator<Item = &'a UserKey>) {
         let mut state = self.state();
         for key in users {
-            state.unseat_from(key, topic);
+            state.leave_room(key, topic);
             state.waiting.insert(key.clone());
         }
-        self.touched.notify_one();
+        self.dirty.notify_one();
     }
 
     /// Whether signals pass.
@@ -218,7 +218,7 @@ impl Rooms {
         state.users.clear();
         state.rooms.values_mut().for_each(|room| *room = Room::default());
         state.waiting.extend(users);
-        self.touched.notify_one();
+        self.dirty.notify_one();
     }
 
     /// Whoever is in a room; none while it is not known for sure who is.

@@ -18,10 +18,10 @@ use crate::{
 const RUNG_TOGETHER: usize = 128;
 
 impl Hub {
-    /// Seats a user in the rooms of these topics, as they were read after [`super::Rooms::take`].
-    pub fn seat(&self, key: &UserKey, topics: &[TopicKey]) {
+    /// Puts a user into the rooms of these topics, as they were read after [`super::Rooms::take`].
+    pub fn join_rooms(&self, key: &UserKey, topics: &[TopicKey]) {
         let feed = self.shard(key).get(key).cloned();
-        self.inner.rooms.seat(key, feed, topics);
+        self.inner.rooms.join(key, feed, topics);
     }
 
     /// Lets signals pass again after [`super::Rooms::close`], when everybody's subscriptions have been read anew.

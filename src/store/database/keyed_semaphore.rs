@@ -1,5 +1,5 @@
-//! Turns at what only one transaction can do at a time. Whoever would wait for the same lock of the database waits here,
-//! without a connection: so nobody else waits for one.
+//! A semaphore per key, for work that only one transaction can do at a time. A task that would wait for the same lock of the
+//! database waits here without a connection, so other tasks do not run out of connections.
 
 use std::{
     collections::HashMap,
@@ -16,40 +16,40 @@ use tokio::{
 use crate::metrics::LIMIT_HITS;
 use crate::store::Unavailable;
 
-/// Longest wait for a turn.
+/// Longest wait for a permit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Turns of many keys, each of which is had by so many at a time.
-pub(crate) struct Turns<K: Hash + Eq + Clone> {
+/// Semaphores by key; a key without a holder costs nothing.
+pub(crate) struct KeyedSemaphore<K: Hash + Eq + Clone> {
     at_once: usize,
     /// The limit's name, for the metric.
     limit: &'static str,
     queues: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-/// Somebody's turn, until it is dropped.
-pub(crate) struct Turn<'a, K: Hash + Eq + Clone> {
-    turns: &'a Turns<K>,
+/// A held permit; dropping it releases the key.
+pub(crate) struct Permit<'a, K: Hash + Eq + Clone> {
+    semaphore: &'a KeyedSemaphore<K>,
     key: K,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl<K: Hash + Eq + Clone> Turns<K> {
+impl<K: Hash + Eq + Clone> KeyedSemaphore<K> {
     pub(crate) fn new(limit: &'static str, at_once: usize) -> Self {
         Self { at_once: at_once.max(1), limit, queues: Mutex::default() }
     }
 
-    /// Waits for a turn, five seconds at most.
-    pub(crate) async fn take(&self, key: &K) -> Result<Turn<'_, K>, Unavailable> {
+    /// Waits for a held, five seconds at most.
+    pub(crate) async fn acquire(&self, key: &K) -> Result<Permit<'_, K>, Unavailable> {
         // Made before the wait, so that a wait that is given up leaves no queue behind.
-        let mut turn = Turn { turns: self, key: key.clone(), permit: None };
+        let mut held = Permit { semaphore: self, key: key.clone(), permit: None };
         let queue = self.queue(key);
         let Ok(Ok(permit)) = timeout(PATIENCE, queue.acquire_owned()).await else {
             ::metrics::counter!(LIMIT_HITS, "limit" => self.limit).increment(1);
             return Err(Unavailable);
         };
-        turn.permit = Some(permit);
-        Ok(turn)
+        held.permit = Some(permit);
+        Ok(held)
     }
 
     fn queue(&self, key: &K) -> Arc<Semaphore> {
@@ -62,10 +62,10 @@ impl<K: Hash + Eq + Clone> Turns<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> Drop for Turn<'_, K> {
+impl<K: Hash + Eq + Clone> Drop for Permit<'_, K> {
     fn drop(&mut self) {
         drop(self.permit.take());
-        let mut queues = self.turns.queues();
+        let mut queues = self.semaphore.queues();
         // Only under this lock does anybody else get hold of it.
         if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             queues.remove(&self.key);
@@ -80,18 +80,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn turns_are_taken_one_after_another_and_leave_nothing_behind() {
-        let turns = Turns::new("test", 1);
-        let first = turns.take(&1).await.unwrap();
-        let other = turns.take(&2).await.unwrap();
-        assert!(turns.take(&1).now_or_never().is_none(), "it is taken");
-        let mut second = Box::pin(turns.take(&1));
+    async fn permits_go_out_in_order_and_leave_nothing_behind() {
+        let semaphore = KeyedSemaphore::new("test", 1);
+        let first = semaphore.acquire(&1).await.unwrap();
+        let other = semaphore.acquire(&2).await.unwrap();
+        assert!(semaphore.acquire(&1).now_or_never().is_none(), "it is taken");
+        let mut second = Box::pin(semaphore.acquire(&1));
         assert!(second.as_mut().now_or_never().is_none());
         drop((first, other));
-        assert!(turns.take(&1).now_or_never().is_none(), "who waited for longer is next");
+        assert!(semaphore.acquire(&1).now_or_never().is_none(), "who waited for longer is next");
         drop(second.await);
-        let all = join_all((0..100).map(async |_| drop(turns.take(&3).await.unwrap())));
+        let all = join_all((0..100).map(async |_| drop(semaphore.acquire(&3).await.unwrap())));
         all.await;
-        assert!(turns.queues().is_empty());
+        assert!(semaphore.queues().is_empty());
     }
 }

@@ -29,8 +29,8 @@ use super::{
     inbox::list::ContentRow,
     log::streams,
     publish::{
-        grouping::{self, Wanted},
-        insert_at_head::Put,
+        grouping::{self, Recipient},
+        insert_at_head::Inserted,
     },
     repeat,
     schema::{fanouts, notifications},
@@ -162,7 +162,7 @@ async fn carry_after(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<
     let (candidates, done) =
         if expired { (Vec::new(), true) } else { next_candidates(conn, &mut job, &topics).await? };
     let outcome = deliver(conn, &job, &cargo, candidates).await?;
-    note(conn, &job, outcome.put.len(), done).await?;
+    note(conn, &job, outcome.inserted.len(), done).await?;
     Ok(Some(chunk(&job, cargo, outcome, done)?))
 }
 
@@ -173,7 +173,7 @@ async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> Q
     let topics = cargo.topics.clone().unwrap_or_default();
     let candidates = if expired { Vec::new() } else { candidates_among(conn, &job, &topics, users).await? };
     let outcome = deliver(conn, &job, &cargo, candidates).await?;
-    note(conn, &job, outcome.put.len(), false).await?;
+    note(conn, &job, outcome.inserted.len(), false).await?;
     Ok(Some(chunk(&job, cargo, outcome, false)?))
 }
 
@@ -192,12 +192,12 @@ async fn deliver(
     job: &Job,
     cargo: &ContentRow,
     mut users: Vec<String>,
-) -> QueryResult<grouping::Outcome> {
+) -> QueryResult<grouping::Grouped> {
     users.retain(|user| job.actor.as_ref() != Some(user));
     users.sort_unstable();
     users.dedup();
     if users.is_empty() {
-        return Ok(grouping::Outcome::default());
+        return Ok(grouping::Grouped::default());
     }
     if cargo.due_at.is_some() {
         reminders::hold(conn, job.notification_id).await?;
@@ -212,7 +212,7 @@ async fn deliver(
         .bind::<Bool, _>(job.everyone)
         .load(conn)
         .await?;
-    grouping::place(conn, wanted).await
+    grouping::group(conn, wanted).await
 }
 
 /// Writes down how far it came.
@@ -231,18 +231,18 @@ async fn note(conn: &mut AsyncPgConnection, job: &Job, reached: usize, done: boo
     .map(drop)
 }
 
-fn chunk(job: &Job, cargo: ContentRow, outcome: grouping::Outcome, done: bool) -> QueryResult<Chunk> {
-    let reached = |(wanted, put): (Wanted, Put)| Reached {
-        user: put.key.user,
-        placed: put.placed,
-        topic: wanted.topic.and_then(|place| usize::try_from(place - 1).ok()),
+fn chunk(job: &Job, cargo: ContentRow, outcome: grouping::Grouped, done: bool) -> QueryResult<Chunk> {
+    let reached = |(recipient, inserted): (Recipient, Inserted)| Reached {
+        user: inserted.key.user,
+        placed: inserted.placed,
+        topic: recipient.topic.and_then(|ordinal| usize::try_from(ordinal - 1).ok()),
     };
     Ok(Chunk {
         tenant: job.tenant.parse().map_err(unreadable)?,
         topics: cargo.topics.clone().unwrap_or_default(),
         is_plain: cargo.is_plain(),
         notification: cargo.into(),
-        reached: outcome.wanted.into_iter().zip(outcome.put).map(reached).collect(),
+        reached: outcome.recipients.into_iter().zip(outcome.inserted).map(reached).collect(),
         is_first: job.started_at.is_none(),
         is_last: done,
     })

@@ -4,7 +4,7 @@ use diesel::result::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::{
-    filter_scan::survey,
+    filter_scan::filter_scan,
     state::{MOST_ROWS, stamp},
 };
 use crate::domain::{cursor::Seq, notification::Action, user::UserKey};
@@ -40,7 +40,7 @@ async fn change_matching(
 ) -> QueryResult<(Changed, Option<Seq>)> {
     let most = MOST_ROWS as i64;
     let stream = streams::lock(conn, key).await?;
-    let found = survey(conn, key, filter, before, most).await?;
+    let found = filter_scan(conn, key, filter, before, most).await?;
     let next = found.end(most);
     Ok((stamp(conn, key, stream, &found.seqs, action).await?, next))
 }

@@ -3,11 +3,11 @@
 use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::list::{LOOKED_THROUGH, ListQuery};
+use super::list::{ListQuery, SCAN_LIMIT};
 use crate::{
     domain::{cursor::Seq, user::UserKey},
     store::{
-        inbox::filter_scan::survey,
+        inbox::filter_scan::filter_scan,
         log::streams::Counts,
         schema::{inbox, inbox_unread},
     },
@@ -43,13 +43,13 @@ pub(super) async fn choose(
 }
 
 async fn look_through(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<Choice> {
-    let newest = survey(conn, key, &query.filter, Seq::MAX, LOOKED_THROUGH).await?;
-    let (total, total_is_exact) = (newest.seqs.len() as i64, newest.end(LOOKED_THROUGH).is_none());
+    let newest = filter_scan(conn, key, &query.filter, Seq::MAX, SCAN_LIMIT).await?;
+    let (total, total_is_exact) = (newest.seqs.len() as i64, newest.end(SCAN_LIMIT).is_none());
     let here = match query.before {
-        Some(before) => survey(conn, key, &query.filter, before, LOOKED_THROUGH).await?,
+        Some(before) => filter_scan(conn, key, &query.filter, before, SCAN_LIMIT).await?,
         None => newest,
     };
-    let end = here.end(LOOKED_THROUGH);
+    let end = here.end(SCAN_LIMIT);
     let matching = here.seqs.into_iter().skip(usize::try_from(query.offset).unwrap_or(usize::MAX)).collect();
     let (seqs, next) = cut(matching, query.limit);
     Ok(Choice { seqs, next: next.or(end), total, total_is_exact })

@@ -43,7 +43,7 @@ impl Filter {
 
 /// What was found.
 #[derive(QueryableByName)]
-pub(crate) struct Survey {
+pub(crate) struct FilterScan {
     /// Where the matching items arrived, newest first.
     #[diesel(sql_type = Array<BigInt>)]
     pub seqs: Vec<Seq>,
@@ -53,7 +53,7 @@ pub(crate) struct Survey {
     last: Option<Seq>,
 }
 
-impl Survey {
+impl FilterScan {
     /// Where it ended for having looked through `most` items.
     pub fn end(&self, most: i64) -> Option<Seq> {
         self.last.filter(|_| self.looked_through >= most)
@@ -61,13 +61,13 @@ impl Survey {
 }
 
 /// Looks through at most so many of the newest items that arrived before a seq.
-pub(crate) async fn survey(
+pub(crate) async fn filter_scan(
     conn: &mut AsyncPgConnection,
     key: &UserKey,
     filter: &Filter,
     before: Seq,
     most: i64,
-) -> QueryResult<Survey> {
+) -> QueryResult<FilterScan> {
     sql_query(include_str!("filter_scan.sql"))
         .bind::<Text, _>(key.tenant.as_str())
         .bind::<Text, _>(key.user.as_str())

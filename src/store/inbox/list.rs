@@ -24,7 +24,7 @@ use crate::store::{
 };
 
 /// Most items that a list with a filter of content looks through: a rare kind in a large inbox must not cost more.
-pub const LOOKED_THROUGH: i64 = 1_000;
+pub const SCAN_LIMIT: i64 = 1_000;
 
 /// Which items of an inbox to list, newest first.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +46,7 @@ pub struct InboxPage {
     pub items: Vec<InboxItem>,
     /// All items that match the filters, whatever the page, as far as `total_is_exact` says.
     pub total: i64,
-    /// Whether `total` is of the whole inbox, or of the newest [`LOOKED_THROUGH`] items only.
+    /// Whether `total` is of the whole inbox, or of the newest [`SCAN_LIMIT`] items only.
     pub total_is_exact: bool,
     /// The user's authoritative count, whatever the filters.
     pub unread: i64,

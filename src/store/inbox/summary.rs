@@ -23,7 +23,7 @@ use crate::domain::{
 use crate::store::{Store, Unavailable, log::streams};
 
 /// Most items that are looked through of those that are due, and of those that are unread.
-const LOOKED_THROUGH: i64 = 500;
+const SCAN_LIMIT: i64 = 500;
 
 /// What matters to a user now.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,7 +125,7 @@ async fn summary(
         .bind::<Text, _>(key.tenant.as_str())
         .bind::<Text, _>(key.user.as_str())
         .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(LOOKED_THROUGH)
+        .bind::<BigInt, _>(SCAN_LIMIT)
         .bind::<Jsonb, _>(json!(relevance))
         .get_result(conn)
         .await?;
@@ -155,11 +155,11 @@ async fn due(conn: &mut AsyncPgConnection, key: &UserKey, category: &str, limit:
         .bind::<Text, _>(key.user.as_str())
         .bind::<Text, _>(category)
         .bind::<BigInt, _>(limit as i64 + 1)
-        .bind::<BigInt, _>(LOOKED_THROUGH)
+        .bind::<BigInt, _>(SCAN_LIMIT)
         .get_result(conn)
         .await?;
     let mut callbacks: Vec<Callback> = read(row.callbacks)?;
-    let has_more = callbacks.len() > limit || row.looked_through >= LOOKED_THROUGH;
+    let has_more = callbacks.len() > limit || row.looked_through >= SCAN_LIMIT;
     callbacks.truncate(limit);
     Ok(Callbacks { callbacks, has_more })
 }

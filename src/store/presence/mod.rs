@@ -136,11 +136,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn told_of(&self, keys: &[UserKey]) -> Result<Vec<(TopicKey, UserKey)>, Unavailable> {
+    pub async fn presence_topics(&self, keys: &[UserKey]) -> Result<Vec<(TopicKey, UserKey)>, Unavailable> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.shared.once(async |conn| told_of(conn, keys).await).await
+        self.shared.once(async |conn| presence_topics(conn, keys).await).await
     }
 }
 
@@ -273,7 +273,7 @@ async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryRe
     Ok(rows.into_iter().map(|row| row.place).collect())
 }
 
-async fn told_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {
+async fn presence_topics(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {
     #[derive(QueryableByName)]
     struct ToldRow {
         #[diesel(sql_type = BigInt)]

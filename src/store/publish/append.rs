@@ -20,7 +20,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::general_append::{Recorded, record};
+use super::general_append::{self, GenerallyAppended};
 use crate::domain::{
     channel::Decision,
     cursor::{Epoch, Seq},
@@ -169,7 +169,7 @@ impl PlacedRow {
 #[derive(Default)]
 struct Outcome {
     rows: Vec<PlacedRow>,
-    recorded: Vec<Recorded>,
+    recorded: Vec<GenerallyAppended>,
     begun: Vec<Begun>,
     /// What became of items that no write was tried of.
     refused: HashMap<Uuid, Appended>,
@@ -182,9 +182,9 @@ impl From<&Begun> for Written {
     }
 }
 
-impl From<Recorded> for Written {
-    fn from(recorded: Recorded) -> Self {
-        let Recorded { created_at, expires_at, heads, .. } = recorded;
+impl From<GenerallyAppended> for Written {
+    fn from(recorded: GenerallyAppended) -> Self {
+        let GenerallyAppended { created_at, expires_at, heads, .. } = recorded;
         Self { created_at, expires_at, rows: Vec::new(), heads }
     }
 }
@@ -220,7 +220,7 @@ async fn write_all(
     } else {
         // The durable way in may take its time: what should have been out by now is not lost for that.
         good.iter_mut().filter(|item| waits_for_past(item, time)).for_each(|item| item.timing.deliver_at = None);
-        recorded = record(conn, &good, keep).await?;
+        recorded = general_append::append(conn, &good, keep).await?;
     }
     let broad: Vec<_> = good.iter().filter(|item| item.timing.deliver_at.is_none()).filter_map(Broad::of).collect();
     let begun = fanouts::begin(conn, &broad).await?;

@@ -22,7 +22,7 @@ use crate::store::{
 };
 
 /// A publish that is now stored.
-pub(crate) struct Recorded {
+pub(crate) struct GenerallyAppended {
     pub id: Uuid,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
@@ -31,11 +31,11 @@ pub(crate) struct Recorded {
 }
 
 /// Writes publishes; those whose keys are known from before are left out. Those that wait go nowhere yet.
-pub(crate) async fn record(
+pub(crate) async fn append(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
     keep: f64,
-) -> QueryResult<Vec<Recorded>> {
+) -> QueryResult<Vec<GenerallyAppended>> {
     let mut recorded = insert(conn, items, keep).await?;
     let times: HashMap<Uuid, DateTime<Utc>> = recorded.iter().map(|one| (one.id, one.created_at)).collect();
     let written: Vec<&NewNotification> = items.iter().filter(|item| times.contains_key(&item.id)).collect();
@@ -49,7 +49,7 @@ pub(crate) async fn record(
     Ok(recorded)
 }
 
-/// A publish as `record.sql` reads it.
+/// A publish as `general_append.sql` reads it.
 #[derive(Serialize)]
 struct Row<'a> {
     id: Uuid,
@@ -117,14 +117,22 @@ struct RecordedRow {
     expires_at: DateTime<Utc>,
 }
 
-async fn insert(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<Recorded>> {
+async fn insert(
+    conn: &mut AsyncPgConnection,
+    items: &[NewNotification],
+    keep: f64,
+) -> QueryResult<Vec<GenerallyAppended>> {
     let rows: Vec<_> = items.iter().map(Row::from).collect();
     // Plain data always serialises.
     let rows = serde_json::to_value(rows).unwrap_or_default();
     let written: Vec<RecordedRow> =
         sql_query(include_str!("general_append.sql")).bind::<Jsonb, _>(rows).bind::<Double, _>(keep).load(conn).await?;
-    let recorded =
-        |RecordedRow { id, created_at, expires_at }| Recorded { id, created_at, expires_at, heads: Vec::new() };
+    let recorded = |RecordedRow { id, created_at, expires_at }| GenerallyAppended {
+        id,
+        created_at,
+        expires_at,
+        heads: Vec::new(),
+    };
     Ok(written.into_iter().map(recorded).collect())
 }
 
@@ -144,6 +152,6 @@ pub(crate) async fn deliver_to(conn: &mut AsyncPgConnection, pairs: Vec<(Uuid, &
     let owners: HashSet<(&str, &str)> = pairs.iter().map(|(_, tenant, user)| (*tenant, *user)).collect();
     streams::lock_many(conn, &owners.into_iter().collect::<Vec<_>>()).await?;
     let (ids, users): (Vec<_>, Vec<_>) = pairs.iter().map(|(id, _, user)| (*id, *user)).unzip();
-    let wanted = grouping::wanted(conn, &ids, &users).await?;
-    Ok(insert_at_head::heads(grouping::place(conn, wanted).await?.put))
+    let recipients = grouping::recipients(conn, &ids, &users).await?;
+    Ok(insert_at_head::heads(grouping::group(conn, recipients).await?.inserted))
 }

@@ -14,7 +14,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::insert_at_head::{Put, Putting, put};
+use super::insert_at_head::{HeadInsert, Inserted, insert_at_head};
 use crate::domain::{
     channel::{Channel, Decision},
     cursor::Seq,
@@ -23,7 +23,7 @@ use crate::store::schema::withheld;
 
 /// What a user gets of a notification.
 #[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct Wanted {
+pub(crate) struct Recipient {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
     #[diesel(sql_type = Text)]
@@ -51,7 +51,7 @@ pub(crate) struct Wanted {
     due_state: Option<i16>,
 }
 
-impl Wanted {
+impl Recipient {
     fn reaches_inbox(&self) -> bool {
         Decision::from_stored(self.decision).takes(Channel::Inbox)
     }
@@ -63,15 +63,19 @@ impl Wanted {
 
 type Owner = (String, String);
 
-/// What was placed, and for which of those who wanted it.
+/// Items that were inserted, and the recipients whom they were for.
 #[derive(Default)]
-pub(crate) struct Outcome {
-    pub wanted: Vec<Wanted>,
-    pub put: Vec<Put>,
+pub(crate) struct Grouped {
+    pub recipients: Vec<Recipient>,
+    pub inserted: Vec<Inserted>,
 }
 
-/// What users whom publishes name get of them. Streams must be locked.
-pub(crate) async fn wanted(conn: &mut AsyncPgConnection, ids: &[Uuid], users: &[&str]) -> QueryResult<Vec<Wanted>> {
+/// The named recipients of publishes, and what each gets. Streams must be locked.
+pub(crate) async fn recipients(
+    conn: &mut AsyncPgConnection,
+    ids: &[Uuid],
+    users: &[&str],
+) -> QueryResult<Vec<Recipient>> {
     sql_query(include_str!("recipients.sql"))
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<Text>, _>(users)
@@ -79,24 +83,25 @@ pub(crate) async fn wanted(conn: &mut AsyncPgConnection, ids: &[Uuid], users: &[
         .await
 }
 
-/// Places notifications under the locks of all the streams. Answers those that now stand on top of an inbox.
-pub(crate) async fn place(conn: &mut AsyncPgConnection, wanted: Vec<Wanted>) -> QueryResult<Outcome> {
-    let (wanted, unwanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(Wanted::reaches_inbox);
+/// Inserts notifications under the locks of all the streams, each as an item of its own or into the item of its group.
+/// Returns the items that now stand on top of an inbox.
+pub(crate) async fn group(conn: &mut AsyncPgConnection, recipients: Vec<Recipient>) -> QueryResult<Grouped> {
+    let (recipients, unwanted): (Vec<_>, Vec<_>) = recipients.into_iter().partition(Recipient::reaches_inbox);
     withhold(conn, &unwanted).await?;
-    let keys = item_keys(conn, &wanted).await?;
-    let known = known_items(conn, &wanted, &keys).await?;
-    let Folding { putting, wanted, folded } = fold(wanted, keys, known);
+    let keys = item_keys(conn, &recipients).await?;
+    let known = known_items(conn, &recipients, &keys).await?;
+    let Folding { inserts, recipients, folded } = fold(recipients, keys, known);
     remember(conn, &folded).await?;
-    let put = put(conn, &putting).await?;
-    Ok(Outcome { wanted, put })
+    let inserted = insert_at_head(conn, &inserts).await?;
+    Ok(Grouped { recipients, inserted })
 }
 
 /// Notes who does not have a notification in the inbox because of the preferences.
-async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Wanted]) -> QueryResult<()> {
+async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Recipient]) -> QueryResult<()> {
     if unwanted.is_empty() {
         return Ok(());
     }
-    let row = |each: &Wanted| {
+    let row = |each: &Recipient| {
         (
             withheld::notification_id.eq(each.id),
             withheld::tenant.eq(each.tenant.clone()),
@@ -110,9 +115,9 @@ async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Wanted]) -> QueryRes
 
 /// What each has in common with others that become one item; none for an item of its own. The two sorts cannot meet: their first
 /// characters differ.
-async fn item_keys(conn: &mut AsyncPgConnection, wanted: &[Wanted]) -> QueryResult<Vec<Option<String>>> {
-    let mut windows = count_bursts(conn, wanted).await?;
-    let key = |each: &Wanted| {
+async fn item_keys(conn: &mut AsyncPgConnection, recipients: &[Recipient]) -> QueryResult<Vec<Option<String>>> {
+    let mut windows = count_bursts(conn, recipients).await?;
+    let key = |each: &Recipient| {
         if let Some(thread) = &each.thread_key {
             return Some(format!("t:{thread}"));
         }
@@ -121,7 +126,7 @@ async fn item_keys(conn: &mut AsyncPgConnection, wanted: &[Wanted]) -> QueryResu
         window.before += 1;
         (window.before > i32::from(most)).then(|| format!("b:{}:{}", each.kind, window.ends_at.timestamp_micros()))
     };
-    Ok(wanted.iter().map(key).collect())
+    Ok(recipients.iter().map(key).collect())
 }
 
 /// A window of a user's items of one kind.
@@ -134,7 +139,7 @@ struct Window {
 /// Counts items of kinds that have a bound, in the windows of their users, which begin anew when they are over.
 async fn count_bursts(
     conn: &mut AsyncPgConnection,
-    wanted: &[Wanted],
+    recipients: &[Recipient],
 ) -> QueryResult<HashMap<(Owner, String), Window>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -150,7 +155,7 @@ async fn count_bursts(
         items: i32,
     }
     let mut counts: HashMap<(Owner, String), (i32, i32)> = HashMap::new();
-    for (each, seconds) in wanted.iter().filter_map(|each| Some((each, each.burst_seconds?))) {
+    for (each, seconds) in recipients.iter().filter_map(|each| Some((each, each.burst_seconds?))) {
         counts.entry((each.owner(), each.kind.clone())).or_insert((seconds, 0)).1 += 1;
     }
     if counts.is_empty() {
@@ -201,11 +206,11 @@ type ItemKey = (Owner, String);
 /// The items with these keys that are there already.
 async fn known_items(
     conn: &mut AsyncPgConnection,
-    wanted: &[Wanted],
+    recipients: &[Recipient],
     keys: &[Option<String>],
 ) -> QueryResult<HashMap<ItemKey, Known>> {
-    let asked: Vec<(&Wanted, &String)> =
-        wanted.iter().zip(keys).filter_map(|(each, key)| Some((each, key.as_ref()?))).collect();
+    let asked: Vec<(&Recipient, &String)> =
+        recipients.iter().zip(keys).filter_map(|(each, key)| Some((each, key.as_ref()?))).collect();
     if asked.is_empty() {
         return Ok(HashMap::new());
     }
@@ -235,20 +240,20 @@ struct Folded {
     item_id: Uuid,
 }
 
-/// What becomes of notifications that were wanted.
+/// What becomes of the notifications of these recipients.
 #[derive(Default)]
 struct Folding {
-    putting: Vec<Putting>,
+    inserts: Vec<HeadInsert>,
     /// Whom each of those is for.
-    wanted: Vec<Wanted>,
+    recipients: Vec<Recipient>,
     folded: Vec<Folded>,
 }
 
 /// Makes one item of all that have a key in common: its newest notification shows, under the name of the first.
-fn fold(wanted: Vec<Wanted>, keys: Vec<Option<String>>, known: HashMap<ItemKey, Known>) -> Folding {
+fn fold(recipients: Vec<Recipient>, keys: Vec<Option<String>>, known: HashMap<ItemKey, Known>) -> Folding {
     let mut folding = Folding::default();
     let mut places: HashMap<ItemKey, usize> = HashMap::new();
-    for (each, key) in wanted.into_iter().zip(keys) {
+    for (each, key) in recipients.into_iter().zip(keys) {
         let item_key = key.map(|key| (each.owner(), key));
         let place = item_key.as_ref().and_then(|key| places.get(key)).copied();
         if let Some(place) = place {
@@ -257,7 +262,7 @@ fn fold(wanted: Vec<Wanted>, keys: Vec<Option<String>>, known: HashMap<ItemKey, 
         }
         let item = item_key.as_ref().and_then(|key| known.get(key));
         let place = folding.add(&each, item_key.as_ref().map(|(_, key)| key.clone()), item);
-        folding.wanted.push(each);
+        folding.recipients.push(each);
         places.extend(item_key.map(|key| (key, place)));
     }
     folding
@@ -265,13 +270,13 @@ fn fold(wanted: Vec<Wanted>, keys: Vec<Option<String>>, known: HashMap<ItemKey, 
 
 impl Folding {
     /// Adds an item, or the newest notification of one that is known.
-    fn add(&mut self, each: &Wanted, thread_key: Option<String>, known: Option<&Known>) -> usize {
+    fn add(&mut self, each: &Recipient, thread_key: Option<String>, known: Option<&Known>) -> usize {
         let name = known.map(|known| known.item_id.unwrap_or(known.notification_id));
         if let (Some(known), Some(item_id)) = (known, name) {
             self.folded.push(Folded { notification_id: known.notification_id, owner: each.owner(), item_id });
         }
         let open = each.due_state.is_none_or(|state| state <= 2);
-        self.putting.push(Putting {
+        self.inserts.push(HeadInsert {
             tenant: each.tenant.clone(),
             user_id: each.user_id.clone(),
             seq: known.map(|known| known.seq),
@@ -286,12 +291,12 @@ impl Folding {
             due_state: each.due_state,
             read_at: None,
         });
-        self.putting.len() - 1
+        self.inserts.len() - 1
     }
 
     /// Puts a later notification into the place of one that is not even written yet.
-    fn replace(&mut self, place: usize, each: Wanted) {
-        let (Some(item), Some(before)) = (self.putting.get_mut(place), self.wanted.get_mut(place)) else { return };
+    fn replace(&mut self, index: usize, each: Recipient) {
+        let (Some(item), Some(before)) = (self.inserts.get_mut(index), self.recipients.get_mut(index)) else { return };
         let item_id = item.item_id.unwrap_or(item.notification_id);
         self.folded.push(Folded { notification_id: item.notification_id, owner: each.owner(), item_id });
         item.item_id = Some(item_id);

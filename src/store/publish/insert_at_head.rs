@@ -16,7 +16,7 @@ use crate::store::{Placed, log::streams::Head, schema::inbox};
 /// An item as it is to be on top of an inbox.
 #[derive(Debug, Clone, QueryableByName)]
 #[diesel(table_name = inbox)]
-pub(crate) struct Putting {
+pub(crate) struct HeadInsert {
     pub tenant: String,
     pub user_id: String,
     /// The place that it leaves for it; none for a new item.
@@ -34,7 +34,7 @@ pub(crate) struct Putting {
     pub read_at: Option<DateTime<Utc>>,
 }
 
-/// The columns of [`Putting`], of a row called `i`.
+/// The columns of [`HeadInsert`], of a row called `i`.
 pub(crate) const COLUMNS: &str = "i.tenant, i.user_id, i.seq, i.notification_id, i.item_id, i.thread_key, i.folded, i.reason, \
     i.topic, i.decision, i.due_at, i.due_state, i.read_at";
 
@@ -54,15 +54,15 @@ struct PutRow {
 
 /// An item that was put on top of an inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Put {
+pub(crate) struct Inserted {
     pub key: UserKey,
     pub placed: Placed,
 }
 
 /// Puts items on top of inboxes whose streams the transaction has locked; of one inbox in the order given. Answers in that
 /// order; `unread` is exact where an inbox gets one item.
-pub(crate) async fn put(conn: &mut AsyncPgConnection, items: &[Putting]) -> QueryResult<Vec<Put>> {
-    fn column<'a, T>(items: &'a [Putting], value: impl Fn(&'a Putting) -> T) -> Vec<T> {
+pub(crate) async fn insert_at_head(conn: &mut AsyncPgConnection, items: &[HeadInsert]) -> QueryResult<Vec<Inserted>> {
+    fn column<'a, T>(items: &'a [HeadInsert], value: impl Fn(&'a HeadInsert) -> T) -> Vec<T> {
         items.iter().map(value).collect()
     }
     if items.is_empty() {
@@ -88,21 +88,21 @@ pub(crate) async fn put(conn: &mut AsyncPgConnection, items: &[Putting]) -> Quer
 }
 
 impl PutRow {
-    fn into_put(self, item: &Putting) -> QueryResult<Put> {
+    fn into_put(self, item: &HeadInsert) -> QueryResult<Inserted> {
         let placed = Placed {
             epoch: self.epoch.into(),
             seq: self.seq,
             unread: self.unread,
             decision: Decision::from_stored(item.decision),
         };
-        Ok(Put { key: parse_key(&self.tenant, &self.user_id)?, placed })
+        Ok(Inserted { key: parse_key(&self.tenant, &self.user_id)?, placed })
     }
 }
 
 /// Where the streams of some inboxes stand when these items are on top of them.
-pub(crate) fn heads(put: Vec<Put>) -> Vec<Head> {
+pub(crate) fn heads(put: Vec<Inserted>) -> Vec<Head> {
     let mut heads: Vec<Head> = Vec::with_capacity(put.len());
-    for Put { key, placed } in put {
+    for Inserted { key, placed } in put {
         match heads.iter_mut().rev().find(|head| head.key == key) {
             Some(head) => head.seq = head.seq.max(placed.seq),
             None => heads.push(Head { key, epoch: placed.epoch, seq: placed.seq }),

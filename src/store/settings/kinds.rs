@@ -71,7 +71,7 @@ impl Store {
         tenant: &Tenant,
         make: impl FnOnce(&Versioned<Defaults>) -> Result<Defaults, E> + Send,
     ) -> Result<Versioned<Defaults>, E> {
-        let _turn = self.shared.tenants.take(tenant).await?;
+        let _turn = self.shared.tenants.acquire(tenant).await?;
         let run = async |conn: &mut AsyncPgConnection| {
             conn.transaction(async move |conn| change_defaults(conn, tenant, make).await).await
         };

@@ -9,7 +9,7 @@ use crate::store::{Store, Unavailable, log::streams::Head, repeat};
 
 /// A sort of things that have a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Agenda {
+pub enum DueWork {
     /// Publishes that wait.
     Scheduled,
     /// Items that return to the list.
@@ -29,7 +29,7 @@ pub struct Ticked {
     pub begins_fanout: bool,
 }
 
-impl Agenda {
+impl DueWork {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Scheduled, Self::Snoozes, Self::Duties];
 
@@ -58,7 +58,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn next_in_turn(&self, agenda: Agenda, after: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
+    pub async fn next_in_turn(&self, agenda: DueWork, after: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             let after = after.map_or("", Tenant::as_str);
             match next(conn, agenda, after).await? {
@@ -73,24 +73,24 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer; what is done is done whole, once.
-    pub async fn tick(&self, agenda: Agenda, tenant: &Tenant) -> Result<Ticked, Unavailable> {
+    pub async fn tick(&self, agenda: DueWork, tenant: &Tenant) -> Result<Ticked, Unavailable> {
         let tenant = tenant.as_str();
         repeat!(self.shared, conn => conn.transaction(async |conn| tick(conn, agenda, tenant).await))
             .map_err(|_| Unavailable)
     }
 }
 
-async fn tick(conn: &mut AsyncPgConnection, agenda: Agenda, tenant: &str) -> QueryResult<Ticked> {
+async fn tick(conn: &mut AsyncPgConnection, agenda: DueWork, tenant: &str) -> QueryResult<Ticked> {
     match agenda {
-        Agenda::Scheduled => scheduled::deliver_some(conn, tenant).await,
-        Agenda::Snoozes => snooze::end_some(conn, tenant).await,
-        Agenda::Duties => reminders::step_some(conn, tenant).await,
+        DueWork::Scheduled => scheduled::deliver_some(conn, tenant).await,
+        DueWork::Snoozes => snooze::end_some(conn, tenant).await,
+        DueWork::Duties => reminders::step_some(conn, tenant).await,
     }
 }
 
 /// Goes from tenant to tenant, each by its earliest time, up to one that has something to be done; nowhere while there is nothing
 /// at all.
-async fn next(conn: &mut AsyncPgConnection, agenda: Agenda, after: &str) -> QueryResult<Option<String>> {
+async fn next(conn: &mut AsyncPgConnection, agenda: DueWork, after: &str) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]

@@ -19,7 +19,7 @@ use crate::store::{
     Changed, NotChanged, Store, Ticked, Unavailable,
     inbox::state,
     log::streams,
-    publish::insert_at_head::{self, Put, Putting},
+    publish::insert_at_head::{self, HeadInsert, Inserted},
     repeat,
 };
 
@@ -42,7 +42,7 @@ impl Store {
 async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Result<Changed, NotChanged>> {
     let stream = streams::lock(conn, key).await?;
     let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
-    let mut items: Vec<Putting> = sql_query(format!(
+    let mut items: Vec<HeadInsert> = sql_query(format!(
         "select {} from inbox as i where i.tenant = $1 and i.user_id = $2 and i.seq = $3 and i.snoozed_until is not null",
         insert_at_head::COLUMNS
     ))
@@ -52,8 +52,8 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
     .load(conn)
     .await?;
     items.iter_mut().for_each(call_attention);
-    let (Some(item), Some(Put { placed, .. })) =
-        (items.as_slice().first(), insert_at_head::put(conn, &items).await?.pop())
+    let (Some(item), Some(Inserted { placed, .. })) =
+        (items.as_slice().first(), insert_at_head::insert_at_head(conn, &items).await?.pop())
     else {
         return Ok(Ok(Changed::nothing(stream)));
     };
@@ -72,7 +72,7 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
 }
 
 /// What returns is unread, unless it was due and that is over.
-fn call_attention(item: &mut Putting) {
+fn call_attention(item: &mut HeadInsert) {
     let is_over = item.due_state.and_then(DueState::from_code).is_some_and(|state| !state.is_open());
     item.read_at = item.read_at.filter(|_| is_over);
 }
@@ -103,7 +103,7 @@ pub(crate) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> Quer
     if locked.is_empty() {
         return Ok(Ticked::default());
     }
-    let mut items: Vec<Putting> = sql_query(format!(
+    let mut items: Vec<HeadInsert> = sql_query(format!(
         "select {} from unnest($1::text[], $2::text[], $3::bigint[]) as asked (tenant, user_id, seq) cross join lateral \
          (select * from inbox where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and inbox.seq = asked.seq \
          and inbox.snoozed_until <= clock_time() limit 1) as i order by i.snoozed_until",
@@ -115,6 +115,6 @@ pub(crate) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> Quer
     .load(conn)
     .await?;
     items.iter_mut().for_each(call_attention);
-    let heads = insert_at_head::heads(insert_at_head::put(conn, &items).await?);
+    let heads = insert_at_head::heads(insert_at_head::insert_at_head(conn, &items).await?);
     Ok(Ticked { done: heads.len(), heads, begins_fanout: false })
 }

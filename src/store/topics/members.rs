@@ -16,7 +16,9 @@ use crate::domain::{
     topic::Topic,
     user::{Tenant, UserId, UserKey},
 };
-use crate::store::{Roll, Store, SubscriptionChange, Unavailable, log::streams, repeat, schema::topic_members};
+use crate::store::{
+    MembershipChange, Store, SubscriptionChange, Unavailable, log::streams, repeat, schema::topic_members,
+};
 
 /// A member of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
@@ -37,10 +39,10 @@ impl Store {
         &self,
         tenant: &Tenant,
         topic: &Topic,
-        roll: &Roll,
+        change: &MembershipChange,
     ) -> Result<(usize, usize, Vec<SubscriptionChange>), Unavailable> {
-        let _turn = self.shared.tenants.take(tenant).await?;
-        repeat!(self.shared, conn => conn.transaction(async |conn| change_members(conn, tenant, topic, roll).await))
+        let _turn = self.shared.tenants.acquire(tenant).await?;
+        repeat!(self.shared, conn => conn.transaction(async |conn| change_members(conn, tenant, topic, change).await))
             .map_err(|_| Unavailable)
     }
 
@@ -63,9 +65,9 @@ async fn change_members(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
     topic: &Topic,
-    roll: &Roll,
+    change: &MembershipChange,
 ) -> QueryResult<(usize, usize, Vec<SubscriptionChange>)> {
-    streams::lock_all(conn, tenant.as_str(), &[], &texts(&roll.remove)).await?;
+    streams::lock_all(conn, tenant.as_str(), &[], &texts(&change.remove)).await?;
     let row = |user: &UserId| {
         (
             topic_members::tenant.eq(tenant.as_str().to_owned()),
@@ -74,17 +76,17 @@ async fn change_members(
         )
     };
     let mut added = 0;
-    if !roll.add.is_empty() {
+    if !change.add.is_empty() {
         known::ensure(conn, tenant, topic).await?;
-        let rows: Vec<_> = roll.add.iter().map(row).collect();
+        let rows: Vec<_> = change.add.iter().map(row).collect();
         added = diesel::insert_into(topic_members::table).values(rows).on_conflict_do_nothing().execute(conn).await?;
     }
     let all = topic_members::table
         .filter(topic_members::tenant.eq(tenant.as_str()))
         .filter(topic_members::topic.eq(topic.as_str()));
-    let gone = all.filter(topic_members::user_id.eq_any(texts(&roll.remove)));
+    let gone = all.filter(topic_members::user_id.eq_any(texts(&change.remove)));
     let removed = diesel::delete(gone).execute(conn).await?;
-    Ok((added, removed, subscriptions::leave(conn, tenant, topic, &roll.remove).await?))
+    Ok((added, removed, subscriptions::leave(conn, tenant, topic, &change.remove).await?))
 }
 
 /// Whether the user is a member.

@@ -4,14 +4,14 @@ use crate::domain::user::UserId;
 
 /// Who is to be added to a topic and who to be removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Roll {
+pub struct MembershipChange {
     /// In order, none twice.
     pub(crate) add: Vec<UserId>,
     /// In order, none twice, none of them in `add`.
     pub(crate) remove: Vec<UserId>,
 }
 
-impl Roll {
+impl MembershipChange {
     /// Of users in whatever order; none when somebody is to be both added and removed.
     pub fn of(mut add: Vec<UserId>, mut remove: Vec<UserId>) -> Option<Self> {
         for users in [&mut add, &mut remove] {

@@ -17,7 +17,7 @@ use crate::domain::{
     user::{Tenant, UserId, UserKey},
 };
 use crate::store::{
-    Roll, Stamped, Store, Unavailable,
+    MembershipChange, Stamped, Store, Unavailable,
     log::{
         account_log::{self, muted_of_stored, stored_of_muted},
         streams,
@@ -82,12 +82,12 @@ impl Store {
         &self,
         tenant: &Tenant,
         topic: &Topic,
-        roll: &Roll,
+        change: &MembershipChange,
         most: usize,
     ) -> Result<Result<Vec<SubscriptionChange>, Vec<UserId>>, Unavailable> {
-        let _turn = self.shared.tenants.take(tenant).await?;
+        let _turn = self.shared.tenants.acquire(tenant).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| {
-            change_subscribers(conn, tenant, topic, roll, most).await
+            change_subscribers(conn, tenant, topic, change, most).await
         }))
         .map_err(|_| Unavailable)
     }
@@ -199,17 +199,17 @@ async fn change_subscribers(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
     topic: &Topic,
-    roll: &Roll,
+    change: &MembershipChange,
     most: usize,
 ) -> QueryResult<Result<Vec<SubscriptionChange>, Vec<UserId>>> {
-    streams::lock_all(conn, tenant.as_str(), &texts(&roll.add), &texts(&roll.remove)).await?;
-    let full = full(conn, tenant, topic, &roll.add, most).await?;
+    streams::lock_all(conn, tenant.as_str(), &texts(&change.add), &texts(&change.remove)).await?;
+    let full = full(conn, tenant, topic, &change.add, most).await?;
     if !full.is_empty() {
         return Ok(Err(full));
     }
-    let joined = join(conn, tenant, topic, &roll.add).await?;
+    let joined = join(conn, tenant, topic, &change.add).await?;
     let mut changes = stamped(conn, tenant, topic, joined, true).await?;
-    changes.extend(leave(conn, tenant, topic, &roll.remove).await?);
+    changes.extend(leave(conn, tenant, topic, &change.remove).await?);
     Ok(Ok(changes))
 }
 

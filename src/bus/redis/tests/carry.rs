@@ -66,7 +66,7 @@ async fn a_removal_waits_for_nothing_when_redis_is_away() {
     server.kill();
     one.down().await;
     let left = Left { topic: topic(), users: Vec::new() };
-    assert!(!timeout(PATIENCE, one.bus.tell_left(left)).await.expect("it waits for Redis"));
+    assert!(!timeout(PATIENCE, one.bus.send_removal(left)).await.expect("it waits for Redis"));
 }
 
 #[tokio::test]

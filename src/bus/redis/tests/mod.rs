@@ -83,7 +83,7 @@ async fn removals_come_before_later_signals(remover: Instance, sender: Instance,
     listener.bus.follow(&topic()).await;
     for round in 0..200 {
         let left = Left { topic: topic(), users: vec![format!("u {round}").parse().unwrap()] };
-        assert!(remover.bus.tell_left(left.clone()).await);
+        assert!(remover.bus.send_removal(left.clone()).await);
         let (signal, kept) = (value(round), round % 2 == 0);
         assert!(sender.bus.signal(signal.clone(), kept).await);
         assert_eq!(listener.next().await, Incoming::Left(left));

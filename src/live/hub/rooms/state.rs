@@ -1,4 +1,4 @@
-//! What the rooms are made of: who waits to be seated, who sits where.
+//! What the rooms are made of: who waits to be seated, who is_joined where.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,28 +22,28 @@ pub(super) struct State {
     /// Whose subscriptions are being read.
     pub(super) reading: HashSet<UserKey>,
     /// Only those with subscriptions: most users have none.
-    pub(super) users: HashMap<UserKey, Seated>,
+    pub(super) users: HashMap<UserKey, Joined>,
     pub(super) rooms: HashMap<TopicKey, Room>,
     pub(super) throttle: Throttle,
 }
 
-pub(super) struct Seated {
+pub(super) struct Joined {
     feed: Arc<Feed>,
     pub(super) topics: Vec<TopicKey>,
 }
 
 impl State {
-    pub(super) fn is_unsettled(&self, key: &UserKey) -> bool {
+    pub(super) fn is_out_of_sync(&self, key: &UserKey) -> bool {
         self.waiting.contains(key) || self.reading.contains(key)
     }
 
-    /// Whether the user sits already where it is to sit.
-    pub(super) fn sits(&self, key: &UserKey, feed: Option<&Arc<Feed>>, topics: &[TopicKey]) -> bool {
+    /// Whether the user is_joined already where it is to join_feed.
+    pub(super) fn is_joined(&self, key: &UserKey, feed: Option<&Arc<Feed>>, topics: &[TopicKey]) -> bool {
         let seated = self.users.get(key);
         seated.is_some_and(|seated| seated.topics == topics && feed.is_some_and(|feed| Arc::ptr_eq(feed, &seated.feed)))
     }
 
-    pub(super) fn seat(&mut self, key: &UserKey, feed: Arc<Feed>, topics: &[TopicKey]) {
+    pub(super) fn join(&mut self, key: &UserKey, feed: Arc<Feed>, topics: &[TopicKey]) {
         let mut taken = Vec::with_capacity(topics.len());
         for topic in topics {
             if let Some(room) = self.rooms.get_mut(topic) {
@@ -51,18 +51,18 @@ impl State {
                 taken.push(topic.clone());
             }
         }
-        self.users.insert(key.clone(), Seated { feed, topics: taken });
+        self.users.insert(key.clone(), Joined { feed, topics: taken });
     }
 
-    pub(super) fn unseat(&mut self, key: &UserKey) {
-        let Some(Seated { feed, topics }) = self.users.remove(key) else { return };
+    pub(super) fn leave(&mut self, key: &UserKey) {
+        let Some(Joined { feed, topics }) = self.users.remove(key) else { return };
         for topic in topics {
             take_out(self.rooms.get_mut(&topic), &feed);
         }
     }
 
-    pub(super) fn unseat_from(&mut self, key: &UserKey, topic: &TopicKey) {
-        let Some(Seated { feed, topics }) = self.users.get_mut(key) else { return };
+    pub(super) fn leave_room(&mut self, key: &UserKey, topic: &TopicKey) {
+        let Some(Joined { feed, topics }) = self.users.get_mut(key) else { return };
         topics.retain(|known| known != topic);
         take_out(self.rooms.get_mut(topic), feed);
     }

@@ -16,14 +16,14 @@ use crate::{
     domain::cursor::Seq,
     store::{
         log::streams::Head,
-        publish::insert_at_head::{self, COLUMNS, Putting, parse_key, put},
+        publish::insert_at_head::{self, COLUMNS, HeadInsert, parse_key},
     },
 };
 
 #[derive(Debug, QueryableByName)]
 struct Row {
     #[diesel(embed)]
-    item: Putting,
+    item: HeadInsert,
     #[diesel(sql_type = Bool)]
     snoozed: bool,
 }
@@ -52,13 +52,13 @@ pub(crate) async fn tell(
         let is_news = item.due_state != Some(turn.state.code());
         item.due_state = Some(turn.state.code());
         match (turn.state.is_open(), snoozed) {
-            (true, false) => risen.push(Putting { read_at: None, ..item }),
+            (true, false) => risen.push(HeadInsert { read_at: None, ..item }),
             _ if is_news => marked.push(item),
             _ => {}
         }
     }
     let mut heads = mark(conn, &marked).await?;
-    heads.extend(insert_at_head::heads(put(conn, &risen).await?));
+    heads.extend(insert_at_head::heads(insert_at_head::insert_at_head(conn, &risen).await?));
     Ok(heads)
 }
 
@@ -74,7 +74,7 @@ struct Marked {
     seq: Seq,
 }
 
-async fn mark(conn: &mut AsyncPgConnection, items: &[Putting]) -> QueryResult<Vec<Head>> {
+async fn mark(conn: &mut AsyncPgConnection, items: &[HeadInsert]) -> QueryResult<Vec<Head>> {
     if items.is_empty() {
         return Ok(Vec::new());
     }

@@ -23,9 +23,9 @@ use tokio_tungstenite::tungstenite::{
 use super::{
     channels::Channels,
     ending::Ending,
-    heard::Heard,
     inbound::Id,
-    outbound::{self, Told},
+    liveness::Liveness,
+    outbound::{self, Outgoing},
     session::{Socket, farewell},
 };
 use crate::{
@@ -41,16 +41,16 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// What the client's messages come to.
 pub enum Order {
-    /// To be told this.
+    /// To be outgoing this.
     Say(String),
-    /// To be told this, and from then on only what passes these channels.
+    /// To be outgoing this, and from then on only what passes these channels.
     Narrow(Channels, String),
     /// To have the stream begin anew after this cursor.
     Resume(String, Option<Id>),
 }
 
 /// The way to the client.
-pub struct Teller<'a> {
+pub struct Writer<'a> {
     sink: SplitSink<&'a mut Socket, Message>,
     /// None when it could not be opened anew.
     connection: Option<Connection>,
@@ -58,22 +58,22 @@ pub struct Teller<'a> {
     /// What the client asked for when it came.
     asked: Request,
     channels: Channels,
-    heard: &'a Heard,
+    liveness: &'a Liveness,
     /// The message that the next verdict answers.
     answering: Option<Id>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Writer<'a> {
     /// For a connection that has just been opened.
     pub fn new(
         sink: SplitSink<&'a mut Socket, Message>,
         connection: Connection,
         parts: &'a Data<Parts>,
         asked: Request,
-        heard: &'a Heard,
+        liveness: &'a Liveness,
     ) -> Self {
         let (connection, channels) = (Some(connection), Channels::default());
-        Self { sink, connection, parts, asked, channels, heard, answering: None }
+        Self { sink, connection, parts, asked, channels, liveness, answering: None }
     }
 
     /// The connection, if it is open.
@@ -99,7 +99,7 @@ impl<'a> Teller<'a> {
                 Some(chunk) => self.tell(&chunk).await,
                 None => Err(connection.end_reason().map_or(Ending::Gone, Ending::from)),
             },
-            () = self.heard.silence() => Err(Ending::Gone),
+            () = self.liveness.silence() => Err(Ending::Gone),
         }
     }
 
@@ -137,15 +137,15 @@ impl<'a> Teller<'a> {
     async fn tell(&mut self, chunk: &Chunk) -> Result<(), Ending> {
         let mut left_out = None;
         for block in chunk.iter().flat_map(|bytes| Block::all(bytes)) {
-            match Told::of(&block, &self.channels, self.answering.as_ref()) {
-                Told::LeftOut => left_out = block.id.or(left_out),
-                Told::Nothing => {}
-                Told::Heartbeat => {
+            match Outgoing::of(&block, &self.channels, self.answering.as_ref()) {
+                Outgoing::LeftOut => left_out = block.id.or(left_out),
+                Outgoing::Nothing => {}
+                Outgoing::Heartbeat => {
                     self.say(outbound::HEARTBEAT).await?;
                     self.write(Message::Ping(Bytes::new())).await?;
-                    self.heard.ask();
+                    self.liveness.ask();
                 }
-                Told::Message(text) => {
+                Outgoing::Message(text) => {
                     // What is sent later carries a later cursor.
                     left_out = left_out.filter(|_| block.id.is_none());
                     self.say(text).await?;
@@ -177,12 +177,12 @@ impl<'a> Teller<'a> {
 
     async fn write(&mut self, message: Message) -> Result<(), Ending> {
         let write = self.sink.feed(message);
-        taken(write, self.connection.as_mut(), self.parts, self.heard).await
+        taken(write, self.connection.as_mut(), self.parts, self.liveness).await
     }
 
     async fn flush(&mut self) -> Result<(), Ending> {
         let flush = self.sink.flush();
-        taken(flush, self.connection.as_mut(), self.parts, self.heard).await
+        taken(flush, self.connection.as_mut(), self.parts, self.liveness).await
     }
 }
 
@@ -191,7 +191,7 @@ async fn taken(
     write: impl Future<Output = tungstenite::Result<()>>,
     connection: Option<&mut Connection>,
     parts: &Parts,
-    heard: &Heard,
+    liveness: &Liveness,
 ) -> Result<(), Ending> {
     let mut write = pin!(write);
     if let Poll::Ready(written) = poll!(&mut write) {
@@ -205,6 +205,6 @@ async fn taken(
         }
         timeout(parts.settings.stream.write_stall, write).await.map_err(|_| Ending::too_slow())?
     };
-    heard.note();
+    liveness.note();
     written.map_err(|_| Ending::Gone)
 }

@@ -16,14 +16,14 @@ const HURRY: Duration = Duration::from_secs(1);
 
 /// When to read anew; cheap to clone.
 #[derive(Clone)]
-pub struct Renewal {
+pub struct Refresh {
     bus: Bus,
     changed: Arc<Notify>,
     /// How often it is read without being told: what a word that the bus lost costs at most.
     interval: Duration,
 }
 
-impl Renewal {
+impl Refresh {
     /// Every `interval` while the bus is well.
     pub fn new(bus: Bus, interval: Duration) -> Self {
         Self { bus, changed: Arc::default(), interval }

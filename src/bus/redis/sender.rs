@@ -71,7 +71,7 @@ struct Batch {
 }
 
 /// The sending task.
-pub(super) struct Announcer {
+pub(super) struct Sender {
     servers: Servers,
     names: Arc<Names>,
     instance: Arc<str>,
@@ -80,7 +80,7 @@ pub(super) struct Announcer {
     closed_until: Option<Instant>,
 }
 
-impl Announcer {
+impl Sender {
     pub(super) fn new(servers: Servers, names: Arc<Names>, instance: Arc<str>) -> Self {
         Self { servers, names, instance, connection: None, backoff: Backoff::default(), closed_until: None }
     }

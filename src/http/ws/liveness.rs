@@ -5,7 +5,7 @@ use std::{cell::Cell, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 /// How long a client has owed a sign of life.
-pub struct Heard {
+pub struct Liveness {
     /// How long it may.
     most: Duration,
     /// Since when it has; none while it owes nothing.
@@ -14,7 +14,7 @@ pub struct Heard {
     deaf: Cell<bool>,
 }
 
-impl Heard {
+impl Liveness {
     /// A client that owes nothing yet.
     pub fn new(most: Duration) -> Self {
         Self { most, owed: Cell::new(None), deaf: Cell::new(false) }
@@ -47,20 +47,20 @@ impl Heard {
         }
     }
 
-    /// When its time is up, as far as can be told now.
+    /// When its time is up, as far as can be outgoing now.
     fn until(&self, now: Instant) -> Instant {
         self.owed.get().filter(|_| !self.deaf.get()).unwrap_or(now) + self.most
     }
 }
 
 /// So many messages a second, and two seconds' worth at once.
-pub struct Pace {
+pub struct RateLimit {
     gap: Duration,
     /// Until when the messages so far last.
     until: Instant,
 }
 
-impl Pace {
+impl RateLimit {
     /// For a client that has sent nothing yet.
     pub fn new(per_second: u32) -> Self {
         Self { gap: Duration::from_secs(1) / per_second.max(1), until: Instant::now() }
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn two_seconds_of_messages_may_come_at_once_and_then_so_many_a_second() {
-        let (mut pace, start) = (Pace::new(20), Instant::now() + Duration::from_secs(1));
+        let (mut pace, start) = (RateLimit::new(20), Instant::now() + Duration::from_secs(1));
         assert_eq!((0..40).filter(|_| pace.admit(start)).count(), 40);
         assert!(!pace.admit(start));
-        let mut pace = Pace::new(20);
+        let mut pace = RateLimit::new(20);
         let admitted = |millis| start + Duration::from_millis(millis);
         assert!((0..200).all(|number| pace.admit(admitted(number * 50))), "at the pace for ever");
     }
@@ -90,19 +90,19 @@ mod tests {
     #[test]
     fn silence_counts_from_the_ping_that_is_not_answered() {
         let most = Duration::from_secs(3);
-        let heard = Heard::new(most);
+        let liveness = Liveness::new(most);
         let later = Instant::now() + Duration::from_mins(1);
-        assert_eq!(heard.until(later), later + most, "nothing is owed");
-        heard.ask();
-        let until = heard.until(later);
+        assert_eq!(liveness.until(later), later + most, "nothing is owed");
+        liveness.ask();
+        let until = liveness.until(later);
         assert!(until < later);
-        heard.ask();
-        assert_eq!(heard.until(later), until, "a second ping gives no more time");
-        heard.set_deaf(true);
-        assert_eq!(heard.until(later), later + most, "who does not listen hears nothing");
-        heard.set_deaf(false);
-        assert_eq!(heard.until(later), until);
-        assert!(heard.note() && !heard.note());
-        assert_eq!(heard.until(later), later + most);
+        liveness.ask();
+        assert_eq!(liveness.until(later), until, "a second ping gives no more time");
+        liveness.set_deaf(true);
+        assert_eq!(liveness.until(later), later + most, "who does not listen hears nothing");
+        liveness.set_deaf(false);
+        assert_eq!(liveness.until(later), until);
+        assert!(liveness.note() && !liveness.note());
+        assert_eq!(liveness.until(later), later + most);
     }
 }
