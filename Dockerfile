@@ -11,8 +11,8 @@ COPY . .
 # The caches outlive a change of any file, so only what changed is compiled; the binary is copied out of them.
 RUN --mount=type=cache,id=tidings-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=tidings-target-${TARGETPLATFORM},target=/build/target,sharing=locked \
-    cargo build --release --locked --no-default-features --bin tidings \
-    && cp target/release/tidings /tidings
+    cargo build --profile dist --locked --no-default-features --bin tidings \
+    && cp target/dist/tidings /tidings
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 LABEL org.opencontainers.image.title="Tidings" \

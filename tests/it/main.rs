@@ -21,6 +21,7 @@ mod inbox;
 mod ingest;
 mod input;
 mod kinds;
+mod layers;
 mod page;
 mod plans;
 mod polling;
