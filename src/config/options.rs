@@ -60,9 +60,9 @@ macro_rules! options {
         #[derive(Clone, Default, clap::Args, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         pub struct Options {
-            /// TOML file with settings; its keys are these flags without the dashes before them.
+            /// TOML file with settings. Its keys are the flags without the leading dashes.
             #[arg(long, value_name = "PATH", help_heading = "Sources",
-                help = "TOML file with settings: the keys are the flags' names [env: TIDINGS_CONFIG]")]
+                help = "TOML file with settings. Its keys are the flags without the leading dashes [env: TIDINGS_CONFIG]")]
             #[serde(skip)]
             pub config: Option<PathBuf>,
             $($(
@@ -105,10 +105,10 @@ macro_rules! options {
 options! {
     texts {
         "Server" {
-            /// Address and port to serve HTTP on; anything but loopback needs a key for tokens.
+            /// Address and port to serve HTTP on. An address other than loopback needs a key for tokens.
             #[arg(value_name = "ADDRESS:PORT")]
             listen: SocketAddr = "127.0.0.1:8080";
-            /// Port to serve HTTP on at all addresses, as platforms set it; `listen` is stronger.
+            /// Port to serve HTTP on at all addresses, as platforms set it. `listen` overrides it.
             #[arg(value_name = "PORT")]
             port: u16;
             /// Directory of the embedded database and of a generated secret.
@@ -117,34 +117,34 @@ options! {
             /// First part of every Redis key and channel: 1 to 32 characters of A-Z, a-z, 0-9, _ and -.
             #[arg(value_name = "TEXT")]
             prefix: String = "tidings";
-            /// Origins that browsers may call from, separated by commas; `*` is any, without cookies.
+            /// Origins whose pages may call the API, separated by commas. `*` allows all, without cookies.
             #[arg(value_name = "ORIGINS", value_delimiter = ',')]
             cors_origins: Vec<String>;
         }
         "Storage" {
-            /// Postgres server, `postgres://user:password@host/database`; without it the embedded one runs.
+            /// Postgres server, `postgres://user:password@host/database`. Without it the embedded database runs.
             #[arg(value_name = "URL")]
             database_url: String;
             /// File that holds the URL of the Postgres server.
             #[arg(value_name = "PATH")]
             database_url_file: PathBuf;
-            /// Run the migrations on start (the embedded database: always).
+            /// Run the migrations on start. The embedded database always does.
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             migrate: bool = "false";
-            /// Redis server, `redis://host` or `rediss://host`; several, separated by commas, are a cluster's seed nodes.
+            /// Redis server, `redis://host` or `rediss://host`. Several URLs, separated by commas, are seed nodes of a cluster.
             #[arg(value_name = "URLS")]
             redis_url: String;
             /// File that holds the URL of the Redis server.
             #[arg(value_name = "PATH")]
             redis_url_file: PathBuf;
-            /// The Redis server is a cluster: use sharded pub/sub (implied by several URLs).
+            /// The Redis server is a cluster: use sharded pub/sub. Several URLs imply it.
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             redis_cluster: bool = "false";
         }
         "Tokens" {
-            /// Secret of HS256 tokens, 32 bytes at least. Prefer the file: flags show in the list of processes.
+            /// Secret of HS256 tokens, at least 32 bytes. Prefer the file: the list of processes shows flags.
             #[arg(value_name = "SECRET")]
             jwt_secret: String;
             /// File that holds the secret of HS256 tokens.
@@ -156,7 +156,7 @@ options! {
             /// File that holds the PEM of the public key.
             #[arg(value_name = "PATH")]
             jwt_public_key_file: PathBuf;
-            /// Where the issuer serves its public keys (JSON Web Key Set).
+            /// URL of the issuer's public keys (JSON Web Key Set).
             #[arg(value_name = "URL")]
             jwks_url: String;
             /// The `iss` that every token must have.
@@ -168,19 +168,19 @@ options! {
             /// Name of the cookie that may carry the token.
             #[arg(value_name = "NAME")]
             cookie: String = "tidings_token";
-            /// Accept long-lived tokens in the stream's query (`?token=`): they end up in other servers' logs.
+            /// Accept tokens in the stream's query (`?token=`). Proxies may write them to their logs.
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             query_token: bool = "false";
         }
         "Publishing" {
-            /// TOML file that says what is known of kinds of notifications; without it the shipped one is in force.
+            /// TOML file with the kinds of notifications. It replaces the shipped file.
             #[arg(value_name = "PATH")]
             kinds_file: PathBuf;
         }
         "Streams" {
-            /// Write streams over plain HTTP/1 to their sockets directly (Linux); without it the HTTP server does it, which
-            /// costs several times the memory.
+            /// Write streams over plain HTTP/1 to their sockets directly (Linux). Otherwise the HTTP server writes them,
+            /// which takes several times the memory.
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             stream_takeover: bool = "true";
@@ -188,84 +188,84 @@ options! {
     }
     numbers {
         "Tokens" {
-            /// Allowed difference between the issuer's clock and ours, in seconds.
+            /// Allowed difference between the clocks of the issuer and the server, in seconds.
             jwt_leeway_seconds: f64 = 30.0, 0.0 to 600.0;
         }
         "Storage" {
-            /// Most connections of this instance to the Postgres server.
+            /// Most connections of an instance to the Postgres server.
             pool_size: usize = 8, 1 to 1_000;
-            /// Longest time of one statement, in seconds.
+            /// Longest duration of one SQL statement, in seconds.
             statement_timeout_seconds: f64 = 10.0, 0.1 to 3_600.0;
             /// Time between probe messages through Redis, in seconds.
             probe_seconds: f64 = 1.0, 0.05 to 60.0;
         }
         "Streams" {
-            /// Most connections of this instance.
+            /// Most open streams of an instance.
             max_connections: usize = 20_000, 1 to 1_000_000;
-            /// Most connections of one user on this instance.
+            /// Most open streams of one user on an instance.
             max_connections_per_user: usize = 100, 1 to 100_000;
             /// Time between heartbeats, in seconds.
             heartbeat_seconds: f64 = 20.0, 0.05 to 300.0;
-            /// A stream is rotated after 75 to 100 % of this, in seconds.
+            /// Longest lifetime of a stream, in seconds. The server ends each stream after 75 to 100 % of it.
             max_lifetime_seconds: f64 = 3_600.0, 0.5 to 604_800.0;
-            /// Most changes that a reconnecting client is sent; more is a reset.
+            /// Most changes that the server replays to a client that reconnects. If there are more, the verdict is `reset`.
             max_replay: u64 = 5_000, 1 to 1_000_000;
-            /// Rows that one read of a replay takes.
+            /// Most rows of one page of a replay.
             page_rows: usize = 200, 1 to 10_000;
             /// Frames kept in memory per connected user.
             ring_frames: usize = 64, 1 to 100_000;
             /// Bytes of frames kept in memory per connected user.
             ring_bytes: usize = 65_536, 1_024 to 67_108_864;
-            /// How long a client may accept no bytes before it is dropped, in seconds.
+            /// Time after which the server drops a client that accepts no bytes, in seconds.
             write_stall_seconds: f64 = 30.0, 0.1 to 600.0;
-            /// Most messages a second of a client over a WebSocket; twice as many may come at once.
+            /// Most messages a second from one WebSocket client. A burst may have twice as many.
             websocket_messages_per_second: u32 = 20, 1 to 10_000;
-            /// Shortest reconnect delay told to clients, in milliseconds; each is told up to twice this.
+            /// Shortest reconnect delay of clients, in milliseconds. Each client gets a random delay up to twice this.
             retry_ms: u64 = 2_000, 10 to 600_000;
-            /// Time between looks for missed changes and revocations while Redis is well, in seconds.
+            /// Time between head checks while Redis works, in seconds. Revocations and kinds are reloaded as often.
             head_check_seconds: f64 = 15.0, 0.05 to 3_600.0;
-            /// Longest time from the signal to stop to the exit, in seconds.
+            /// Longest time from SIGTERM to the exit, in seconds.
             drain_seconds: f64 = 30.0, 0.0 to 3_600.0;
         }
         "Publishing" {
-            /// Most bytes of one publish; a batch may have sixteen times this.
+            /// Most bytes of one publish. A batch may have 16 times as many.
             body_bytes: usize = 65_536, 1_024 to 4_194_304;
-            /// Most recipients of one publish.
+            /// Most users that one publish names.
             max_recipients: usize = 1_000, 1 to 100_000;
-            /// Most publishes to topics or to everyone of one tenant that are still being carried out; more are told to wait.
+            /// Most unfinished fan-outs of one tenant. The server refuses further ones with 503.
             max_open_fanouts: usize = 10_000, 1 to 1_000_000;
-            /// Most publishes of one batch request.
+            /// Most publishes in one batch request.
             batch_items: usize = 1_000, 1 to 10_000;
             /// Most inbox rows of one transaction.
             commit_rows: usize = 1_000, 1 to 100_000;
-            /// Transactions that write at the same time.
+            /// Most append transactions at the same time.
             writers: usize = 2, 1 to 64;
-            /// Most publishes that wait for a transaction.
+            /// Most requests that wait for an append transaction. The server refuses further ones with 503.
             publish_queue: usize = 10_000, 1 to 1_000_000;
         }
         "Topics" {
-            /// Most topics that one user is subscribed to.
+            /// Most subscriptions of one user.
             max_subscriptions: usize = 1_000, 1 to 100_000;
         }
         "Signals" {
             /// Most bytes of a signal's data.
             signal_bytes: usize = 4_096, 64 to 65_536;
-            /// Most signals a second of one user, at each instance.
+            /// Most signals a second from one user, per instance.
             signals_per_user: u32 = 20, 1 to 100_000;
-            /// Most signals a second of a tenant's publishers, at each instance.
+            /// Most signals a second from the publishers of one tenant, per instance.
             signals_per_tenant: u32 = 1_000, 1 to 1_000_000;
-            /// Signals kept in memory per connected user until all of the user's streams have got them.
+            /// Signals kept in memory per connected user until all of the user's streams have sent them.
             signal_ring: usize = 32, 1 to 10_000;
-            /// How long somebody whose last stream has ended counts as present, for clients come back; the same on all
-            /// instances, in seconds.
+            /// Time that a user stays present after the last stream has ended, in seconds. All instances need the same
+            /// value.
             presence_grace_seconds: f64 = 6.0, 4.0 to 600.0;
         }
         "Retention" {
-            /// A notification leaves inboxes after this at the latest, in days.
+            /// Longest time that a notification stays in inboxes, in days.
             keep_days: f64 = 90.0, 0.00001 to 3_650.0;
-            /// How long clients that were away can learn what left, and idempotency keys are known, in days.
+            /// Time that a removed notification stays available for replay and its idempotency key stays known, in days.
             remember_days: f64 = 7.0, 1.0 to 3_650.0;
-            /// Time between sweeps, in seconds.
+            /// Time between sweeps for expired notifications, in seconds.
             sweep_seconds: f64 = 30.0, 0.05 to 86_400.0;
         }
     }

@@ -21,10 +21,13 @@ fn cell(text: &str) -> String {
 #[test]
 fn the_settings_page_lists_every_setting() {
     let mut page = String::from(
-        "# Settings\n\nGenerated from `tidings serve --help`. A setting is a flag, an environment variable, or a key of the \
-         TOML file named by `--config` (the flag's name without the dashes); flags win over the environment, which wins \
-         over the file. Unknown keys and unknown `TIDINGS_*` variables are errors. `tidings check-config` prints what is in \
-         force, secrets hidden.\n",
+        "# Settings\n\nAll settings of the server. A test generates this page from `tidings serve --help`.\n\n\
+         ```sh\nTIDINGS_HEARTBEAT_SECONDS=10 tidings check-config | grep heartbeat\n```\n\n\
+         - A setting is a flag, an environment variable, or a key of the TOML file that `--config` names.\n\
+         - The key in the file is the flag without the leading dashes.\n\
+         - Flags override the environment, and the environment overrides the file.\n\
+         - Unknown keys and unknown `TIDINGS_*` variables are errors.\n\
+         - `tidings check-config` prints the settings in force and hides secrets.\n",
     );
     let mut command = Cli::command();
     command.build();
@@ -48,8 +51,12 @@ fn the_settings_page_lists_every_setting() {
 #[test]
 fn the_metrics_page_lists_every_metric() {
     let mut page = String::from(
-        "# Metrics\n\nGenerated from the code; served at `/metrics` in Prometheus' text form. A metric shows once it has been \
-         touched.\n\n| name | kind | labels | meaning |\n| --- | --- | --- | --- |\n",
+        "# Metrics\n\nAll metrics of an instance. A test generates this page from the code.\n\n\
+         ```sh\ncurl -fsS -o /dev/null http://127.0.0.1:8080/health/ready\n\
+         curl -fsS http://127.0.0.1:8080/metrics | grep '^tidings_http_request_seconds_count'\n```\n\n\
+         `/metrics` answers in the text format of Prometheus. A metric appears after its first value. \
+         [Operate](operate.md#watch) says which of them to alert on.\n\n\
+         | name | kind | labels | meaning |\n| --- | --- | --- | --- |\n",
     );
     for metric in metrics::ALL {
         let kind = format!("{:?}", metric.kind).to_lowercase();
