@@ -21,7 +21,7 @@ fn cell(text: &str) -> String {
 #[test]
 fn the_settings_page_lists_every_setting() {
     let mut page = String::from(
-        "# Settings\n\nAll settings of the server. A test generates this page from `tidings serve --help`.\n\n\
+        "# Settings\n\nAfter this page you know every setting of the server. A test generates it from `tidings serve --help`.\n\n\
          ```sh\nTIDINGS_HEARTBEAT_SECONDS=10 tidings check-config | grep heartbeat\n```\n\n\
          - A setting is a flag, an environment variable, or a key of the TOML file that `--config` names.\n\
          - The key in the file is the flag without the leading dashes.\n\
@@ -51,7 +51,7 @@ fn the_settings_page_lists_every_setting() {
 #[test]
 fn the_metrics_page_lists_every_metric() {
     let mut page = String::from(
-        "# Metrics\n\nAll metrics of an instance. A test generates this page from the code.\n\n\
+        "# Metrics\n\nAfter this page you know every metric of an instance. A test generates it from the code.\n\n\
          ```sh\ncurl -fsS -o /dev/null http://127.0.0.1:8080/health/ready\n\
          curl -fsS http://127.0.0.1:8080/metrics | grep '^tidings_http_request_seconds_count'\n```\n\n\
          `/metrics` answers in the text format of Prometheus. A metric appears after its first value. \
