@@ -2,7 +2,6 @@
 //!
 //! Nothing here does IO, and nothing here imports another module of this crate.
 
-pub mod amendment;
 pub mod audience;
 pub mod channel;
 pub mod cursor;

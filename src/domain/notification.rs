@@ -44,6 +44,22 @@ pub struct Content {
     pub presentation: Presentation,
 }
 
+impl Content {
+    /// Content that leaves out all but a kind and a title.
+    pub fn titled(kind: &str, title: impl Into<String>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            category: None,
+            priority: Priority::default(),
+            title: title.into(),
+            message: None,
+            data: None,
+            action_url: None,
+            presentation: Presentation::default(),
+        }
+    }
+}
+
 /// How a kind is shown: names and words for clients, which the server does not look into.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

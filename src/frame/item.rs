@@ -93,7 +93,6 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::domain::notification::Presentation;
 
     fn reasons() -> impl Strategy<Value = Reason> {
         prop_oneof![
@@ -108,16 +107,7 @@ mod tests {
         fn each_inbox_is_told_its_own(
             id: u128, title in ".*", inboxes in vec((reasons(), 0..4, 1_i64.., 0_i64..), 1..20),
         ) {
-            let content = Content {
-                kind: "k".into(),
-                category: None,
-                priority: Priority::High,
-                title,
-                message: None,
-                data: None,
-                action_url: None,
-                presentation: Presentation::default(),
-            };
+            let content = Content { priority: Priority::High, ..Content::titled("k", title) };
             let (id, epoch, at) = (Uuid::from_u128(id), Epoch::from("e".to_owned()), DateTime::UNIX_EPOCH);
             let mut arrivals = Arrivals::of(id, &content, at, at);
             for (reason, decision, seq, unread) in inboxes {

@@ -180,14 +180,11 @@ mod tests {
             id: Uuid::nil(),
             seq: 7,
             content: Content {
-                kind: "payment_received".into(),
-                category: None,
                 priority: Priority::High,
-                title: "Paid".into(),
-                message: None,
                 data: Some(serde_json::json!({"amount": 120})),
                 action_url: Some("/payments".into()),
                 presentation: Presentation { icon: Some("wallet".into()), ..Presentation::default() },
+                ..Content::titled("payment_received", "Paid")
             },
             reason: Reason::Topic("team:7".parse().unwrap()),
             decision: Decision::PLAIN,

@@ -214,21 +214,17 @@ mod tests {
     use crate::domain::{
         audience::Reason,
         channel::Decision,
-        notification::{Content, InboxItem, Presentation},
+        notification::{Content, InboxItem},
     };
     use chrono::DateTime;
     use proptest::prelude::*;
 
     fn item(title: String, message: String) -> InboxItem {
         let content = Content {
-            kind: "k".into(),
-            category: None,
             priority: Priority::High,
-            title,
             message: Some(message.clone()),
             data: Some(serde_json::json!({ "text": message })),
-            action_url: None,
-            presentation: Presentation::default(),
+            ..Content::titled("k", title)
         };
         InboxItem {
             id: Uuid::nil(),

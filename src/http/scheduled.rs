@@ -82,24 +82,24 @@ pub struct WaitingPage {
 
 impl From<Scheduled> for Waiting {
     fn from(scheduled: Scheduled) -> Self {
-        let Scheduled { id, deliver_at, users, topics, everyone, content } = scheduled;
+        let content = scheduled.content;
         Self {
-            id,
-            deliver_at,
-            users,
-            topics,
-            everyone,
-            priority: content.priority(),
+            id: scheduled.id,
+            deliver_at: scheduled.deliver_at,
+            users: scheduled.users,
+            topics: scheduled.topics,
+            everyone: scheduled.everyone,
+            priority: content.priority,
             kind: content.kind,
             category: content.category,
             title: content.title,
-            message: content.body,
+            message: content.message,
             data: content.data,
             action_url: content.action_url,
-            idempotency_key: content.idempotency_key,
-            due_at: content.due_at,
-            expires_at: content.expires_at,
-            created_at: content.created_at,
+            idempotency_key: scheduled.idempotency_key,
+            due_at: scheduled.due_at,
+            expires_at: scheduled.expires_at,
+            created_at: scheduled.created_at,
         }
     }
 }

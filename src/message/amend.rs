@@ -1,17 +1,72 @@
 //! The body that changes a publish that waits: some of a message's fields, bounded as there.
 
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Message, Problems, check, problem};
-use crate::domain::{
-    amendment::{Amendment, Change},
-    local_time::WrittenTime,
-    priority::Priority,
-};
+use crate::domain::{local_time::WrittenTime, notification::Content, priority::Priority};
+
+/// What is to become of something that may be absent.
+#[derive(Debug, Clone, PartialEq, Default)]
+enum Change<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is to be absent.
+    Clear,
+    /// It is to be this.
+    To(T),
+}
+
+impl<T: Clone> Change<T> {
+    fn new_value(&self) -> Option<T> {
+        if let Self::To(value) = self { Some(value.clone()) } else { None }
+    }
+
+    fn apply(&self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::To(value) => Some(value.clone()),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    /// Null clears; what is absent has to default to [`Change::Keep`].
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(json)?.map_or(Self::Clear, Self::To))
+    }
+}
+
+/// A change of a publish that waits, within the bounds; what it leaves out stays as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Amendment {
+    /// When it is delivered.
+    pub deliver_at: Option<DateTime<Utc>>,
+    /// When it leaves inboxes.
+    pub expires_at: Option<DateTime<Utc>>,
+    body: AmendmentBody,
+}
+
+impl Amendment {
+    /// What the publish says from now on.
+    pub fn apply(&self, before: Content) -> Content {
+        let Self { body, .. } = self;
+        Content {
+            priority: body.priority.unwrap_or(before.priority),
+            title: body.title.clone().unwrap_or(before.title),
+            message: body.message.apply(before.message),
+            data: body.data.apply(before.data),
+            action_url: body.action_url.apply(before.action_url),
+            ..before
+        }
+    }
+}
 
 /// What is to be another way; what is left out stays as it is. Null takes `message`, `data` or `actionUrl` away.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AmendmentBody {
     /// When it is delivered, as in a publish.
@@ -48,26 +103,18 @@ pub fn parse_amendment(bytes: &[u8]) -> Result<Amendment, Problems> {
     let body: AmendmentBody = problem::deserialize(bytes)?;
     let mut message = Message {
         title: body.title.clone(),
-        message: body.message.new_value().cloned(),
-        data: body.data.new_value().cloned(),
-        action_url: body.action_url.new_value().cloned(),
+        message: body.message.new_value(),
+        data: body.data.new_value(),
+        action_url: body.action_url.new_value(),
         deliver_at: body.deliver_at,
         expires_at: body.expires_at,
-        time_zone: body.time_zone,
+        time_zone: body.time_zone.clone(),
         ..Message::default()
     };
     check::fields(&mut message)?;
-    let amendment = Amendment {
-        deliver_at: message.times.deliver_at,
-        expires_at: message.times.expires_at,
-        priority: body.priority,
-        title: body.title,
-        message: body.message,
-        data: body.data,
-        action_url: body.action_url,
-    };
-    if amendment == Amendment::default() {
+    if (AmendmentBody { time_zone: None, ..body.clone() }) == AmendmentBody::default() {
         return Err(Problems::one("", "names nothing to change"));
     }
-    Ok(amendment)
+    let times = message.times;
+    Ok(Amendment { deliver_at: times.deliver_at, expires_at: times.expires_at, body })
 }

@@ -1,39 +1,45 @@
-//! The texts of a message that leaves them to its kind.
+//! The content of a message: what its publisher wrote, and what its kind makes of the rest.
 
-use super::{Message, Problems, check};
+use super::{DEFAULT_KIND, Message, Problems, check};
 use crate::domain::{
     kinds::{Kind, Template, Values},
+    notification::Content,
     text::Malformed,
 };
 
 const REQUIRED: &str = "a title of 1 to 500 characters is required, for the kind has no template for it";
 
-/// Title and message, written by the publisher or made by a template.
-pub(super) struct Texts {
-    pub title: String,
-    pub message: Option<String>,
-}
-
-/// The texts of a message of the kind with this name.
-pub(super) fn texts(message: &Message, name: &str, kind: &Kind) -> Result<Texts, Problems> {
+/// Takes the content out of a message of this kind.
+pub(super) fn content(message: &mut Message, kind: &Kind) -> Result<Content, Problems> {
+    let name = message.kind.take().unwrap_or_else(|| DEFAULT_KIND.to_owned());
+    let category = message.category.take().or_else(|| kind.category.clone());
+    let priority = message.priority.or(kind.priority).unwrap_or_default();
     let values = Values {
-        kind: name,
-        category: message.category.as_deref().or(kind.category.as_deref()),
-        priority: message.priority.or(kind.priority).unwrap_or_default(),
+        kind: &name,
+        category: category.as_deref(),
+        priority,
         action_url: message.action_url.as_deref(),
         data: message.data.as_ref(),
     };
-    let title = match (&message.title, &kind.title_template) {
-        (Some(title), _) => title.clone(),
+    let title = match (message.title.take(), &kind.title_template) {
+        (Some(title), _) => title,
         (None, Some(template)) => rendered("/title", template, &values, check::title)?,
         (None, None) => return Err(Problems::one("/title", REQUIRED)),
     };
-    let text = match (&message.message, &kind.message_template) {
-        (Some(text), _) => Some(text.clone()),
+    let text = match (message.message.take(), &kind.message_template) {
         (None, Some(template)) => Some(rendered("/message", template, &values, check::text)?),
-        (None, None) => None,
+        (written, _) => written,
     };
-    Ok(Texts { title, message: text })
+    Ok(Content {
+        kind: name,
+        category,
+        priority,
+        title,
+        message: text,
+        data: message.data.take(),
+        action_url: message.action_url.take(),
+        presentation: kind.presentation(),
+    })
 }
 
 fn rendered(

@@ -124,6 +124,30 @@ mod tests {
         hex::encode(of(&serde_json::from_value(body.clone()).unwrap()))
     }
 
+    /// The properties are those that a message serialises, so a new one is among them before anybody thinks of its fingerprint.
+    #[test]
+    fn every_property_of_a_publish_changes_its_fingerprint() {
+        let body =
+            serde_json::json!({"users": ["u1"], "title": "t", "deliverAt": "2027-01-02T03:04", "timeZone": "UTC"});
+        let properties = serde_json::to_value(Message::default()).unwrap();
+        // The key finds the fingerprint, so it is no part of it.
+        for property in properties.as_object().unwrap().keys().filter(|property| *property != "idempotencyKey") {
+            let other = match property.as_str() {
+                "users" | "topics" => serde_json::json!(["other"]),
+                "data" => serde_json::json!({"other": null}),
+                "everyone" => true.into(),
+                "priority" => "high".into(),
+                "remindBefore" => serde_json::json!([60]),
+                "escalation" => serde_json::json!([{"after": 60}]),
+                "deliverAt" | "dueAt" | "expiresAt" => "2028-01-02T03:04".into(),
+                _ => "other".into(),
+            };
+            let mut changed = body.clone();
+            changed[property] = other;
+            assert_ne!(hash(&changed), hash(&body), "{property}");
+        }
+    }
+
     #[test]
     fn the_canonical_form_never_changes() {
         let full = serde_json::json!({

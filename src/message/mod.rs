@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use self::times::Times;
 pub use self::{
-    amend::{AmendmentBody, parse_amendment},
+    amend::{Amendment, AmendmentBody, parse_amendment},
     check::idempotency_key,
     signal::{FRAMING_BYTES, NewSignal, SignalMessage, parse as parse_signal, parse_for as parse_signal_for},
 };
@@ -31,7 +31,7 @@ use crate::{
         audience::Audience,
         kinds::Kinds,
         local_time::WrittenTime,
-        notification::{Content, NewNotification, Source},
+        notification::{NewNotification, Source},
         priority::Priority,
         timing::{Due, Timing},
         topic::Topic,
@@ -181,17 +181,16 @@ impl Message {
     /// When it has no title, its kind's templates make texts of it that are out of bounds, or its escalation leads
     /// nowhere.
     pub fn into_new(
-        self,
+        mut self,
         tenant: Tenant,
         source: Source,
         default_key: Option<String>,
         kinds: &Kinds,
     ) -> Result<NewNotification, Problems> {
         let (fingerprint, collapse) = (fingerprint::of(&self), fingerprint::collapse(&self));
-        let name = self.kind.as_deref().unwrap_or(DEFAULT_KIND);
-        let kind = kinds.of(&tenant, name);
-        let texts = compose::texts(&self, name, &kind).map_err(|problems| problems.below(self.place))?;
-        let priority = self.priority.or(kind.priority).unwrap_or_default();
+        let kind = kinds.of(&tenant, self.kind.as_deref().unwrap_or(DEFAULT_KIND));
+        let content = compose::content(&mut self, &kind).map_err(|problems| problems.below(self.place))?;
+        let priority = content.priority;
         due::check_course(&self, priority).map_err(|problems| problems.below(self.place))?;
         let Times { deliver_at, due_at, expires_at } = self.times;
         let due = due_at.map(|at| due::due(at, &self.remind_before, self.escalation));
@@ -200,16 +199,6 @@ impl Message {
             let wrong = Problems::one("/expiresAt", "must be after dueAt and the last step of escalation");
             return Err(wrong.below(self.place));
         }
-        let content = Content {
-            category: self.category.or_else(|| kind.category.clone()),
-            priority,
-            kind: self.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned()),
-            title: texts.title,
-            message: texts.message,
-            data: self.data,
-            action_url: self.action_url,
-            presentation: kind.presentation(),
-        };
         let begin = self.times.begin();
         // What must be seen, or has an item of its own to keep, is never folded into another.
         let apart = priority == Priority::Critical || due_at.is_some() || self.thread_key.is_some();

@@ -4,6 +4,7 @@
 //! be repeated, and turns the rest into [`Unavailable`].
 
 mod access;
+mod content;
 mod database;
 mod fanouts;
 mod inbox;

@@ -74,14 +74,11 @@ mod tests {
 
     fn notification(message: String) -> Arc<Published> {
         let content = Content {
-            kind: "k".to_owned(),
-            category: None,
             priority: Priority::High,
-            title: "t\n".to_owned(),
             data: Some(serde_json::json!({ "text": message })),
             message: Some(message),
-            action_url: None,
             presentation: Presentation { icon: Some("i".to_owned()), ..Presentation::default() },
+            ..Content::titled("k", "t\n")
         };
         let at = DateTime::UNIX_EPOCH;
         Arc::new(Published { id: Uuid::from_u128(7), content, created_at: at, expires_at: at })

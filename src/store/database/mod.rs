@@ -9,3 +9,4 @@ pub(crate) mod keyed_semaphore;
 pub(crate) mod pool;
 pub(crate) mod prepared;
 pub(crate) mod tls;
+pub(crate) mod unexpected;

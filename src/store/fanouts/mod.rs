@@ -26,7 +26,7 @@ pub use self::{
 use super::{
     Placed, Store, Unavailable,
     database::clock::clock_time,
-    inbox::list::ContentRow,
+    inbox::list::NotificationRow,
     log::streams,
     publish::{
         grouping::{self, Recipient},
@@ -178,10 +178,10 @@ async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> Q
 }
 
 /// What it carries, and whether that has expired meanwhile.
-async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(ContentRow, bool)> {
+async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(NotificationRow, bool)> {
     notifications::table
         .find(job.notification_id)
-        .select((ContentRow::as_select(), notifications::expires_at.le(clock_time())))
+        .select((NotificationRow::as_select(), notifications::expires_at.le(clock_time())))
         .first(conn)
         .await
 }
@@ -190,7 +190,7 @@ async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(ContentR
 async fn deliver(
     conn: &mut AsyncPgConnection,
     job: &Job,
-    cargo: &ContentRow,
+    cargo: &NotificationRow,
     mut users: Vec<String>,
 ) -> QueryResult<grouping::Grouped> {
     users.retain(|user| job.actor.as_ref() != Some(user));
@@ -231,7 +231,7 @@ async fn note(conn: &mut AsyncPgConnection, job: &Job, reached: usize, done: boo
     .map(drop)
 }
 
-fn chunk(job: &Job, cargo: ContentRow, outcome: grouping::Grouped, done: bool) -> QueryResult<Chunk> {
+fn chunk(job: &Job, cargo: NotificationRow, outcome: grouping::Grouped, done: bool) -> QueryResult<Chunk> {
     let reached = |(recipient, inserted): (Recipient, Inserted)| Reached {
         user: inserted.key.user,
         placed: inserted.placed,
@@ -241,7 +241,7 @@ fn chunk(job: &Job, cargo: ContentRow, outcome: grouping::Grouped, done: bool) -
         tenant: job.tenant.parse().map_err(unreadable)?,
         topics: cargo.topics.clone().unwrap_or_default(),
         is_plain: cargo.is_plain(),
-        notification: cargo.into(),
+        notification: cargo.try_into()?,
         reached: outcome.recipients.into_iter().zip(outcome.inserted).map(reached).collect(),
         is_first: job.started_at.is_none(),
         is_last: done,

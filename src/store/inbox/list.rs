@@ -1,25 +1,26 @@
 //! Reading inboxes: lists and single items.
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, result::QueryResult};
+use diesel::{
+    prelude::*,
+    result::{Error, QueryResult},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::{
     audience::Reason,
     channel::Decision,
     cursor::{Cursor, Seq},
-    notification::{Content, InboxItem, Published},
-    priority::Priority,
+    notification::{InboxItem, Published},
     timing::ItemDue,
     user::UserKey,
 };
 use crate::store::inbox::choice::choose;
 use crate::store::{
     Filter, Store, Unavailable,
+    content::ContentRow,
     log::streams,
-    publish::append::presentation_of,
     schema::{folded, inbox, notifications},
 };
 
@@ -92,16 +93,10 @@ impl Store {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications)]
-pub(crate) struct ContentRow {
+pub(crate) struct NotificationRow {
     id: Uuid,
-    kind: String,
-    category: Option<String>,
-    priority: i16,
-    title: String,
-    body: Option<String>,
-    data: Option<Value>,
-    action_url: Option<String>,
-    presentation: Option<Value>,
+    #[diesel(embed)]
+    content: ContentRow,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     /// As the publish named them; none where it named none.
@@ -112,7 +107,7 @@ pub(crate) struct ContentRow {
     burst_most: Option<i16>,
 }
 
-impl ContentRow {
+impl NotificationRow {
     /// Whether it is an item of its own in each inbox, and no more than that.
     pub(crate) fn is_plain(&self) -> bool {
         self.due_at.is_none() && self.thread_key.is_none() && self.burst_most.is_none()
@@ -138,30 +133,25 @@ struct InboxRow {
     topic: Option<i16>,
 }
 
-impl From<ContentRow> for Published {
-    fn from(row: ContentRow) -> Self {
-        let content = Content {
-            kind: row.kind,
-            category: row.category,
-            priority: Priority::from_rank(row.priority),
-            title: row.title,
-            message: row.body,
-            data: row.data,
-            action_url: row.action_url,
-            presentation: presentation_of(row.presentation),
-        };
-        Self { id: row.id, content, created_at: row.created_at, expires_at: row.expires_at }
+impl TryFrom<NotificationRow> for Published {
+    type Error = Error;
+
+    fn try_from(row: NotificationRow) -> QueryResult<Self> {
+        let content = row.content.try_into()?;
+        Ok(Self { id: row.id, content, created_at: row.created_at, expires_at: row.expires_at })
     }
 }
 
-impl From<(InboxRow, ContentRow)> for InboxItem {
-    fn from((row, mut content): (InboxRow, ContentRow)) -> Self {
-        let topics = content.topics.take().unwrap_or_default();
+impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
+    type Error = Error;
+
+    fn try_from((row, mut notification): (InboxRow, NotificationRow)) -> QueryResult<Self> {
+        let topics = notification.topics.take().unwrap_or_default();
         let topic = row.topic.and_then(|place| topics.get(usize::try_from(place - 1).ok()?));
-        let thread_key = content.thread_key.take();
-        let due = ItemDue::from_stored(content.due_at, row.due_state, content.due_by.take());
-        let published = Published::from(content);
-        Self {
+        let thread_key = notification.thread_key.take();
+        let due = ItemDue::from_stored(notification.due_at, row.due_state, notification.due_by.take());
+        let published = Published::try_from(notification)?;
+        Ok(Self {
             id: row.item_id.unwrap_or(published.id),
             seq: row.seq,
             content: published.content,
@@ -176,7 +166,7 @@ impl From<(InboxRow, ContentRow)> for InboxItem {
             due,
             thread_key,
             count: row.folded.unwrap_or(1),
-        }
+        })
     }
 }
 
@@ -215,24 +205,24 @@ pub(crate) async fn items(conn: &mut AsyncPgConnection, key: &UserKey, seqs: &[S
     if seqs.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(InboxRow, ContentRow)> = mine(key)
+    let rows: Vec<(InboxRow, NotificationRow)> = mine(key)
         .filter(inbox::seq.eq_any(seqs))
-        .select((InboxRow::as_select(), ContentRow::as_select()))
+        .select((InboxRow::as_select(), NotificationRow::as_select()))
         .order(inbox::seq.desc())
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(InboxItem::from).collect())
+    rows.into_iter().map(InboxItem::try_from).collect()
 }
 
 async fn item(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<InboxItem>> {
-    let row: Option<(InboxRow, ContentRow)> = mine(key)
+    let row: Option<(InboxRow, NotificationRow)> = mine(key)
         .filter(named(id))
-        .select((InboxRow::as_select(), ContentRow::as_select()))
+        .select((InboxRow::as_select(), NotificationRow::as_select()))
         .first(conn)
         .await
         .optional()?;
     match row {
-        Some(row) => Ok(Some(row.into())),
+        Some(row) => Ok(Some(row.try_into()?)),
         None => match item_of(conn, key, id).await? {
             Some(name) => Box::pin(item(conn, key, name)).await,
             None => Ok(None),

@@ -1,6 +1,6 @@
 //! The snapshot query: where streams stand and what follows a position in them, for many at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -8,10 +8,9 @@ use diesel::{
     data_types::PgTimestamp,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{account_log::AccountChange, streams};
@@ -19,12 +18,14 @@ use crate::domain::{
     audience::Reason,
     channel::Decision,
     cursor::{Epoch, Seq},
-    notification::{Content, InboxItem, ItemState},
-    priority::Priority,
+    notification::{InboxItem, ItemState},
     timing::{DueState, ItemDue},
     user::UserKey,
 };
-use crate::store::publish::append::presentation_of;
+use crate::store::{
+    content::{self, ContentRow},
+    database::unexpected::unexpected,
+};
 
 /// A place in a stream: after a change, or within the rows that share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,12 +138,19 @@ struct PageRow {
     pruned_seq: i64,
     #[diesel(sql_type = BigInt)]
     unread: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    at_seq: Option<i64>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    row_seq: Option<i64>,
-    #[diesel(sql_type = Nullable<Bool>)]
-    arrival: Option<bool>,
+    /// None for a stream of which nothing follows.
+    #[diesel(embed)]
+    change: Option<ChangeRow>,
+}
+
+#[derive(QueryableByName)]
+struct ChangeRow {
+    #[diesel(sql_type = BigInt)]
+    at_seq: i64,
+    #[diesel(sql_type = BigInt)]
+    row_seq: i64,
+    #[diesel(sql_type = Bool)]
+    arrival: bool,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -157,40 +165,38 @@ struct PageRow {
     snoozed_until: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<SmallInt>)]
     due_state: Option<i16>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    folded: Option<i32>,
-    #[diesel(sql_type = Nullable<SmallInt>)]
-    reason: Option<i16>,
-    #[diesel(sql_type = Nullable<Text>)]
-    topic: Option<String>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    decision: Option<i32>,
-    #[diesel(sql_type = Nullable<Text>)]
-    account: Option<String>,
-    #[diesel(sql_type = Nullable<Bool>)]
-    subscribed: Option<bool>,
+    #[diesel(embed)]
+    account: Option<AccountRow>,
+    #[diesel(embed)]
+    arrived: Option<ArrivedRow>,
+}
+
+#[derive(QueryableByName)]
+struct AccountRow {
+    #[diesel(sql_type = Text)]
+    account: String,
+    #[diesel(sql_type = Bool)]
+    subscribed: bool,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     muted_until: Option<PgTimestamp>,
+}
+
+#[derive(QueryableByName)]
+struct ArrivedRow {
+    #[diesel(sql_type = Nullable<Integer>)]
+    folded: Option<i32>,
+    #[diesel(sql_type = SmallInt)]
+    reason: i16,
     #[diesel(sql_type = Nullable<Text>)]
-    kind: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    category: Option<String>,
-    #[diesel(sql_type = Nullable<SmallInt>)]
-    priority: Option<i16>,
-    #[diesel(sql_type = Nullable<Text>)]
-    title: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    body: Option<String>,
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    data: Option<Value>,
-    #[diesel(sql_type = Nullable<Text>)]
-    action_url: Option<String>,
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    presentation: Option<Value>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    created_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    expires_at: Option<DateTime<Utc>>,
+    topic: Option<String>,
+    #[diesel(sql_type = Integer)]
+    decision: i32,
+    #[diesel(embed)]
+    content: ContentRow,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Text>)]
     thread_key: Option<String>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -198,6 +204,8 @@ struct PageRow {
     #[diesel(sql_type = Nullable<Text>)]
     due_by: Option<String>,
 }
+
+static PAGE: LazyLock<String> = LazyLock::new(|| content::statement(include_str!("page.sql"), 5));
 
 /// Answers all asks from one snapshot, in their order; streams that do not exist yet are made.
 pub(crate) async fn pages(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<Vec<Page>> {
@@ -216,7 +224,7 @@ fn rows_to_read(ask: &Ask) -> i64 {
 }
 
 async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap<usize, Page>> {
-    let rows: Vec<PageRow> = sql_query(include_str!("page.sql"))
+    let rows: Vec<PageRow> = sql_query(PAGE.as_str())
         .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.tenant.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(asks.iter().map(|ask| ask.key.user.as_str()).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(asks.iter().map(|ask| ask.after.seq).collect::<Vec<_>>())
@@ -226,16 +234,18 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
         .await?;
     let mut pages = HashMap::new();
     for row in rows {
-        let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
+        let place = usize::try_from(row.place - 1).map_err(unexpected)?;
         let page = pages.entry(place).or_insert_with(|| Page {
-            epoch: row.epoch.clone().into(),
+            epoch: row.epoch.into(),
             head: row.head_seq,
             pruned: row.pruned_seq,
             unread: row.unread,
             rows: Vec::new(),
             end: Position::after(row.head_seq),
         });
-        page.rows.extend(row.into_row());
+        if let Some(change) = row.change {
+            page.rows.extend(change.into_row()?);
+        }
     }
     for (&place, page) in &mut pages {
         if let Some(ask) = asks.get(place) {
@@ -245,17 +255,18 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
     Ok(pages)
 }
 
-impl PageRow {
-    fn into_row(self) -> Option<Row> {
-        let at = Position { seq: self.at_seq?, row: self.row_seq? };
-        if let Some(name) = self.account {
-            let change = AccountChange::of(&name, self.subscribed?, self.muted_until)?;
-            return Some(Row::Account { change, at: Position::after(at.seq) });
+impl ChangeRow {
+    /// None for a change of the account that only a later version knows.
+    fn into_row(self) -> QueryResult<Option<Row>> {
+        let at = Position { seq: self.at_seq, row: self.row_seq };
+        if let Some(AccountRow { account, subscribed, muted_until }) = self.account {
+            let change = AccountChange::of(&account, subscribed, muted_until);
+            return Ok(change.map(|change| Row::Account { change, at: Position::after(at.seq) }));
         }
-        let id = self.id?;
-        if self.arrival? {
-            let item = if self.deleted_at.is_some() { None } else { self.into_item(id).map(Box::new) };
-            return Some(Row::Arrived { item, at: Position::after(at.seq) });
+        let id = self.id.ok_or_else(|| unexpected("a change of no item"))?;
+        if self.arrival {
+            let item = if self.deleted_at.is_some() { None } else { self.into_item(id)?.map(Box::new) };
+            return Ok(Some(Row::Arrived { item, at: Position::after(at.seq) }));
         }
         let state = ItemState {
             id,
@@ -267,34 +278,27 @@ impl PageRow {
             snoozed_until: self.snoozed_until,
             due: self.due_state.and_then(DueState::from_code),
         };
-        Some(Row::Changed { state, at })
+        Ok(Some(Row::Changed { state, at }))
     }
 
-    fn into_item(self, id: Uuid) -> Option<InboxItem> {
-        Some(InboxItem {
+    /// None for an item whose notification retention has removed.
+    fn into_item(self, id: Uuid) -> QueryResult<Option<InboxItem>> {
+        let Some(arrived) = self.arrived else { return Ok(None) };
+        Ok(Some(InboxItem {
             id,
-            seq: self.row_seq?,
-            content: Content {
-                kind: self.kind?,
-                category: self.category,
-                priority: Priority::from_rank(self.priority?),
-                title: self.title?,
-                message: self.body,
-                data: self.data,
-                action_url: self.action_url,
-                presentation: presentation_of(self.presentation),
-            },
-            reason: Reason::from_stored(self.reason?, self.topic.as_deref()),
-            decision: Decision::from_stored(self.decision?),
-            created_at: self.created_at?,
-            expires_at: self.expires_at?,
+            seq: self.row_seq,
+            content: arrived.content.try_into()?,
+            reason: Reason::from_stored(arrived.reason, arrived.topic.as_deref()),
+            decision: Decision::from_stored(arrived.decision),
+            created_at: arrived.created_at,
+            expires_at: arrived.expires_at,
             read_at: self.read_at,
             archived_at: self.archived_at,
             seen_at: self.seen_at,
             snoozed_until: self.snoozed_until,
-            due: ItemDue::from_stored(self.due_at, self.due_state, self.due_by),
-            thread_key: self.thread_key,
-            count: self.folded.unwrap_or(1),
-        })
+            due: ItemDue::from_stored(arrived.due_at, self.due_state, arrived.due_by),
+            thread_key: arrived.thread_key,
+            count: arrived.folded.unwrap_or(1),
+        }))
     }
 }

@@ -2,15 +2,13 @@
 -- A row that arrived after the position comes as an arrival at its seq, in its newest state; a row whose state
 -- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change. A change of the
 -- user's account shares its seq with nothing; of a subscription it brings the newest state.
+-- `store/content.rs` fills in the columns of content.
 -- A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
 select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, coalesce(change.item_id, change.notification_id) as id,
     change.read_at, change.archived_at, change.deleted_at, change.seen_at, change.snoozed_until, change.due_state,
-    change.folded, change.reason, n.topics[change.topic] as topic, change.decision,
-    change.account, change.subscribed, change.muted_until,
-    n.kind, n.category, n.priority, n.title, n.body, n.data, n.action_url, n.presentation, n.created_at, n.expires_at,
-    n.thread_key, n.due_at, n.due_by
+    change.folded, change.reason, change.decision, change.account, change.subscribed, change.muted_until, n.*
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
 cross join lateral (
@@ -72,6 +70,9 @@ left join lateral (
     limit asked.max_rows
 ) as change on true
 left join lateral (
-    select * from notifications where change.arrival and notifications.id = change.notification_id limit 1
+    select {content}, created_at, expires_at, thread_key, due_at, due_by, topics[change.topic] as topic
+    from notifications
+    where change.arrival and notifications.id = change.notification_id
+    limit 1
 ) as n on true
 order by asked.place, change.at_seq, change.row_seq

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     iter::{Peekable, from_fn},
+    sync::LazyLock,
     vec::IntoIter,
 };
 
@@ -12,22 +13,19 @@ use diesel::{
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{
-        Array, BigInt, Binary, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
-    },
+    sql_types::{Array, BigInt, Binary, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::general_append::{self, GenerallyAppended};
 use crate::domain::{
     channel::Decision,
     cursor::{Epoch, Seq},
-    notification::{NewNotification, Presentation, Source},
+    notification::{NewNotification, Source},
 };
 use crate::store::{
-    Store, Unavailable,
+    Store, Unavailable, content,
     database::{clock, prepared::Prepared},
     fanouts::{self, Begun, Broad},
     log::streams::Head,
@@ -234,44 +232,32 @@ fn waits_for_past(item: &NewNotification, time: DateTime<Utc>) -> bool {
     item.timing.deliver_at.is_some_and(|deliver_at| deliver_at <= time)
 }
 
+/// Own parameters of `append.sql`.
+const OWN: usize = 11;
+static APPEND: LazyLock<String> = LazyLock::new(|| content::statement(include_str!("append.sql"), OWN));
+
 /// Its plan reads no table but for look-ups of one row, so that the writers' connections may keep it.
 async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f64) -> QueryResult<Vec<PlacedRow>> {
-    fn column<'a, T>(items: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
-        items.iter().map(value).collect()
-    }
     let recipients = || items.iter().flat_map(|item| item.users.iter().map(move |user| (item.id, user.as_str())));
-    let query = sql_query(include_str!("append.sql"))
+    let own = sql_query(APPEND.as_str())
+        .into_boxed()
         .bind::<Array<SqlUuid>, _>(column(items, |item| item.id))
         .bind::<Array<Text>, _>(column(items, |item| item.tenant.as_str()))
-        .bind::<Array<Text>, _>(column(items, |item| item.content.kind.as_str()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.category.as_deref()))
-        .bind::<Array<SmallInt>, _>(column(items, |item| item.content.priority.rank()))
-        .bind::<Array<Text>, _>(column(items, |item| item.content.title.as_str()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.message.as_deref()))
-        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| item.content.data.as_ref()))
-        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.content.action_url.as_deref()))
         .bind::<Array<Text>, _>(column(items, |item| item.source.as_str()))
         .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.idempotency_key.as_deref()))
         .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.as_slice()))
         .bind::<Array<Integer>, _>(column(items, |item| i32::try_from(item.users.len()).unwrap_or(i32::MAX)))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
+        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()))
         .bind::<Array<SqlUuid>, _>(recipients().map(|(id, _)| id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(recipients().map(|(_, user)| user).collect::<Vec<_>>())
-        .bind::<Double, _>(keep)
-        .bind::<Array<Nullable<Jsonb>>, _>(column(items, |item| presentation(&item.content.presentation)))
-        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()));
-    Prepared(query).load(conn).await
+        .bind::<Double, _>(keep);
+    Prepared(content::bind(own, items)).load(conn).await
 }
 
-/// As stored; nothing for kinds that have none.
-pub(crate) fn presentation(of: &Presentation) -> Option<Value> {
-    // Plain data always serialises.
-    if *of == Presentation::default() { None } else { serde_json::to_value(of).ok() }
-}
-
-/// Of what is stored; what a later version stored may say nothing here.
-pub(crate) fn presentation_of(stored: Option<Value>) -> Presentation {
-    stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+/// One value of each publish.
+pub(super) fn column<'a, T>(items: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
+    items.iter().map(value).collect()
 }
 
 #[derive(Queryable)]

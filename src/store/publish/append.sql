@@ -1,23 +1,19 @@
 -- Writes publishes, takes the seqs and fills the inboxes, all in one statement.
 -- Keys are inserted in order, then streams are locked in order: no two of these can deadlock.
+-- `store/content.rs` fills in the columns of content.
 with item as (
     select * from unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::jsonb[],
-        $9::text[], $10::text[], $11::text[], $12::bytea[], $13::integer[], $14::timestamptz[], $18::jsonb[], $19::integer[]
-    ) as item (
-        id, tenant, kind, category, priority, title, body, data,
-        action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision
-    )
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::integer[], $7::timestamptz[], $8::integer[],
+        {content_arrays}
+    ) as item (id, tenant, source, idempotency_key, fingerprint, recipients, expires_at, decision, {content})
 ), written as (
     insert into notifications (
-        id, tenant, kind, category, priority, title, body, data,
-        action_url, source, idempotency_key, fingerprint, recipients, expires_at, presentation, decision, created_at
+        id, tenant, source, idempotency_key, fingerprint, recipients, decision, {content}, expires_at, created_at
     )
     -- `clock_time()` written out: a function in SQL is planned at each call, which this statement, kept prepared, would pay for.
     select
-        id, tenant, kind, category, priority, title, body, data,
-        action_url, source, idempotency_key, fingerprint, recipients,
-        least(expires_at, now() + (select shift from clock where id = 1) + make_interval(secs => $17)), presentation, decision,
+        id, tenant, source, idempotency_key, fingerprint, recipients, decision, {content},
+        least(expires_at, now() + (select shift from clock where id = 1) + make_interval(secs => $11)),
         now() + (select shift from clock where id = 1)
     from item
     order by tenant, idempotency_key, id
@@ -29,7 +25,7 @@ with item as (
     select
         written.id, written.tenant, written.created_at, written.expires_at, asked.user_id collate "C" as user_id, asked.place,
         coalesce(preference.decision, written.decision) as decision
-    from unnest($15::uuid[], $16::text[]) with ordinality as asked (id, user_id, place)
+    from unnest($9::uuid[], $10::text[]) with ordinality as asked (id, user_id, place)
     join written on written.id = asked.id
     left join lateral (
         select decide(

@@ -1,22 +1,24 @@
 //! The write of publishes of which some wait, are due, or become one item with others: step by step, in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
     result::QueryResult,
     sql_query,
-    sql_types::{Double, Jsonb, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Binary, Double, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::{append::presentation, grouping, insert_at_head};
+use super::{append::column, grouping, insert_at_head};
 use crate::domain::{notification::NewNotification, timing::Due, user::Tenant};
 use crate::store::{
+    content,
     log::streams::{self, Head},
     timed::{reminders, scheduled},
 };
@@ -49,64 +51,6 @@ pub(crate) async fn append(
     Ok(recorded)
 }
 
-/// A publish as `general_append.sql` reads it.
-#[derive(Serialize)]
-struct Row<'a> {
-    id: Uuid,
-    tenant: &'a str,
-    kind: &'a str,
-    category: Option<&'a str>,
-    priority: i16,
-    title: &'a str,
-    body: Option<&'a str>,
-    data: Option<&'a Value>,
-    action_url: Option<&'a str>,
-    source: &'static str,
-    idempotency_key: Option<&'a str>,
-    fingerprint: String,
-    recipients: i32,
-    presentation: Option<Value>,
-    decision: i32,
-    deliver_at: Option<DateTime<Utc>>,
-    due_at: Option<DateTime<Utc>>,
-    thread_key: Option<&'a str>,
-    burst_most: Option<i16>,
-    burst_seconds: Option<i32>,
-    expires_at: Option<DateTime<Utc>>,
-    /// When the last step of what is due is.
-    ends_at: Option<DateTime<Utc>>,
-}
-
-impl<'a> From<&'a NewNotification> for Row<'a> {
-    fn from(item: &'a NewNotification) -> Self {
-        let content = &item.content;
-        Self {
-            id: item.id,
-            tenant: item.tenant.as_str(),
-            kind: &content.kind,
-            category: content.category.as_deref(),
-            priority: content.priority.rank(),
-            title: &content.title,
-            body: content.message.as_deref(),
-            data: content.data.as_ref(),
-            action_url: content.action_url.as_deref(),
-            source: item.source.as_str(),
-            idempotency_key: item.idempotency_key.as_deref(),
-            fingerprint: hex::encode(item.fingerprint),
-            recipients: i32::try_from(item.users.len()).unwrap_or(i32::MAX),
-            presentation: presentation(&content.presentation),
-            decision: item.decision.stored(),
-            deliver_at: item.timing.deliver_at,
-            due_at: item.timing.due.as_ref().map(|due| due.at),
-            thread_key: item.thread_key.as_deref(),
-            burst_most: item.burst.map(|burst| burst.most),
-            burst_seconds: item.burst.map(|burst| burst.window_seconds),
-            expires_at: item.expires_at,
-            ends_at: item.timing.due.as_ref().map(Due::end),
-        }
-    }
-}
-
 #[derive(QueryableByName)]
 struct RecordedRow {
     #[diesel(sql_type = SqlUuid)]
@@ -117,16 +61,35 @@ struct RecordedRow {
     expires_at: DateTime<Utc>,
 }
 
+/// Own parameters of `general_append.sql`.
+const OWN: usize = 15;
+static APPEND: LazyLock<String> = LazyLock::new(|| content::statement(include_str!("general_append.sql"), OWN));
+
 async fn insert(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
     keep: f64,
 ) -> QueryResult<Vec<GenerallyAppended>> {
-    let rows: Vec<_> = items.iter().map(Row::from).collect();
-    // Plain data always serialises.
-    let rows = serde_json::to_value(rows).unwrap_or_default();
-    let written: Vec<RecordedRow> =
-        sql_query(include_str!("general_append.sql")).bind::<Jsonb, _>(rows).bind::<Double, _>(keep).load(conn).await?;
+    let due = |item: &NewNotification| item.timing.due.as_ref().map(|due| due.at);
+    let end = |item: &NewNotification| item.timing.due.as_ref().map(Due::end);
+    let own = sql_query(APPEND.as_str())
+        .into_boxed()
+        .bind::<Array<SqlUuid>, _>(column(items, |item| item.id))
+        .bind::<Array<Text>, _>(column(items, |item| item.tenant.as_str()))
+        .bind::<Array<Text>, _>(column(items, |item| item.source.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.idempotency_key.as_deref()))
+        .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.as_slice()))
+        .bind::<Array<Integer>, _>(column(items, |item| i32::try_from(item.users.len()).unwrap_or(i32::MAX)))
+        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.timing.deliver_at))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(items, due))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.thread_key.as_deref()))
+        .bind::<Array<Nullable<SmallInt>>, _>(column(items, |item| item.burst.map(|burst| burst.most)))
+        .bind::<Array<Nullable<Integer>>, _>(column(items, |item| item.burst.map(|burst| burst.window_seconds)))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(items, end))
+        .bind::<Double, _>(keep);
+    let written: Vec<RecordedRow> = content::bind(own, items).load(conn).await?;
     let recorded = |RecordedRow { id, created_at, expires_at }| GenerallyAppended {
         id,
         created_at,

@@ -1,17 +1,19 @@
 -- Writes publishes that are more than an item for each recipient, in the order in which keys are inserted everywhere.
+-- `store/content.rs` fills in the columns of content.
 insert into notifications (
-    id, tenant, kind, category, priority, title, body, data, action_url, source, idempotency_key, fingerprint, recipients,
-    presentation, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds, created_at, expires_at
+    id, tenant, source, idempotency_key, fingerprint, recipients, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds,
+    {content}, created_at, expires_at
 )
 select
-    id, tenant, kind, category, priority, title, body, data, action_url, source, idempotency_key, decode(fingerprint, 'hex'),
-    recipients, presentation, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds, (select clock_time()),
-    least(expires_at, greatest((select clock_time()), deliver_at, ends_at) + make_interval(secs => $2))
-from jsonb_to_recordset($1) as item (
-    id uuid, tenant text, kind text, category text, priority smallint, title text, body text, data jsonb, action_url text,
-    source text, idempotency_key text, fingerprint text, recipients integer, presentation jsonb, decision integer,
-    deliver_at timestamptz, due_at timestamptz, thread_key text, burst_most smallint, burst_seconds integer, expires_at timestamptz,
-    ends_at timestamptz
+    id, tenant, source, idempotency_key, fingerprint, recipients, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds,
+    {content}, (select clock_time()),
+    least(expires_at, greatest((select clock_time()), deliver_at, ends_at) + make_interval(secs => $15))
+from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::integer[], $7::integer[], $8::timestamptz[],
+    $9::timestamptz[], $10::text[], $11::smallint[], $12::integer[], $13::timestamptz[], $14::timestamptz[], {content_arrays}
+) as item (
+    id, tenant, source, idempotency_key, fingerprint, recipients, decision, deliver_at, due_at, thread_key, burst_most, burst_seconds,
+    expires_at, ends_at, {content}
 )
 order by tenant collate "C", idempotency_key collate "C", id
 on conflict do nothing

@@ -15,7 +15,7 @@ use crate::{
         audience::Reason,
         channel::Decision,
         cursor::{Cursor, Epoch, Seq},
-        notification::{Content, InboxItem, ItemState, Presentation},
+        notification::{Content, InboxItem, ItemState},
         priority::Priority,
         topic::Subscription,
         user::UserKey,
@@ -189,21 +189,11 @@ fn state(seq: Seq, row: &Stored) -> ItemState {
 
 fn item(seq: Seq, row: &Stored) -> InboxItem {
     let (kind, priority) = if row.wanted { WANTED } else { OTHER };
-    let (kind, title) = (kind.to_owned(), "title".to_owned());
     let at = DateTime::UNIX_EPOCH;
     InboxItem {
         id: id(seq),
         seq,
-        content: Content {
-            kind,
-            category: None,
-            priority,
-            title,
-            message: None,
-            data: None,
-            action_url: None,
-            presentation: Presentation::default(),
-        },
+        content: Content { priority, ..Content::titled(kind, "title") },
         decision: Decision::PLAIN,
         reason: Reason::Direct,
         created_at: at,

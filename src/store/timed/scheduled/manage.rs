@@ -3,13 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{dsl::sql, prelude::*, result::QueryResult, sql_types::Bool};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    domain::{amendment::Amendment, priority::Priority, user::Tenant},
+    domain::{notification::Content, user::Tenant},
+    message::Amendment,
     store::{
         Store, Unavailable,
+        content::{ContentChange, ContentRow},
         database::clock,
         repeat,
         schema::{notifications, scheduled},
@@ -30,27 +31,8 @@ pub struct Scheduled {
     pub topics: Vec<String>,
     /// Whether it goes to everyone.
     pub everyone: bool,
-    /// What it says, and the rest.
-    pub content: ScheduledContent,
-}
-
-/// What a publish that waits says.
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
-#[diesel(table_name = notifications)]
-pub struct ScheduledContent {
-    /// What happened.
-    pub kind: String,
-    /// The group of kinds.
-    pub category: Option<String>,
-    priority: i16,
-    /// One line.
-    pub title: String,
-    /// The text below the title.
-    pub body: Option<String>,
-    /// Whatever the publisher's clients need.
-    pub data: Option<Value>,
-    /// Where a click leads.
-    pub action_url: Option<String>,
+    /// What it says.
+    pub content: Content,
     /// The publisher's own name for it.
     pub idempotency_key: Option<String>,
     /// By when it is to be done.
@@ -61,11 +43,15 @@ pub struct ScheduledContent {
     pub created_at: DateTime<Utc>,
 }
 
-impl ScheduledContent {
-    /// How much it matters.
-    pub fn priority(&self) -> Priority {
-        Priority::from_rank(self.priority)
-    }
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+struct ScheduledNotification {
+    #[diesel(embed)]
+    content: ContentRow,
+    idempotency_key: Option<String>,
+    due_at: Option<DateTime<Utc>>,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
 }
 
 /// Why a publish that waits was not changed.
@@ -140,8 +126,25 @@ impl Store {
 
 type Columns = (Uuid, DateTime<Utc>, Vec<String>, Vec<String>, bool);
 
-fn scheduled_of(((id, deliver_at, users, topics, everyone), content): (Columns, ScheduledContent)) -> Scheduled {
-    Scheduled { id, deliver_at, users, topics, everyone, content }
+impl TryFrom<(Columns, ScheduledNotification)> for Scheduled {
+    type Error = diesel::result::Error;
+
+    fn try_from(
+        ((id, deliver_at, users, topics, everyone), row): (Columns, ScheduledNotification),
+    ) -> QueryResult<Self> {
+        Ok(Self {
+            id,
+            deliver_at,
+            users,
+            topics,
+            everyone,
+            content: row.content.try_into()?,
+            idempotency_key: row.idempotency_key,
+            due_at: row.due_at,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+        })
+    }
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -156,7 +159,7 @@ async fn list(
     limit: i64,
 ) -> QueryResult<Vec<Scheduled>> {
     let (time, id) = after.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
-    let rows: Vec<(Columns, ScheduledContent)> = scheduled::table
+    let rows: Vec<(Columns, ScheduledNotification)> = scheduled::table
         .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
         .filter(scheduled::tenant.eq(tenant.as_str()))
         // One range of the index; without the first condition it would be read from its beginning.
@@ -164,10 +167,10 @@ async fn list(
         .filter(scheduled::deliver_at.gt(time).or(scheduled::notification_id.gt(id)))
         .order((scheduled::deliver_at, scheduled::notification_id))
         .limit(limit)
-        .select((columns(), ScheduledContent::as_select()))
+        .select((columns(), ScheduledNotification::as_select()))
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(scheduled_of).collect())
+    rows.into_iter().map(Scheduled::try_from).collect()
 }
 
 /// The id of what has this name: that of a notification of the tenant, or an idempotency key, which may look like one.
@@ -195,15 +198,15 @@ async fn find_by_id(
     tenant: &Tenant,
     id: Uuid,
 ) -> QueryResult<Result<Scheduled, NotAmended>> {
-    let row: Option<(Columns, ScheduledContent)> = scheduled::table
+    let row: Option<(Columns, ScheduledNotification)> = scheduled::table
         .inner_join(notifications::table.on(notifications::id.eq(scheduled::notification_id)))
         .filter(scheduled::notification_id.eq(id).and(scheduled::tenant.eq(tenant.as_str())))
-        .select((columns(), ScheduledContent::as_select()))
+        .select((columns(), ScheduledNotification::as_select()))
         .first(conn)
         .await
         .optional()?;
     match row {
-        Some(row) => Ok(Ok(scheduled_of(row))),
+        Some(row) => Ok(Ok(row.try_into()?)),
         None => Ok(Err(fate(conn, tenant, id).await?)),
     }
 }
@@ -245,12 +248,12 @@ async fn amend(
     let deliver_at = to.deliver_at.unwrap_or(before.deliver_at);
     let fixed = fixed.unwrap_or_default() || to.expires_at.is_some();
     let moved = if fixed { TimeDelta::zero() } else { deliver_at - before.deliver_at };
-    let expires_at = to.expires_at.unwrap_or(before.content.expires_at + moved);
+    let expires_at = to.expires_at.unwrap_or(before.expires_at + moved);
     let end = reminders::end(conn, id).await?;
     if to.deliver_at.is_some() && deliver_at <= clock::read(conn).await? {
         return Ok(Err(NotAmended::Past));
     }
-    if before.content.due_at.is_some_and(|due_at| due_at <= deliver_at) {
+    if before.due_at.is_some_and(|due_at| due_at <= deliver_at) {
         return Ok(Err(NotAmended::AfterDue));
     }
     if expires_at <= end.unwrap_or(deliver_at) {
@@ -260,16 +263,12 @@ async fn amend(
         .set((scheduled::deliver_at.eq(deliver_at), scheduled::fixed_expiry.eq(fixed)))
         .execute(conn)
         .await?;
-    let content = before.content;
+    let content = to.apply(before.content);
     diesel::update(notifications::table.find(id))
         .set((
             notifications::deliver_at.eq(deliver_at),
             notifications::expires_at.eq(expires_at),
-            notifications::priority.eq(to.priority.map_or(content.priority, Priority::rank)),
-            notifications::title.eq(to.title.as_ref().unwrap_or(&content.title)),
-            notifications::body.eq(to.message.apply(content.body)),
-            notifications::data.eq(to.data.apply(content.data)),
-            notifications::action_url.eq(to.action_url.apply(content.action_url)),
+            ContentChange::from(&content),
         ))
         .execute(conn)
         .await?;
