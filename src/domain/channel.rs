@@ -1,6 +1,6 @@
 //! The channels by which a notification reaches its user, and what is decided about each of them.
 //!
-//! What a user wants is decided in the database, by the function `decide`; the numbers here are the ones it knows.
+//! What a user wants is decided in the database, by the function `decide_channels`; the numbers here are the ones it knows.
 
 use std::{fmt, str::FromStr};
 
@@ -168,23 +168,51 @@ impl Cause {
     ];
 }
 
-/// Which channels are taken, and why: as stored, bit n for channel n, and four bits from 6 + 4n on for its cause.
+/// Which channels are taken, and why: as stored, bit n for channel n, and four bits from 12 + 4n on for its cause.
+///
+/// The layout has room for 12 channels and 16 causes, and the bit that marks it stands above all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Decision(i32);
+pub struct Decision(i64);
+
+/// Most channels of a decision; a change of it would misread every stored one.
+const ROOM: usize = 12;
+const _: () = assert!(Channel::ALL.len() <= ROOM && Cause::STORED.len() <= 16, "a decision has no room for them");
+/// Set in every decision, and in none of the first layout.
+const MARK: i64 = 1 << 60;
+
+/// The layout of version 0.1.0: bit n for channel n of six, and four bits from 6 + 4n on for its cause.
+mod first_layout {
+    pub const CHANNELS: usize = 6;
+    pub const TAKEN: i64 = (1 << CHANNELS) - 1;
+    pub const CAUSES: i64 = (1 << (4 * CHANNELS)) - 1;
+    /// All numbers of it are smaller.
+    pub const END: i64 = 1 << (5 * CHANNELS);
+}
 
 impl Decision {
     /// For kinds of which nobody said anything: inbox and toast.
-    pub const PLAIN: Self = Self(0b11);
+    pub const PLAIN: Self = Self(MARK | 0b11);
     /// No channel, for no reason: what others are made of.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self(MARK);
 
     /// The number that is stored.
-    pub fn stored(self) -> i32 {
+    pub fn stored(self) -> i64 {
         self.0
     }
 
-    /// Of a stored number.
-    pub fn from_stored(number: i32) -> Self {
+    /// The number that version 0.1.0 reads; channels that it does not have are left out.
+    pub fn first_layout(self) -> i32 {
+        use first_layout::{CAUSES, CHANNELS, TAKEN};
+        // Thirty bits.
+        (self.0 & TAKEN | (self.0 >> ROOM & CAUSES) << CHANNELS) as i32
+    }
+
+    /// Of a stored number, whichever layout it has.
+    pub fn from_stored(number: i64) -> Self {
+        use first_layout::{CHANNELS, END, TAKEN};
+        if number < END {
+            return Self(MARK | number & TAKEN | number >> CHANNELS << ROOM);
+        }
         Self(number)
     }
 
@@ -202,7 +230,7 @@ impl Decision {
 
     /// The same with this said of a channel of which nothing was said yet.
     pub fn and(self, channel: Channel, on: bool, cause: Cause) -> Self {
-        Self(self.0 | i32::from(on) << channel.place() | (cause as i32) << Self::shift(channel))
+        Self(self.0 | i64::from(on) << channel.place() | (cause as i64) << Self::shift(channel))
     }
 
     /// What comes of a channel, and why: without the inbox there is nothing that a page could show.
@@ -220,7 +248,7 @@ impl Decision {
     }
 
     fn shift(channel: Channel) -> usize {
-        Channel::ALL.len() + 4 * channel.place()
+        ROOM + 4 * channel.place()
     }
 }
 
@@ -242,8 +270,26 @@ mod tests {
             assert_eq!(decision.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Sms]);
             assert_eq!((decision.cause(Channel::Inbox), decision.cause(Channel::Sms)), (cause, cause));
             assert_eq!((decision.takes(Channel::Push), decision.cause(Channel::Push)), (false, Cause::Default));
-            assert!(decision.stored() >= 0);
+            assert!(decision.stored() >= MARK);
+            assert_eq!(Decision::from_stored(decision.stored()), decision);
+            assert_eq!(Decision::from_stored(decision.first_layout().into()), decision);
         }
         assert_eq!(Decision::PLAIN.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Toast]);
+    }
+    /// Numbers that are stored somewhere: a change that makes any of these fail misreads every database.
+    #[test]
+    fn the_numbers_of_stored_decisions_never_change() {
+        let decision = Decision::NONE
+            .and(Channel::Inbox, true, Cause::Mandatory)
+            .and(Channel::Toast, false, Cause::QuietHours)
+            .and(Channel::Browser, false, Cause::Default)
+            .and(Channel::Push, true, Cause::KindPreference)
+            .and(Channel::Email, false, Cause::TopicMuted)
+            .and(Channel::Sms, true, Cause::CategoryPreference);
+        assert_eq!(decision.stored(), 1_152_921_524_018_491_433);
+        assert_eq!(decision.first_layout(), 303_306_985);
+        assert_eq!(Decision::from_stored(303_306_985), decision);
+        assert_eq!(Decision::PLAIN.stored(), 1_152_921_504_606_846_979);
+        assert_eq!((Decision::PLAIN.first_layout(), Decision::from_stored(3)), (3, Decision::PLAIN));
     }
 }

@@ -178,7 +178,7 @@ impl Settings {
         found.into_result()
     }
 
-    /// What they make of a kind's decision, quiet hours and mutes aside: the same as the function `decide` does.
+    /// What they make of a kind's decision, quiet hours and mutes aside: the same as the function `decide_channels` does.
     pub fn standing(&self, kind: &str, category: Option<&str>, base: Decision) -> Decision {
         let by_kind = self.kinds.get(kind).copied().unwrap_or_default();
         let by_category = category.and_then(|name| self.categories.get(name)).copied().unwrap_or_default();

@@ -111,7 +111,7 @@ mod tests {
             let (id, epoch, at) = (Uuid::from_u128(id), Epoch::from("e".to_owned()), DateTime::UNIX_EPOCH);
             let mut arrivals = Arrivals::of(id, &content, at, at);
             for (reason, decision, seq, unread) in inboxes {
-                let decision = Decision::from_stored(decision);
+                let decision = Decision::from_stored(i64::from(decision));
                 let frame = arrivals.frame(&reason, decision, &epoch, seq, unread);
                 let text = std::str::from_utf8(&frame.bytes).unwrap();
                 let data = text.strip_prefix(&format!("id: e.{seq}\nevent: notification\ndata: ")).unwrap();

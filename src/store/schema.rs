@@ -46,6 +46,7 @@ diesel::table! {
         snoozed_until -> Nullable<Timestamptz>,
         due_at -> Nullable<Timestamptz>,
         due_state -> Nullable<Int2>,
+        channels -> Nullable<Int8>,
     }
 }
 
@@ -102,6 +103,7 @@ diesel::table! {
         thread_key -> Nullable<Text>,
         burst_most -> Nullable<Int2>,
         burst_seconds -> Nullable<Int4>,
+        channels -> Nullable<Int8>,
     }
 }
 
@@ -232,6 +234,7 @@ diesel::table! {
         tenant -> Text,
         user_id -> Text,
         decision -> Int4,
+        channels -> Nullable<Int8>,
     }
 }
 

@@ -91,6 +91,54 @@ async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     );
 }
 
+/// During a rolling upgrade rows of version 0.1.0 have a decision in the first layout alone, and it reads nothing else.
+#[tokio::test]
+async fn decisions_read_the_same_whichever_version_wrote_them() {
+    let cluster = cluster().start().await;
+    let (database, user, publisher) = (cluster.postgres.connect().await, cluster.user("u1"), cluster.publisher());
+    let settings = json!({"kinds": {"call_completed": {"inbox": false}}, "categories": {"payments": {"email": true, "sms": true}}});
+    put(&user, "*", &settings).await.expect(200);
+    let mut ids = Vec::new();
+    for (kind, timing) in [
+        ("call_completed", json!({})),
+        ("payment_received", json!({})),
+        ("call_escalation", json!({"threadKey": "t"})),
+        ("call_completed", json!({"threadKey": "t"})),
+        ("payment_received", json!({"dueAt": from_now(3_600)})),
+    ] {
+        let mut body = publish(kind);
+        body.as_object_mut().unwrap().extend(timing.as_object().unwrap().clone());
+        ids.push(publisher.notify_with(body).await);
+    }
+    let later = json!({"users": ["u1"], "kind": "payment_received", "title": "later", "deliverAt": from_now(600)});
+    let later = publisher.notify_with(later).await;
+    let read = async || {
+        let list = user.list("").await;
+        let (epoch, _) = list["cursor"].as_str().unwrap().split_once('.').unwrap();
+        let log = user.get(&format!("/api/notifications/changes?cursor={epoch}.0")).await.expect(200);
+        let mut rows = vec![list["notifications"].clone(), log["events"].clone()];
+        for id in &ids {
+            rows.push(json!(why(&user, id).await));
+        }
+        rows
+    };
+    let before = read().await;
+    for table in ["notifications", "inbox", "withheld"] {
+        let other =
+            format!("select count(*) from {table} where channels is null or decision <> first_layout(channels)");
+        assert_eq!(database.query_one(&other, &[]).await.unwrap().get::<_, i64>(0), 0, "{table}");
+        assert!(database.execute(&format!("update {table} set channels = null"), &[]).await.unwrap() > 0, "{table}");
+    }
+    assert_eq!(read().await, before);
+    database.execute("update clock set shift = shift + interval '601 seconds'", &[]).await.unwrap();
+    eventually("it is delivered", async || {
+        let item = user.get(&format!("/api/notifications/{later}")).await;
+        (item.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(of(&why(&user, &later).await, "sms"), (true, "categoryPreference".to_owned()));
+}
+
 #[tokio::test]
 async fn quiet_hours_and_mutes_hold_back_what_interrupts_and_nothing_else() {
     let cluster = cluster().start().await;

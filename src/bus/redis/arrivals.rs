@@ -25,7 +25,8 @@ pub(super) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
     for Arrival { user, epoch, seq, unread, decision, topic } in &arrivals.rows {
         let topic = topic.as_ref().map_or(NONE, |topic| topic.as_str());
         // The user comes last, for an id may hold spaces; it holds no line breaks.
-        let decision = decision.stored();
+        // Instances of version 0.1.0 read no other layout.
+        let decision = decision.first_layout();
         let _ = writeln!(message, "{} {seq} {unread} {decision} {topic} {}", epoch.as_str(), user.as_str());
     }
     message
@@ -87,7 +88,7 @@ mod tests {
     prop_compose! {
         fn rows()(
             user in "[^\\p{C}]{1,40}", epoch in "[a-z0-9]{1,20}", seq in 1_i64.., unread in 0_i64..,
-            decision in 0_i32.., topic in proptest::option::of("[a-z]{1,5}:[a-z0-9]{1,5}"),
+            decision in 0_i64..1 << 30, topic in proptest::option::of("[a-z]{1,5}:[a-z0-9]{1,5}"),
         ) -> Arrival {
             let topic = topic.map(|topic| topic.parse().unwrap());
             let decision = Decision::from_stored(decision);

@@ -4,7 +4,9 @@
 select
     asked.place, n.id, n.tenant, asked.user_id, case when subscription.topic is null then 2 else 1 end::smallint as reason,
     subscription.topic,
-    decide(n.decision, n.priority, n.kind, n.category, preference.settings, subscription.muted_until, (select clock_time())) as decision,
+    decide_channels(
+        coalesce(n.channels, n.decision), n.priority, n.kind, n.category, preference.settings, subscription.muted_until, (select clock_time())
+    ) as channels,
     n.kind, n.thread_key, n.burst_most, n.burst_seconds, n.due_at, duty.state as due_state
 from notifications as n cross join unnest($3::text[]) with ordinality as asked (user_id, place)
 left join lateral (

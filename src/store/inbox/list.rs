@@ -127,6 +127,8 @@ struct InboxRow {
     due_state: Option<i16>,
     /// How many notifications have become this item; none: one.
     folded: Option<i32>,
+    /// The decision; a row of version 0.1.0 has it only in the first layout.
+    channels: Option<i64>,
     decision: i32,
     reason: i16,
     /// The place of the topic that brought it, from 1.
@@ -156,7 +158,7 @@ impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
             seq: row.seq,
             content: published.content,
             reason: Reason::from_stored(row.reason, topic.map(String::as_str)),
-            decision: Decision::from_stored(row.decision),
+            decision: Decision::from_stored(row.channels.unwrap_or_else(|| row.decision.into())),
             created_at: published.created_at,
             expires_at: published.expires_at,
             read_at: row.read_at,

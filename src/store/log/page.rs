@@ -189,8 +189,8 @@ struct ArrivedRow {
     reason: i16,
     #[diesel(sql_type = Nullable<Text>)]
     topic: Option<String>,
-    #[diesel(sql_type = Integer)]
-    decision: i32,
+    #[diesel(sql_type = BigInt)]
+    channels: i64,
     #[diesel(embed)]
     content: ContentRow,
     #[diesel(sql_type = Timestamptz)]
@@ -289,7 +289,7 @@ impl ChangeRow {
             seq: self.row_seq,
             content: arrived.content.try_into()?,
             reason: Reason::from_stored(arrived.reason, arrived.topic.as_deref()),
-            decision: Decision::from_stored(arrived.decision),
+            decision: Decision::from_stored(arrived.channels),
             created_at: arrived.created_at,
             expires_at: arrived.expires_at,
             read_at: self.read_at,

@@ -8,7 +8,7 @@ select
     asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, coalesce(change.item_id, change.notification_id) as id,
     change.read_at, change.archived_at, change.deleted_at, change.seen_at, change.snoozed_until, change.due_state,
-    change.folded, change.reason, change.decision, change.account, change.subscribed, change.muted_until, n.*
+    change.folded, change.reason, change.channels, change.account, change.subscribed, change.muted_until, n.*
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
     as asked (tenant, user_id, after_seq, after_row, max_rows, place)
 cross join lateral (
@@ -20,7 +20,7 @@ left join lateral (
             select
                 seq as at_seq, seq as row_seq, true as arrival, notification_id, item_id, read_at, archived_at, deleted_at,
                 seen_at, snoozed_until, due_state, folded,
-                reason, topic, decision, null as account, null::boolean as subscribed, null::timestamptz as muted_until
+                reason, topic, coalesce(channels, decision) as channels, null as account, null::boolean as subscribed, null::timestamptz as muted_until
             from inbox
             where inbox.tenant = asked.tenant and inbox.user_id = asked.user_id and seq > asked.after_seq
             order by seq

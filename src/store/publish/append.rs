@@ -148,8 +148,8 @@ struct PlacedRow {
     seq: Option<i64>,
     #[diesel(sql_type = Nullable<BigInt>)]
     unread: Option<i64>,
-    #[diesel(sql_type = Integer)]
-    decision: i32,
+    #[diesel(sql_type = BigInt)]
+    channels: i64,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
@@ -158,7 +158,7 @@ struct PlacedRow {
 
 impl PlacedRow {
     fn into_placed(self) -> Option<Placed> {
-        let decision = Decision::from_stored(self.decision);
+        let decision = Decision::from_stored(self.channels);
         Some(Placed { epoch: self.epoch?.into(), seq: self.seq?, unread: self.unread?, decision })
     }
 }
@@ -248,7 +248,7 @@ async fn write(conn: &mut AsyncPgConnection, items: &[NewNotification], keep: f6
         .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.as_slice()))
         .bind::<Array<Integer>, _>(column(items, |item| i32::try_from(item.users.len()).unwrap_or(i32::MAX)))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.expires_at))
-        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()))
+        .bind::<Array<BigInt>, _>(column(items, |item| item.decision.stored()))
         .bind::<Array<SqlUuid>, _>(recipients().map(|(id, _)| id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(recipients().map(|(_, user)| user).collect::<Vec<_>>())
         .bind::<Double, _>(keep);

@@ -6,7 +6,7 @@ use diesel::{
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -57,28 +57,28 @@ struct DecidedRow {
     priority: i16,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
-    #[diesel(sql_type = Integer)]
-    decision: i32,
+    #[diesel(sql_type = BigInt)]
+    channels: i64,
 }
 
 impl From<DecidedRow> for Decided {
     fn from(row: DecidedRow) -> Self {
-        let DecidedRow { kind, category, priority, created_at, decision } = row;
+        let DecidedRow { kind, category, priority, created_at, channels } = row;
         let about = About { kind, category, priority: Priority::from_rank(priority), created_at };
-        Self { about, decision: Decision::from_stored(decision) }
+        Self { about, decision: Decision::from_stored(channels) }
     }
 }
 
 async fn decided(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<Decided>> {
     let row: Option<DecidedRow> = sql_query(
-        "select n.kind, n.category, n.priority, n.created_at, found.decision from ( \
-             (select notification_id, decision from inbox \
+        "select n.kind, n.category, n.priority, n.created_at, found.channels from ( \
+             (select notification_id, coalesce(channels, decision) as channels from inbox \
                  where notification_id = $1 and tenant = $2 and user_id = $3 limit 1) \
              union all \
-             (select notification_id, decision from inbox \
+             (select notification_id, coalesce(channels, decision) as channels from inbox \
                  where item_id = $1 and tenant = $2 and user_id = $3 limit 1) \
              union all \
-             (select notification_id, decision from withheld \
+             (select notification_id, coalesce(channels, decision) as channels from withheld \
                  where notification_id = $1 and tenant = $2 and user_id = $3 limit 1) \
          ) as found cross join lateral ( \
              select kind, category, priority, created_at from notifications where id = found.notification_id limit 1 \

@@ -10,7 +10,7 @@ use diesel::{
     QueryableByName,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, Binary, Double, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Binary, Double, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -80,7 +80,7 @@ async fn insert(
         .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.idempotency_key.as_deref()))
         .bind::<Array<Binary>, _>(column(items, |item| item.fingerprint.as_slice()))
         .bind::<Array<Integer>, _>(column(items, |item| i32::try_from(item.users.len()).unwrap_or(i32::MAX)))
-        .bind::<Array<Integer>, _>(column(items, |item| item.decision.stored()))
+        .bind::<Array<BigInt>, _>(column(items, |item| item.decision.stored()))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.timing.deliver_at))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, due))
         .bind::<Array<Nullable<Text>>, _>(column(items, |item| item.thread_key.as_deref()))

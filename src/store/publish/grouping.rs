@@ -34,8 +34,8 @@ pub(crate) struct Recipient {
     pub reason: i16,
     #[diesel(sql_type = Nullable<SmallInt>)]
     pub topic: Option<i16>,
-    #[diesel(sql_type = Integer)]
-    pub decision: i32,
+    #[diesel(sql_type = BigInt)]
+    pub channels: i64,
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = Nullable<Text>)]
@@ -53,7 +53,11 @@ pub(crate) struct Recipient {
 
 impl Recipient {
     fn reaches_inbox(&self) -> bool {
-        Decision::from_stored(self.decision).takes(Channel::Inbox)
+        self.decision().takes(Channel::Inbox)
+    }
+
+    fn decision(&self) -> Decision {
+        Decision::from_stored(self.channels)
     }
 
     fn owner(&self) -> Owner {
@@ -106,7 +110,8 @@ async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Recipient]) -> Query
             withheld::notification_id.eq(each.id),
             withheld::tenant.eq(each.tenant.clone()),
             withheld::user_id.eq(each.user_id.clone()),
-            withheld::decision.eq(each.decision),
+            withheld::decision.eq(each.decision().first_layout()),
+            withheld::channels.eq(each.channels),
         )
     };
     let rows: Vec<_> = unwanted.iter().map(row).collect();
@@ -286,7 +291,7 @@ impl Folding {
             folded: known.map(|known| known.folded.unwrap_or(1) + 1),
             reason: each.reason,
             topic: each.topic,
-            decision: each.decision,
+            channels: each.channels,
             due_at: each.due_at.filter(|_| open),
             due_state: each.due_state,
             read_at: None,
@@ -302,7 +307,7 @@ impl Folding {
         item.item_id = Some(item_id);
         item.folded = Some(item.folded.unwrap_or(1) + 1);
         item.notification_id = each.id;
-        (item.reason, item.topic, item.decision) = (each.reason, each.topic, each.decision);
+        (item.reason, item.topic, item.channels) = (each.reason, each.topic, each.channels);
         *before = each;
     }
 }

@@ -28,7 +28,8 @@ pub(crate) struct HeadInsert {
     pub folded: Option<i32>,
     pub reason: i16,
     pub topic: Option<i16>,
-    pub decision: i32,
+    #[diesel(sql_type = BigInt)]
+    pub channels: i64,
     pub due_at: Option<DateTime<Utc>>,
     pub due_state: Option<i16>,
     pub read_at: Option<DateTime<Utc>>,
@@ -36,7 +37,7 @@ pub(crate) struct HeadInsert {
 
 /// The columns of [`HeadInsert`], of a row called `i`.
 pub(crate) const COLUMNS: &str = "i.tenant, i.user_id, i.seq, i.notification_id, i.item_id, i.thread_key, i.folded, i.reason, \
-    i.topic, i.decision, i.due_at, i.due_state, i.read_at";
+    i.topic, coalesce(i.channels, i.decision) as channels, i.due_at, i.due_state, i.read_at";
 
 #[derive(QueryableByName)]
 struct PutRow {
@@ -78,7 +79,7 @@ pub(crate) async fn insert_at_head(conn: &mut AsyncPgConnection, items: &[HeadIn
         .bind::<Array<Nullable<Integer>>, _>(column(items, |item| item.folded))
         .bind::<Array<SmallInt>, _>(column(items, |item| item.reason))
         .bind::<Array<Nullable<SmallInt>>, _>(column(items, |item| item.topic))
-        .bind::<Array<Integer>, _>(column(items, |item| item.decision))
+        .bind::<Array<BigInt>, _>(column(items, |item| Decision::from_stored(item.channels).stored()))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.due_at))
         .bind::<Array<Nullable<SmallInt>>, _>(column(items, |item| item.due_state))
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.read_at))
@@ -93,7 +94,7 @@ impl PutRow {
             epoch: self.epoch.into(),
             seq: self.seq,
             unread: self.unread,
-            decision: Decision::from_stored(item.decision),
+            decision: Decision::from_stored(item.channels),
         };
         Ok(Inserted { key: parse_key(&self.tenant, &self.user_id)?, placed })
     }

@@ -6,9 +6,9 @@ with item as (
         coalesce(old.listed, false) as was_listed, coalesce(old.listed and old.unread, false) as was_unread
     from unnest(
         $1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::smallint[],
-        $9::smallint[], $10::integer[], $11::timestamptz[], $12::smallint[], $13::timestamptz[]
+        $9::smallint[], $10::bigint[], $11::timestamptz[], $12::smallint[], $13::timestamptz[]
     ) with ordinality as asked (
-        tenant, user_id, old_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state,
+        tenant, user_id, old_seq, notification_id, item_id, thread_key, folded, reason, topic, channels, due_at, due_state,
         read_at, place
     )
     left join lateral (
@@ -41,12 +41,12 @@ with item as (
 ), arrived as (
     -- The old places are left before the new ones are taken: an item's name is unique.
     insert into inbox (
-        tenant, user_id, seq, changed_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state,
-        read_at
+        tenant, user_id, seq, changed_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, channels, due_at,
+        due_state, read_at
     )
     select
-        tenant, user_id, seq, seq, notification_id, item_id, thread_key, folded, reason, topic, decision, due_at, due_state,
-        read_at
+        tenant, user_id, seq, seq, notification_id, item_id, thread_key, folded, reason, topic, first_layout(channels), channels,
+        due_at, due_state, read_at
     from placed cross join (select count(*) from removed) as first
 ), superseded as (
     delete from inbox_changes where ctid = any (array(

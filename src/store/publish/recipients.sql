@@ -1,7 +1,9 @@
 -- What users who are named by publishes get of them: by which channels, and what there is to know for placing it.
 select
     asked.place, n.id, n.tenant, asked.user_id, 0::smallint as reason, null::smallint as topic,
-    decide(n.decision, n.priority, n.kind, n.category, preference.settings, null, (select clock_time())) as decision,
+    decide_channels(
+        coalesce(n.channels, n.decision), n.priority, n.kind, n.category, preference.settings, null, (select clock_time())
+    ) as channels,
     n.kind, n.thread_key, n.burst_most, n.burst_seconds, n.due_at, duty.state as due_state
 from unnest($1::uuid[], $2::text[]) with ordinality as asked (id, user_id, place)
 cross join lateral (select * from notifications where notifications.id = asked.id limit 1) as n
