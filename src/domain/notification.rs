@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 use uuid::Uuid;
 
 use crate::domain::{
@@ -12,6 +13,7 @@ use crate::domain::{
     channel::Decision,
     cursor::Seq,
     priority::Priority,
+    text::Malformed,
     timing::{Burst, DueState, ItemDue, Timing},
     topic::Topic,
     user::{Tenant, UserId},
@@ -21,6 +23,31 @@ use crate::domain::{
 pub const TITLE_CHARS: usize = 500;
 /// Most characters of the text below the title.
 pub const MESSAGE_CHARS: usize = 10_000;
+
+/// Most bytes of an address.
+const URL_BYTES: usize = 2_048;
+
+/// Checks where a click may lead.
+///
+/// # Errors
+/// When it is neither a path nor an http or https URL.
+pub fn action_url(text: &str) -> Result<(), Malformed> {
+    address(text, &["http", "https"], Malformed("an http or https URL, or a path that begins with one slash"))
+}
+
+/// Refuses what a browser could take for script or for another host than it seems.
+fn address(text: &str, schemes: &[&str], wrong: Malformed) -> Result<(), Malformed> {
+    if text.len() > URL_BYTES {
+        return Err(Malformed("at most 2048 bytes"));
+    }
+    let odd = |character: char| character.is_control() || character.is_whitespace() || character == '\\';
+    let path = text.starts_with('/') && !text.starts_with("//");
+    let web = || Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme()) && url.has_host());
+    if text.contains(odd) || !(path || web()) {
+        return Err(wrong);
+    }
+    Ok(())
+}
 
 /// What a notification says: written once per publish, the same for every recipient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
