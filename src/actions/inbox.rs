@@ -6,6 +6,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
+    actions::to_completion,
     domain::{
         cursor::{Cursor, Seq},
         notification::Action,
@@ -49,7 +50,7 @@ impl Inbox {
     /// As [`Store::change`].
     pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
         let (inbox, key) = (self.clone(), key.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let changed = inbox.store.change(&key, id, action).await?;
             inbox.announcer.announce_change(&key, &changed);
             Ok(changed)
@@ -63,7 +64,7 @@ impl Inbox {
     /// As [`Store::settle`].
     pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
         let (inbox, key) = (self.clone(), key.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let changed = inbox.store.settle(&key, id, action).await?;
             inbox.announcer.announce_change(&key, &changed);
             Ok(changed)
@@ -77,7 +78,7 @@ impl Inbox {
     /// As [`Store::end_snooze`].
     pub async fn end_snooze(&self, key: &UserKey, id: Uuid) -> Result<Changed, NotChanged> {
         let (inbox, key) = (self.clone(), key.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let changed = inbox.store.end_snooze(&key, id).await?;
             let Cursor { epoch, seq } = changed.cursor.clone();
             inbox.announcer.announce_heads(vec![Head { key, epoch, seq }]);
@@ -93,7 +94,7 @@ impl Inbox {
     /// When the database does not answer; what was marked until then stays so.
     pub async fn read_all(&self, key: &UserKey) -> Result<Changed, Unavailable> {
         let (inbox, key) = (self.clone(), key.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let mut all = inbox.read_oldest(&key, Seq::MAX).await?;
             let until = all.cursor.seq;
             let mut full = all.is_full();
@@ -119,7 +120,7 @@ impl Inbox {
         action: Action,
     ) -> Result<Changed, BulkRefused> {
         let (inbox, key) = (self.clone(), key.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let until = inbox.place_of(&key, before).await?;
             let (mut all, mut next) = inbox.change_some(&key, &filter, until + 1, action).await?;
             while let Some(before) = next {
@@ -161,14 +162,5 @@ impl Inbox {
         let changed = self.store.read_oldest(key, until).await?;
         self.announcer.announce_change(key, &changed);
         Ok(changed)
-    }
-
-    /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
-    /// the user's other tabs.
-    async fn see_through<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, E> {
-        self.tracker.spawn(work).await.unwrap_or_else(|_| Err(Unavailable.into()))
     }
 }

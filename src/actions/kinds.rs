@@ -1,11 +1,9 @@
 //! Changes the registry of kinds: stored first, then in force here, then on all instances.
 
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    actions::refresh::Refresh,
+    actions::{refresh::Refresh, to_completion},
     bus::{Bus, Control},
     domain::{
         kinds::{Defaults, Definition, Kinds},
@@ -39,12 +37,13 @@ pub struct KindsRegistry {
     bus: Bus,
     kinds: Kinds,
     refresh: Refresh,
+    tracker: TaskTracker,
 }
 
 impl KindsRegistry {
-    /// Keeps `kinds` as the store has them, looking every `interval` even if nobody told of a change.
-    pub fn new(store: Store, bus: Bus, kinds: Kinds, interval: Duration) -> Self {
-        Self { store, refresh: Refresh::new(bus.clone(), interval), bus, kinds }
+    /// Keeps `kinds` as the store has them; a stop waits for changes that are tracked.
+    pub fn new(store: Store, bus: Bus, kinds: Kinds, refresh: Refresh, tracker: TaskTracker) -> Self {
+        Self { store, bus, kinds, refresh, tracker }
     }
 
     /// Takes a tenant's word on a kind in the place of what was known of it.
@@ -52,10 +51,14 @@ impl KindsRegistry {
     /// # Errors
     /// When it is one too many, or the database does not answer.
     pub async fn define(&self, tenant: &Tenant, kind: &str, definition: &Definition) -> Result<(), Refused> {
-        if !self.store.put_kind(tenant, kind, definition, MOST_KINDS).await? {
-            return Err(Refused::TooMany);
-        }
-        Ok(self.tell().await?)
+        let (registry, tenant, kind, definition) = (self.clone(), tenant.clone(), kind.to_owned(), definition.clone());
+        to_completion::run(&self.tracker, async move {
+            if !registry.store.put_kind(&tenant, &kind, &definition, MOST_KINDS).await? {
+                return Err(Refused::TooMany);
+            }
+            Ok(registry.announce().await?)
+        })
+        .await
     }
 
     /// Forgets a tenant's word on a kind, if there is one.
@@ -63,8 +66,12 @@ impl KindsRegistry {
     /// # Errors
     /// When the database does not answer.
     pub async fn forget(&self, tenant: &Tenant, kind: &str) -> Result<(), Unavailable> {
-        self.store.delete_kind(tenant, kind).await?;
-        self.tell().await
+        let (registry, tenant, kind) = (self.clone(), tenant.clone(), kind.to_owned());
+        to_completion::run(&self.tracker, async move {
+            registry.store.delete_kind(&tenant, &kind).await?;
+            registry.announce().await
+        })
+        .await
     }
 
     /// A tenant's default channels as they are stored, whatever this instance was told.
@@ -85,16 +92,20 @@ impl KindsRegistry {
         condition: Precondition,
         defaults: Defaults,
     ) -> Result<Versioned<Defaults>, Refused> {
-        let make = |before: &Versioned<Defaults>| {
+        let (registry, tenant) = (self.clone(), tenant.clone());
+        let make = move |before: &Versioned<Defaults>| {
             condition.check(before)?;
             Ok::<_, Refused>(defaults)
         };
-        let saved = self.store.change_defaults(tenant, make).await?;
-        self.tell().await?;
-        Ok(saved)
+        to_completion::run(&self.tracker, async move {
+            let saved = registry.store.change_defaults(&tenant, make).await?;
+            registry.announce().await?;
+            Ok(saved)
+        })
+        .await
     }
 
-    async fn tell(&self) -> Result<(), Unavailable> {
+    async fn announce(&self) -> Result<(), Unavailable> {
         self.bus.control(Control::KindsChanged);
         self.refresh().await
     }
@@ -109,12 +120,16 @@ impl KindsRegistry {
     /// # Errors
     /// When the database does not answer.
     pub async fn refresh(&self) -> Result<(), Unavailable> {
+        self.refresh.read(self.read()).await
+    }
+
+    async fn read(&self) -> Result<(), Unavailable> {
         self.kinds.replace(self.store.kinds().await?);
         Ok(())
     }
 
-    /// Keeps up until told to stop.
+    /// Keeps up until the stop.
     pub async fn run(self, stop: CancellationToken) {
-        self.refresh.run(stop, || self.refresh()).await;
+        self.refresh.run(stop, || self.read()).await;
     }
 }

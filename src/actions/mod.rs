@@ -11,4 +11,5 @@ pub mod publish;
 pub mod refresh;
 pub mod revocations;
 pub mod signals;
+mod to_completion;
 pub mod topics;

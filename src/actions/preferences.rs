@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    actions::to_completion,
     domain::{
         kinds::Kinds,
         precondition::{Precondition, PreconditionFailed, Versioned},
@@ -70,13 +71,11 @@ impl Preferences {
         make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send + 'static,
     ) -> Result<Versioned<Settings>, Refused> {
         let (preferences, key) = (self.clone(), key.clone());
-        // On a task of its own: a caller that goes away between commit and announcement must not keep it from the
-        // user's other tabs.
-        let work = async move { preferences.change_and_tell(&key, condition, make).await };
-        self.tracker.spawn(work).await.unwrap_or(Err(Refused::Unavailable(Unavailable)))
+        let work = async move { preferences.change_and_announce(&key, condition, make).await };
+        to_completion::run(&self.tracker, work).await
     }
 
-    async fn change_and_tell(
+    async fn change_and_announce(
         &self,
         key: &UserKey,
         condition: Precondition,

@@ -1,58 +1,79 @@
-//! How what an instance knows from the store is kept as the store has it: read anew when another instance tells of a
-//! change, often while the bus is down, and now and then in any case.
+//! Keeps what an instance caches from the store up to date: it is read again when another instance announces a change,
+//! every second while the bus is down, and at an interval in any case.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::Notify,
+    sync::{Mutex, Notify},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{bus::Bus, store::Unavailable};
 
-/// Between looks while the bus is down, and how often the bus is looked at.
-const HURRY: Duration = Duration::from_secs(1);
+/// Between readings while the bus is down or the database does not answer, and how often the bus is looked at.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// When to read anew; cheap to clone.
+/// When to read again; cheap to clone.
 #[derive(Clone)]
 pub struct Refresh {
     bus: Bus,
     changed: Arc<Notify>,
-    /// How often it is read without being told: what a word that the bus lost costs at most.
+    reading: Arc<Mutex<()>>,
+    /// Between readings that nobody asked for: the longest time that a lost announcement costs.
     interval: Duration,
+    /// Age of the bus's last probe from which on the bus counts as down.
+    overdue: Duration,
 }
 
 impl Refresh {
-    /// Every `interval` while the bus is well.
-    pub fn new(bus: Bus, interval: Duration) -> Self {
-        Self { bus, changed: Arc::default(), interval }
+    /// Every `interval` while the bus is up; a probe older than `overdue` means that it is not.
+    pub fn new(bus: Bus, interval: Duration, overdue: Duration) -> Self {
+        Self { bus, changed: Arc::default(), reading: Arc::default(), interval, overdue }
     }
 
-    /// Notes that there may be something new.
+    /// Asks for a reading as soon as possible.
     pub fn note_change(&self) {
         self.changed.notify_one();
     }
 
-    /// Reads anew whenever it is due, until told to stop.
+    /// Whether the bus can be relied on: an overdue probe counts before the bus itself gives up.
+    pub fn bus_is_up(&self) -> bool {
+        let health = self.bus.health();
+        health.up && health.probe_age.is_none_or(|age| age < self.overdue)
+    }
+
+    /// Reads now. A reading that fails is repeated by [`Self::run`].
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn read(&self, read: impl Future<Output = Result<(), Unavailable>>) -> Result<(), Unavailable> {
+        // One at a time: of two at once, the one that read first could replace what the other read after it. A token that was
+        // just revoked would be accepted again.
+        let _reading = self.reading.lock().await;
+        read.await.inspect_err(|_| self.note_change())
+    }
+
+    /// Reads whenever it is due, until the stop.
     pub async fn run<F>(&self, stop: CancellationToken, read: impl Fn() -> F)
     where
         F: Future<Output = Result<(), Unavailable>>,
     {
         let mut last = Instant::now();
         loop {
-            let told = tokio::select! {
+            let asked = tokio::select! {
                 () = self.changed.notified() => true,
-                () = sleep(HURRY.min(self.interval)) => false,
+                () = sleep(RETRY.min(self.interval)) => false,
                 () = stop.cancelled() => return,
             };
-            let due = told || !self.bus.health().up || last.elapsed() >= self.interval;
-            if due && read().await.is_ok() {
+            if !asked && self.bus_is_up() && last.elapsed() < self.interval {
+                continue;
+            }
+            if self.read(read()).await.is_ok() {
                 last = Instant::now();
-            } else if told {
-                // The database is away: what was told is looked at again with the next turn.
-                self.changed.notify_one();
-                sleep(HURRY).await;
+            } else {
+                // A failure asks for the next reading at once.
+                let _ = stop.run_until_cancelled(sleep(RETRY)).await;
             }
         }
     }

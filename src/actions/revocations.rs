@@ -1,12 +1,10 @@
 //! Takes tokens and users out of service: stored first, then in force here, then on all instances.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    actions::refresh::Refresh,
+    actions::{refresh::Refresh, to_completion},
     auth::{Identity, RevocationList, Target},
     bus::{Bus, Control},
     domain::user::Tenant,
@@ -23,12 +21,20 @@ pub struct Revocations {
     bus: Bus,
     known: RevocationList,
     refresh: Refresh,
+    tracker: TaskTracker,
 }
 
 impl Revocations {
-    /// Keeps `known` up to date, looking every `refresh` even if nobody told of a change.
-    pub fn new(store: Store, hub: Hub, bus: Bus, known: RevocationList, refresh: Duration) -> Self {
-        Self { store, hub, refresh: Refresh::new(bus.clone(), refresh), bus, known }
+    /// Keeps `known` up to date; a stop waits for changes that are tracked.
+    pub fn new(
+        store: Store,
+        hub: Hub,
+        bus: Bus,
+        known: RevocationList,
+        refresh: Refresh,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self { store, hub, bus, known, refresh, tracker }
     }
 
     /// Revokes a user's tokens or one token; when this returns, this instance refuses them and has told the others.
@@ -41,9 +47,13 @@ impl Revocations {
         target: &Target,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<(), Unavailable> {
-        self.store.revoke(tenant, target, expires_at).await?;
-        self.bus.control(Control::Revoked);
-        self.refresh().await
+        let (revocations, tenant, target) = (self.clone(), tenant.clone(), target.clone());
+        to_completion::run(&self.tracker, async move {
+            revocations.store.revoke(&tenant, &target, expires_at).await?;
+            revocations.bus.control(Control::Revoked);
+            revocations.refresh().await
+        })
+        .await
     }
 
     /// Whether the token behind this identity was revoked, as far as is known here.
@@ -61,13 +71,17 @@ impl Revocations {
     /// # Errors
     /// When the database does not answer.
     pub async fn refresh(&self) -> Result<(), Unavailable> {
+        self.refresh.read(self.read()).await
+    }
+
+    async fn read(&self) -> Result<(), Unavailable> {
         self.known.replace(self.store.revocations().await?);
         self.hub.end(EndReason::Revoked, |identity| self.known.refuses(identity));
         Ok(())
     }
 
-    /// Keeps up until told to stop.
+    /// Keeps up until the stop.
     pub async fn run(self, stop: CancellationToken) {
-        self.refresh.run(stop, || self.refresh()).await;
+        self.refresh.run(stop, || self.read()).await;
     }
 }

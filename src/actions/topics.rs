@@ -5,7 +5,7 @@ use chrono::Utc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    actions::presence::Presence,
+    actions::{presence::Presence, to_completion},
     auth::Identity,
     bus::{Bus, Left},
     domain::{
@@ -96,7 +96,7 @@ impl Topics {
             until.check(Utc::now())?;
         }
         let (topics, key, topic, covered) = (self.clone(), caller.key.clone(), topic.clone(), caller.may_join(topic));
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {
                 Joining::Same(subscription) => Ok(subscription),
                 Joining::Joined(change) => {
@@ -155,7 +155,7 @@ impl Topics {
             self.require(tenant, topic).await?;
         }
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let done = topics.store.change_subscribers(&tenant, &topic, &change, topics.most).await?;
             let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
             topics.tell(tenant, topic, &change, &changes).await?;
@@ -180,7 +180,7 @@ impl Topics {
             self.require(tenant, topic).await?;
         }
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
-        self.see_through(async move {
+        to_completion::run(&self.tracker, async move {
             let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &change).await?;
             topics.tell(tenant, topic, &change, &changes).await?;
             Ok((added, removed))
@@ -212,14 +212,5 @@ impl Topics {
         self.announcer.announce_subscriptions(changes);
         let (presence, changes) = (self.presence.clone(), changes.to_vec());
         self.tracker.spawn(async move { presence.note_moved(&changes).await });
-    }
-
-    /// Runs on a task of its own: a caller that goes away between commit and announcement must not keep it from
-    /// the users' streams.
-    async fn see_through<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
-    ) -> Result<T, Refused> {
-        self.tracker.spawn(work).await.unwrap_or(Err(Refused::Unavailable))
     }
 }

@@ -11,7 +11,7 @@ use actix_web::{dev::ServerHandle, web::Data};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::wiring::Core;
+use self::wiring::Instance;
 use crate::{
     config::Settings,
     health::{Health, Phase},
@@ -42,9 +42,12 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn<F>(&self, name: &'static str, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (stop, failed) = (self.stop.clone(), self.failed.clone());
-        let task = self.tracker.spawn(task);
+        let task = self.tracker.spawn(task(stop.clone()));
         self.tracker.spawn(async move {
             let ended = task.await;
             if !stop.is_cancelled() {
@@ -65,21 +68,13 @@ impl Running {
         let listener = listener::listen(settings.listen, settings.stream.write_stall)?;
         let address = listener.local_addr()?;
         let (intake, stop, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-        let core = Core::build(&settings, &stop, &tracker).await?;
-        // A revoked token must not slip in before the first turn of the task that keeps up with revocations.
-        if core.revocations.refresh().await.is_err() {
-            log::warn!("revocations are not known yet: the database does not answer");
-            core.revocations.note_change();
-        }
-        if core.kinds_registry.refresh().await.is_err() {
-            log::warn!("what tenants say of kinds is not known yet: the database does not answer");
-            core.kinds_registry.note_change();
-        }
+        let instance = Instance::build(&settings, &stop, &tracker).await?;
+        instance.load().await;
         let failed = Arc::new(Notify::new());
-        core.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
-        core.take_in(&intake, &tracker);
-        let (hub, health) = (core.hub.clone(), core.health.clone());
-        let server = listener::serve(listener, Data::new(core.into_parts()), &settings)?;
+        instance.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
+        instance.take_in(&intake, &tracker);
+        let (hub, health) = (instance.parts.hub.clone(), instance.parts.health.clone());
+        let server = listener::serve(listener, Data::new(instance.parts), &settings)?;
         health.enter(Phase::Serving);
         let (handle, serving) = (server.handle(), tokio::spawn(server));
         Ok(Self { address, settings, hub, health, server: handle, serving, intake, stop, tracker, failed })
@@ -120,3 +115,6 @@ impl Running {
         self.serving.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
-//! The parts of an instance, wired to each other.
+//! The parts of an instance, wired to each other. A new part costs one line of [`Instance::build`] if handlers use it, and one
+//! line of [`Instance::spawn`] if it runs beside them.
 
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     actions::{
         inbox::Inbox, kinds::KindsRegistry, preferences::Preferences, presence::Presence, publish::Publisher,
-        revocations::Revocations, signals::Signals, topics::Topics,
+        refresh::Refresh, revocations::Revocations, signals::Signals, topics::Topics,
     },
     auth::{Authenticator, local_secret},
     bus::{Bus, Incoming},
@@ -31,30 +31,15 @@ use crate::{
 };
 
 /// Every part, once.
-pub(super) struct Core {
-    settings: Arc<Settings>,
-    store: Store,
-    bus: Bus,
-    pub(super) hub: Hub,
+pub(super) struct Instance {
+    pub(super) parts: Parts,
     announcer: Announcer,
-    publisher: Publisher,
-    inbox: Inbox,
-    topics: Topics,
-    signals: Signals,
-    presence: Presence,
-    authenticator: Authenticator,
     heads: HeadCheck,
-    kinds: Kinds,
-    pub(super) kinds_registry: KindsRegistry,
-    preferences: Preferences,
-    pub(super) revocations: Revocations,
     carrier: Carrier,
-    sockets: Option<Sockets>,
-    pub(super) health: Arc<Health>,
-    metrics: PrometheusHandle,
 }
 
-impl Core {
+impl Instance {
+    /// Builds all parts; none of them works before [`Self::spawn`], except the write path and the bus.
     pub(super) async fn build(
         settings: &Arc<Settings>,
         stop: &CancellationToken,
@@ -64,122 +49,110 @@ impl Core {
         let metrics = metrics_endpoint::install();
         let local = if settings.auth.has_key() { None } else { Some(local_secret(&settings.data_dir)?) };
         let authenticator = Authenticator::new(&settings.auth, local)?;
+        let known = authenticator.revocations().clone();
         let store = Store::open(settings).await?;
         let inbound: Arc<OnceLock<Inbound>> = Arc::default();
         let bus = open_bus(settings, &inbound, stop, tracker)?;
         let hub = Hub::new(bus.clone(), settings.stream.clone());
         let announcer = Announcer::new(hub.clone(), bus.clone());
-        let publisher = Publisher::start(store.clone(), announcer.clone(), &settings.publish, tracker);
-        let inbox = Inbox::new(store.clone(), announcer.clone(), tracker.clone());
+        let kinds = Kinds::new(settings.kinds.clone());
+        let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
+        // One for each reader: a change of what one reads is no reason for another to read.
+        let refresh = || Refresh::new(bus.clone(), settings.stream.head_check, overdue);
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
-        let (tracker_of_topics, most) = (tracker.clone(), settings.subscriptions);
-        let topics =
-            Topics::new(store.clone(), announcer.clone(), bus.clone(), presence.clone(), tracker_of_topics, most);
-        let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
-        let heads = HeadCheck::new(hub.clone(), store.clone(), bus.clone(), settings.stream.head_check, overdue);
-        let known = authenticator.revocations().clone();
-        let revocations = Revocations::new(store.clone(), hub.clone(), bus.clone(), known, settings.stream.head_check);
-        let kinds = Kinds::new(settings.kinds.clone());
-        let kinds_registry = KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), settings.stream.head_check);
-        let preferences = Preferences::new(store.clone(), announcer.clone(), kinds.clone(), tracker.clone());
-        let carrier = Carrier::new(store.clone(), hub.clone(), bus.clone(), announcer.clone());
-        let _ = inbound.set(Inbound {
+        // The parts in the order of `Parts`: a handle is cloned for each, and a stop waits for what the tracker knows.
+        let (most, tracked) = (settings.subscriptions, || tracker.clone());
+        let parts = Parts {
+            publisher: Publisher::start(store.clone(), announcer.clone(), &settings.publish, tracker),
+            inbox: Inbox::new(store.clone(), announcer.clone(), tracked()),
+            kinds_registry: KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), refresh(), tracked()),
+            preferences: Preferences::new(store.clone(), announcer.clone(), kinds.clone(), tracked()),
+            topics: Topics::new(store.clone(), announcer.clone(), bus.clone(), presence.clone(), tracked(), most),
+            revocations: Revocations::new(store.clone(), hub.clone(), bus.clone(), known, refresh(), tracked()),
+            sockets: if settings.stream.takeover { Sockets::open(store.clone())? } else { None },
+            health: Arc::new(Health::default()),
+            settings: settings.clone(),
+            store: store.clone(),
             hub: hub.clone(),
-            announcer: announcer.clone(),
-            heads: heads.clone(),
-            kinds_registry: kinds_registry.clone(),
-            revocations: revocations.clone(),
-            carrier: carrier.clone(),
-        });
-        // The bus may have come up before there was anybody to hear of it.
-        if let Some(inbound) = inbound.get().filter(|_| bus.health().up) {
-            inbound.take(Incoming::Restored);
-        }
-        let sockets = if settings.stream.takeover { Sockets::open(store.clone())? } else { None };
-        let (settings, health) = (settings.clone(), Arc::default());
-        Ok(Self {
-            settings,
-            store,
-            bus,
-            hub,
-            announcer,
-            publisher,
-            inbox,
-            topics,
+            bus: bus.clone(),
+            kinds,
             signals,
             presence,
             authenticator,
-            heads,
-            kinds,
-            kinds_registry,
-            preferences,
-            revocations,
-            carrier,
-            sockets,
-            health,
             metrics,
-        })
+        };
+        let heads = HeadCheck::new(hub.clone(), store.clone(), refresh());
+        let carrier = Carrier::new(store, hub, bus, announcer.clone());
+        let instance = Self { parts, announcer, heads, carrier };
+        instance.receive(&inbound);
+        Ok(instance)
+    }
+
+    /// Gives what the bus brings to the parts that take it.
+    fn receive(&self, inbound: &OnceLock<Inbound>) {
+        let Self { parts, announcer, heads, carrier } = self;
+        // Not the whole of `parts`: the bus outlives this, and the write path ends when its last handle is gone.
+        let receivers = inbound.get_or_init(|| Inbound {
+            hub: parts.hub.clone(),
+            announcer: announcer.clone(),
+            heads: heads.clone(),
+            kinds_registry: parts.kinds_registry.clone(),
+            revocations: parts.revocations.clone(),
+            carrier: carrier.clone(),
+        });
+        // The bus may have come up before anything could receive.
+        if parts.bus.health().up {
+            receivers.take(Incoming::Restored);
+        }
+    }
+
+    /// Reads what requests depend on before the first is served: a revoked token must not be accepted even once. While the
+    /// database is away the instance serves all the same, and the tasks go on trying.
+    pub(super) async fn load(&self) {
+        if self.parts.revocations.refresh().await.is_err() {
+            log::warn!("revocations are not known yet: the database does not answer");
+        }
+        if self.parts.kinds_registry.refresh().await.is_err() {
+            log::warn!("the kinds that tenants define are not known yet: the database does not answer");
+        }
     }
 
     /// Starts what runs beside the requests.
     pub(super) fn spawn(&self, tasks: &Tasks) {
-        let (hub, store, bus) = (self.hub.clone(), self.store.clone(), self.bus.clone());
-        let sweep = self.settings.retention.sweep;
-        tasks.spawn("wheel", hub.clone().run_wheel(tasks.stop.clone()));
-        tasks.spawn("fanouts", self.carrier.clone().run(tasks.stop.clone()));
-        tasks.spawn("throttle", hub.clone().run_throttle(tasks.stop.clone()));
-        let refresh = self.settings.stream.head_check;
-        let rooms = RoomKeeper::new(hub.clone(), store.clone(), bus.clone(), refresh);
-        tasks.spawn("rooms", rooms.run(tasks.stop.clone()));
-        tasks.spawn("presence", presence::run(self.presence.clone(), tasks.stop.clone()));
-        tasks.spawn("heads", self.heads.clone().run(tasks.stop.clone()));
-        if let Some(sockets) = self.sockets.clone() {
-            tasks.spawn("sockets", sockets.run(tasks.stop.clone()));
+        let Self { parts: Parts { settings, store, hub, bus, health, metrics, .. }, announcer, .. } = self;
+        let (store, hub, bus, announcer) = (|| store.clone(), || hub.clone(), || bus.clone(), || announcer.clone());
+        let sweep = settings.retention.sweep;
+        tasks.spawn("wheel", |stop| hub().run_wheel(stop));
+        tasks.spawn("fanouts", |stop| self.carrier.clone().run(stop));
+        tasks.spawn("throttle", |stop| hub().run_throttle(stop));
+        tasks.spawn("rooms", |stop| RoomKeeper::new(hub(), store(), bus(), settings.stream.head_check).run(stop));
+        tasks.spawn("presence", |stop| presence::run(self.parts.presence.clone(), stop));
+        tasks.spawn("heads", |stop| self.heads.clone().run(stop));
+        if let Some(sockets) = self.parts.sockets.clone() {
+            tasks.spawn("sockets", |stop| sockets.run(stop));
         }
-        tasks.spawn("kinds", self.kinds_registry.clone().run(tasks.stop.clone()));
-        tasks.spawn("revocations", self.revocations.clone().run(tasks.stop.clone()));
-        tasks.spawn("clock", clock::run(store.clone(), self.announcer.clone(), tasks.stop.clone()));
-        tasks.spawn("retention", retention::run(store.clone(), self.announcer.clone(), sweep, tasks.stop.clone()));
-        let vitals = Vitals { hub, store, bus, health: self.health.clone(), metrics: self.metrics.clone() };
-        tasks.spawn("vitals", vitals.run(tasks.stop.clone()));
+        tasks.spawn("kinds", |stop| self.parts.kinds_registry.clone().run(stop));
+        tasks.spawn("revocations", |stop| self.parts.revocations.clone().run(stop));
+        tasks.spawn("clock", |stop| clock::run(store(), announcer(), stop));
+        tasks.spawn("retention", |stop| retention::run(store(), announcer(), sweep, stop));
+        let (health, metrics) = (health.clone(), metrics.clone());
+        tasks.spawn("vitals", |stop| Vitals { hub: hub(), store: store(), bus: bus(), health, metrics }.run(stop));
     }
 
-    /// Opens the ways in through Redis, where there is one.
+    /// Starts to take publishes and signals from Redis, if there is one.
     pub(super) fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
-        let Bus::Redis(redis) = &self.bus else { return };
+        let Parts { settings, bus: Bus::Redis(redis), kinds, publisher, signals, .. } = &self.parts else { return };
         let ingest = Ingest {
             servers: redis.servers().clone(),
-            prefix: self.settings.prefix.clone(),
+            prefix: settings.prefix.clone(),
             instance: Uuid::new_v4().simple().to_string(),
-            limits: self.settings.publish.clone(),
-            kinds: self.kinds.clone(),
-            publish: ingest::through(self.publisher.clone()),
+            limits: settings.publish.clone(),
+            kinds: kinds.clone(),
+            publish: ingest::through(publisher.clone()),
             reclaim_idle: RECLAIM_IDLE,
         };
-        ingest.start_signals(self.signals.clone(), intake, tracker);
+        ingest.start_signals(signals.clone(), intake, tracker);
         ingest.start(intake, tracker);
-    }
-
-    pub(super) fn into_parts(self) -> Parts {
-        Parts {
-            settings: self.settings,
-            store: self.store,
-            publisher: self.publisher,
-            inbox: self.inbox,
-            topics: self.topics,
-            signals: self.signals,
-            presence: self.presence,
-            kinds: self.kinds,
-            kinds_registry: self.kinds_registry,
-            preferences: self.preferences,
-            authenticator: self.authenticator,
-            hub: self.hub,
-            sockets: self.sockets,
-            revocations: self.revocations,
-            bus: self.bus,
-            health: self.health,
-            metrics: self.metrics,
-        }
     }
 }

@@ -5,7 +5,7 @@
 mod body;
 mod bulk;
 mod changes;
-mod cors;
+pub(crate) mod cors;
 pub mod credentials;
 pub mod error;
 mod etag;
@@ -17,8 +17,8 @@ mod inbox;
 mod kinds;
 mod members;
 pub mod metrics_endpoint;
-mod observe;
-mod openapi;
+pub(crate) mod observe;
+pub(crate) mod openapi;
 mod opening;
 mod pages;
 mod presence;
@@ -68,7 +68,7 @@ use crate::{
     store::Store,
 };
 
-/// What handlers work with.
+/// What handlers work with; `app::wiring` builds it.
 pub struct Parts {
     /// The settings in force.
     pub settings: Arc<Settings>,
@@ -196,6 +196,3 @@ pub fn app(
     let cors = Condition::new(!origins.is_empty(), cors::cors(origins));
     App::new().app_data(parts).configure(routes).wrap(CatchPanic::default()).wrap(cors).wrap(from_fn(observe::observe))
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::repeat;
 use crate::{
     domain::user::Tenant,
     live::announce::Announcer,
@@ -16,10 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Looks until told to stop. Several instances share the work: each skips what another has locked.
 pub async fn run(store: Store, announcer: Announcer, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-        // Left over when the database is away: the next look goes on.
-        let _ = stop.run_until_cancelled(look(&store, &announcer)).await;
-    }
+    repeat(stop, || sleep(LOOK), || look(&store, &announcer)).await;
 }
 
 /// Does all that is to be done by now. The agendas take turns, and so do the tenants of each.

@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::repeat;
 use crate::{
     bus::{Bus, Control},
     domain::user::{Tenant, UserId},
@@ -51,15 +53,9 @@ impl Carrier {
 
     /// Carries until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = self.announcer.begun() => {}
-                () = tokio::time::sleep(LOOK) => {}
-                () = stop.cancelled() => return,
-            }
-            // Left over when the database is away: the next look goes on.
-            let _ = stop.run_until_cancelled(self.carry_all()).await;
-        }
+        // It ends early when a fan-out begins here, and late when nothing does.
+        let wake = async || drop(timeout(LOOK, self.announcer.begun()).await);
+        repeat(stop, wake, || self.carry_all()).await;
     }
 
     async fn carry_all(&self) -> Result<(), Unavailable> {

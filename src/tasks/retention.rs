@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::repeat;
 use crate::{
     live::announce::Announcer,
     metrics,
@@ -12,13 +14,10 @@ use crate::{
 
 /// Sweeps every `interval` until told to stop. Several instances share the work: each skips what another has locked.
 pub async fn run(store: Store, announcer: Announcer, interval: Duration, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
-        // Left over when the database is away: the next turn goes on.
-        let _ = stop.run_until_cancelled(turn(&store, &announcer)).await;
-    }
+    repeat(stop, || sleep(interval), || sweep(&store, &announcer)).await;
 }
 
-async fn turn(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
+async fn sweep(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
     while let Some(swept) = store.sweep().await? {
         ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
         swept.streams.iter().for_each(|(key, changed)| announcer.announce_change(key, changed));

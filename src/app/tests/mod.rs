@@ -5,28 +5,31 @@ mod callers;
 mod publishing;
 mod surface;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_http::Request;
 use actix_web::{
+    App, Error,
     body::MessageBody,
-    dev::Service,
+    dev::{Service, ServiceResponse},
     http::StatusCode,
+    middleware::from_fn,
     test::{self, TestRequest},
+    web::{self, Data},
 };
+use actix_web_lab::middleware::CatchPanic;
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use utoipa::OpenApi as _;
 
-use super::*;
+use super::wiring::Instance;
 use crate::{
     auth::{self, Grant},
-    bus::Incoming,
-    config::options::Options,
+    config::{Settings, options::Options},
     domain::user::UserKey,
-    health::{Health, Phase},
-    live::announce::Announcer,
+    health::Phase,
+    http::{Parts, ROUTES, app, cors, observe, openapi},
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -40,37 +43,9 @@ fn settings(more: &[(&str, &str)]) -> Settings {
 /// The parts of an instance whose database is away.
 async fn parts(more: &[(&str, &str)]) -> Data<Parts> {
     let settings = Arc::new(settings(more));
-    let health = Arc::new(Health::default());
-    health.enter(Phase::Serving);
-    let store = Store::open(&settings).await.unwrap();
-    let bus = Bus::local(Arc::new(|_: Incoming| {}));
-    let hub = Hub::new(bus.clone(), settings.stream.clone());
-    let announcer = Announcer::new(hub.clone(), bus.clone());
-    let tracker = TaskTracker::new();
-    let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
-    let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
-    let authenticator = Authenticator::new(&settings.auth, None).unwrap();
-    let kinds = Kinds::new(settings.kinds.clone());
-    let known = authenticator.revocations().clone();
-    Data::new(Parts {
-        publisher: Publisher::start(store.clone(), announcer.clone(), &settings.publish, &tracker),
-        inbox: Inbox::new(store.clone(), announcer.clone(), tracker.clone()),
-        kinds_registry: KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), std::time::Duration::MAX),
-        preferences: Preferences::new(store.clone(), announcer.clone(), kinds.clone(), tracker.clone()),
-        kinds,
-        topics: Topics::new(store.clone(), announcer, bus.clone(), presence.clone(), tracker, settings.subscriptions),
-        revocations: Revocations::new(store.clone(), hub.clone(), bus.clone(), known, std::time::Duration::MAX),
-        presence,
-        signals,
-        store,
-        hub,
-        sockets: None,
-        authenticator,
-        bus,
-        health,
-        metrics: metrics_endpoint::install(),
-        settings,
-    })
+    let instance = Instance::build(&settings, &CancellationToken::new(), &TaskTracker::new()).await.unwrap();
+    instance.parts.health.enter(Phase::Serving);
+    Data::new(instance.parts)
 }
 
 fn token(scope: &str) -> String {
