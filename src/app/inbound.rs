@@ -12,7 +12,7 @@ use crate::{
         announce::Announcer,
         hub::{Hub, Origin},
     },
-    tasks::{fanouts::Carrier, heads::HeadCheck},
+    tasks::{fanout_worker::FanoutWorker, head_check::HeadCheck},
 };
 
 /// What the bus hands over, once there is somebody to take it.
@@ -22,7 +22,7 @@ pub(super) struct Inbound {
     pub(super) heads: HeadCheck,
     pub(super) kinds_registry: KindsRegistry,
     pub(super) revocations: Revocations,
-    pub(super) carrier: Carrier,
+    pub(super) fanouts: FanoutWorker,
 }
 
 impl Inbound {
@@ -30,7 +30,7 @@ impl Inbound {
         match incoming {
             Incoming::Announced(announcement) => self.hub.deliver(announcement, Origin::Remote),
             Incoming::Arrived(arrivals) => self.announcer.deliver_arrivals(&arrivals, Origin::Remote),
-            Incoming::Control(Control::ConnectedFirst(id)) => self.carrier.serve_connected(id),
+            Incoming::Control(Control::ConnectedFirst(id)) => self.fanouts.serve_connected(id),
             Incoming::Control(Control::Revoked) => self.revocations.note_change(),
             Incoming::Control(Control::KindsChanged) => self.kinds_registry.note_change(),
             Incoming::Control(Control::Extend { connection, identity }) => {

@@ -27,7 +27,10 @@ use crate::{
     ingest::{self, Ingest, RECLAIM_IDLE},
     live::{announce::Announcer, hub::Hub, sockets::Sockets},
     store::Store,
-    tasks::{clock, fanouts::Carrier, heads::HeadCheck, presence, retention, rooms::RoomKeeper, vitals::Vitals},
+    tasks::{
+        fanout_worker::FanoutWorker, head_check::HeadCheck, health_monitor::HealthMonitor, presence, retention,
+        room_sync::RoomSync, scheduler,
+    },
 };
 
 /// Every part, once.
@@ -35,7 +38,7 @@ pub(super) struct Instance {
     pub(super) parts: Parts,
     announcer: Announcer,
     heads: HeadCheck,
-    carrier: Carrier,
+    fanouts: FanoutWorker,
 }
 
 impl Instance {
@@ -83,15 +86,15 @@ impl Instance {
             metrics,
         };
         let heads = HeadCheck::new(hub.clone(), store.clone(), refresh());
-        let carrier = Carrier::new(store, hub, bus, announcer.clone());
-        let instance = Self { parts, announcer, heads, carrier };
+        let fanouts = FanoutWorker::new(store, hub, bus, announcer.clone());
+        let instance = Self { parts, announcer, heads, fanouts };
         instance.receive(&inbound);
         Ok(instance)
     }
 
     /// Gives what the bus brings to the parts that take it.
     fn receive(&self, inbound: &OnceLock<Inbound>) {
-        let Self { parts, announcer, heads, carrier } = self;
+        let Self { parts, announcer, heads, fanouts } = self;
         // Not the whole of `parts`: the bus outlives this, and the write path ends when its last handle is gone.
         let receivers = inbound.get_or_init(|| Inbound {
             hub: parts.hub.clone(),
@@ -99,7 +102,7 @@ impl Instance {
             heads: heads.clone(),
             kinds_registry: parts.kinds_registry.clone(),
             revocations: parts.revocations.clone(),
-            carrier: carrier.clone(),
+            fanouts: fanouts.clone(),
         });
         // The bus may have come up before anything could receive.
         if parts.bus.health().up {
@@ -124,9 +127,9 @@ impl Instance {
         let (store, hub, bus, announcer) = (|| store.clone(), || hub.clone(), || bus.clone(), || announcer.clone());
         let sweep = settings.retention.sweep;
         tasks.spawn("wheel", |stop| hub().run_wheel(stop));
-        tasks.spawn("fanouts", |stop| self.carrier.clone().run(stop));
+        tasks.spawn("fanouts", |stop| self.fanouts.clone().run(stop));
         tasks.spawn("throttle", |stop| hub().run_throttle(stop));
-        tasks.spawn("rooms", |stop| RoomKeeper::new(hub(), store(), bus(), settings.stream.head_check).run(stop));
+        tasks.spawn("rooms", |stop| RoomSync::new(hub(), store(), bus(), settings.stream.head_check).run(stop));
         tasks.spawn("presence", |stop| presence::run(self.parts.presence.clone(), stop));
         tasks.spawn("heads", |stop| self.heads.clone().run(stop));
         if let Some(sockets) = self.parts.sockets.clone() {
@@ -134,10 +137,12 @@ impl Instance {
         }
         tasks.spawn("kinds", |stop| self.parts.kinds_registry.clone().run(stop));
         tasks.spawn("revocations", |stop| self.parts.revocations.clone().run(stop));
-        tasks.spawn("clock", |stop| clock::run(store(), announcer(), stop));
+        tasks.spawn("scheduler", |stop| scheduler::run(store(), announcer(), stop));
         tasks.spawn("retention", |stop| retention::run(store(), announcer(), sweep, stop));
         let (health, metrics) = (health.clone(), metrics.clone());
-        tasks.spawn("vitals", |stop| Vitals { hub: hub(), store: store(), bus: bus(), health, metrics }.run(stop));
+        tasks.spawn("health monitor", |stop| {
+            HealthMonitor { hub: hub(), store: store(), bus: bus(), health, metrics }.run(stop)
+        });
     }
 
     /// Starts to take publishes and signals from Redis, if there is one.

@@ -17,17 +17,17 @@ mod inbox;
 mod kinds;
 mod members;
 pub mod metrics_endpoint;
-pub(crate) mod observe;
+pub(crate) mod middleware;
 pub(crate) mod openapi;
 mod opening;
 mod pages;
+mod preferences;
 mod presence;
 mod publish;
 pub mod query;
 mod refusals;
 mod revocations;
 mod scheduled;
-mod settings;
 mod signals;
 pub mod sse;
 mod states;
@@ -135,7 +135,7 @@ route_table! {
     "/api/notifications/due-callbacks" => GET summary::due_callbacks;
     "/api/notifications/unread-count" => GET inbox::unread_count;
     "/api/notifications/read-all"     => POST states::read_all;
-    "/api/notifications/settings"     => GET settings::get, PUT settings::put, PATCH settings::patch;
+    "/api/notifications/settings"     => GET preferences::get, PUT preferences::put, PATCH preferences::patch;
     "/api/notifications/bulk"         => POST bulk::change;
     "/api/notifications/{id}"         => GET inbox::get, DELETE states::delete;
     "/api/notifications/{id}/read"    => POST states::read;
@@ -145,7 +145,7 @@ route_table! {
     "/api/notifications/{id}/snooze"  => POST states::snooze, DELETE states::end_snooze;
     "/api/notifications/{id}/acknowledge" => POST states::acknowledge;
     "/api/notifications/{id}/done"    => POST states::done;
-    "/api/notifications/{id}/why"     => GET settings::why;
+    "/api/notifications/{id}/why"     => GET preferences::why;
     "/api/kinds"                      => GET kinds::list;
     "/api/kinds/{kind}"               => GET kinds::get, PUT kinds::put, DELETE kinds::delete;
     "/api/tenant/settings"            => GET kinds::defaults, PUT kinds::put_defaults;
@@ -194,5 +194,10 @@ pub fn app(
     let origins = &parts.settings.cors_origins;
     // Without any, browsers refuse by themselves and answers need say nothing.
     let cors = Condition::new(!origins.is_empty(), cors::cors(origins));
-    App::new().app_data(parts).configure(routes).wrap(CatchPanic::default()).wrap(cors).wrap(from_fn(observe::observe))
+    App::new()
+        .app_data(parts)
+        .configure(routes)
+        .wrap(CatchPanic::default())
+        .wrap(cors)
+        .wrap(from_fn(middleware::observe))
 }

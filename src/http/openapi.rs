@@ -41,7 +41,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         inbox::list, inbox::unread_count, inbox::get, summary::summary, summary::due_callbacks,
         states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
         states::acknowledge, states::done, states::delete, states::read_all, bulk::change,
-        settings::get, settings::put, settings::patch, settings::why,
+        preferences::get, preferences::put, preferences::patch, preferences::why,
         stream_docs::stream, changes::changes, tickets::create, stream_docs::extend, ws::docs::websocket,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,
         topics::make, members::change_subscribers, members::add_subscriber, members::remove_subscriber,

@@ -1,5 +1,5 @@
-//! The quick way in: `PUBLISH <prefix>:publish:<tenant>:user:<id> <body>`, or `...:topic:<name>`. All instances hear it,
-//! one stores it.
+//! Publishes by pub/sub: `PUBLISH <prefix>:publish:<tenant>:user:<id> <body>`, or `...:topic:<name>`. All instances receive
+//! it, one stores it.
 //!
 //! Fire and forget, as pub/sub is: what is published while no instance listens is gone.
 
@@ -14,9 +14,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Ingest,
     attempt::Outcome,
-    claim::Claim,
-    dead::Letter,
-    listen::{Heard, Listening},
+    dead_letter::DeadLetter,
+    deduplicate::DedupKey,
+    subscription::{ChannelMessage, PatternSubscription},
 };
 use crate::{
     bus::redis::backoff::Backoff,
@@ -28,33 +28,33 @@ use crate::{
     message::{self, Recipient},
 };
 
-/// Most messages that wait to be claimed; what comes beyond is dropped and counted.
+/// Most messages in the queue; further ones are dropped and counted.
 const QUEUE: usize = 2_048;
-/// Most messages claimed and stored together.
+/// Most messages deduplicated and stored together.
 const BATCH: usize = 256;
-/// Batches under way at the same time: claiming must not wait for a slow store, for claims are short.
+/// Batches under way at the same time: keys live briefly, so setting them must not wait for a slow store.
 const IN_FLIGHT: usize = 4;
-/// Attempts to claim or to store a batch.
+/// Attempts to deduplicate or to store a batch.
 const ATTEMPTS: u32 = 6;
 
-/// A message of which this instance is in charge.
-struct Mine {
-    heard: Heard,
-    claim: Claim,
+/// A message that this instance is to store.
+struct Acquired {
+    received: ChannelMessage,
+    key: DedupKey,
     new: NewNotification,
 }
 
-/// Listens until told to stop, then finishes what was heard.
+/// Receives until the stop, then finishes what was received.
 pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     let (tasks, in_flight) = (TaskTracker::new(), Arc::new(Semaphore::new(IN_FLIGHT)));
-    let listening = Listening {
+    let listening = PatternSubscription {
         servers: ingest.servers.clone(),
         pattern: format!("{}:publish:*", ingest.prefix),
         most_bytes: ingest.limits.body_bytes,
         limit: "ingest_channel_queue",
     };
-    let take = move |heard| sender.try_send(heard).is_ok();
+    let take = move |received| sender.try_send(received).is_ok();
     let listening = tokio::spawn(listening.run(Arc::new(take), stop));
     let mut batch = Vec::with_capacity(BATCH);
     // The queue ends when the listener has dropped its sender.
@@ -72,23 +72,23 @@ pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
 }
 
 impl Ingest {
-    /// Stores or buries those messages of a batch that no other instance took.
-    async fn take(&self, batch: Vec<Heard>) {
-        let parsed: Vec<_> = batch.into_iter().map(|heard| (self.parse(&heard), heard)).collect();
-        let claims: Vec<_> = parsed.iter().map(|(parsed, heard)| claim(parsed, heard)).collect();
-        let Some(won) = self.claim_patiently(&claims).await else {
-            log::warn!("{} channel messages are lost: Redis took no claims", claims.len());
+    /// Stores the messages of a batch that no other instance takes, or writes them to the dead letters.
+    async fn take(&self, batch: Vec<ChannelMessage>) {
+        let parsed: Vec<_> = batch.into_iter().map(|received| (self.parse(&received), received)).collect();
+        let keys: Vec<_> = parsed.iter().map(|(parsed, received)| dedup_key(parsed, received)).collect();
+        let Some(won) = self.acquire_with_retries(&keys).await else {
+            log::warn!("{} channel messages are lost: Redis does not deduplicate them", keys.len());
             return;
         };
-        let (mut mine, mut letters) = (Vec::new(), Vec::new());
-        for (((parsed, heard), claim), _) in parsed.into_iter().zip(claims).zip(won).filter(|(_, won)| *won) {
+        let (mut acquired, mut letters) = (Vec::new(), Vec::new());
+        for (((parsed, received), key), _) in parsed.into_iter().zip(keys).zip(won).filter(|(_, won)| *won) {
             match parsed {
-                Ok(new) => mine.push(Mine { heard, claim, new }),
-                Err(reason) => letters.push(self.letter(heard, reason)),
+                Ok(new) => acquired.push(Acquired { received, key, new }),
+                Err(reason) => letters.push(self.letter(received, reason)),
             }
         }
-        letters.extend(self.store(mine).await);
-        if let Err(error) = self.bury(&letters).await {
+        letters.extend(self.store(acquired).await);
+        if let Err(error) = self.write_dead_letters(&letters).await {
             log::warn!(
                 "{} channel messages are lost, not even their dead letters were written: {error}",
                 letters.len()
@@ -96,10 +96,10 @@ impl Ingest {
         }
     }
 
-    async fn claim_patiently(&self, claims: &[Claim]) -> Option<Vec<bool>> {
+    async fn acquire_with_retries(&self, keys: &[DedupKey]) -> Option<Vec<bool>> {
         let mut backoff = Backoff::default();
         for _ in 0..ATTEMPTS {
-            if let Ok(won) = self.claim(claims).await {
+            if let Ok(won) = self.acquire(keys).await {
                 return Some(won);
             }
             sleep(backoff.next()).await;
@@ -108,7 +108,7 @@ impl Ingest {
     }
 
     /// Tries a few times; what cannot be stored becomes a letter.
-    async fn store(&self, mut items: Vec<Mine>) -> Vec<Letter> {
+    async fn store(&self, mut items: Vec<Acquired>) -> Vec<DeadLetter> {
         let mut backoff = Backoff::default();
         let mut letters = Vec::new();
         for _ in 0..ATTEMPTS {
@@ -117,7 +117,7 @@ impl Ingest {
             for (item, outcome) in items.into_iter().zip(self.attempt(&new).await) {
                 match outcome {
                     Outcome::Stored => {}
-                    Outcome::Refused(reason) => letters.push(self.letter(item.heard, reason)),
+                    Outcome::Refused(reason) => letters.push(self.letter(item.received, reason)),
                     Outcome::Unavailable => rest.push(item),
                 }
             }
@@ -127,19 +127,19 @@ impl Ingest {
             }
             sleep(backoff.next()).await;
         }
-        let claims: Vec<_> = items.iter().map(|item| item.claim.clone()).collect();
-        if let Err(error) = self.release(&claims).await {
-            log::debug!("claims of channel messages could not be given back: {error}");
+        let keys: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
+        if let Err(error) = self.release(&keys).await {
+            log::debug!("keys of channel messages could not be deleted: {error}");
         }
-        let given_up = |item: Mine| self.letter(item.heard, "the notification could not be stored".to_owned());
+        let given_up = |item: Acquired| self.letter(item.received, "the notification could not be stored".to_owned());
         letters.extend(items.into_iter().map(given_up));
         letters
     }
 
     /// The publish that a message holds, or why it holds none.
-    fn parse(&self, heard: &Heard) -> Result<NewNotification, String> {
-        let (tenant, recipient) = self.recipient(&heard.channel)?;
-        message::parse_for(recipient, &heard.payload, &self.limits)
+    fn parse(&self, received: &ChannelMessage) -> Result<NewNotification, String> {
+        let (tenant, recipient) = self.recipient(&received.channel)?;
+        message::parse_for(recipient, &received.payload, &self.limits)
             .and_then(|message| message.into_new(tenant, Source::Channel, None, &self.kinds))
             .map_err(|problems| problems.to_string())
     }
@@ -163,13 +163,13 @@ impl Ingest {
         name.strip_prefix(":publish:")?.split_once(':')
     }
 
-    fn letter(&self, heard: Heard, reason: String) -> Letter {
-        let tenant = self.target(&heard.channel).map(|(tenant, _)| tenant.as_bytes().to_vec());
-        Letter { source: Source::Channel, reason, tenant, origin: heard.channel, message: heard.payload }
+    fn letter(&self, received: ChannelMessage, reason: String) -> DeadLetter {
+        let tenant = self.target(&received.channel).map(|(tenant, _)| tenant.as_bytes().to_vec());
+        DeadLetter { source: Source::Channel, reason, tenant, origin: received.channel, message: received.payload }
     }
 }
 
-fn claim(parsed: &Result<NewNotification, String>, heard: &Heard) -> Claim {
+fn dedup_key(parsed: &Result<NewNotification, String>, received: &ChannelMessage) -> DedupKey {
     let keyed = parsed.as_ref().is_ok_and(|new| new.idempotency_key.is_some());
-    Claim::new(&heard.channel, &heard.payload, keyed)
+    DedupKey::new(&received.channel, &received.payload, keyed)
 }

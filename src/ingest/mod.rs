@@ -4,12 +4,12 @@
 
 mod attempt;
 mod channels;
-mod claim;
-mod dead;
+mod dead_letter;
+mod deduplicate;
 mod entry;
-mod listen;
 mod signals;
 mod stream;
+mod subscription;
 
 #[cfg(test)]
 mod tests;

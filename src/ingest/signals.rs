@@ -5,17 +5,17 @@
 //! within seconds, and signals sent meanwhile are lost, as signals may be. While signals come faster than they may be sent,
 //! the newest of each subject waits.
 
+mod leadership;
 mod lease;
 mod queue;
-mod turn;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use self::{lease::Lease, turn::Turn};
-use super::{Ingest, dead::Letter, listen::Heard};
+use self::{leadership::Leadership, lease::Lease};
+use super::{Ingest, dead_letter::DeadLetter, subscription::ChannelMessage};
 use crate::{
     actions::signals::Signals,
     domain::{notification::Source, user::Tenant},
@@ -35,8 +35,8 @@ pub(super) async fn run(ingest: Arc<Ingest>, signals: Signals, stop: Cancellatio
             continue;
         }
         let over = stop.child_token();
-        let turn = Arc::new(Turn::new(ingest.clone(), signals.clone(), lease.clone()));
-        tokio::join!(turn.run(over.clone()), async {
+        let leadership = Arc::new(Leadership::new(ingest.clone(), signals.clone(), lease.clone()));
+        tokio::join!(leadership.run(over.clone()), async {
             while let Some(true) = over.run_until_cancelled(next_renewal(&lease, &mut ticks)).await {}
             over.cancel();
         });
@@ -52,17 +52,18 @@ async fn next_renewal(lease: &Lease, ticks: &mut tokio::time::Interval) -> bool 
 }
 
 impl Ingest {
-    fn parse_signal(&self, heard: &Heard, most_data: usize) -> Result<(Tenant, NewSignal), String> {
+    fn parse_signal(&self, received: &ChannelMessage, most_data: usize) -> Result<(Tenant, NewSignal), String> {
         const FORM: &str =
             "the channel is not <prefix>:signal:<tenant>:topic:<name> or <prefix>:signal:<tenant>:user:<id>";
-        let (tenant, target) = self.signal_target(&heard.channel).ok_or(FORM)?;
+        let (tenant, target) = self.signal_target(&received.channel).ok_or(FORM)?;
         let tenant: Tenant = tenant.parse().map_err(|_| FORM)?;
         let to = match target.split_once(':') {
             Some(("topic", topic)) => Recipient::Topic(topic.parse().map_err(|error| format!("{error}"))?),
             Some(("user", user)) => Recipient::User(user.parse().map_err(|error| format!("{error}"))?),
             _ => return Err(FORM.to_owned()),
         };
-        let new = message::parse_signal_for(to, &heard.payload, most_data).map_err(|problems| problems.to_string())?;
+        let new =
+            message::parse_signal_for(to, &received.payload, most_data).map_err(|problems| problems.to_string())?;
         Ok((tenant, new))
     }
 
@@ -71,8 +72,8 @@ impl Ingest {
         name.strip_prefix(":signal:")?.split_once(':')
     }
 
-    fn signal_letter(&self, heard: Heard, reason: String) -> Letter {
-        let tenant = self.signal_target(&heard.channel).map(|(tenant, _)| tenant.as_bytes().to_vec());
-        Letter { source: Source::Channel, reason, tenant, origin: heard.channel, message: heard.payload }
+    fn signal_dead_letter(&self, received: ChannelMessage, reason: String) -> DeadLetter {
+        let tenant = self.signal_target(&received.channel).map(|(tenant, _)| tenant.as_bytes().to_vec());
+        DeadLetter { source: Source::Channel, reason, tenant, origin: received.channel, message: received.payload }
     }
 }

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Ingest,
     attempt::Outcome,
-    dead::Letter,
+    dead_letter::DeadLetter,
     entry::{self, Entry},
 };
 use crate::{
@@ -163,7 +163,7 @@ impl Reader {
                 Err(reason) => refused.push((entry, reason)),
             }
         }
-        self.bury(refused).await;
+        self.write_dead_letters(refused).await;
         self.store(items).await;
     }
 
@@ -203,7 +203,7 @@ impl Reader {
         }
         self.stored.fetch_add(stored.len() as u64, Ordering::Relaxed);
         self.acknowledge(&stored).await;
-        self.bury(refused).await;
+        self.write_dead_letters(refused).await;
         rest
     }
 
@@ -232,8 +232,8 @@ fn is_missing_group(error: &RedisError) -> bool {
     error.code() == Some("NOGROUP")
 }
 
-fn letter(entry: Entry, reason: String) -> Letter {
-    Letter {
+fn letter(entry: Entry, reason: String) -> DeadLetter {
+    DeadLetter {
         source: Source::Stream,
         reason,
         origin: entry.id.into_bytes(),

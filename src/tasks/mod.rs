@@ -1,12 +1,12 @@
 //! What runs beside the requests, each task until it is told to stop.
 
-pub mod clock;
-pub mod fanouts;
-pub mod heads;
+pub mod fanout_worker;
+pub mod head_check;
+pub mod health_monitor;
 pub mod presence;
 pub mod retention;
-pub mod rooms;
-pub mod vitals;
+pub mod room_sync;
+pub mod scheduler;
 
 use tokio_util::sync::CancellationToken;
 

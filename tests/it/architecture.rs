@@ -37,7 +37,7 @@ fn every_dependency_stays_in_its_room() {
     for (words, rooms) in [
         (&["diesel::", "diesel_async", "use diesel"][..], &["store/"][..]),
         (&["actix_web::", "actix_web_lab::", "actix_http::", "actix_cors::"], &["http/", "app.rs", "app/"]),
-        (&["StatusCode"], &["http/error.rs", "http/observe.rs", "app/tests/", "client/", "cli/"]),
+        (&["StatusCode"], &["http/error.rs", "http/middleware.rs", "app/tests/", "client/", "cli/"]),
         (&["use redis::", "redis::Client", "deadpool_redis"], &["bus/", "ingest/", "cli/bench/"]),
         (&["std::env::"], &["config/", "cli/"]),
         (&["pglite_oxide::"], &["store/"]),

@@ -1,8 +1,8 @@
 //! Who is present: what this instance says of its users, what topics are told of comings and goings, and what is answered
 //! to who asks.
 
+mod changes;
 mod counts;
-mod news;
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 
 use uuid::Uuid;
 
-use self::{counts::Counts, news::News};
+use self::{changes::PresenceChanges, counts::Counts};
 use crate::{
     actions::signals::Signals,
     domain::{
@@ -72,18 +72,18 @@ impl Presence {
     }
 
     async fn tell(&self, beat: Beat, moved: Vec<Moved>) -> Result<(), Unavailable> {
-        let mut news: BTreeMap<TopicKey, News> = BTreeMap::new();
+        let mut changes: BTreeMap<TopicKey, PresenceChanges> = BTreeMap::new();
         for (topic, key) in self.0.store.presence_topics(&beat.joined).await? {
-            news.entry(topic).or_default().joined(key.user);
+            changes.entry(topic).or_default().joined(key.user);
         }
         for (topic, key) in self.0.store.presence_topics(&beat.left).await? {
-            news.entry(topic).or_default().left(key.user);
+            changes.entry(topic).or_default().left(key.user);
         }
         for Moved { topic, user, subscribed } in moved {
-            let news = news.entry(topic).or_default();
-            if subscribed { news.joined(user) } else { news.left(user) }
+            let changes = changes.entry(topic).or_default();
+            if subscribed { changes.joined(user) } else { changes.left(user) }
         }
-        self.send(news).await
+        self.send(changes).await
     }
 
     /// Notes subscriptions that have just begun or ended: their topics are told of those of them who are present, with the
@@ -106,15 +106,15 @@ impl Presence {
         self.0.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn send(&self, news: BTreeMap<TopicKey, News>) -> Result<(), Unavailable> {
-        if news.is_empty() {
+    async fn send(&self, changes: BTreeMap<TopicKey, PresenceChanges>) -> Result<(), Unavailable> {
+        if changes.is_empty() {
             return Ok(());
         }
-        let topics: Vec<_> = news.keys().cloned().collect();
+        let topics: Vec<_> = changes.keys().cloned().collect();
         let online = self.0.counts.after_change(&topics).await?;
-        for ((topic, news), online) in news.into_iter().zip(online) {
+        for ((topic, changes), online) in changes.into_iter().zip(online) {
             // A signal that cannot go now is lost, as signals may be.
-            self.0.signals.tell(topic, PRESENCE, &news.render(online));
+            self.0.signals.tell(topic, PRESENCE, &changes.render(online));
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ use crate::{
     config::{Settings, options::Options},
     domain::user::UserKey,
     health::Phase,
-    http::{Parts, ROUTES, app, cors, observe, openapi},
+    http::{Parts, ROUTES, app, cors, middleware, openapi},
 };
 
 const SECRET: &str = "a secret of at least thirty-two bytes";

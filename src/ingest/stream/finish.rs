@@ -48,13 +48,13 @@ impl Reader {
     }
 
     /// Ends entries that never can be stored. They are acknowledged only when their letters are written.
-    pub(super) async fn bury(&self, refused: Vec<(Entry, String)>) {
+    pub(super) async fn write_dead_letters(&self, refused: Vec<(Entry, String)>) {
         if refused.is_empty() {
             return;
         }
         let ids: Vec<String> = refused.iter().map(|(entry, _)| entry.id.clone()).collect();
         let letters: Vec<_> = refused.into_iter().map(|(entry, reason)| letter(entry, reason)).collect();
-        match self.ingest.bury(&letters).await {
+        match self.ingest.write_dead_letters(&letters).await {
             Ok(()) => {
                 log::warn!("{} entries of the ingest stream became dead letters: {}", ids.len(), letters[0].reason);
                 self.acknowledge(&ids).await;

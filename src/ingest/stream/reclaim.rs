@@ -46,7 +46,7 @@ impl Reader {
         let worn = |entry: &Entry| deliveries.get(&entry.id).is_some_and(|count| *count >= DELIVERIES);
         let (worn, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(worn);
         let reason = || format!("delivered {DELIVERIES} times and never acknowledged");
-        self.bury(worn.into_iter().map(|entry| (entry, reason())).collect()).await;
+        self.write_dead_letters(worn.into_iter().map(|entry| (entry, reason())).collect()).await;
         if !entries.is_empty() {
             self.tasks.spawn(self.clone().process(entries, permit));
         }

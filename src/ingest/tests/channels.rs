@@ -11,8 +11,8 @@ async fn a_channel_message_is_stored_once_however_many_hear_it() {
     let users = ["u1", "a:b:c", "user:x", "{*?}[x]", "\u{e4} \u{1f600}"];
     for user in users {
         let channel = format!("tidings:publish:acme:user:{user}");
-        let heard: i64 = call(&mut redis, &["PUBLISH", &channel, r#"{"title":"t"}"#]).await;
-        assert_eq!(heard, 3);
+        let received: i64 = call(&mut redis, &["PUBLISH", &channel, r#"{"title":"t"}"#]).await;
+        assert_eq!(received, 3);
         let keyed = r#"{"title":"keyed","idempotencyKey":"k-"}"#.replace("k-", &format!("k-{}", hex::encode(user)));
         for _ in 0..3 {
             call::<i64>(&mut redis, &["PUBLISH", &channel, &keyed]).await;

@@ -19,18 +19,18 @@ use crate::{
 /// Time between signs of life that the connection must give.
 const PING: Duration = Duration::from_secs(5);
 
-/// A message as it was heard.
+/// A message as it was received.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct ChannelMessage {
     pub(super) channel: Vec<u8>,
     pub(super) payload: Vec<u8>,
 }
 
-/// Takes what is heard, on the connection's own task; false when something had to be dropped.
-pub(super) type Take = Arc<dyn Fn(Heard) -> bool + Send + Sync>;
+/// Takes what is received, on the connection's own task; false when something had to be dropped.
+pub(super) type Handler = Arc<dyn Fn(ChannelMessage) -> bool + Send + Sync>;
 
 /// What to listen to.
-pub(super) struct Listening {
+pub(super) struct PatternSubscription {
     pub(super) servers: Servers,
     /// Channels, in Redis' own pattern language.
     pub(super) pattern: String,
@@ -40,9 +40,9 @@ pub(super) struct Listening {
     pub(super) limit: &'static str,
 }
 
-impl Listening {
-    /// Hands over what is heard until told to stop, and counts what is dropped.
-    pub(super) async fn run(self, take: Take, stop: CancellationToken) {
+impl PatternSubscription {
+    /// Hands over what is received until told to stop, and counts what is dropped.
+    pub(super) async fn run(self, take: Handler, stop: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut told = false;
         loop {
@@ -51,7 +51,7 @@ impl Listening {
                 () = stop.cancelled() => return,
             };
             if !told {
-                log::warn!("the channels {} cannot be heard, trying again: {error}", self.pattern);
+                log::warn!("the channels {} cannot be received, trying again: {error}", self.pattern);
                 told = true;
             }
             tokio::select! {
@@ -62,7 +62,7 @@ impl Listening {
     }
 
     /// Listens on one connection until it fails.
-    async fn listen(&self, take: &Take, backoff: &mut Backoff, told: &mut bool) -> RedisResult<Infallible> {
+    async fn listen(&self, take: &Handler, backoff: &mut Backoff, told: &mut bool) -> RedisResult<Infallible> {
         let lost = CancellationToken::new();
         let listener = self.listener(take.clone(), lost.clone());
         let mut connection = self.servers.dedicated(RESPONSE, Some(listener)).await?;
@@ -79,7 +79,7 @@ impl Listening {
         }
     }
 
-    fn listener(&self, take: Take, lost: CancellationToken) -> Listener {
+    fn listener(&self, take: Handler, lost: CancellationToken) -> Listener {
         let (most, limit) = (self.most_bytes + 1, self.limit);
         Arc::new(move |push: PushInfo| match push.kind {
             PushKind::Disconnection => lost.cancel(),
@@ -92,7 +92,7 @@ impl Listening {
                 };
                 payload.truncate(most);
                 payload.shrink_to_fit();
-                if !take(Heard { channel, payload }) {
+                if !take(ChannelMessage { channel, payload }) {
                     metrics::counter!(LIMIT_HITS, "limit" => limit).increment(1);
                 }
             }

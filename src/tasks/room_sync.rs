@@ -20,14 +20,14 @@ const USERS: usize = 500;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps the rooms.
-pub struct RoomKeeper {
+pub struct RoomSync {
     hub: Hub,
     store: Store,
     bus: Bus,
     interval: Duration,
 }
 
-impl RoomKeeper {
+impl RoomSync {
     /// Reads everybody's subscriptions anew every `interval`, so that what nobody told shows in time.
     pub fn new(hub: Hub, store: Store, bus: Bus, interval: Duration) -> Self {
         Self { hub, store, bus, interval }

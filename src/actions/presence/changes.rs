@@ -11,12 +11,12 @@ const NAMES: usize = 50;
 
 /// Who came and went.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct PresenceChanges {
     joined: BTreeSet<UserId>,
     left: BTreeSet<UserId>,
 }
 
-impl News {
+impl PresenceChanges {
     pub(super) fn joined(&mut self, user: UserId) {
         self.joined.insert(user);
     }

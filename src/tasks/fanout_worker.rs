@@ -27,7 +27,7 @@ const WAITING: usize = 256;
 
 /// Carries fan-outs; cheap to clone.
 #[derive(Clone)]
-pub struct Carrier {
+pub struct FanoutWorker {
     store: Store,
     hub: Hub,
     bus: Bus,
@@ -36,7 +36,7 @@ pub struct Carrier {
     connected_first: Arc<Mutex<VecDeque<Uuid>>>,
 }
 
-impl Carrier {
+impl FanoutWorker {
     /// Over these parts.
     pub fn new(store: Store, hub: Hub, bus: Bus, announcer: Announcer) -> Self {
         Self { store, hub, bus, announcer, connected_first: Arc::default() }
@@ -55,14 +55,14 @@ impl Carrier {
     pub async fn run(self, stop: CancellationToken) {
         // It ends early when a fan-out begins here, and late when nothing does.
         let wake = async || drop(timeout(LOOK, self.announcer.begun()).await);
-        repeat(stop, wake, || self.carry_all()).await;
+        repeat(stop, wake, || self.deliver_all()).await;
     }
 
-    async fn carry_all(&self) -> Result<(), Unavailable> {
+    async fn deliver_all(&self) -> Result<(), Unavailable> {
         let mut last: Option<Tenant> = None;
         loop {
-            while let Some(id) = self.next_connected() {
-                self.carry_to_connected(id).await?;
+            while let Some(id) = self.pop_connected_first() {
+                self.deliver_to_connected(id).await?;
             }
             let started = Instant::now();
             let Ok(carried) = self.store.carry_next(last.as_ref()).await else {
@@ -75,24 +75,24 @@ impl Carrier {
             if chunk.is_first && !chunk.is_last {
                 self.bus.control(Control::ConnectedFirst(chunk.notification.id));
             }
-            self.tell(chunk, started);
+            self.announce(chunk, started);
         }
     }
 
     /// A large fan-out takes seconds: who looks at a page right now shall not wait for the many who do not.
-    async fn carry_to_connected(&self, id: Uuid) -> Result<(), Unavailable> {
+    async fn deliver_to_connected(&self, id: Uuid) -> Result<(), Unavailable> {
         let Some(tenant) = self.store.open_fanout(id).await? else { return Ok(()) };
         let keys = self.hub.users().into_iter().filter(|key| key.tenant == tenant);
         let users: Vec<UserId> = keys.map(|key| key.user).collect();
         for some in users.chunks(CHUNK) {
             let started = Instant::now();
             let Some(chunk) = self.store.carry_to(id, some).await? else { return Ok(()) };
-            self.tell(chunk, started);
+            self.announce(chunk, started);
         }
         Ok(())
     }
 
-    fn tell(&self, chunk: Chunk, started: Instant) {
+    fn announce(&self, chunk: Chunk, started: Instant) {
         ::metrics::histogram!(metrics::FANOUT_CHUNK_SECONDS).record(started.elapsed());
         ::metrics::counter!(metrics::FANOUT_ROWS).increment(chunk.reached.len() as u64);
         if chunk.is_last {
@@ -101,7 +101,7 @@ impl Carrier {
         self.announcer.announce_chunk(chunk);
     }
 
-    fn next_connected(&self) -> Option<Uuid> {
+    fn pop_connected_first(&self) -> Option<Uuid> {
         self.connected_first.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }

@@ -12,7 +12,7 @@ const FIELD_BYTES: usize = 4 * 1024;
 
 /// A refused message.
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(super) struct DeadLetter {
     pub(super) source: Source,
     pub(super) reason: String,
     /// The channel's name, or the entry's id.
@@ -23,7 +23,7 @@ pub(super) struct Letter {
 
 impl Ingest {
     /// Writes dead letters, all in one round trip.
-    pub(super) async fn bury(&self, letters: &[Letter]) -> RedisResult<()> {
+    pub(super) async fn write_dead_letters(&self, letters: &[DeadLetter]) -> RedisResult<()> {
         if letters.is_empty() {
             return Ok(());
         }
@@ -37,7 +37,7 @@ impl Ingest {
     }
 }
 
-impl Letter {
+impl DeadLetter {
     fn command(&self, key: &str) -> Cmd {
         let mut command = redis::cmd("XADD");
         command.arg(key).arg("MAXLEN").arg("~").arg(KEPT).arg("*");

@@ -1,4 +1,4 @@
-//! Takes the instance's pulse: the database, the bus, the pool, and the unread counts.
+//! Takes the instance's tick: the database, the bus, the pool, and the unread counts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,15 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{bus::Bus, health::Health, live::hub::Hub, metrics, store::Store};
 
-const PULSE: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_secs(1);
 /// Pulses between questions to a database that answered last time.
-const PINGS: u32 = 5;
+const TICKS_PER_PING: u32 = 5;
 /// Pulses between recounts, and how many users each recounts.
-const RECOUNTS: u32 = 60;
+const TICKS_PER_RECOUNT: u32 = 60;
 const SAMPLE: usize = 50;
 
 /// Watches the parts until told to stop.
-pub struct Vitals {
+pub struct HealthMonitor {
     /// Who is connected.
     pub hub: Hub,
     /// Asked whether it answers.
@@ -28,20 +28,20 @@ pub struct Vitals {
     pub metrics: PrometheusHandle,
 }
 
-impl Vitals {
+impl HealthMonitor {
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        for pulse in 0_u32.. {
-            if pulse % PINGS == 0 || !self.store.is_up() {
+        for tick in 0_u32.. {
+            if tick % TICKS_PER_PING == 0 || !self.store.is_up() {
                 // What it finds is noted by the store itself.
                 let _ = stop.run_until_cancelled(self.store.ping()).await;
             }
             self.metrics.run_upkeep();
-            if pulse % RECOUNTS == RECOUNTS - 1 {
-                self.recount(pulse as usize).await;
+            if tick % TICKS_PER_RECOUNT == TICKS_PER_RECOUNT - 1 {
+                self.recount(tick as usize).await;
             }
             self.note();
-            if stop.run_until_cancelled(tokio::time::sleep(PULSE)).await.is_none() {
+            if stop.run_until_cancelled(tokio::time::sleep(TICK)).await.is_none() {
                 return;
             }
         }

@@ -19,8 +19,8 @@ use crate::{
     domain::user::Tenant,
     ingest::{
         Ingest,
-        dead::Letter,
-        listen::{Heard, Listening},
+        dead_letter::DeadLetter,
+        subscription::{ChannelMessage, PatternSubscription},
     },
     message::{FRAMING_BYTES, NewSignal},
     metrics::{LIMIT_HITS, SIGNALS, SIGNALS_DROPPED},
@@ -35,7 +35,7 @@ const TOGETHER: usize = 64;
 /// The way in, for the metric.
 const SOURCE: &str = "channel";
 
-pub(super) struct Turn {
+pub(super) struct Leadership {
     ingest: Arc<Ingest>,
     signals: Signals,
     lease: Arc<Lease>,
@@ -45,57 +45,57 @@ pub(super) struct Turn {
 
 struct Waiting {
     signals: Queue<Item>,
-    letters: Vec<Letter>,
+    letters: Vec<DeadLetter>,
 }
 
-/// A signal that may be sent, and how it was heard: it may be refused yet.
+/// A signal that may be sent, and how it was received: it may be refused yet.
 struct Item {
     tenant: Tenant,
     new: NewSignal,
-    heard: Heard,
+    received: ChannelMessage,
 }
 
 /// What is to be done at once.
 struct Work {
     signals: Vec<Item>,
-    letters: Vec<Letter>,
+    letters: Vec<DeadLetter>,
     /// When there are no signals: how long until some may go, if any wait.
     wait: Option<Duration>,
 }
 
-impl Turn {
+impl Leadership {
     pub(super) fn new(ingest: Arc<Ingest>, signals: Signals, lease: Arc<Lease>) -> Self {
         let waiting = Waiting { signals: Queue::new(SUBJECTS), letters: Vec::new() };
         Self { ingest, signals, lease, waiting: Mutex::new(waiting), arrived: Notify::new() }
     }
 
-    /// Listens until told to stop, then sends of what was heard what may go at once; nothing when another instance has its turn.
+    /// Listens until told to stop, then sends of what was received what may go at once; nothing when another instance has its turn.
     pub(super) async fn run(self: Arc<Self>, over: CancellationToken) {
-        let listening = Listening {
+        let listening = PatternSubscription {
             servers: self.ingest.servers.clone(),
             pattern: format!("{}:signal:*", self.ingest.prefix),
             most_bytes: self.signals.settings().data_bytes + FRAMING_BYTES,
             limit: "ingest_signal_queue",
         };
-        let turn = self.clone();
-        let heard_all = CancellationToken::new();
+        let receiver = self.clone();
+        let all_received = CancellationToken::new();
         let listen = async {
-            listening.run(Arc::new(move |heard| turn.hear(heard)), over).await;
-            heard_all.cancel();
+            listening.run(Arc::new(move |received| receiver.receive(received)), over).await;
+            all_received.cancel();
         };
-        tokio::join!(listen, self.send_all(&heard_all));
+        tokio::join!(listen, self.send_all(&all_received));
         let unsent = self.waiting().signals.len();
         ::metrics::counter!(SIGNALS_DROPPED, "reason" => "turn").increment(unsent as u64);
     }
 
     /// Queues a message; false when a signal was dropped for it. Parsing here, on the connection's own task, slows a flood
     /// down where it comes from.
-    fn hear(&self, heard: Heard) -> bool {
-        let room = match self.ingest.parse_signal(&heard, self.signals.settings().data_bytes) {
-            Ok((tenant, new)) => self.queue(Item { tenant, new, heard }),
+    fn receive(&self, received: ChannelMessage) -> bool {
+        let room = match self.ingest.parse_signal(&received, self.signals.settings().data_bytes) {
+            Ok((tenant, new)) => self.queue(Item { tenant, new, received }),
             Err(reason) => {
                 ::metrics::counter!(SIGNALS, "source" => SOURCE, "result" => "refused").increment(1);
-                self.refuse(heard, reason);
+                self.refuse(received, reason);
                 true
             }
         };
@@ -115,27 +115,27 @@ impl Turn {
         gone == Some(Gone::Older)
     }
 
-    fn refuse(&self, heard: Heard, reason: String) {
+    fn refuse(&self, received: ChannelMessage, reason: String) {
         let mut waiting = self.waiting();
         if waiting.letters.len() < LETTERS {
-            waiting.letters.push(self.ingest.signal_letter(heard, reason));
+            waiting.letters.push(self.ingest.signal_dead_letter(received, reason));
         } else {
             ::metrics::counter!(LIMIT_HITS, "limit" => "ingest_signal_letters").increment(1);
         }
     }
 
-    async fn send_all(&self, heard_all: &CancellationToken) {
+    async fn send_all(&self, all_received: &CancellationToken) {
         loop {
-            let last = heard_all.is_cancelled();
+            let last = all_received.is_cancelled();
             let Work { signals, letters, wait } = self.work();
             if !signals.is_empty() || !letters.is_empty() {
-                tokio::join!(self.send(signals), self.bury(&letters));
+                tokio::join!(self.send(signals), self.write_dead_letters(&letters));
             } else if last {
                 return;
             } else {
                 tokio::select! {
                     () = self.arrived.notified() => {}
-                    () = heard_all.cancelled() => {}
+                    () = all_received.cancelled() => {}
                     () = async { if let Some(wait) = wait { sleep(wait).await } else { pending().await } } => {}
                 }
             }
@@ -157,19 +157,19 @@ impl Turn {
     }
 
     async fn send(&self, items: Vec<Item>) {
-        let (signals, heard): (Vec<_>, Vec<_>) =
-            items.into_iter().map(|Item { tenant, new, heard }| ((tenant, new), heard)).unzip();
-        for (heard, sent) in heard.into_iter().zip(self.signals.send_all(signals, SOURCE).await) {
+        let (signals, received): (Vec<_>, Vec<_>) =
+            items.into_iter().map(|Item { tenant, new, received }| ((tenant, new), received)).unzip();
+        for (received, sent) in received.into_iter().zip(self.signals.send_all(signals, SOURCE).await) {
             match sent {
                 // A letter for each that finds the bus down would make matters worse.
                 Ok(()) | Err(Refused::Unavailable) => {}
-                Err(refused) => self.refuse(heard, refused.to_string()),
+                Err(refused) => self.refuse(received, refused.to_string()),
             }
         }
     }
 
-    async fn bury(&self, letters: &[Letter]) {
-        if let Err(error) = self.ingest.bury(letters).await {
+    async fn write_dead_letters(&self, letters: &[DeadLetter]) {
+        if let Err(error) = self.ingest.write_dead_letters(letters).await {
             log::debug!("{} refused signals are lost, their dead letters were not written: {error}", letters.len());
         }
     }
