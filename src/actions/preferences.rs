@@ -1,6 +1,6 @@
-//! What users want: read and changed here, decided about in the database.
+//! Reads and changes users' preferences; the database applies them.
 //!
-//! A change is a change of the user's log, so that every tab hears of it.
+//! A change is an entry of the user's log, so that every stream of the user receives it.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     domain::{
         kinds::Kinds,
         precondition::{Precondition, PreconditionFailed, Versioned},
-        preferences::{Checks, Settings},
+        preferences::{Checks, Preferences},
         problem::Problems,
         user::UserKey,
     },
@@ -21,7 +21,7 @@ use crate::{
     store::{Store, Unavailable},
 };
 
-/// Why settings were not changed.
+/// Why preferences were not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// They are not what they must be.
@@ -35,9 +35,9 @@ pub enum Refused {
     Unavailable(#[from] Unavailable),
 }
 
-/// Reads and changes settings; cheap to clone.
+/// Reads and changes preferences; cheap to clone.
 #[derive(Clone)]
-pub struct Preferences {
+pub struct PreferencesRegistry {
     store: Store,
     announcer: Announcer,
     kinds: Kinds,
@@ -45,22 +45,22 @@ pub struct Preferences {
     tracker: TaskTracker,
 }
 
-impl Preferences {
+impl PreferencesRegistry {
     /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
     pub fn new(store: Store, announcer: Announcer, kinds: Kinds, tracker: TaskTracker) -> Self {
         Self { store, announcer, kinds, zones: Arc::default(), tracker }
     }
 
-    /// A user's settings.
+    /// A user's preferences.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn read(&self, key: &UserKey) -> Result<Versioned<Settings>, Unavailable> {
+    pub async fn read(&self, key: &UserKey) -> Result<Versioned<Preferences>, Unavailable> {
         self.store.preferences(key).await
     }
 
-    /// Makes new settings of a user's old ones; of changes at the same time each waits for the one before it. When nothing
-    /// changes, nothing is written and nobody told.
+    /// Makes new preferences of a user's old ones. Changes at the same time happen one after the other. When nothing changes,
+    /// nothing is written or announced.
     ///
     /// # Errors
     /// When the new ones are refused, the condition does not hold, or the database does not answer.
@@ -68,10 +68,10 @@ impl Preferences {
         &self,
         key: &UserKey,
         condition: Precondition,
-        make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send + 'static,
-    ) -> Result<Versioned<Settings>, Refused> {
-        let (preferences, key) = (self.clone(), key.clone());
-        let work = async move { preferences.change_and_announce(&key, condition, make).await };
+        make: impl FnOnce(&Preferences) -> Result<Preferences, Problems> + Send + 'static,
+    ) -> Result<Versioned<Preferences>, Refused> {
+        let (registry, key) = (self.clone(), key.clone());
+        let work = async move { registry.change_and_announce(&key, condition, make).await };
         to_completion::run(&self.tracker, work).await
     }
 
@@ -79,15 +79,15 @@ impl Preferences {
         &self,
         key: &UserKey,
         condition: Precondition,
-        make: impl FnOnce(&Settings) -> Result<Settings, Problems> + Send,
-    ) -> Result<Versioned<Settings>, Refused> {
+        make: impl FnOnce(&Preferences) -> Result<Preferences, Problems> + Send,
+    ) -> Result<Versioned<Preferences>, Refused> {
         let zones = self.zones.get_or_try_init(|| self.store.time_zones()).await?;
         let checks = Checks { tenant: &key.tenant, kinds: &self.kinds, zones, now: Utc::now() };
-        let make = |before: &Versioned<Settings>| {
+        let make = |before: &Versioned<Preferences>| {
             condition.check(before)?;
-            let settings = make(&before.document)?;
-            settings.check(&before.document, &checks)?;
-            Ok::<_, Refused>(settings)
+            let after = make(&before.document)?;
+            after.check(&before.document, &checks)?;
+            Ok::<_, Refused>(after)
         };
         let (saved, stamped) = self.store.change_preferences(key, make).await?;
         if let Some(stamped) = stamped {

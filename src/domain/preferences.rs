@@ -18,15 +18,15 @@ use crate::domain::{
 
 /// Most categories and kinds that a user has a word on.
 const ENTRIES: usize = 200;
-/// What the answer shows beside the settings; a client that sends it back means nothing by it.
+/// What the answer shows beside the preferences; a client that sends it back means nothing by it.
 const IN_FORCE: &str = "inForce";
 
 /// What a user wants. Everything may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schema(example = json!({"categories": {"payments": {"email": true}}, "kinds": {"call_completed": {"inbox": false}},
+#[schema(as = Settings, example = json!({"categories": {"payments": {"email": true}}, "kinds": {"call_completed": {"inbox": false}},
     "quietHours": {"from": "22:00", "to": "07:00", "timeZone": "Europe/Berlin"}}))]
-pub struct Settings {
+pub struct Preferences {
     /// By category: `inbox`, `toast`, `browser`, `push`, `email`, `sms`, each true or false; where nothing is said the kind's
     /// default holds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -107,7 +107,7 @@ pub enum Day {
     Sun,
 }
 
-/// What settings are checked against.
+/// What preferences are checked against.
 pub struct Checks<'a> {
     /// The user's tenant.
     pub tenant: &'a Tenant,
@@ -119,7 +119,7 @@ pub struct Checks<'a> {
     pub now: DateTime<Utc>,
 }
 
-impl Settings {
+impl Preferences {
     /// Reads a document as a client sends it.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Settings {
         problem::from_value(&Value::Object(fields))
     }
 
-    /// These settings after a merge patch (RFC 7396).
+    /// These preferences after a merge patch (RFC 7396).
     ///
     /// # Errors
     /// When the result is no such document; the place is named.
@@ -145,7 +145,7 @@ impl Settings {
         Self::parse(&document)
     }
 
-    /// Checks the bounds. What stood in the settings before is not held against them: a kind may have become mandatory
+    /// Checks the bounds. Values that the preferences held before stay allowed: a kind may have become mandatory
     /// since, a time zone may have lost its name, and a mute may be over.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
-//! How settings are shown: with what is in force for every category and kind. Rendering only.
+//! How preferences are shown: with what is in force for every category and kind. Rendering only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::preferences::Settings;
+use super::preferences::Preferences;
 use crate::domain::{
     channel::{Cause, Channel, Decision},
     kinds::{Defaults, Kinds},
@@ -18,7 +18,7 @@ use crate::domain::{
 pub struct Document<'a> {
     /// What the user said.
     #[serde(flatten)]
-    pub settings: &'a Settings,
+    pub preferences: &'a Preferences,
     /// What is in force: to be shown, and ignored when it is sent back.
     pub in_force: InForce,
 }
@@ -64,23 +64,23 @@ fn standings(decision: Decision) -> BTreeMap<Channel, Standing> {
 }
 
 impl InForce {
-    /// Of a user's settings: everything that the tenant, the server or the user has a word on.
-    pub fn of(settings: &Settings, kinds: &Kinds, tenant: &Tenant) -> Self {
+    /// Of a user's preferences: everything that the tenant, the server or the user has a word on.
+    pub fn of(preferences: &Preferences, kinds: &Kinds, tenant: &Tenant) -> Self {
         let mut known = kinds.all(tenant);
-        for name in settings.kinds.keys() {
+        for name in preferences.kinds.keys() {
             known.entry(name.clone()).or_insert_with(|| kinds.of(tenant, name));
         }
         let defaults = kinds.defaults(tenant);
         let mut categories: BTreeSet<&str> = known.values().filter_map(|kind| kind.category.as_deref()).collect();
-        categories.extend(defaults.categories.keys().chain(settings.categories.keys()).map(String::as_str));
+        categories.extend(defaults.categories.keys().chain(preferences.categories.keys()).map(String::as_str));
         let by_category = |name: &str| {
             let base = base(&defaults, name);
-            (name.to_owned(), standings(settings.standing("", Some(name), base)))
+            (name.to_owned(), standings(preferences.standing("", Some(name), base)))
         };
         let categories = categories.into_iter().map(by_category).collect();
         let by_kind = |(name, kind): (String, crate::domain::kinds::Kind)| {
             let category = kind.category.clone();
-            let decision = settings.standing(&name, category.as_deref(), kind.decision(category.as_deref()));
+            let decision = preferences.standing(&name, category.as_deref(), kind.decision(category.as_deref()));
             (name, KindInForce { category, mandatory: kind.mandatory, channels: standings(decision) })
         };
         Self { categories, kinds: known.into_iter().map(by_kind).collect() }

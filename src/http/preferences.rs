@@ -1,4 +1,4 @@
-//! The caller's own settings, and why a notification came to the caller in the way it did.
+//! The caller's own preferences, and why a notification came to the caller in the way it did.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -20,7 +20,7 @@ use crate::{
     auth::Identity,
     domain::{
         precondition::{Precondition, Versioned},
-        preferences::Settings,
+        preferences::Preferences,
         preferences_in_force::{Document, InForce},
         user::UserKey,
     },
@@ -45,7 +45,7 @@ pub async fn get(Caller(caller): Caller, _: NoQuery, parts: Data<Parts>) -> Resu
 /// `inForce` is ignored.
 #[utoipa::path(put, path = "/api/notifications/settings", tag = "preferences", operation_id = "putSettings",
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
-    request_body = Settings,
+    request_body = Preferences,
     responses((status = 200, body = Document, description = "The settings now", headers(("ETag" = String))),
         BadQuery, BadSyntax, BadType, LargeBody, BadBody, Changed, NoCondition))]
 pub async fn put(
@@ -57,8 +57,8 @@ pub async fn put(
 ) -> Result<HttpResponse, ApiError> {
     let condition = etag::required_condition(&request)?;
     let document: Value = body::json(&request, payload, BODY).await?;
-    let settings = Settings::parse(&document)?;
-    let saved = parts.preferences.change(&caller.key, condition, move |_| Ok(settings)).await?;
+    let preferences = Preferences::parse(&document)?;
+    let saved = parts.preferences.change(&caller.key, condition, move |_| Ok(preferences)).await?;
     Ok(answer(&saved, &caller.key, &parts))
 }
 
@@ -124,7 +124,7 @@ fn asked_user(caller: &Identity, query: &str) -> Result<UserKey, ApiError> {
     }
 }
 
-fn answer(saved: &Versioned<Settings>, key: &UserKey, parts: &Parts) -> HttpResponse {
+fn answer(saved: &Versioned<Preferences>, key: &UserKey, parts: &Parts) -> HttpResponse {
     let in_force = InForce::of(&saved.document, &parts.kinds, &key.tenant);
-    etag::answer(saved.version, Document { settings: &saved.document, in_force })
+    etag::answer(saved.version, Document { preferences: &saved.document, in_force })
 }

@@ -12,11 +12,11 @@ fn tenant() -> Tenant {
     "t".parse().unwrap()
 }
 
-fn check(before: &Settings, document: &Value) -> Vec<String> {
+fn check(before: &Preferences, document: &Value) -> Vec<String> {
     let zones = HashSet::from(["Europe/Berlin".to_owned()]);
     let kinds = Kinds::new(Seed::parse(SHIPPED).unwrap());
     let checks = Checks { tenant: &tenant(), kinds: &kinds, zones: &zones, now: Utc::now() };
-    let result = Settings::parse(document).and_then(|settings| settings.check(before, &checks));
+    let result = Preferences::parse(document).and_then(|preferences| preferences.check(before, &checks));
     result.err().map_or_else(Vec::new, |Problems(list)| list.into_iter().map(|problem| problem.pointer).collect())
 }
 
@@ -51,7 +51,7 @@ fn what_is_wrong_is_named_by_its_place() {
         (json!({"muteUntil": "2200-01-01T00:00:00Z"}), "/muteUntil"),
         (json!({"muteUntil": "9999-12-31T23:59:59-23:00"}), "/muteUntil"),
     ] {
-        assert_eq!(check(&Settings::default(), &document), [pointer], "{document}");
+        assert_eq!(check(&Preferences::default(), &document), [pointer], "{document}");
     }
     for document in [
         json!({}),
@@ -59,13 +59,13 @@ fn what_is_wrong_is_named_by_its_place() {
         json!({"muteUntil": "forever", "inForce": {"whatever": 1}}),
         hours("days", json!(["sun", "mon", "mon"])),
     ] {
-        assert_eq!(check(&Settings::default(), &document), [""; 0], "{document}");
+        assert_eq!(check(&Preferences::default(), &document), [""; 0], "{document}");
     }
 }
 
 #[test]
 fn what_stood_there_before_is_not_held_against_anybody() {
-    let before = Settings::parse(&json!({"kinds": {"call_escalation": {"push": false}},
+    let before = Preferences::parse(&json!({"kinds": {"call_escalation": {"push": false}},
         "quietHours": {"from": "22:00", "to": "07:00", "timeZone": "Gone/Zone"}}));
     let before = before.unwrap();
     let mut document = serde_json::to_value(&before).unwrap();
@@ -77,7 +77,7 @@ fn what_stood_there_before_is_not_held_against_anybody() {
 
 #[test]
 fn a_merge_patch_changes_what_it_names_and_null_takes_away() {
-    let before = Settings::parse(&json!({"categories": {"a": {"toast": false, "email": true}, "b": {"sms": true}},
+    let before = Preferences::parse(&json!({"categories": {"a": {"toast": false, "email": true}, "b": {"sms": true}},
         "muteUntil": "forever"}));
     let patch = json!({"categories": {"a": {"toast": null, "push": true}, "b": null}, "muteUntil": null, "kinds": {"k": {"sms": true}}});
     let after = before.unwrap().patched(&patch).unwrap();
@@ -92,9 +92,9 @@ fn a_merge_patch_changes_what_it_names_and_null_takes_away() {
 #[test]
 fn what_is_in_force_names_its_cause() {
     let kinds = Kinds::new(Seed::parse(SHIPPED).unwrap());
-    let settings = json!({"categories": {"payments": {"email": true}, "mine": {"inbox": false}},
+    let preferences = json!({"categories": {"payments": {"email": true}, "mine": {"inbox": false}},
         "kinds": {"payment_received": {"push": false}, "own": {"sms": true}}});
-    let shown = InForce::of(&Settings::parse(&settings).unwrap(), &kinds, &tenant());
+    let shown = InForce::of(&Preferences::parse(&preferences).unwrap(), &kinds, &tenant());
     let standing = |on, cause| Standing { on, cause };
     let payment = &shown.kinds["payment_received"].channels;
     assert_eq!(payment[&Channel::Push], standing(false, Cause::KindPreference));
@@ -105,5 +105,5 @@ fn what_is_in_force_names_its_cause() {
     assert_eq!(shown.categories["mine"][&Channel::Toast], standing(false, Cause::NotInInbox));
     assert_eq!(shown.categories["payments"][&Channel::Inbox], standing(true, Cause::Default));
     assert!(shown.categories.contains_key("tickets"));
-    assert_eq!(Settings::default().standing("k", None, Decision::PLAIN), Decision::PLAIN);
+    assert_eq!(Preferences::default().standing("k", None, Decision::PLAIN), Decision::PLAIN);
 }

@@ -13,7 +13,7 @@ use diesel::{
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
-use crate::domain::{precondition::Versioned, preferences::Settings, user::UserKey};
+use crate::domain::{precondition::Versioned, preferences::Preferences, user::UserKey};
 use crate::store::{
     Store, Unavailable,
     log::{
@@ -28,7 +28,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn preferences(&self, key: &UserKey) -> Result<Versioned<Settings>, Unavailable> {
+    pub async fn preferences(&self, key: &UserKey) -> Result<Versioned<Preferences>, Unavailable> {
         self.shared.once(async |conn| read(conn, key).await).await
     }
 
@@ -41,8 +41,8 @@ impl Store {
     pub async fn change_preferences<E: From<Unavailable> + Send>(
         &self,
         key: &UserKey,
-        make: impl FnOnce(&Versioned<Settings>) -> Result<Settings, E> + Send,
-    ) -> Result<(Versioned<Settings>, Option<Stamped>), E> {
+        make: impl FnOnce(&Versioned<Preferences>) -> Result<Preferences, E> + Send,
+    ) -> Result<(Versioned<Preferences>, Option<Stamped>), E> {
         let _turn = self.shared.turn_of(key).await?;
         let run = async |conn: &mut AsyncPgConnection| {
             conn.transaction(async move |conn| change(conn, key, make).await).await
@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-async fn read(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Versioned<Settings>> {
+async fn read(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Versioned<Preferences>> {
     let row: Option<(Value, i64)> = preferences::table
         .find((key.tenant.as_str(), key.user.as_str()))
         .select((preferences::settings, preferences::version))
@@ -74,8 +74,8 @@ async fn read(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Versio
 async fn change<E>(
     conn: &mut AsyncPgConnection,
     key: &UserKey,
-    make: impl FnOnce(&Versioned<Settings>) -> Result<Settings, E>,
-) -> QueryResult<Result<(Versioned<Settings>, Option<Stamped>), E>> {
+    make: impl FnOnce(&Versioned<Preferences>) -> Result<Preferences, E>,
+) -> QueryResult<Result<(Versioned<Preferences>, Option<Stamped>), E>> {
     streams::lock(conn, key).await?;
     let before = read(conn, key).await?;
     let settings = match make(&before) {
@@ -91,7 +91,7 @@ async fn change<E>(
     Ok(Ok((after, Some(stamped))))
 }
 
-async fn write(conn: &mut AsyncPgConnection, key: &UserKey, after: &Versioned<Settings>) -> QueryResult<()> {
+async fn write(conn: &mut AsyncPgConnection, key: &UserKey, after: &Versioned<Preferences>) -> QueryResult<()> {
     // Plain data always serialises.
     let document = serde_json::to_value(&after.document).unwrap_or_default();
     let said = || (preferences::settings.eq(&document), preferences::version.eq(after.version));
