@@ -13,3 +13,10 @@ pub mod revocations;
 pub mod signals;
 mod to_completion;
 pub mod topics;
+
+/// The present in microseconds since 1970, as announcements and signals carry it.
+fn micros_now() -> u64 {
+    let micros = chrono::Utc::now().timestamp_micros();
+    debug_assert!(micros > 0, "the clock of this machine is set before 1970");
+    micros.unsigned_abs()
+}

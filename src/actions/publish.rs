@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
+    actions::micros_now,
     bus::Announcement,
     config::PublishSettings,
     domain::{audience::Reason, notification::NewNotification, topic::Topic, user::UserKey},
@@ -49,7 +50,7 @@ pub enum Refused {
     UnknownTopic {
         /// Which one.
         topic: Topic,
-        /// Its place in the body, as a JSON pointer.
+        /// A JSON pointer to it in the body.
         pointer: String,
     },
     /// It is to be delivered at a time that has passed.
@@ -110,14 +111,13 @@ impl Publisher {
     /// caller stops waiting.
     ///
     /// # Errors
-    /// [`Refused::Overloaded`] and [`Refused::Unavailable`] for all of them; other refusals stand in their own place.
+    /// [`Refused::Overloaded`] and [`Refused::Unavailable`] for all of them; a refusal of one item is that item's answer.
     pub async fn publish(&self, items: Vec<NewNotification>) -> Result<Answers, Refused> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
         let (answer, answered) = oneshot::channel();
-        let received_at = u64::try_from(Utc::now().timestamp_micros()).unwrap_or(0);
-        let request = Request { items, received_at, answer };
+        let request = Request { items, received_at: micros_now(), answer };
         self.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refused::Overloaded { retry_after: Duration::from_secs(1) },
             mpsc::error::TrySendError::Closed(_) => Refused::Unavailable,
@@ -191,9 +191,10 @@ struct Writer {
 impl Writer {
     async fn write(&self, batch: Vec<Request>) {
         let mut items = Vec::new();
-        let mut places = Vec::with_capacity(batch.len());
+        // What each request contributed, in the order of the items.
+        let mut shares = Vec::with_capacity(batch.len());
         for request in batch {
-            places.push((request.items.len(), request.received_at, request.answer));
+            shares.push((request.items.len(), request.received_at, request.answer));
             items.extend(request.items);
         }
         ::metrics::histogram!(metrics::BATCH_ITEMS).record(u32::try_from(items.len()).unwrap_or(u32::MAX));
@@ -202,15 +203,16 @@ impl Writer {
         ::metrics::histogram!(metrics::COMMIT_SECONDS).record(started.elapsed());
         let Ok(appended) = appended else {
             count(&items, "failed");
-            places.into_iter().for_each(|(_, _, answer)| drop(answer.send(Err(Refused::Unavailable))));
+            shares.into_iter().for_each(|(_, _, answer)| drop(answer.send(Err(Refused::Unavailable))));
             return;
         };
+        debug_assert_eq!(appended.len(), items.len(), "one answer of the store for each item");
         let begins = items.iter().any(|item| !item.audience.is_empty());
         let mut written = items.into_iter().zip(appended);
         let mut announcements = Vec::new();
         let mut unheard = Vec::new();
-        for (number, received_at, answer) in places {
-            let answers = written
+        for (number, received_at, answer) in shares {
+            let answers: Vec<_> = written
                 .by_ref()
                 .take(number)
                 .map(|(item, appended)| {
@@ -223,7 +225,8 @@ impl Writer {
                     settle(&item, &appended)
                 })
                 .collect();
-            // A caller that stopped waiting is no reason not to tell the others.
+            debug_assert_eq!(answers.len(), number, "one answer for each item of the request");
+            // A caller that stopped waiting is no reason not to answer the others.
             let _ = answer.send(Ok(answers));
         }
         self.announcer.announce(announcements);
@@ -251,7 +254,7 @@ fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refus
         Appended::Written(_) => ("accepted", Ok(accepted(item.id, item.users.len()))),
         Appended::Repeated { id, recipients } => ("repeated", Ok(accepted(*id, *recipients))),
         Appended::Crowded => ("refused", Err(Refused::Overloaded { retry_after: CROWDED_RETRY })),
-        Appended::UnknownTopic(place) => ("refused", Err(unknown_topic(item, *place))),
+        Appended::UnknownTopic(index) => ("refused", Err(unknown_topic(item, *index))),
         Appended::Past => ("refused", Err(Refused::Past)),
         Appended::KeyReused => ("refused", Err(Refused::KeyReused)),
         Appended::Unstorable => ("refused", Err(Refused::Unstorable)),
@@ -260,8 +263,9 @@ fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refus
     answer
 }
 
-fn unknown_topic(item: &NewNotification, place: usize) -> Refused {
-    let named = item.named_topics().nth(place);
+fn unknown_topic(item: &NewNotification, index: usize) -> Refused {
+    let named = item.named_topics().nth(index);
+    debug_assert!(named.is_some(), "the store refuses a topic that the notification names");
     named.map_or(Refused::Unstorable, |(pointer, topic)| Refused::UnknownTopic { topic: topic.clone(), pointer })
 }
 
@@ -278,6 +282,7 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
 /// One announcement per inbox, in the order of the seqs of each. What users share is rendered once.
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
     announcements.extend(written.heads.iter().cloned().map(Announcement::from));
+    debug_assert_eq!(written.rows.len(), item.users.len(), "one row, or none, for each user");
     let mut arrivals = Arrivals::of(item.id, &item.content, written.created_at, written.expires_at);
     for (key, row) in keys(item).zip(&written.rows) {
         let Some(Placed { epoch, seq, unread, decision }) = row else { continue };

@@ -104,7 +104,7 @@ impl Key {
     }
 }
 
-/// The bytes of a PEM block that was read before: empty when there is none.
+/// The bytes of a PEM block that was read before: empty when there is none, which is no key of any algorithm.
 fn der(pem: &str) -> Vec<u8> {
     let body: String = pem.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
     STANDARD.decode(body).unwrap_or_default()

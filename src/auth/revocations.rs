@@ -57,7 +57,7 @@ impl RevocationList {
         token.is_some() || user.is_some_and(|at| identity.issued_at.is_none_or(|issued| issued <= at))
     }
 
-    /// Takes the store's revocations in the place of all that were known.
+    /// Replaces all known revocations by those of the store.
     pub fn replace(&self, revocations: Vec<Revocation>) {
         let index = revocations.into_iter().map(|it| ((it.tenant, it.target), (it.revoked_at, it.expires_at)));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index.collect());

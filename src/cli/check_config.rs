@@ -15,6 +15,6 @@ pub fn run(flags: Options) -> anyhow::Result<()> {
     if settings.auth.has_key() {
         Authenticator::new(&settings.auth, None).map_err(|error| Mistake(format!("{error:#}")))?;
     }
-    print!("{}", options.masked());
+    print!("{}", options.masked()?);
     Ok(())
 }

@@ -226,13 +226,13 @@ pub struct NewNotification {
 }
 
 impl NewNotification {
-    /// All topics that it names, each with its place in the body as a JSON pointer.
+    /// All topics that it names, each with a JSON pointer to it in the body.
     pub fn named_topics(&self) -> impl Iterator<Item = (String, &Topic)> {
-        let topics = self.audience.topics.iter().enumerate().map(|(place, topic)| (format!("/topics/{place}"), topic));
+        let topics = self.audience.topics.iter().enumerate().map(|(index, topic)| (format!("/topics/{index}"), topic));
         let due = self.timing.due.iter();
         let escalation = due.flat_map(|due| due.steps.iter().filter(|step| step.at > due.at)).enumerate();
         topics.chain(
-            escalation.filter_map(|(place, step)| Some((format!("/escalation/{place}/topic"), step.topic.as_ref()?))),
+            escalation.filter_map(|(index, step)| Some((format!("/escalation/{index}/topic"), step.topic.as_ref()?))),
         )
     }
 

@@ -139,8 +139,8 @@ impl Preferences {
         if !patch.is_object() {
             return Err(Problems::one("", "must be a JSON object"));
         }
-        // Plain data always serialises.
-        let mut document = serde_json::to_value(self).unwrap_or_default();
+        // An empty document in its place would delete preferences that the patch does not name.
+        let mut document = serde_json::to_value(self).map_err(|error| Problems::one("", error.to_string()))?;
         merge(&mut document, patch);
         Self::parse(&document)
     }

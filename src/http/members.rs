@@ -86,12 +86,12 @@ impl Change {
         MembershipChange::of(self.add.clone(), self.remove.clone()).ok_or_else(both)
     }
 
-    /// Names the users by their places in the list, where a bound of theirs is the cause.
+    /// Names the users by their indexes in the list, where a bound of theirs is the cause.
     fn refused(&self, refused: Refused) -> ApiError {
         let Refused::Full { users, most } = &refused else { return refused.into() };
         let full = self.add.iter().enumerate().filter(|(_, user)| users.contains(user));
         let detail = format!("has {most} subscriptions already (max_subscriptions)");
-        ApiError::Invalid(full.map(|(place, _)| FieldError::body(format!("/add/{place}"), &*detail)).collect())
+        ApiError::Invalid(full.map(|(index, _)| FieldError::body(format!("/add/{index}"), &*detail)).collect())
     }
 }
 

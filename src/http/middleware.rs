@@ -63,12 +63,11 @@ pub async fn observe(
     let method = method_name(request.method());
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let answer = next.call(request).await;
-    let error = match &answer {
-        Ok(response) => response.response().error().map(own),
-        Err(error) => Some(own(error)),
+    let (error, sent) = match &answer {
+        Ok(response) => (response.response().error().map(own), response.status()),
+        Err(error) => (Some(own(error)), StatusCode::INTERNAL_SERVER_ERROR),
     };
-    let told = answer.as_ref().ok().map(ServiceResponse::status);
-    let status = error.as_ref().map(ApiError::status_code).or(told).unwrap_or_default();
+    let status = error.as_ref().map_or(sent, ApiError::status_code);
     record(&Line { method, route, status, started, id: &id, error: error.as_ref() });
     match answer {
         Ok(response) => Ok(response.map_body(|head, body| complete(head, body.boxed(), error.as_ref(), &id))),

@@ -17,6 +17,7 @@ use utoipa::{
 
 use super::{
     bulk, changes,
+    error::ApiError,
     error::{FieldError, PROBLEM_JSON, Problem},
     fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
     signals, states, stream_docs, summary, tickets, topic_kinds, topics, ws,
@@ -74,13 +75,14 @@ pub struct Api;
 /// This description.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "operations", operation_id = "openapi", security(()),
     responses((status = 200, body = Object, description = "OpenAPI 3.1")))]
-pub async fn document() -> HttpResponse {
+pub async fn document() -> Result<HttpResponse, ApiError> {
     /// The same for the life of the process.
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| Api::openapi().to_json().unwrap_or_default());
-    HttpResponse::Ok()
+    static DOCUMENT: LazyLock<Option<String>> = LazyLock::new(|| Api::openapi().to_json().ok());
+    let document = DOCUMENT.as_deref().ok_or(ApiError::Internal)?;
+    Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(CacheControl(vec![CacheDirective::NoCache]))
-        .body(DOCUMENT.as_str())
+        .body(document))
 }
 
 /// What is the same for all operations.

@@ -81,8 +81,8 @@ pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
     let online = parts.presence.online(tenant, key.as_ref()).await?;
     // One more than asked for tells whether any follow.
     let mut users = parts.presence.users(tenant, key.as_ref(), &after, limit + 1).await?;
-    let more = users.len() as i64 > limit;
-    users.truncate(usize::try_from(limit).unwrap_or_default());
+    let more = users.len() as i64 > limit; // it is 0 to 1,000
+    users.truncate(limit as usize);
     let next_page = users.last().filter(|_| more).map(|last| last.user.clone().into());
     let topic = key.map(|key| key.topic.into());
     Ok(Json(Roster { topic, online, users: users.into_iter().map(PresentUser::from).collect(), next_page }))

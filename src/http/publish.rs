@@ -155,13 +155,13 @@ pub async fn batch(
     Ok(Json(Outcomes { results: publish_valid(prepared, &parts).await? }))
 }
 
-/// Publishes what was found valid, in one transaction, and puts every answer into its place.
+/// Publishes what was found valid, in one transaction; answers in the order given.
 async fn publish_valid(
     prepared: Vec<Result<NewNotification, ApiError>>,
     parts: &Parts,
 ) -> Result<Vec<Outcome>, ApiError> {
     let mut valid = Vec::with_capacity(prepared.len());
-    let places: Vec<Result<(), ApiError>> =
+    let checked: Vec<Result<(), ApiError>> =
         prepared.into_iter().map(|item| item.map(|item| valid.push(item)).inspect_err(|_| count_refused())).collect();
     let recipients: usize = valid.iter().map(|item| item.users.len()).sum();
     if recipients > BATCH_RECIPIENTS {
@@ -173,14 +173,14 @@ async fn publish_valid(
     }
     let answers = if valid.is_empty() { Vec::new() } else { parts.publisher.publish(valid).await? };
     let mut answers = answers.into_iter();
-    let outcome = |place: Result<(), ApiError>| {
-        let answer = place.and_then(|()| answers.next().ok_or(ApiError::Internal)?.map_err(ApiError::from));
+    let outcome = |checked: Result<(), ApiError>| {
+        let answer = checked.and_then(|()| answers.next().ok_or(ApiError::Internal)?.map_err(ApiError::from));
         match answer {
             Ok(accepted) => Outcome::Accepted(Receipt::from(&accepted)),
             Err(error) => Outcome::Refused { problem: error.problem() },
         }
     };
-    Ok(places.into_iter().map(outcome).collect())
+    Ok(checked.into_iter().map(outcome).collect())
 }
 
 /// The items of a batch, unread.

@@ -34,13 +34,13 @@ impl Ingest {
     }
 
     async fn attempt_chunk(&self, chunk: &[NewNotification]) -> Vec<Outcome> {
-        let mut outcomes: Vec<Outcome> = match (self.publish)(chunk.to_vec()).await {
+        let outcomes: Vec<Outcome> = match (self.publish)(chunk.to_vec()).await {
             Ok(results) => {
                 results.iter().map(|result| result.as_ref().map_or_else(refused, |_| Outcome::Stored)).collect()
             }
             Err(reason) => vec![refused(&reason); chunk.len()],
         };
-        outcomes.resize(chunk.len(), Outcome::Unavailable);
+        debug_assert_eq!(outcomes.len(), chunk.len(), "one outcome for each notification");
         outcomes
     }
 }

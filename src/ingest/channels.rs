@@ -80,6 +80,7 @@ impl Ingest {
             log::warn!("{} channel messages are lost: Redis does not deduplicate them", keys.len());
             return;
         };
+        debug_assert_eq!(won.len(), parsed.len(), "one answer for each key");
         let (mut acquired, mut letters) = (Vec::new(), Vec::new());
         for (((parsed, received), key), _) in parsed.into_iter().zip(keys).zip(won).filter(|(_, won)| *won) {
             match parsed {

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         kinds::Kinds,
         notification::{NewNotification, Source},
+        text::Malformed,
         user::Tenant,
     },
     message,
@@ -73,7 +74,8 @@ impl Entry {
     /// begin with the time, so they stay unique when Redis has lost the stream.
     pub(super) fn parse(&self, limits: &PublishSettings, kinds: &Kinds) -> Result<NewNotification, String> {
         let tenant = self.tenant.as_deref().ok_or("the field tenant is missing")?;
-        let tenant = str::from_utf8(tenant).unwrap_or_default().parse::<Tenant>().map_err(|error| error.to_string())?;
+        let tenant = str::from_utf8(tenant).map_err(|_| "the field tenant is not UTF-8")?;
+        let tenant: Tenant = tenant.parse().map_err(|Malformed(why)| why)?;
         let message = self.message.as_deref().ok_or("the field message is missing")?;
         let key = format!("ingest:{}", self.id);
         message::parse(message, limits)

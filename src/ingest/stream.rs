@@ -193,6 +193,7 @@ impl Reader {
 
     /// Ends what has an outcome and gives back the rest.
     async fn sort(&self, items: Vec<Item>, outcomes: Vec<Outcome>) -> Vec<Item> {
+        debug_assert_eq!(outcomes.len(), items.len(), "one outcome for each entry");
         let (mut stored, mut refused, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for (item, outcome) in items.into_iter().zip(outcomes) {
             match outcome {

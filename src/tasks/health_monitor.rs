@@ -56,6 +56,7 @@ impl HealthMonitor {
         gauge(metrics::POOL_WAITING, pool.waiting);
         let bus = self.bus.health();
         gauge(metrics::BUS_UP, usize::from(bus.up));
+        // Without Redis there is no probe; before the first one comes back, `BUS_UP` is 0.
         ::metrics::gauge!(metrics::BUS_PROBE_AGE_SECONDS).set(bus.probe_age.unwrap_or_default().as_secs_f64());
     }
 
@@ -65,7 +66,7 @@ impl HealthMonitor {
         let sample: Vec<_> =
             users.iter().cycle().skip(turn % users.len().max(1)).take(SAMPLE.min(users.len())).cloned().collect();
         if let Ok(drift) = self.store.drift(&sample).await {
-            gauge(metrics::UNREAD_DRIFT, usize::try_from(drift).unwrap_or(0));
+            ::metrics::gauge!(metrics::UNREAD_DRIFT).set(drift as f64);
             if drift > 0 {
                 log::error!("the counts of {drift} of {} users do not agree with their inboxes", sample.len());
             }

@@ -21,7 +21,7 @@ const EACH: Duration = Duration::from_micros(25);
 const FEW: usize = 1_000;
 
 /// A tenant's users, or the subscribers of one of its topics.
-type Place = (Tenant, Option<TopicKey>);
+type Audience = (Tenant, Option<TopicKey>);
 /// Whoever finds it too old holds the lock while it is made anew, so that others wait for the same.
 type Slot = Arc<tokio::sync::Mutex<Option<Count>>>;
 
@@ -32,7 +32,7 @@ pub(super) struct Counts {
 }
 
 struct Known {
-    slots: HashMap<Place, Slot>,
+    slots: HashMap<Audience, Slot>,
     /// With so many, the old ones are forgotten.
     most: usize,
 }
@@ -67,6 +67,7 @@ impl Counts {
             return Ok(count.found.present);
         }
         let found = match topic {
+            // A topic of whose subscribers nobody is present is left out of the answer.
             Some(topic) => self.store.online(std::slice::from_ref(topic)).await?.remove(topic).unwrap_or_default(),
             None => self.store.online_in_tenant(tenant).await?,
         };
@@ -87,6 +88,7 @@ impl Counts {
         let counted = self.store.online(&old).await?;
         let mut online = Vec::with_capacity(topics.len());
         for ((topic, kept), mut slot) in topics.iter().zip(kept).zip(slots) {
+            // As above: what is left out counts as none.
             let count = kept.unwrap_or_else(|| Count::new(counted.get(topic).copied().unwrap_or_default()));
             *slot = Some(count);
             online.push(count.found.present);
@@ -94,7 +96,7 @@ impl Counts {
         Ok(online)
     }
 
-    fn slot(&self, place: Place) -> Slot {
+    fn slot(&self, audience: Audience) -> Slot {
         // No code under this lock can panic half-way, so a poisoned one still guards whole data.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.slots.len() >= known.most {
@@ -103,6 +105,6 @@ impl Counts {
             known.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || is_good(slot));
             known.most = FEW.max(known.slots.len() * 2);
         }
-        known.slots.entry(place).or_default().clone()
+        known.slots.entry(audience).or_default().clone()
     }
 }

@@ -112,6 +112,7 @@ impl Presence {
         }
         let topics: Vec<_> = changes.keys().cloned().collect();
         let online = self.0.counts.after_change(&topics).await?;
+        debug_assert_eq!(online.len(), topics.len(), "one count for each topic");
         for ((topic, changes), online) in changes.into_iter().zip(online) {
             // A signal that cannot go now is lost, as signals may be.
             self.0.signals.tell(topic, PRESENCE, &changes.render(online));

@@ -7,7 +7,7 @@ mod pace;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::pace::Pace;
 use crate::{
+    actions::micros_now,
     bus::{Bus, KEPT_FOR},
     config::SignalSettings,
     domain::{
@@ -249,12 +250,14 @@ impl Signals {
     /// none: what the user is subscribed to is read after the values.
     pub async fn last(&self, key: &UserKey, topics: &[TopicKey]) -> Vec<Signal> {
         let mut signals = self.0.bus.last(topics).await;
-        let oldest = micros_now().saturating_sub(u64::try_from(KEPT_FOR.as_micros()).unwrap_or(u64::MAX));
+        let kept_for = KEPT_FOR.as_secs() * 1_000_000;
+        let oldest = micros_now().saturating_sub(kept_for);
         signals.retain(|signal| signal.sent_at >= oldest);
         if signals.is_empty() {
             return signals;
         }
         let Ok(mut subscribed) = self.0.store.topics_of(std::slice::from_ref(key)).await else { return Vec::new() };
+        // A user without subscriptions is left out of the answer.
         let subscribed = subscribed.remove(key).unwrap_or_default();
         signals.retain(|signal| matches!(&signal.subject.to, Address::Topic(topic) if subscribed.contains(topic)));
         signals.sort_by_key(|signal| signal.sent_at);
@@ -269,11 +272,6 @@ impl Sender<'_> {
             Self::User(key) => &key.tenant,
         }
     }
-}
-
-fn micros_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// No code under these locks can panic half-way, so a poisoned one still guards whole data.

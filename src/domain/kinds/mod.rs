@@ -127,7 +127,7 @@ impl Kinds {
         self.tenants().get(tenant).map(|own| own.defaults.clone()).unwrap_or_default()
     }
 
-    /// Takes the store's word in the place of all that was known.
+    /// Replaces all that tenants define by what the store holds.
     pub fn replace(&self, tenants: HashMap<Tenant, Own>) {
         *self.0.tenants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tenants);
     }

@@ -1,4 +1,4 @@
-//! Texts with places for a message's own values: `Payment of {{data.amount}} from {{data.customer.name}}`.
+//! Texts with placeholders for a message's own values: `Payment of {{data.amount}} from {{data.customer.name}}`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::domain::{
     text::{Malformed, as_text},
 };
 
-/// A text with places for values.
+/// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template {
@@ -30,7 +30,7 @@ enum Part {
     Data(Vec<String>),
 }
 
-/// What places are filled with.
+/// What placeholders are filled with.
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a> {
     /// The kind's name.
@@ -56,7 +56,7 @@ impl Template {
         self.source.chars().count()
     }
 
-    /// The text with values in their places; a value that is missing or null leaves nothing.
+    /// The text with values instead of placeholders; a value that is missing or null leaves nothing.
     pub fn render(&self, values: &Values<'_>) -> String {
         let mut text = String::with_capacity(self.source.len());
         for part in &self.parts {
@@ -95,9 +95,9 @@ impl std::str::FromStr for Template {
         let mut parts = Vec::new();
         let mut rest = source;
         while let Some((before, after)) = rest.split_once("{{") {
-            let (place, after) = after.split_once("}}").ok_or(Malformed("a {{ without its }}"))?;
+            let (placeholder, after) = after.split_once("}}").ok_or(Malformed("a {{ without its }}"))?;
             parts.push(Part::Text(before.to_owned()));
-            parts.push(parse_place(place.trim())?);
+            parts.push(parse_placeholder(placeholder.trim())?);
             rest = after;
         }
         if source.contains('\0') {
@@ -108,17 +108,18 @@ impl std::str::FromStr for Template {
     }
 }
 
-fn parse_place(place: &str) -> Result<Part, Malformed> {
+fn parse_placeholder(placeholder: &str) -> Result<Part, Malformed> {
     const WRONG: Malformed = Malformed(
         "between {{ and }} stands data.path.to.field, kind, category, priority or actionUrl, and nothing else",
     );
-    match place {
+    match placeholder {
         "kind" => Ok(Part::Kind),
         "category" => Ok(Part::Category),
         "priority" => Ok(Part::Priority),
         "actionUrl" => Ok(Part::ActionUrl),
         _ => {
-            let steps: Vec<String> = place.strip_prefix("data.").ok_or(WRONG)?.split('.').map(str::to_owned).collect();
+            let steps: Vec<String> =
+                placeholder.strip_prefix("data.").ok_or(WRONG)?.split('.').map(str::to_owned).collect();
             let named = steps.iter().all(|step| !step.is_empty() && !step.contains(['{', '}']));
             if named { Ok(Part::Data(steps)) } else { Err(WRONG) }
         }

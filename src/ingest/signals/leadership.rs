@@ -159,7 +159,9 @@ impl Leadership {
     async fn send(&self, items: Vec<Item>) {
         let (signals, received): (Vec<_>, Vec<_>) =
             items.into_iter().map(|Item { tenant, new, received }| ((tenant, new), received)).unzip();
-        for (received, sent) in received.into_iter().zip(self.signals.send_all(signals, SOURCE).await) {
+        let results = self.signals.send_all(signals, SOURCE).await;
+        debug_assert_eq!(results.len(), received.len(), "one result for each signal");
+        for (received, sent) in received.into_iter().zip(results) {
             match sent {
                 // A letter for each that finds the bus down would make matters worse.
                 Ok(()) | Err(Refused::Unavailable) => {}
