@@ -17,9 +17,8 @@ use utoipa::{
 
 use super::{
     bulk, changes,
-    error::ApiError,
-    error::{FieldError, PROBLEM_JSON, Problem},
-    fanouts, health, inbox, kinds, members, metrics_endpoint, presence, publish, revocations, scheduled, settings,
+    error::{ApiError, FieldError, PROBLEM_JSON, Problem},
+    fanouts, health, inbox, kinds, members, metrics_endpoint, preferences, presence, publish, revocations, scheduled,
     signals, states, stream_docs, summary, tickets, topic_kinds, topics, ws,
 };
 use crate::frame::{self, item_json};
