@@ -3,7 +3,7 @@ mod timing;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::kinds::Seed;
+use crate::domain::{kinds::Seed, notification::Content};
 
 fn limits() -> PublishSettings {
     PublishSettings {

@@ -1,5 +1,7 @@
 //! What browsers get and which pages may call.
 
+use actix_web::http::Method;
+
 use super::*;
 
 #[actix_web::test]
