@@ -1,8 +1,8 @@
-//! Explanation a notification came to a user in the way it did, or did not come at all.
+//! Explains why a notification came to a user in the way it did, or did not come at all.
 //!
-//! What was decided about a recipient is told as it was decided then. Of a publish to topics or to everyone the actor hears, and
-//! whoever it concerns or who may look at one of its topics; to all others it is as if it did not exist. Who else was
-//! named by a publish is nobody's to know.
+//! A recipient gets the decisions that the publish made. A publish to topics or to everyone is explained to its actor, to the users
+//! whom it concerns, and to callers who may look at one of its topics. For all others it does not exist. No explanation names
+//! another recipient.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -20,9 +20,10 @@ use crate::{
     store::{About, Decided, Store, Turn, Unavailable, Unreached},
 };
 
-/// Explanation a notification took the channels that it took to a user, or why it did not come.
+/// Why a notification took the channels that it took to a user, or why it did not come.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Why)]
 pub struct Explanation {
     /// The notification.
     pub id: Uuid,
@@ -37,10 +38,10 @@ pub struct Explanation {
     pub created_at: DateTime<Utc>,
     /// Whether it came into the user's inbox, be it there still or not.
     pub delivered: bool,
-    /// Explanation it did not, for programs; null when it did.
+    /// Why it did not, for programs; null when it did.
     #[schema(required)]
     pub reason: Option<Absence>,
-    /// Explanation it did not, for people; null when it did.
+    /// Why it did not, for people; null when it did.
     #[schema(required, example = "the user is not subscribed to any of its topics")]
     pub detail: Option<&'static str>,
     /// What was decided when it was published, one for each channel; empty when nothing was, for it did not come to the user.
@@ -49,19 +50,20 @@ pub struct Explanation {
 
 /// What was decided about one channel.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChannelWhy)]
 pub struct ChannelExplanation {
     /// The channel.
     pub channel: Channel,
     /// Whether it was taken.
     pub on: bool,
-    /// Explanation, for programs.
+    /// Why, for programs.
     pub cause: Cause,
-    /// Explanation, for people.
+    /// Why, for people.
     #[schema(example = "the user's quiet hours")]
     pub detail: String,
 }
 
-/// Explanation a notification is not in a user's inbox.
+/// Why a notification is not in a user's inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Absence {
@@ -79,7 +81,7 @@ pub enum Absence {
     Late,
 }
 
-/// Explanation a notification came to the user `key` as it did, told to the caller, who is that user or an administrator; none when
+/// Explains to the caller, who is that user or an administrator, why a notification came to the user `key` as it did; none when
 /// it does not exist as far as the caller may know.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ const WAIT: i64 = 60;
 pub struct Changes {
     /// The verdict on the cursor.
     verdict: Verdict,
-    /// Explanation it is a reset.
+    /// Why it is a reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ResetReason>,
     /// Changes since the cursor, when the question came.

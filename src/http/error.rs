@@ -20,7 +20,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// How long a client waits before it asks an instance again whose store did not answer.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 
-/// Explanation a request was not served.
+/// Why a request was not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// Query parameters that are unknown or malformed.

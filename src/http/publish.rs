@@ -64,7 +64,7 @@ pub enum Outcome {
     Accepted(Receipt),
     /// It is not; the others are none the worse.
     Refused {
-        /// Explanation.
+        /// Why.
         problem: Problem,
     },
 }

@@ -90,7 +90,7 @@ pub struct Signal {
 #[schema(as = ByeEvent, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what the stream renders")]
 pub struct Bye {
-    /// Explanation.
+    /// Why.
     reason: EndReason,
     /// When to come back.
     #[schema(example = 4_200)]

@@ -25,6 +25,14 @@ async fn every_route_is_documented_and_every_documented_operation_is_a_route() {
 }
 
 #[actix_web::test]
+async fn schemas_keep_the_names_by_which_clients_know_them() {
+    let api: Value = serde_json::from_str(&openapi::Api::openapi().to_json().unwrap()).unwrap();
+    for name in ["Settings", "Why", "ChannelWhy", "SettingsEvent", "Health"] {
+        assert!(api["components"]["schemas"][name].is_object(), "{name}");
+    }
+}
+
+#[actix_web::test]
 async fn no_reference_of_the_description_leads_nowhere() {
     let text = openapi::Api::openapi().to_json().unwrap();
     let api: Value = serde_json::from_str(&text).unwrap();
