@@ -1,7 +1,7 @@
 //! The single write path: publishes that come together are written by one transaction, then announced.
 //!
-//! While a transaction runs, what arrives gathers for the next one: under load the batches grow by themselves, and
-//! without load nobody waits for company.
+//! While a transaction runs, new publishes gather for the next one. Under load the batches grow by themselves; without load a
+//! publish is written at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -79,7 +79,7 @@ const CROWDED_RETRY: Duration = Duration::from_secs(5);
 
 type Answers = Vec<Result<Accepted, Refused>>;
 
-/// Publishes that belong into one transaction.
+/// Publishes of one caller, which belong into one transaction.
 struct Request {
     items: Vec<NewNotification>,
     received_at: u64,
@@ -148,24 +148,28 @@ impl Batch {
     }
 }
 
-/// Gathers requests up to a number of rows and has them written, by so many transactions at once.
+/// Gathers requests up to a number of rows and starts a transaction for each batch, so many at once.
 async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows: usize, writers: usize) {
     let permits = Arc::new(Semaphore::new(writers));
+    // One for all small batches, so that no two of them are written at the same time.
     let turns = Arc::new(Semaphore::new(1));
     let mut next = waiting.recv().await;
     while let Some(first) = next.take() {
-        // The permit comes before the batch is closed: what arrives while all writers work joins it.
+        // The permit comes before the batch is closed: requests that arrive while all writers are busy join it.
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let mut batch = Batch::of(first);
-        // Two small transactions side by side cost more than one after the other, and a small one is soon over.
+        // Two small transactions side by side cost more than one after the other, and a small one is soon over. A batch that stays
+        // small waits for the turn, grows meanwhile, and goes without it once it is large.
         let mut turn = None;
         while batch.rows < SMALL && turn.is_none() && next.is_none() {
             tokio::select! {
+                // Requests first: a batch that those already here make large needs no turn.
                 biased;
                 Some(request) = waiting.recv() => next = batch.add(request, most_rows),
                 free = turns.clone().acquire_owned() => turn = free.ok(),
             }
         }
+        // The request that does not fit any more is the first of the next batch: order is kept.
         while next.is_none() {
             let Ok(request) = waiting.try_recv() else { break };
             next = batch.add(request, most_rows);
@@ -173,6 +177,7 @@ async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows:
         let writer = writer.clone();
         writer.tracker.clone().spawn(async move {
             writer.write(batch.requests).await;
+            // Explicit, because both must live until the write is over.
             drop((permit, turn));
         });
         if next.is_none() {
@@ -201,6 +206,7 @@ impl Writer {
         let started = Instant::now();
         let appended = self.store.append(&items).await;
         ::metrics::histogram!(metrics::COMMIT_SECONDS).record(started.elapsed());
+        // Nothing is announced: whether the transaction committed is not known, and the head check finds it if it did.
         let Ok(appended) = appended else {
             count(&items, "failed");
             shares.into_iter().for_each(|(_, _, answer)| drop(answer.send(Err(Refused::Unavailable))));
@@ -210,7 +216,7 @@ impl Writer {
         let begins = items.iter().any(|item| !item.audience.is_empty());
         let mut written = items.into_iter().zip(appended);
         let mut announcements = Vec::new();
-        let mut unheard = Vec::new();
+        let mut unannounced = Vec::new();
         for (number, received_at, answer) in shares {
             let answers: Vec<_> = written
                 .by_ref()
@@ -218,8 +224,8 @@ impl Writer {
                 .map(|(item, appended)| {
                     match &appended {
                         Appended::Written(written) => announce(&item, written, received_at, &mut announcements),
-                        // An attempt of our own whose answer was lost: nobody was told yet.
-                        Appended::Repeated { id, .. } if *id == item.id => unheard.extend(keys(&item)),
+                        // An attempt of our own whose answer was lost: it is stored, and not announced yet.
+                        Appended::Repeated { id, .. } if *id == item.id => unannounced.extend(keys(&item)),
                         _ => {}
                     }
                     settle(&item, &appended)
@@ -229,11 +235,12 @@ impl Writer {
             // A caller that stopped waiting is no reason not to answer the others.
             let _ = answer.send(Ok(answers));
         }
+        // After the answers: a caller waits for the commit only.
         self.announcer.announce(announcements);
         if begins {
             self.announcer.note_begun();
         }
-        self.announce_heads(unheard).await;
+        self.announce_heads(unannounced).await;
     }
 
     async fn announce_heads(&self, keys: Vec<UserKey>) {

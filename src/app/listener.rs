@@ -21,7 +21,7 @@ use crate::{
     http::{self, Parts, hijack::HijackableSocket},
 };
 
-/// Waiting connections of the listening socket: a storm of reconnects must not be refused by the kernel.
+/// Connections that the kernel holds for the listening socket: it must not refuse a storm of reconnects.
 const BACKLOG: i32 = 4096;
 /// Kept-alive connections outlive the usual proxies' own limits, so that it is the proxy that closes.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -71,8 +71,11 @@ pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settin
         fn_service(receive).and_then(http)
     };
     let server = server
+        // At a limit of its own the server would stop accepting, and clients would wait without an answer.
         .max_concurrent_connections(usize::MAX)
+        // Rounded down, and 0 would mean no time at all.
         .shutdown_timeout(settings.drain.as_secs().max(1))
+        // The command line handles signals, and stops the parts in order.
         .disable_signals()
         .listen("http", listener, service)?
         .run();

@@ -34,7 +34,7 @@ pub struct Running {
     failed: Arc<Notify>,
 }
 
-/// Spawns tasks that are to run until the stop; one that ends early is a defect and ends the instance.
+/// Spawns tasks that run until the stop; a task that ends early is a defect and ends the instance.
 struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -90,23 +90,27 @@ impl Running {
         self.failed.notified().await;
     }
 
-    /// Stops in order: readiness goes red, streams are told and ended with a spread, then accepting ends and open
-    /// requests finish, then intake, then the rest. Takes the drain time of the settings at most.
+    /// Stops in order: readiness turns red, streams end with a spread, intake ends, accepting ends and open requests finish, then
+    /// the other tasks end. Takes the drain time of the settings at most.
     pub async fn stop(self) {
         let drain = self.settings.drain;
         let deadline = tokio::time::Instant::now() + drain;
         self.health.enter(Phase::Draining);
         log::info!("draining {} streams", self.hub.connections());
-        // Streams that open while others are being ended are told to come back, so the number only falls.
+        // Streams end before accepting does. A client that reconnects here meanwhile is told when to come back, so the number of
+        // streams only falls.
         self.hub.drain(drain / 2).await;
+        // From here on other instances read the ingest stream; what was read here is finished below.
         self.intake.cancel();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        // Clients that were far behind get what their connection was about to send, and the farewell.
+        // A slow client gets what its connection was about to send, and the last event.
         let _ = timeout(left / 2, self.hub.empty()).await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        // Requests finish before tasks stop: a publish that was accepted needs the write path and the bus.
         self.server.pause().await;
         let _ = timeout(left, self.server.stop(true)).await;
         self.stop.cancel();
+        // Waits for changes under way, whose callers may be gone: each commit gets its announcement.
         self.tracker.close();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_secs(1));
         if timeout(left, self.tracker.wait()).await.is_err() {

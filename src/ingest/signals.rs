@@ -1,9 +1,8 @@
 //! Signals by Redis: `PUBLISH <prefix>:signal:<tenant>:topic:<name> <body>`, or `...:user:<id>`.
 //!
-//! One instance listens for all: equal signals may follow each other closely and each counts, so nothing in a message
-//! could tell instances which of them is to take it. The listener holds a short lease; when it dies another takes over
-//! within seconds, and signals sent meanwhile are lost, as signals may be. While signals come faster than they may be sent,
-//! the newest of each subject waits.
+//! One instance listens for all. Equal signals may follow each other closely and each counts, so messages cannot be deduplicated
+//! by their content. The listener holds a short lease; when it dies, another instance takes over within seconds, and signals
+//! sent meanwhile are lost. While signals arrive faster than they may be sent, the newest of each subject waits.
 
 mod leadership;
 mod lease;
@@ -25,7 +24,7 @@ use crate::{
 /// Time between attempts to get or to keep the lease.
 const RENEWAL: Duration = Duration::from_millis(750);
 
-/// Listens whenever it is this instance's turn, until told to stop.
+/// Listens whenever this instance holds the lease, until the stop.
 pub(super) async fn run(ingest: Arc<Ingest>, signals: Signals, stop: CancellationToken) {
     let mut ticks = interval(RENEWAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -34,6 +33,8 @@ pub(super) async fn run(ingest: Arc<Ingest>, signals: Signals, stop: Cancellatio
         if !lease.renew().await {
             continue;
         }
+        // Ends with the lease or with the stop. Its last signals are sent before the lease is given back: two instances that send at
+        // the same time could reorder signals of one subject.
         let over = stop.child_token();
         let leadership = Arc::new(Leadership::new(ingest.clone(), signals.clone(), lease.clone()));
         tokio::join!(leadership.run(over.clone()), async {

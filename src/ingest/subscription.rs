@@ -1,4 +1,4 @@
-//! A connection that hears the channels of a pattern, made anew whenever it fails.
+//! A connection that is subscribed to the channels of a pattern, and made anew whenever it fails.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ pub(super) struct ChannelMessage {
     pub(super) payload: Vec<u8>,
 }
 
-/// Takes what is received, on the connection's own task; false when something had to be dropped.
+/// Takes a message on the connection's own task; false when a message had to be dropped.
 pub(super) type Handler = Arc<dyn Fn(ChannelMessage) -> bool + Send + Sync>;
 
 /// What to listen to.

@@ -1,5 +1,5 @@
-//! The head check: finds what the bus lost, by one query for many users. It is the whole delivery while the bus is
-//! down, and hurries then.
+//! The head check: finds announcements that the bus lost, by one query for many users. While the bus is down it is the only way
+//! by which publishes of other instances arrive, so it runs every second.
 
 use std::time::Duration;
 
@@ -45,8 +45,10 @@ impl HeadCheck {
     async fn check(&self) -> Result<(), Unavailable> {
         let users = self.hub.users();
         for chunk in users.chunks(USERS) {
+            // The hub is asked after the store: a head that was announced in between does not count as lost.
             let heads = self.store.heads(chunk).await?;
             let mut behind: Vec<Head> = heads.into_iter().filter(|head| self.is_behind(head)).collect();
+            // An announcement follows its commit. The metric is to count lost ones, not those that are a moment late.
             if self.refresh.bus_is_up() && !behind.is_empty() {
                 sleep(UNDER_WAY).await;
                 behind.retain(|head| self.is_behind(head));

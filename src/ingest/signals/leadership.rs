@@ -1,4 +1,4 @@
-//! One instance's turn as the listener: what it hears waits in a queue until it may be sent.
+//! One instance's time as the listener: received signals wait in a queue until they may be sent.
 
 use std::{
     future::pending,
@@ -69,7 +69,7 @@ impl Leadership {
         Self { ingest, signals, lease, waiting: Mutex::new(waiting), arrived: Notify::new() }
     }
 
-    /// Listens until told to stop, then sends of what was received what may go at once; nothing when another instance has its turn.
+    /// Receives until the stop, then sends the queued signals that may go at once; none if another instance holds the lease by then.
     pub(super) async fn run(self: Arc<Self>, over: CancellationToken) {
         let listening = PatternSubscription {
             servers: self.ingest.servers.clone(),
@@ -83,6 +83,7 @@ impl Leadership {
             listening.run(Arc::new(move |received| receiver.receive(received)), over).await;
             all_received.cancel();
         };
+        // The sender ends after the receiver, so the count below leaves out nothing that was received.
         tokio::join!(listen, self.send_all(&all_received));
         let unsent = self.waiting().signals.len();
         ::metrics::counter!(SIGNALS_DROPPED, "reason" => "turn").increment(unsent as u64);

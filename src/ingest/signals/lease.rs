@@ -1,4 +1,4 @@
-//! Whose turn it is to listen: the instance's whose name stands in a key that dies soon after it was last renewed.
+//! The lease of the listener: a key in Redis with the name of one instance, which expires soon after its last renewal.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,10 +13,10 @@ use crate::ingest::Ingest;
 /// How long a listener that says nothing is still the one.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// This instance's claim.
+/// This instance's hold on the lease.
 pub(super) struct Lease {
     ingest: Arc<Ingest>,
-    /// Until when it is surely this instance's turn.
+    /// Until when this instance surely holds it.
     until: Mutex<Option<Instant>>,
 }
 
@@ -25,7 +25,7 @@ impl Lease {
         Self { ingest, until: Mutex::default() }
     }
 
-    /// Whether it is this instance's turn, however long this process was not run meanwhile.
+    /// Whether this instance holds it, however long the process was suspended.
     pub(super) fn is_held(&self) -> bool {
         self.is_held_at(Instant::now())
     }
@@ -39,7 +39,7 @@ impl Lease {
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets or keeps the turn; false when it is another's, or may be because Redis has not said otherwise for too long.
+    /// Acquires or renews it; false when another instance holds it, or may hold it because Redis has not answered for too long.
     pub(super) async fn renew(&self) -> bool {
         // Redis counts from a later moment than this.
         let asked = Instant::now();
@@ -57,7 +57,7 @@ impl Lease {
         self.ingest.with_connection(async |connection| command.query_async(connection).await).await
     }
 
-    /// Lets another instance have its turn at once.
+    /// Deletes the key, so that another instance acquires the lease at once.
     pub(super) async fn give_back(&self) -> RedisResult<()> {
         const RELEASE: &str =
             "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";

@@ -1,4 +1,5 @@
-//! Entries that other consumers left unacknowledged: taken over, and buried when they seem to kill whoever takes them.
+//! Reclaims entries that other consumers left unacknowledged. An entry that was delivered too often becomes a dead letter: it may be
+//! the reason why its consumers die.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -36,6 +37,7 @@ impl Reader {
     async fn reclaim_once(self: &Arc<Self>) -> RedisResult<()> {
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         metrics::gauge!(INGEST_PENDING).set(self.pending().await? as f64);
+        // Before the claim: a claimed entry counts as delivered, and must not wait for room until others reclaim it.
         let Some(permit) = self.permit().await else { return Ok(()) };
         let deliveries = self.abandoned().await?;
         if deliveries.is_empty() {
@@ -43,6 +45,7 @@ impl Reader {
         }
         let entries = self.take_over(deliveries.keys()).await?;
         metrics::counter!(INGEST_RECLAIMED).increment(entries.len() as u64);
+        // These counts are from before the claim, which adds one.
         let worn = |entry: &Entry| deliveries.get(&entry.id).is_some_and(|count| *count >= DELIVERIES);
         let (worn, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(worn);
         let reason = || format!("delivered {DELIVERIES} times and never acknowledged");
