@@ -61,8 +61,8 @@ fn stored(presentation: &Presentation) -> Option<Value> {
 }
 
 /// The columns of content in one row.
-#[derive(Debug, Clone, Queryable, QueryableByName, Selectable)]
-#[diesel(table_name = notifications, check_for_backend(Pg))]
+#[derive(Debug, Clone, Queryable, QueryableByName, Selectable, AsChangeset)]
+#[diesel(table_name = notifications, check_for_backend(Pg), treat_none_as_null = true)]
 pub(crate) struct ContentRow {
     kind: String,
     category: Option<String>,
@@ -92,25 +92,17 @@ impl TryFrom<ContentRow> for Content {
     }
 }
 
-/// What an amendment writes.
-#[derive(AsChangeset)]
-#[diesel(table_name = notifications, treat_none_as_null = true)]
-pub(crate) struct ContentChange<'a> {
-    priority: i16,
-    title: &'a str,
-    body: Option<&'a str>,
-    data: Option<&'a Value>,
-    action_url: Option<&'a str>,
-}
-
-impl<'a> From<&'a Content> for ContentChange<'a> {
-    fn from(content: &'a Content) -> Self {
+impl From<Content> for ContentRow {
+    fn from(content: Content) -> Self {
         Self {
+            presentation: stored(&content.presentation),
+            kind: content.kind,
+            category: content.category,
             priority: content.priority.rank(),
-            title: &content.title,
-            body: content.message.as_deref(),
-            data: content.data.as_ref(),
-            action_url: content.action_url.as_deref(),
+            title: content.title,
+            body: content.message,
+            data: content.data,
+            action_url: content.action_url,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     message::Amendment,
     store::{
         Store, Unavailable,
-        content::{ContentChange, ContentRow},
+        content::ContentRow,
         database::clock,
         repeat,
         schema::{notifications, scheduled},
@@ -263,12 +263,11 @@ async fn amend(
         .set((scheduled::deliver_at.eq(deliver_at), scheduled::fixed_expiry.eq(fixed)))
         .execute(conn)
         .await?;
-    let content = to.apply(before.content);
     diesel::update(notifications::table.find(id))
         .set((
             notifications::deliver_at.eq(deliver_at),
             notifications::expires_at.eq(expires_at),
-            ContentChange::from(&content),
+            ContentRow::from(to.apply(before.content)),
         ))
         .execute(conn)
         .await?;
