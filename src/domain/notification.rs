@@ -35,6 +35,14 @@ pub fn action_url(text: &str) -> Result<(), Malformed> {
     address(text, &["http", "https"], Malformed("an http or https URL, or a path that begins with one slash"))
 }
 
+/// Checks where a page may load an image from.
+///
+/// # Errors
+/// When it is neither a path nor an https URL.
+pub fn image_url(text: &str) -> Result<(), Malformed> {
+    address(text, &["https"], Malformed("an https URL, or a path that begins with one slash"))
+}
+
 /// Refuses what a browser could take for script or for another host than it seems.
 fn address(text: &str, schemes: &[&str], wrong: Malformed) -> Result<(), Malformed> {
     if text.len() > URL_BYTES {
@@ -66,6 +74,8 @@ pub struct Content {
     pub data: Option<Value>,
     /// Where a click leads.
     pub action_url: Option<String>,
+    /// An image that belongs to it.
+    pub image_url: Option<String>,
     /// How its kind is shown.
     #[serde(default)]
     pub presentation: Presentation,
@@ -82,6 +92,7 @@ impl Content {
             message: None,
             data: None,
             action_url: None,
+            image_url: None,
             presentation: Presentation::default(),
         }
     }

@@ -46,6 +46,10 @@ pub struct Item<'a> {
     /// Where a click leads: an absolute http or https URL, or a path.
     #[schema(required, example = "/payment-history")]
     pub action_url: Option<&'a str>,
+    /// An image that belongs to it, if any does: an https URL, or a path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "/avatars/4711.png")]
+    pub image_url: Option<&'a str>,
     /// Why it is in this inbox: `direct` (the publish named the user), `topic`, `everyone` or `rule`.
     #[schema(example = "topic")]
     pub reason: &'static str,
@@ -129,6 +133,7 @@ impl<'a> Item<'a> {
             message: content.message.as_deref(),
             data: content.data.as_ref(),
             action_url: content.action_url.as_deref(),
+            image_url: content.image_url.as_deref(),
             reason: reason.as_str(),
             topic: reason.topic().map(Topic::as_str),
             channels: decision,
@@ -183,6 +188,7 @@ mod tests {
                 priority: Priority::High,
                 data: Some(serde_json::json!({"amount": 120})),
                 action_url: Some("/payments".into()),
+                image_url: Some("/card.png".into()),
                 presentation: Presentation { icon: Some("wallet".into()), ..Presentation::default() },
                 ..Content::titled("payment_received", "Paid")
             },
@@ -203,7 +209,7 @@ mod tests {
             serde_json::json!({
                 "id": "00000000-0000-0000-0000-000000000000", "seq": 7, "kind": "payment_received", "category": null,
                 "priority": "high", "title": "Paid", "message": null, "data": {"amount": 120},
-                "actionUrl": "/payments", "reason": "topic", "topic": "team:7", "channels": ["inbox", "toast"],
+                "actionUrl": "/payments", "imageUrl": "/card.png", "reason": "topic", "topic": "team:7", "channels": ["inbox", "toast"],
                 "icon": "wallet", "createdAt": "1970-01-01T00:00:00Z", "expiresAt": "1970-01-01T00:00:00Z",
                 "readAt": null, "archivedAt": null, "seenAt": null,
             })

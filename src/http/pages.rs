@@ -11,10 +11,21 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
 
-/// Nothing but this server's own files, no inline code, no text that becomes markup, no frames, no forms.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
+/// Nothing but this server's own files and the images named, no inline code, no text that becomes markup, no frames, no forms.
+macro_rules! policy {
+    ($images:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src ",
+            $images,
+            "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types 'none'"
+        )
+    };
+}
+
+const POLICY: &str = policy!("'self' data:");
+/// Notifications bring images of other servers along.
+const POLICY_WITH_IMAGES: &str = policy!("'self' data: https:");
 
 #[derive(RustEmbed)]
 #[folder = "web/"]
@@ -29,7 +40,7 @@ struct Web;
 /// # Errors
 /// When the page is not part of this build.
 pub async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    serve(&request, "demo/index.html", "text/html; charset=utf-8")
+    serve(&request, "demo/index.html", "text/html; charset=utf-8", POLICY_WITH_IMAGES)
 }
 
 /// The page that shows the API's description.
@@ -37,7 +48,7 @@ pub async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 /// # Errors
 /// When the page is not part of this build.
 pub async fn docs(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    serve(&request, "docs/index.html", "text/html; charset=utf-8")
+    serve(&request, "docs/index.html", "text/html; charset=utf-8", POLICY)
 }
 
 /// A script, a style sheet or an image of these pages.
@@ -51,17 +62,22 @@ pub async fn asset(request: HttpRequest, name: Path<String>) -> Result<HttpRespo
         Some((_, "svg")) => "image/svg+xml",
         _ => return Err(ApiError::NoSuchPath),
     };
-    serve(&request, &name, content_type)
+    serve(&request, &name, content_type, POLICY)
 }
 
-fn serve(request: &HttpRequest, name: &str, content_type: &'static str) -> Result<HttpResponse, ApiError> {
+fn serve(
+    request: &HttpRequest,
+    name: &str,
+    content_type: &'static str,
+    policy: &'static str,
+) -> Result<HttpResponse, ApiError> {
     let file = Web::get(name).ok_or(ApiError::NoSuchPath)?;
     let tag = tag(&file);
     let mut response = if known(request, &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header(ETag(tag.clone()))
         .insert_header(CacheControl(vec![CacheDirective::NoCache]))
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::REFERRER_POLICY, "no-referrer"));
     if known(request, &tag) {
         return Ok(response.finish());

@@ -57,6 +57,10 @@ pub struct Waiting {
     /// Where a click leads.
     #[schema(required)]
     pub action_url: Option<String>,
+    /// An image that belongs to it, if any does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub image_url: Option<String>,
     /// The publisher's own name for it.
     #[schema(required)]
     pub idempotency_key: Option<String>,
@@ -96,6 +100,7 @@ impl From<Scheduled> for Waiting {
             message: content.message,
             data: content.data,
             action_url: content.action_url,
+            image_url: content.image_url,
             idempotency_key: scheduled.idempotency_key,
             due_at: scheduled.due_at,
             expires_at: scheduled.expires_at,

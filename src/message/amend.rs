@@ -60,12 +60,13 @@ impl Amendment {
             message: body.message.apply(before.message),
             data: body.data.apply(before.data),
             action_url: body.action_url.apply(before.action_url),
+            image_url: body.image_url.apply(before.image_url),
             ..before
         }
     }
 }
 
-/// What is to be another way; what is left out stays as it is. Null takes `message`, `data` or `actionUrl` away.
+/// What is to be another way; what is left out stays as it is. Null takes `message`, `data`, `actionUrl` or `imageUrl` away.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AmendmentBody {
@@ -93,6 +94,10 @@ pub struct AmendmentBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     action_url: Change<String>,
+    /// An image that belongs to it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    image_url: Change<String>,
 }
 
 /// Parses a change of a publish that waits.
@@ -106,6 +111,7 @@ pub fn parse_amendment(bytes: &[u8]) -> Result<Amendment, Problems> {
         message: body.message.new_value(),
         data: body.data.new_value(),
         action_url: body.action_url.new_value(),
+        image_url: body.image_url.new_value(),
         deliver_at: body.deliver_at,
         expires_at: body.expires_at,
         time_zone: body.time_zone.clone(),

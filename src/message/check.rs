@@ -10,7 +10,7 @@ use super::{
     times,
 };
 use crate::domain::{
-    notification::{MESSAGE_CHARS, TITLE_CHARS, action_url},
+    notification::{MESSAGE_CHARS, TITLE_CHARS, action_url, image_url},
     text::{Malformed, word},
 };
 
@@ -78,6 +78,7 @@ pub(super) fn fields(message: &mut Message) -> Result<(), Problems> {
     found.note_if("/category", message.category.as_deref(), word);
     found.note_if("/message", message.message.as_deref(), text);
     found.note_if("/actionUrl", message.action_url.as_deref(), action_url);
+    found.note_if("/imageUrl", message.image_url.as_deref(), image_url);
     found.note_if("/idempotencyKey", message.idempotency_key.as_deref(), idempotency_key);
     found.note_if("/threadKey", message.thread_key.as_deref(), key);
     found.note_if("/collapseKey", message.collapse_key.as_deref(), key);

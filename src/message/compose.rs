@@ -3,7 +3,7 @@
 use super::{DEFAULT_KIND, Message, Problems, check};
 use crate::domain::{
     kinds::{Kind, Template, Values},
-    notification::Content,
+    notification::{Content, image_url},
     text::Malformed,
 };
 
@@ -30,6 +30,13 @@ pub(super) fn content(message: &mut Message, kind: &Kind) -> Result<Content, Pro
         (None, Some(template)) => Some(rendered("/message", template, &values, check::text)?),
         (written, _) => written,
     };
+    let image = match (message.image_url.take(), &kind.image_url_template) {
+        (None, Some(template)) => {
+            let made = template.render_url(&values);
+            made.map(|url| checked("/imageUrl", url, image_url)).transpose()?
+        }
+        (written, _) => written,
+    };
     Ok(Content {
         kind: name,
         category,
@@ -38,6 +45,7 @@ pub(super) fn content(message: &mut Message, kind: &Kind) -> Result<Content, Pro
         message: text,
         data: message.data.take(),
         action_url: message.action_url.take(),
+        image_url: image,
         presentation: kind.presentation(),
     })
 }
@@ -48,7 +56,10 @@ fn rendered(
     values: &Values<'_>,
     check: impl Fn(&str) -> Result<(), Malformed>,
 ) -> Result<String, Problems> {
-    let text = template.render(values);
+    checked(pointer, template.render(values), check)
+}
+
+fn checked(pointer: &str, text: String, check: impl Fn(&str) -> Result<(), Malformed>) -> Result<String, Problems> {
     let wrong = |Malformed(detail)| Problems::one(pointer, format!("what the kind's template makes of data: {detail}"));
     check(&text).map_err(wrong).map(|()| text)
 }

@@ -31,6 +31,7 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
         field(&mut text, "everyone", |text| plain(text, &true));
     }
     field(&mut text, "expiresAt", |text| plain(text, &message.expires_at));
+    written(&mut text, "imageUrl", message.image_url.as_ref());
     field(&mut text, "kind", |text| plain(text, message.kind.as_deref().unwrap_or(DEFAULT_KIND)));
     field(&mut text, "message", |text| plain(text, &message.message));
     field(&mut text, "priority", |text| plain(text, &message.priority.unwrap_or_default()));

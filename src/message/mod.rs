@@ -73,6 +73,9 @@ pub struct Message {
     data: Option<Value>,
     /// Where a click leads: an http or https URL, or a path that begins with one slash; at most 2,048 bytes.
     action_url: Option<String>,
+    /// An image that belongs to it: an https URL, or a path that begins with one slash; at most 2,048 bytes. When absent, what the
+    /// kind's template makes of `data`, if it has one.
+    image_url: Option<String>,
     /// The publisher's own name for this publish: 1 to 200 printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]
     idempotency_key: Option<String>,

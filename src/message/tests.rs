@@ -21,6 +21,7 @@ fn limits() -> PublishSettings {
 fn kinds() -> Kinds {
     let seed = "[made]\ncategory = 'c'\npriority = 'high'\nicon = 'i'\nretentionDays = 2\n\
                 titleTemplate = 'Hi {{data.name}}'\nmessageTemplate = '{{category}}{{data.text}}'\n\
+                imageUrlTemplate = '/faces/{{data.face}}.png'\n\
                 burst = { most = 3, windowSeconds = 60 }";
     Kinds::new(Seed::parse(seed).unwrap())
 }
@@ -118,6 +119,35 @@ fn an_action_leads_to_the_web_or_to_a_path_and_nowhere_else() {
     for bad in bad {
         assert_eq!(pointers(read_one(&body("actionUrl", bad.into()))), ["/actionUrl"], "{bad}");
     }
+}
+
+#[test]
+fn an_image_comes_by_https_or_from_the_same_origin_and_nowhere_else() {
+    let long = format!("/{}", "x".repeat(2_047));
+    for good in ["/", "/a.png?b=c", "https://example.org/a.png", &long] {
+        assert_eq!(read_one(&body("imageUrl", good.into())).unwrap().content.image_url.as_deref(), Some(good));
+    }
+    let longer = format!("{long}x");
+    for bad in
+        ["", "a.png", "//x/a.png", "/\\x", "http://example.org/a.png", "data:image/png,x", "https://", "/a\n", &longer]
+    {
+        assert_eq!(pointers(read_one(&body("imageUrl", bad.into()))), ["/imageUrl"], "{bad}");
+    }
+}
+
+#[test]
+fn an_image_that_its_kind_makes_stays_at_its_place() {
+    let image = |data: Value| {
+        let new = read_one(&serde_json::json!({"users": ["u1"], "title": "t", "kind": "made", "data": data}));
+        new.map(|new| new.content.image_url.clone())
+    };
+    let face = |face: &str| serde_json::json!({ "face": face });
+    assert_eq!(image(face("../a b/é?")).unwrap().as_deref(), Some("/faces/..%2Fa%20b%2F%C3%A9%3F.png"));
+    assert_eq!(image(Value::Null).unwrap(), None, "a message without the value has no image");
+    assert_eq!(image(face(&"x".repeat(2_048))).unwrap_err().0[0].pointer, "/imageUrl");
+    let own =
+        serde_json::json!({"users": ["u1"], "title": "t", "kind": "made", "data": face("a"), "imageUrl": "/own.png"});
+    assert_eq!(read_one(&own).unwrap().content.image_url.as_deref(), Some("/own.png"));
 }
 
 #[test]

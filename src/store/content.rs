@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// The columns, each with the type of the parameter that [`bind`] binds for it, in the same order.
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 9] = [
     ("kind", "text"),
     ("category", "text"),
     ("priority", "smallint"),
@@ -24,6 +24,7 @@ const COLUMNS: [(&str, &str); 8] = [
     ("body", "text"),
     ("data", "jsonb"),
     ("action_url", "text"),
+    ("image_url", "text"),
     ("presentation", "jsonb"),
 ];
 
@@ -51,6 +52,7 @@ pub(crate) fn bind<'a>(statement: Statement<'a>, items: &'a [NewNotification]) -
         .bind::<Array<Nullable<Text>>, _>(column(items, |content| content.message.as_deref()))
         .bind::<Array<Nullable<Jsonb>>, _>(column(items, |content| content.data.as_ref()))
         .bind::<Array<Nullable<Text>>, _>(column(items, |content| content.action_url.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(items, |content| content.image_url.as_deref()))
         .bind::<Array<Nullable<Jsonb>>, _>(column(items, |content| stored(&content.presentation)))
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct ContentRow {
     body: Option<String>,
     data: Option<Value>,
     action_url: Option<String>,
+    image_url: Option<String>,
     presentation: Option<Value>,
 }
 
@@ -87,6 +90,7 @@ impl TryFrom<ContentRow> for Content {
             message: row.body,
             data: row.data,
             action_url: row.action_url,
+            image_url: row.image_url,
             presentation: presentation.map_err(unexpected)?.unwrap_or_default(),
         })
     }
@@ -103,6 +107,7 @@ impl From<Content> for ContentRow {
             body: content.message,
             data: content.data,
             action_url: content.action_url,
+            image_url: content.image_url,
         }
     }
 }
@@ -116,8 +121,8 @@ mod tests {
         let text = statement("insert ({content}) from unnest($1, {content_arrays}) where $2", 2);
         assert_eq!(
             text,
-            "insert (kind, category, priority, title, body, data, action_url, presentation) from unnest($1, $3::text[], \
-             $4::text[], $5::smallint[], $6::text[], $7::text[], $8::jsonb[], $9::text[], $10::jsonb[]) where $2"
+            "insert (kind, category, priority, title, body, data, action_url, image_url, presentation) from unnest($1, \
+             $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::jsonb[], $9::text[], $10::text[], $11::jsonb[]) where $2"
         );
     }
 }

@@ -104,6 +104,7 @@ diesel::table! {
         burst_most -> Nullable<Int2>,
         burst_seconds -> Nullable<Int4>,
         channels -> Nullable<Int8>,
+        image_url -> Nullable<Text>,
     }
 }
 

@@ -23,6 +23,7 @@ await scenario(async () => {
   await tab.row("Reply 3").getByText("3 messages").waitFor();
   const sorts = { "To call long ago": "overdue", "To call soon": "due", "A missed call": "missed", "An escalation": "critical" };
   for (const [title, sort] of Object.entries(sorts)) assert.match((await tab.row(title).getAttribute("class")) ?? "", new RegExp(`\\b${sort}\\b`));
+  await images(tab);
   const link = tab.row("To call soon").getByRole("link", { name: "Call now" });
   assert.equal(await link.getAttribute("href"), new URL("/calls/1", tab.page.url()).href);
   await tab.tab.until("what is in view was seen", () => client.state.items[0].seenAt);
@@ -81,3 +82,12 @@ await scenario(async () => {
   assert.deepEqual(await tab.tab.run(() => opened), [["A payment", new URL("/payments/7", tab.page.url()).href]]);
   assert.match(tab.page.url(), /docs$/);
 });
+
+/** An image that loads has its box; without one, or when it cannot be loaded, there is none. @param {BellTab} tab */
+async function images(tab) {
+  const shown = tab.row("A payment").locator("img");
+  await shown.waitFor();
+  assert.deepEqual(await shown.evaluate(({ alt, loading, referrerPolicy, naturalWidth }) => [alt, loading, referrerPolicy, naturalWidth > 0]), ["", "lazy", "no-referrer", true]);
+  await tab.row("A missed call").locator("img[src]").waitFor({ state: "hidden" });
+  assert.equal(await tab.row("An order").locator("img").isVisible(), false);
+}

@@ -25,10 +25,13 @@ await scenario(async () => {
   for (const title of titles) await publish({ ...important, title });
   await publish({ users: ["u1"], title: "not important", kind: "campaign_milestone" });
   await publish({ users: ["u1"], title: "not for the desktop", priority: "high" });
-  await publish({ ...important, title: "last" });
+  await publish({ ...important, title: "last", imageUrl: "/assets/icon.svg" });
   for (const tab of tabs) await tab.hears("last");
   await until("the last one is shown", async () => (await onDesktop(tabs)).some(({ title }) => title === "last"));
   assert.deepEqual((await onDesktop(tabs)).map(({ title }) => title).sort(), [...titles, "last"].sort());
+
+  const images = (await onDesktop(tabs)).filter(({ icon }) => icon).map(({ title, icon }) => [title, new URL(icon).pathname]);
+  assert.deepEqual(images, [["last", "/assets/icon.svg"]]);
 
   await readElsewhere(tabs);
   await clicked(tabs);

@@ -93,8 +93,15 @@ async function opened(tab) {
     event.preventDefault();
     globalThis.opened = event.detail;
   }));
-  await publish({ users: ["u1"], title: "ticket", kind: "ticket:assigned", priority: "critical", actionUrl: "/tickets/7" });
-  await shows(tab, ["ticket"]);
+  await publish({ users: ["u1"], title: "ticket", kind: "ticket:assigned", priority: "critical", actionUrl: "/tickets/7", imageUrl: "/assets/icon.svg" });
+  await publish({ users: ["u1"], title: "broken", priority: "critical", imageUrl: "/assets/no-such-image.svg" });
+  await shows(tab, ["broken", "ticket"]);
+  const image = (/** @type {string} */ title) => tab.page.locator("tidings-toasts .card", { hasText: title }).locator("img");
+  await image("ticket").waitFor();
+  await image("broken").waitFor({ state: "hidden" });
+  assert.deepEqual(await image("ticket").evaluate(({ alt, naturalWidth }) => [alt, naturalWidth > 0]), ["", true]);
+  await isAccessible(tab);
+  await control(tab, "Close: broken").click();
   await control(tab, "Open ticket", "link").click();
   await shows(tab, []);
   const { item, url } = await tab.run(() => globalThis.opened);

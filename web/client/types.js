@@ -16,6 +16,7 @@
  * @property {string | null} message plain text
  * @property {any} data whatever the publisher put there
  * @property {string | null} actionUrl
+ * @property {string} [imageUrl]
  * @property {"direct" | "topic" | "everyone" | "rule"} reason
  * @property {string} [topic]
  * @property {string[]} channels of inbox, toast, browser, push, email, sms

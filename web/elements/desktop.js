@@ -1,6 +1,7 @@
 // Notifications of the browser, for what is important while no page is seen.
 
 import { setWish, wished } from "./device.js";
+import { imageSource } from "./dom.js";
 import { fill } from "./texts.js";
 import { claim, isAnySeen } from "./toasts/claims.js";
 
@@ -58,7 +59,10 @@ export class Desktop {
   /** @param {string} tag @param {string} title @param {string} body @param {Item[]} items */
   #show(tag, title, body, items) {
     const isCritical = items.some(({ priority }) => priority === "critical");
-    const notification = make(title, { tag, body, lang: this.#language, requireInteraction: isCritical });
+    const image = items.length === 1 ? imageSource(items[0].imageUrl) : null;
+    // Not every browser shows a large image; all show an icon.
+    const images = image ? { icon: image, image } : {};
+    const notification = make(title, { tag, body, lang: this.#language, requireInteraction: isCritical, ...images });
     if (!notification) return;
     for (const { id } of items) this.#shown.set(id, notification);
     notification.onclose = () => {

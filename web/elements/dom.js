@@ -44,6 +44,31 @@ function makeSheet(css) {
 }
 
 /**
+ * Where the image of a notification is, if that is a place that it may be loaded from: https, or this page's origin.
+ * @param {string | null | undefined} imageUrl
+ */
+export function imageSource(imageUrl) {
+  const url = target(imageUrl);
+  return url && (url.protocol === "https:" || url.origin === location.origin) ? url.href : null;
+}
+
+/** A box for such an image. It is there while it has one, and until that cannot be loaded. @param {string} part */
+export function imageBox(part) {
+  const image = h("img", { class: "image", part, alt: "", loading: "lazy", referrerPolicy: "no-referrer", hidden: true });
+  image.addEventListener("error", () => (image.hidden = true));
+  return image;
+}
+
+/** @param {HTMLImageElement} image a box @param {string | null | undefined} imageUrl */
+export function showImage(image, imageUrl) {
+  const source = imageSource(imageUrl);
+  if (source === image.getAttribute("src")) return;
+  image.hidden = !source;
+  if (source) image.src = source;
+  else image.removeAttribute("src");
+}
+
+/**
  * Where a click leads, if that is a place that a notification may lead to: http or https, relative ones on this page's origin.
  * @param {string | null | undefined} actionUrl
  */

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Template;
+use super::{Template, Values};
 use crate::domain::{
     channel::{Cause, Channel, Choices},
-    notification::{MESSAGE_CHARS, TITLE_CHARS},
+    notification::{MESSAGE_CHARS, TITLE_CHARS, image_url},
     priority::Priority,
     problem::{Problems, escape},
     text::{Malformed, word},
@@ -45,6 +45,11 @@ pub struct Definition {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub message_template: Option<Template>,
+    /// The same for the image; every value in it is percent-encoded, and a message that lacks one has no image. An https URL, or a
+    /// path that begins with one slash; at most 2,048 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "/avatars/{{data.customer.id}}.png")]
+    pub image_url_template: Option<Template>,
     /// Name of an icon, for clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
@@ -89,6 +94,9 @@ impl Definition {
         if longer(&self.message_template, MESSAGE_CHARS) {
             found.note("/messageTemplate", Err(Malformed("at most 10,000 characters")));
         }
+        // The text around the values names the host.
+        let without_values = |template: &Template| image_url(&template.render(&Values::default()));
+        found.note("/imageUrlTemplate", self.image_url_template.as_ref().map_or(Ok(()), without_values));
         if self.retention_days.is_some_and(|days| !(1..=RETENTION_DAYS).contains(&days)) {
             found.note("/retentionDays", Err(Malformed("1 to 3650 days")));
         }

@@ -1,7 +1,8 @@
 //! Texts with placeholders for a message's own values: `Payment of {{data.amount}} from {{data.customer.name}}`.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,7 +32,7 @@ enum Part {
 }
 
 /// What placeholders are filled with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Values<'a> {
     /// The kind's name.
     pub kind: &'a str,
@@ -60,16 +61,44 @@ impl Template {
     pub fn render(&self, values: &Values<'_>) -> String {
         let mut text = String::with_capacity(self.source.len());
         for part in &self.parts {
-            match part {
-                Part::Text(fixed) => text.push_str(fixed),
-                Part::Kind => text.push_str(values.kind),
-                Part::Category => text.push_str(values.category.unwrap_or_default()),
-                Part::Priority => text.push_str(values.priority.as_str()),
-                Part::ActionUrl => text.push_str(values.action_url.unwrap_or_default()),
-                Part::Data(steps) => push(&mut text, values.data.and_then(|data| find(data, steps))),
-            }
+            text.push_str(&part.text(values).unwrap_or_default());
         }
         text
+    }
+
+    /// The address with values instead of placeholders, each percent-encoded; none when one is missing, null or empty.
+    pub fn render_url(&self, values: &Values<'_>) -> Option<String> {
+        let mut url = String::with_capacity(self.source.len());
+        for part in &self.parts {
+            match part {
+                Part::Text(fixed) => url.push_str(fixed),
+                placeholder => {
+                    let value = placeholder.text(values).filter(|value| !value.is_empty())?;
+                    url.extend(utf8_percent_encode(&value, OUTSIDE_URLS));
+                }
+            }
+        }
+        Some(url)
+    }
+}
+
+/// All but what RFC 3986 calls unreserved.
+const OUTSIDE_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Part {
+    fn text<'a>(&'a self, values: &Values<'a>) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(fixed) => Some(fixed.into()),
+            Self::Kind => Some(values.kind.into()),
+            Self::Category => values.category.map(Cow::from),
+            Self::Priority => Some(values.priority.as_str().into()),
+            Self::ActionUrl => values.action_url.map(Cow::from),
+            Self::Data(steps) => match find(values.data?, steps)? {
+                Value::Null => None,
+                Value::String(text) => Some(text.into()),
+                other => Some(other.to_string().into()),
+            },
+        }
     }
 }
 
@@ -78,14 +107,6 @@ fn find<'a>(data: &'a Value, steps: &[String]) -> Option<&'a Value> {
         Value::Array(items) => items.get(step.parse::<usize>().ok()?),
         other => other.get(step),
     })
-}
-
-fn push(text: &mut String, value: Option<&Value>) {
-    match value {
-        None | Some(Value::Null) => {}
-        Some(Value::String(value)) => text.push_str(value),
-        Some(value) => drop(write!(text, "{value}")), // writing to a string cannot fail
-    }
 }
 
 impl std::str::FromStr for Template {
@@ -158,6 +179,23 @@ mod tests {
             ("} }} {", "} }} {"),
         ] {
             assert_eq!(render(source), text, "{source}");
+        }
+    }
+
+    #[test]
+    fn values_of_an_address_stay_within_their_placeholder() {
+        let data = json!({"host": "evil.example/?#", "n": 7, "empty": "", "none": null});
+        let values = Values { kind: "k", data: Some(&data), ..Values::default() };
+        for (source, url) in [
+            ("/plain.png", Some("/plain.png")),
+            ("/a/{{data.host}}.png?n={{data.n}}", Some("/a/evil.example%2F%3F%23.png?n=7")),
+            ("https://cdn.example/{{kind}}", Some("https://cdn.example/k")),
+            ("/{{data.none}}", None),
+            ("/{{data.empty}}", None),
+            ("/{{data.missing}}{{category}}", None),
+        ] {
+            let template: Template = source.parse().unwrap();
+            assert_eq!(template.render_url(&values).as_deref(), url, "{source}");
         }
     }
 

@@ -30,6 +30,16 @@ fn a_file_with_errors_is_refused_with_their_keys() {
     assert!(wrong("[a]\nchannels = { fax = true }").starts_with(r#""a".channels.fax: an unknown channel"#));
     assert!(wrong("[a]\nchannels = { sms = 1 }").starts_with(r#""a".channels.sms: invalid type"#));
     assert!(wrong("[a]\ntitleTemplate = '{{x}}'").starts_with(r#""a".titleTemplate: between"#));
+    for image in [
+        "faces/{{data.id}}",
+        "http://example.org/a.png",
+        "{{data.url}}",
+        "https://{{data.host}}/a.png",
+        "//{{data.host}}",
+    ] {
+        let wrong = wrong(&format!("[a]\nimageUrlTemplate = '{image}'"));
+        assert!(wrong.starts_with(r#""a".imageUrlTemplate: an https URL"#), "{image}: {wrong}");
+    }
     assert!(wrong("[a]\nretentionDays = 0").starts_with(r#""a".retentionDays: 1 to"#));
     assert!(wrong("[a]\nmandatory = true\nchannels.inbox = false").starts_with(r#""a".channels.inbox: a mandatory"#));
     let burst = |text| wrong(&format!("[a]\nburst = {{ {text} }}"));

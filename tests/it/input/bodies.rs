@@ -70,6 +70,7 @@ async fn every_wrong_field_is_named() {
         (json!({"users": ["u1"], "title": "t", "actionUrl": "javascript:alert(1)"}), "/actionUrl"),
         (json!({"users": ["u1"], "title": "t", "actionUrl": "//evil.example"}), "/actionUrl"),
         (json!({"users": ["u1"], "title": "t", "actionUrl": "/a\nb"}), "/actionUrl"),
+        (json!({"users": ["u1"], "title": "t", "imageUrl": "http://example.org/a.png"}), "/imageUrl"),
         (json!({"users": ["u1"], "title": "t", "idempotencyKey": ""}), "/idempotencyKey"),
         (json!({"users": ["u1"], "title": "t", "idempotencyKey": "k".repeat(201)}), "/idempotencyKey"),
         (json!({"users": ["u1"], "title": "t", "expiresAt": "tomorrow"}), "/expiresAt"),

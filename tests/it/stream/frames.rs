@@ -32,6 +32,7 @@ async fn a_notification_carries_everything_that_was_published() {
     let body = json!({
         "users": ["u1"], "kind": "payment_received", "category": "payments", "priority": "high", "title": "Paid",
         "message": "120.00", "data": {"amount": 12000, "list": [1, null, "x"]}, "actionUrl": "/payment-history",
+        "imageUrl": "/payment.png",
     });
     let id = cluster.publisher().notify_with(body).await;
     let frame = stream.next().await;
@@ -47,6 +48,7 @@ async fn a_notification_carries_everything_that_was_published() {
         ("message", json!("120.00")),
         ("data", json!({"amount": 12000, "list": [1, null, "x"]})),
         ("actionUrl", json!("/payment-history")),
+        ("imageUrl", json!("/payment.png")),
         ("readAt", json!(null)),
         ("unread", json!(1)),
     ] {

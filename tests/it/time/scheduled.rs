@@ -51,8 +51,13 @@ async fn what_waits_is_changed_and_called_off_by_id_or_key_until_it_is_sent() {
         (&changed["title"], &changed["priority"], &changed["message"]),
         (&json!("a2"), &json!("high"), &json!("m"))
     );
-    let again = patch("one%20two%2Fthree", json!({"message": null, "data": {"n": 1}})).await.expect(200);
+    let again =
+        patch("one%20two%2Fthree", json!({"message": null, "data": {"n": 1}, "imageUrl": "/a.png"})).await.expect(200);
     assert_eq!((&again["message"], &again["data"], &again["title"]), (&json!(null), &json!({"n": 1}), &json!("a2")));
+    assert_eq!(again["imageUrl"], "/a.png");
+    let bare = patch(&id, json!({"imageUrl": null})).await.expect(200);
+    assert_eq!((bare.get("imageUrl"), &bare["data"]), (None, &json!({"n": 1})));
+    assert_eq!(patch(&id, json!({"imageUrl": "a.png"})).await.problem(422)["errors"][0]["pointer"], "/imageUrl");
     publisher.delete("/api/scheduled/key-b").await.expect(204);
     assert_eq!(publisher.delete("/api/scheduled/key-b").await.problem(409)["detail"], "it was called off already");
     assert_eq!(publisher.get("/api/scheduled/key-b").await.problem(409)["detail"], "it was called off already");

@@ -51,8 +51,8 @@ export function watchDesktop(tab, permission) {
         page.asked++;
         return (this.permission = "granted");
       }
-      constructor(title, { tag }) {
-        Object.assign(this, { title, tag, isOpen: true });
+      constructor(title, { tag, icon = "" }) {
+        Object.assign(this, { title, tag, icon, isOpen: true });
         page.shown.push(this);
       }
       close() {
@@ -63,9 +63,9 @@ export function watchDesktop(tab, permission) {
   }, permission);
 }
 
-/** What tabs show on the desktop by now, together. @param {import("./tab.js").Tab[]} tabs @returns {Promise<{title: string, tag: string, isOpen: boolean}[]>} */
+/** What tabs show on the desktop by now, together. @param {import("./tab.js").Tab[]} tabs @returns {Promise<{title: string, tag: string, icon: string, isOpen: boolean}[]>} */
 export async function onDesktop(tabs) {
-  const all = await Promise.all(tabs.map((tab) => tab.run(() => globalThis.shown.map(({ title, tag, isOpen }) => ({ title, tag, isOpen })))));
+  const all = await Promise.all(tabs.map((tab) => tab.run(() => globalThis.shown.map(({ title, tag, icon, isOpen }) => ({ title, tag, icon, isOpen })))));
   return all.flat();
 }
 

@@ -1,6 +1,6 @@
 // One notification of the list: made once, and then altered in place. What its buttons do is the list's affair.
 
-import { h, target } from "../dom.js";
+import { h, imageBox, showImage, target } from "../dom.js";
 import { dueText, urgency } from "./due.js";
 import { icon } from "../icons.js";
 import { setAttribute, setText } from "./keyed.js";
@@ -29,6 +29,7 @@ export class Row {
     this.state = h("span", { class: "aside" });
     this.link = h("a", { class: "open", part: "item-title", dir: "auto", "data-do": "open", "aria-describedby": id }, this.title, this.state);
     this.message = h("p", { class: "message", part: "item-message", dir: "auto" });
+    this.image = imageBox("item-image");
     this.due = h("span", { class: "chip by", part: "chip" });
     this.critical = h("span", { class: "chip urgent", part: "chip" }, words.critical);
     this.count = h("span", { class: "chip", part: "chip" });
@@ -46,7 +47,7 @@ export class Row {
     const buttons = h("div", { class: "buttons" }, this.action, this.acknowledge, this.finish);
     const tools = h("div", { class: "tools" }, this.read, this.snooze, this.archive);
     const line = h("div", { class: "line" }, facts, tools);
-    const content = h("div", { class: "content" }, this.link, this.message, line, buttons);
+    const content = h("div", { class: "content" }, this.image, this.link, this.message, line, buttons);
     this.element = h("li", { class: "row", part: "item", "data-id": item.id }, this.icon, content);
     this.isCurrent = false;
     this.#show(now);
@@ -92,6 +93,7 @@ export class Row {
     setText(this.state, item.readAt ? "" : `, ${words.isUnread}`);
     setText(this.message, item.message ?? "");
     this.message.hidden = !item.message?.trim();
+    showImage(this.image, item.imageUrl);
     this.critical.hidden = item.priority !== "critical";
     this.count.hidden = (item.count ?? 1) < 2;
     setText(this.count, locale.fill(words.messages, { n: item.count ?? 1 }));

@@ -31,6 +31,7 @@ export const list = sheet(`
   .unread .content::after { content: ""; position: absolute; top: 16px; inset-inline-end: 14px; width: 9px; height: 9px; border-radius: 50%; background: var(--_accent); }
   .message { margin-top: 1px; color: var(--_muted); overflow-wrap: anywhere; white-space: pre-line; }
   .unread .message { color: color-mix(in srgb, var(--_text) 80%, var(--_background)); }
+  .image { float: inline-end; width: 56px; height: 56px; margin: 2px 6px 4px 12px; border-radius: 8px; object-fit: cover; background: var(--_raised); }
   .line { display: flex; align-items: center; gap: 8px; min-height: 24px; margin-top: 3px; }
   .facts { flex: 1; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 3px 8px; color: var(--_muted); font-size: 12.5px; }
   .facts > span:empty { display: none; }

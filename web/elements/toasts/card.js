@@ -1,7 +1,7 @@
 // How one toast looks: an item, or a summary of several.
 
 import { icon } from "../icons.js";
-import { h, target } from "../dom.js";
+import { h, imageBox, showImage, target } from "../dom.js";
 import { fill } from "../texts.js";
 import { swipe } from "./swipe.js";
 
@@ -67,6 +67,8 @@ export class Card {
   /** @param {Toast} toast @param {Item} item @param {Voice} voice */
   #single(toast, item, { words, language, isLoud }) {
     const more = (item.count ?? 1) > 1 ? h("span", { class: "count", part: "count" }, `×${item.count}`) : null;
+    const image = imageBox("image");
+    showImage(image, item.imageUrl);
     const read = this.#tool("read", words.markRead, "check", () => this.#doing.read(item));
     return [
       h("span", { class: "icon", part: "icon" }, icon(item.icon)),
@@ -76,6 +78,7 @@ export class Card {
         h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language), more),
         h("p", { class: "title", part: "title", dir: "auto", title: whole(item) }, item.title),
         item.message ? h("p", { class: "message", part: "message", dir: "auto" }, item.message) : null,
+        image,
         this.#actions(item, words),
       ),
       this.#corner(toast, item.title, words, isLoud, read),

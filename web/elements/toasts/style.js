@@ -40,6 +40,8 @@ export const css = `
   .message { margin-top: 2px; color: var(--_muted); overflow-wrap: anywhere; }
   .card:not(.prompt) .title, .message { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
   .card:not(.prompt) .title { -webkit-line-clamp: 2; }
+  .image { display: block; width: 100%; height: 128px; margin-top: 8px; border-radius: 8px; object-fit: cover; background: var(--_raised); }
+  .image[hidden] { display: none; }
   .actions { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 10px; }
   .corner { position: absolute; inset-block-start: 7px; inset-inline-end: 8px; display: flex; }
 
