@@ -57,6 +57,7 @@ async fn look_through(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQ
 
 /// As many seqs as asked for, and the last of them when there are more.
 fn cut(mut seqs: Vec<Seq>, limit: i64) -> (Vec<Seq>, Option<Seq>) {
+    debug_assert!(limit >= 0, "the caller bounds the limit");
     let limit = usize::try_from(limit).unwrap_or(0);
     let more = seqs.len() > limit;
     seqs.truncate(limit);

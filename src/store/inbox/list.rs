@@ -20,6 +20,7 @@ use crate::store::inbox::choice::choose;
 use crate::store::{
     Filter, Store, Unavailable,
     content::ContentRow,
+    database::unexpected::unexpected,
     log::streams,
     schema::{folded, inbox, notifications},
 };
@@ -149,7 +150,10 @@ impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
 
     fn try_from((row, mut notification): (InboxRow, NotificationRow)) -> QueryResult<Self> {
         let topics = notification.topics.take().unwrap_or_default();
-        let topic = row.topic.and_then(|place| topics.get(usize::try_from(place - 1).ok()?));
+        let named = |ordinal: i16| topics.get(usize::try_from(ordinal - 1).ok()?).map(String::as_str);
+        let named =
+            |ordinal| named(ordinal).ok_or_else(|| unexpected("an item of a topic that the publish does not name"));
+        let topic = row.topic.map(named).transpose()?;
         let thread_key = notification.thread_key.take();
         let due = ItemDue::from_stored(notification.due_at, row.due_state, notification.due_by.take());
         let published = Published::try_from(notification)?;
@@ -157,7 +161,7 @@ impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
             id: row.item_id.unwrap_or(published.id),
             seq: row.seq,
             content: published.content,
-            reason: Reason::from_stored(row.reason, topic.map(String::as_str)),
+            reason: Reason::from_stored(row.reason, topic),
             decision: Decision::from_stored(row.channels.unwrap_or_else(|| row.decision.into())),
             created_at: published.created_at,
             expires_at: published.expires_at,

@@ -125,6 +125,7 @@ impl Store {
                 .or_else(|| begun.get(&item.id).map(Written::from))
         };
         let written: Vec<Option<Written>> = items.iter().map(written).collect();
+        debug_assert!(rows.peek().is_none(), "rows stand in the order of the items");
         let known: Vec<_> = items.iter().zip(&written).filter(|(_, now)| now.is_none()).map(|(item, _)| item).collect();
         let first_ones = match known.as_slice() {
             [] => Vec::new(),
@@ -191,6 +192,7 @@ impl From<GenerallyAppended> for Written {
 fn take_written(item: &NewNotification, rows: &mut Peekable<IntoIter<PlacedRow>>) -> Option<Written> {
     let PlacedRow { created_at, expires_at, .. } = *rows.peek()?;
     let placed: Vec<_> = from_fn(|| rows.next_if(|row| row.id == item.id)).map(PlacedRow::into_placed).collect();
+    debug_assert!(placed.is_empty() || placed.len() == item.users.len(), "a row for each recipient");
     (!placed.is_empty()).then_some(Written { created_at, expires_at, rows: placed, heads: Vec::new() })
 }
 
@@ -266,7 +268,8 @@ struct FirstOne {
     tenant: String,
     idempotency_key: Option<String>,
     fingerprint: Vec<u8>,
-    recipients: i32,
+    #[diesel(deserialize_as = i32)]
+    recipients: usize,
 }
 
 /// What was stored before under the ids or the keys of those that were not written now.
@@ -300,7 +303,7 @@ fn verdict(item: &NewNotification, first_ones: &[FirstOne], refused: &HashMap<Uu
     });
     match first {
         Some(first) if first.fingerprint == item.fingerprint => {
-            Appended::Repeated { id: first.id, recipients: usize::try_from(first.recipients).unwrap_or(0) }
+            Appended::Repeated { id: first.id, recipients: first.recipients }
         }
         Some(_) => Appended::KeyReused,
         None => refused.get(&item.id).cloned().unwrap_or(Appended::Unstorable),

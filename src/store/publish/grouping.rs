@@ -19,7 +19,7 @@ use crate::domain::{
     channel::{Channel, Decision},
     cursor::Seq,
 };
-use crate::store::schema::withheld;
+use crate::store::{database::unexpected::unexpected, schema::withheld};
 
 /// What a user gets of a notification.
 #[derive(Debug, Clone, QueryableByName)]
@@ -97,6 +97,7 @@ pub(crate) async fn group(conn: &mut AsyncPgConnection, recipients: Vec<Recipien
     let Folding { inserts, recipients, folded } = fold(recipients, keys, known);
     remember(conn, &folded).await?;
     let inserted = insert_at_head(conn, &inserts).await?;
+    debug_assert_eq!(recipients.len(), inserted.len(), "an item for each recipient");
     Ok(Grouped { recipients, inserted })
 }
 
@@ -185,10 +186,10 @@ async fn count_bursts(
     .await?;
     let window = |row: Row| {
         let key = ((row.tenant, row.user_id), row.kind);
-        let now = counts.get(&key).map_or(0, |(_, items)| *items);
-        (key, Window { ends_at: row.ends_at, before: row.items - now })
+        let (_, now) = counts.get(&key).ok_or_else(|| unexpected("a window of a kind that was not counted"))?;
+        Ok((key, Window { ends_at: row.ends_at, before: row.items - now }))
     };
-    Ok(rows.into_iter().map(window).collect())
+    rows.into_iter().map(window).collect()
 }
 
 /// An item that is in an inbox already.
@@ -214,6 +215,7 @@ async fn known_items(
     recipients: &[Recipient],
     keys: &[Option<String>],
 ) -> QueryResult<HashMap<ItemKey, Known>> {
+    debug_assert_eq!(recipients.len(), keys.len(), "a key, or none, for each recipient");
     let asked: Vec<(&Recipient, &String)> =
         recipients.iter().zip(keys).filter_map(|(each, key)| Some((each, key.as_ref()?))).collect();
     if asked.is_empty() {
@@ -231,10 +233,11 @@ async fn known_items(
     .load(conn)
     .await?;
     let with_key = |row: Known| {
-        let (each, key) = asked.get(usize::try_from(row.place - 1).ok()?)?;
-        Some(((each.owner(), (*key).clone()), row))
+        let index = usize::try_from(row.place - 1).map_err(unexpected)?;
+        let (each, key) = asked.get(index).ok_or_else(|| unexpected("an item of a key that was not asked for"))?;
+        Ok(((each.owner(), (*key).clone()), row))
     };
-    Ok(rows.into_iter().filter_map(with_key).collect())
+    rows.into_iter().map(with_key).collect()
 }
 
 /// A notification that is part of an item in which a later one has the place.
@@ -256,6 +259,7 @@ struct Folding {
 
 /// Makes one item of all that have a key in common: its newest notification shows, under the name of the first.
 fn fold(recipients: Vec<Recipient>, keys: Vec<Option<String>>, known: HashMap<ItemKey, Known>) -> Folding {
+    debug_assert_eq!(recipients.len(), keys.len(), "a key, or none, for each recipient");
     let mut folding = Folding::default();
     let mut places: HashMap<ItemKey, usize> = HashMap::new();
     for (each, key) in recipients.into_iter().zip(keys) {
@@ -301,7 +305,11 @@ impl Folding {
 
     /// Puts a later notification into the place of one that is not even written yet.
     fn replace(&mut self, index: usize, each: Recipient) {
-        let (Some(item), Some(before)) = (self.inserts.get_mut(index), self.recipients.get_mut(index)) else { return };
+        debug_assert_eq!(self.inserts.len(), self.recipients.len(), "an item for each recipient");
+        let (Some(item), Some(before)) = (self.inserts.get_mut(index), self.recipients.get_mut(index)) else {
+            debug_assert!(false, "an item at {index} of {}", self.inserts.len());
+            return;
+        };
         let item_id = item.item_id.unwrap_or(item.notification_id);
         self.folded.push(Folded { notification_id: item.notification_id, owner: each.owner(), item_id });
         item.item_id = Some(item_id);

@@ -10,8 +10,8 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::domain::{channel::Decision, cursor::Seq, text::Malformed, user::UserKey};
-use crate::store::{Placed, log::streams::Head, schema::inbox};
+use crate::domain::{channel::Decision, cursor::Seq, user::UserKey};
+use crate::store::{Placed, database::unexpected::unexpected, log::streams::Head, schema::inbox};
 
 /// An item as it is to be on top of an inbox.
 #[derive(Debug, Clone, QueryableByName)]
@@ -85,11 +85,19 @@ pub(crate) async fn insert_at_head(conn: &mut AsyncPgConnection, items: &[HeadIn
         .bind::<Array<Nullable<Timestamptz>>, _>(column(items, |item| item.read_at))
         .load(conn)
         .await?;
+    if rows.len() != items.len() {
+        return Err(unexpected("an item that was asked for was not inserted"));
+    }
     rows.into_iter().zip(items).map(|(row, item)| row.into_put(item)).collect()
 }
 
 impl PutRow {
     fn into_put(self, item: &HeadInsert) -> QueryResult<Inserted> {
+        debug_assert_eq!(
+            (&self.tenant, &self.user_id),
+            (&item.tenant, &item.user_id),
+            "rows stand in the order of the items"
+        );
         let placed = Placed {
             epoch: self.epoch.into(),
             seq: self.seq,
@@ -114,6 +122,5 @@ pub(crate) fn heads(put: Vec<Inserted>) -> Vec<Head> {
 
 /// A key as it is stored.
 pub(crate) fn parse_key(tenant: &str, user: &str) -> QueryResult<UserKey> {
-    let wrong = |malformed: Malformed| diesel::result::Error::DeserializationError(Box::new(malformed));
-    Ok(UserKey { tenant: tenant.parse().map_err(wrong)?, user: user.parse().map_err(wrong)? })
+    Ok(UserKey { tenant: tenant.parse().map_err(unexpected)?, user: user.parse().map_err(unexpected)? })
 }

@@ -38,7 +38,7 @@ const ROWS: i64 = 1_000;
 type Collapse<'a> = (&'a str, &'a [u8]);
 
 /// Has those of just written publishes wait that are to, and gives up those that waited and are collapsed into any of them.
-pub(crate) async fn wait(conn: &mut AsyncPgConnection, written: &[&NewNotification]) -> QueryResult<()> {
+pub(crate) async fn wait<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNotification]) -> QueryResult<()> {
     let mut newest: HashMap<Collapse<'_>, &NewNotification> = HashMap::new();
     for item in written {
         if let Some(hash) = &item.collapse {
@@ -51,16 +51,15 @@ pub(crate) async fn wait(conn: &mut AsyncPgConnection, written: &[&NewNotificati
             .is_none_or(|hash| newest.get(&(item.tenant.as_str(), hash.as_slice())).is_some_and(|it| it.id == item.id))
     };
     give_up(conn, newest.iter().filter(|(_, item)| item.timing.deliver_at.is_none()).map(|(key, _)| *key)).await?;
-    let mut waiting: Vec<_> =
-        written.iter().filter(|item| item.timing.deliver_at.is_some() && is_newest(item)).collect();
+    let waits = |item: &'a NewNotification| Some((item, item.timing.deliver_at?));
+    let mut waiting: Vec<_> = written.iter().copied().filter(|item| is_newest(item)).filter_map(waits).collect();
     // In one order, for rows of the same collapse key are locked.
-    waiting.sort_by_key(|item| (item.tenant.clone(), item.collapse));
-    let row = |item: &&&NewNotification| {
+    waiting.sort_by_key(|(item, _)| (item.tenant.clone(), item.collapse));
+    let row = |(item, deliver_at): &(&NewNotification, DateTime<Utc>)| {
         (
             scheduled::notification_id.eq(item.id),
             scheduled::tenant.eq(item.tenant.as_str().to_owned()),
-            // Those without a time were left out.
-            scheduled::deliver_at.eq(item.timing.deliver_at.unwrap_or_default()),
+            scheduled::deliver_at.eq(*deliver_at),
             scheduled::users.eq(item.users.iter().map(|user| user.as_str().to_owned()).collect::<Vec<_>>()),
             scheduled::topics.eq(item
                 .audience

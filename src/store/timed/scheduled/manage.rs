@@ -241,12 +241,13 @@ async fn amend(
     // Locked before it is read: the clock leaves it alone from here on.
     let mine = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
     let fixed: Option<bool> = mine.select(scheduled::fixed_expiry).for_update().first(conn).await.optional()?;
+    let Some(fixed) = fixed else { return Ok(Err(fate(conn, tenant, id).await?)) };
     let before = match find_by_id(conn, tenant, id).await? {
         Ok(before) => before,
         Err(why) => return Ok(Err(why)),
     };
     let deliver_at = to.deliver_at.unwrap_or(before.deliver_at);
-    let fixed = fixed.unwrap_or_default() || to.expires_at.is_some();
+    let fixed = fixed || to.expires_at.is_some();
     let moved = if fixed { TimeDelta::zero() } else { deliver_at - before.deliver_at };
     let expires_at = to.expires_at.unwrap_or(before.expires_at + moved);
     let end = reminders::end(conn, id).await?;
