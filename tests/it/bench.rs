@@ -211,7 +211,9 @@ async fn two_targets_are_measured_in_turns() {
     assert!(bench.exit().await.success(), "{}", bench.log());
     let figures: Value = serde_json::from_str(bench.log().lines().next().expect("a line")).expect("JSON");
     assert_eq!((&figures["clean"], &figures["ratio"]["accepted"]), (&true.into(), &1.into()));
-    for target in figures["targets"].as_array().expect("targets") {
+    let targets = figures["targets"].as_array().expect("targets");
+    assert_eq!(targets.len(), 2);
+    for target in targets {
         assert_eq!(target["runs"].as_array().map(Vec::len), Some(2));
         assert_eq!((&target["median"]["accepted"], &target["median"]["lost"]), (&50.into(), &0.into()));
     }

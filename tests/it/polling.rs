@@ -147,6 +147,7 @@ async fn who_only_polls_any_instance_gets_what_the_stream_gets_in_order_and_once
             at = cursor(&answer).to_owned();
             calls += 1;
         }
+        assert!(at.ends_with(&format!(".{last}")), "the last event's id is the cursor: {last} and {at}");
         seen
     };
     let (_, seen) = tokio::join!(publish, poll);

@@ -55,7 +55,7 @@ async fn thousands_of_reconnects_at_the_moment_of_a_publish_lose_and_repeat_noth
 
     for ((_, user), log) in clients.iter().zip(logs) {
         let mut log = log;
-        let head = user.list("?limit=1").await["notifications"][0]["seq"].as_i64().unwrap_or(0);
+        let head = user.list("?limit=1").await["notifications"][0]["seq"].as_i64().expect("a publish to each user");
         let last = log.heard.last().copied().unwrap_or(0);
         if last < head {
             let mut stream = user.resume(&log.cursor).await;

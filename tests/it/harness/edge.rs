@@ -61,6 +61,9 @@ impl Edge {
 
     /// The sum of one metric, which counts something, over all label sets that contain every one of `labels`.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> i64 {
+        // Of a name that nothing counts under, every sum would be 0.
+        let base = ["_count", "_sum", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        assert!(tidings::metrics::ALL.iter().any(|metric| metric.name == base), "{name} is not declared");
         let text = self.nobody().get("/metrics").await.text;
         let lines = text.lines().filter(|line| {
             let end = line.find(['{', ' ']).unwrap_or(line.len());

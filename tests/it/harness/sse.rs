@@ -106,6 +106,18 @@ impl Frames {
         found.unwrap_or_else(|| panic!("no {event} before the end of the stream"))
     }
 
+    /// All blocks up to the next event of this kind. Presence is among them, which the other readers pass over.
+    pub async fn until_with_presence(&mut self, event: &str) -> Vec<Frame> {
+        let mut before = Vec::new();
+        loop {
+            let frame = self.block().await.unwrap_or_else(|| panic!("no {event} before the end of the stream"));
+            if frame.is(event) {
+                return before;
+            }
+            before.push(frame);
+        }
+    }
+
     /// The verdict, which must be the first event.
     pub async fn hello(&mut self) -> Value {
         let frame = self.next().await;
