@@ -1,4 +1,4 @@
-//! What a user does to the inbox: changes of state, written to the log and announced like publishes.
+//! Changes of the state of inbox items, written to the log and announced like publishes.
 
 use std::slice;
 
@@ -16,7 +16,7 @@ use crate::{
     store::{Changed, Filter, Head, NotChanged, Store, Unavailable},
 };
 
-/// Changes inboxes and tells everybody concerned; cheap to clone.
+/// Changes inboxes and announces it; cheap to clone.
 #[derive(Clone)]
 pub struct Inbox {
     store: Store,
@@ -27,7 +27,7 @@ pub struct Inbox {
 /// Why a bulk change was not begun, or broke off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BulkRefused {
-    /// The cursor says nothing here.
+    /// The cursor is not of this stream.
     #[error("is of another stream, or of before a reset: list the inbox for a new one")]
     OtherStream,
     /// The stream has not come so far.
@@ -39,7 +39,7 @@ pub enum BulkRefused {
 }
 
 impl Inbox {
-    /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
+    /// A stop waits for changes that are tracked.
     pub fn new(store: Store, announcer: Announcer, tracker: TaskTracker) -> Self {
         Self { store, announcer, tracker }
     }
@@ -121,14 +121,14 @@ impl Inbox {
     ) -> Result<Changed, BulkRefused> {
         let (inbox, key) = (self.clone(), key.clone());
         to_completion::run(&self.tracker, async move {
-            let until = inbox.place_of(&key, before).await?;
+            let until = inbox.last_seq(&key, before).await?;
             let (mut all, mut next) = inbox.change_some(&key, &filter, until + 1, action).await?;
             while let Some(before) = next {
                 let more;
                 (more, next) = inbox.change_some(&key, &filter, before, action).await?;
                 all.follow(more);
             }
-            // Each change is told oldest first, but they went from the newest to the oldest.
+            // The answer lists items oldest first, but the changes went from the newest to the oldest.
             all.rows.sort_unstable_by_key(|row| row.seq);
             Ok(all)
         })
@@ -136,7 +136,7 @@ impl Inbox {
     }
 
     /// The last arrival that a bulk change is about.
-    async fn place_of(&self, key: &UserKey, before: Option<Cursor>) -> Result<Seq, BulkRefused> {
+    async fn last_seq(&self, key: &UserKey, before: Option<Cursor>) -> Result<Seq, BulkRefused> {
         let head = self.store.heads(slice::from_ref(key)).await?.pop();
         match (before, head) {
             (None, head) => Ok(head.map_or(0, |head| head.seq)),

@@ -1,5 +1,5 @@
-//! Who belongs to which topic: joining and leaving, by users and by administrators. Every change is written to the logs
-//! of the users whom it concerns and told to their streams.
+//! Subscriptions and memberships: users join and leave topics, administrators add and remove users. Every change is written to the
+//! logs of the users whom it concerns and announced to their streams.
 
 use chrono::Utc;
 use tokio_util::task::TaskTracker;
@@ -18,7 +18,7 @@ use crate::{
     store::{Joining, KnownTopic, MembershipChange, Store, SubscriptionChange, Unavailable},
 };
 
-/// Changes who belongs to topics, and tells everybody concerned; cheap to clone.
+/// Changes subscriptions and memberships, and announces it; cheap to clone.
 #[derive(Clone)]
 pub struct Topics {
     store: Store,
@@ -36,7 +36,7 @@ pub enum Refused {
     /// The caller may not join the topic, or there is no such topic: the two are not told apart.
     #[error("this topic may not be joined")]
     MayNotJoin,
-    /// There is no such topic, told to who may know.
+    /// There is no such topic, and the caller may know.
     #[error("there is no such topic")]
     Unknown,
     /// Until when the topic is to be muted is out of bounds.
@@ -50,7 +50,7 @@ pub enum Refused {
         /// The bound.
         most: usize,
     },
-    /// It is done, but Redis has not said that it takes the news: signals may still come to who was removed.
+    /// It is stored, but Redis has not taken the announcement: removed users may still receive signals.
     #[error("it is done, but the bus has not taken the news of it")]
     Untold,
     /// The database did not answer.
@@ -65,7 +65,7 @@ impl From<Unavailable> for Refused {
 }
 
 impl Topics {
-    /// Over these parts; work under way is tracked, so that a stop waits for it.
+    /// A stop waits for changes that are tracked; `most` bounds the subscriptions of a user.
     pub fn new(
         store: Store,
         announcer: Announcer,
@@ -100,7 +100,7 @@ impl Topics {
             match topics.store.subscribe(&key, &topic, covered, mute, topics.most).await? {
                 Joining::Same(subscription) => Ok(subscription),
                 Joining::Joined(change) => {
-                    topics.tell_of(std::slice::from_ref(&change));
+                    topics.announce(std::slice::from_ref(&change));
                     Ok(change.subscription)
                 }
                 Joining::Muted(change) => {
@@ -121,7 +121,7 @@ impl Topics {
     pub async fn unsubscribe(&self, caller: &Identity, topic: &Topic) -> Result<Subscription, Refused> {
         let change = MembershipChange::removing(caller.key.user.clone());
         if let Err(refused) = self.change_subscribers(&caller.key.tenant, topic, change).await {
-            // Who may not join hears the same of every topic, known or not.
+            // A caller who may not join gets the same answer for every topic, known or not.
             let is_hidden = refused == Refused::Unknown && self.look(caller, topic).await == Err(Refused::MayNotJoin);
             if !is_hidden {
                 return Err(refused);
@@ -158,7 +158,7 @@ impl Topics {
         to_completion::run(&self.tracker, async move {
             let done = topics.store.change_subscribers(&tenant, &topic, &change, topics.most).await?;
             let changes = done.map_err(|users| Refused::Full { users, most: topics.most })?;
-            topics.tell(tenant, topic, &change, &changes).await?;
+            topics.announce_with_removals(tenant, topic, &change, &changes).await?;
             let added = changes.iter().filter(|change| change.subscription.subscribed).count();
             Ok((added, changes.len() - added))
         })
@@ -182,23 +182,23 @@ impl Topics {
         let (topics, tenant, topic) = (self.clone(), tenant.clone(), topic.clone());
         to_completion::run(&self.tracker, async move {
             let (added, removed, changes) = topics.store.change_members(&tenant, &topic, &change).await?;
-            topics.tell(tenant, topic, &change, &changes).await?;
+            topics.announce_with_removals(tenant, topic, &change, &changes).await?;
             Ok((added, removed))
         })
         .await
     }
 
-    /// Tells of all who were to be removed, not only of who was: an earlier message may have been lost. While the bus is
-    /// down no instance lets signals pass before it has read all subscriptions anew; where it is up and does not take the
-    /// message, the caller must come again.
-    async fn tell(
+    /// Announces all users who were to be removed, not only those who were: an earlier announcement may have been lost. While the
+    /// bus is down no instance delivers signals before it has read all subscriptions again. If the bus is up and does not take the
+    /// announcement, the caller must repeat the change.
+    async fn announce_with_removals(
         &self,
         tenant: Tenant,
         topic: Topic,
         change: &MembershipChange,
         changes: &[SubscriptionChange],
     ) -> Result<(), Refused> {
-        self.tell_of(changes);
+        self.announce(changes);
         if change.removed().is_empty() {
             return Ok(());
         }
@@ -207,8 +207,8 @@ impl Topics {
         if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Untold) }
     }
 
-    /// Tells the users of their subscriptions that have begun or ended, and the topics of those of them who are present.
-    fn tell_of(&self, changes: &[SubscriptionChange]) {
+    /// Announces subscriptions that have begun or ended to their users, and to the topics those of them who are present.
+    fn announce(&self, changes: &[SubscriptionChange]) {
         self.announcer.announce_subscriptions(changes);
         let (presence, changes) = (self.presence.clone(), changes.to_vec());
         self.tracker.spawn(async move { presence.note_moved(&changes).await });

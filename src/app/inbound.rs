@@ -1,4 +1,4 @@
-//! What comes in by the bus, and who takes it.
+//! Hands what the bus brings to the parts that take it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +15,7 @@ use crate::{
     tasks::{fanout_worker::FanoutWorker, head_check::HeadCheck},
 };
 
-/// What the bus hands over, once there is somebody to take it.
+/// The parts that take it.
 pub(super) struct Inbound {
     pub(super) hub: Hub,
     pub(super) announcer: Announcer,
@@ -51,7 +51,7 @@ impl Inbound {
     }
 }
 
-/// Opens the bus; what it brings goes to whoever is there by then.
+/// Opens the bus. What it brings before `inbound` is set is dropped.
 pub(super) fn open_bus(
     settings: &Settings,
     inbound: &Arc<OnceLock<Inbound>>,

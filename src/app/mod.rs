@@ -1,5 +1,4 @@
-//! The whole program: builds every part, starts every task, serves, and stops in order. The binary and the tests use
-//! the same.
+//! The whole program: builds every part, starts every task, serves, and stops in order. The binary and the tests use the same.
 
 mod inbound;
 mod listener;
@@ -19,7 +18,7 @@ use crate::{
 };
 
 /// A running instance.
-pub struct Running {
+pub(crate) struct Running {
     address: SocketAddr,
     settings: Arc<Settings>,
     hub: Hub,
@@ -63,7 +62,7 @@ impl Running {
     ///
     /// # Errors
     /// When a part cannot be started: the address is taken, the database does not open, a key is unusable.
-    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let listener = listener::listen(settings.listen, settings.stream.write_stall)?;
         let address = listener.local_addr()?;
@@ -81,18 +80,18 @@ impl Running {
     }
 
     /// Where it listens: the port is real even if 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Waits until a part that must run for ever has ended: the instance is to be stopped then.
-    pub async fn failed(&self) {
+    pub(crate) async fn failed(&self) {
         self.failed.notified().await;
     }
 
     /// Stops in order: readiness turns red, streams end with a spread, intake ends, accepting ends and open requests finish, then
     /// the other tasks end. Takes the drain time of the settings at most.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let drain = self.settings.drain;
         let deadline = tokio::time::Instant::now() + drain;
         self.health.enter(Phase::Draining);

@@ -36,12 +36,12 @@ use crate::{
 };
 
 /// The write path as ingest sees it: [`Publisher::publish`].
-pub type Publish = Arc<
+pub(crate) type Publish = Arc<
     dyn Fn(Vec<NewNotification>) -> BoxFuture<'static, Result<Vec<Result<Accepted, Refused>>, Refused>> + Send + Sync,
 >;
 
 /// The write path of a publisher.
-pub fn through(publisher: Publisher) -> Publish {
+pub(crate) fn through(publisher: Publisher) -> Publish {
     Arc::new(move |items| {
         let publisher = publisher.clone();
         async move { publisher.publish(items).await }.boxed()
@@ -50,37 +50,37 @@ pub fn through(publisher: Publisher) -> Publish {
 
 /// What ingest works with.
 #[derive(Clone)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     /// The Redis that is listened to.
-    pub servers: Servers,
+    pub(crate) servers: Servers,
     /// First part of every key and channel.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// This instance's name among the stream's consumers; no two that run may share one.
-    pub instance: String,
+    pub(crate) instance: String,
     /// Bounds of messages and of transactions.
-    pub limits: PublishSettings,
+    pub(crate) limits: PublishSettings,
     /// What is known of kinds.
-    pub kinds: Kinds,
+    pub(crate) kinds: Kinds,
     /// The write path.
-    pub publish: Publish,
+    pub(crate) publish: Publish,
     /// How long an entry of the stream may lie unacknowledged before another instance takes it over.
-    pub reclaim_idle: Duration,
+    pub(crate) reclaim_idle: Duration,
 }
 
 /// [`Ingest::reclaim_idle`] unless a test is in a hurry.
-pub const RECLAIM_IDLE: Duration = Duration::from_secs(30);
+pub(crate) const RECLAIM_IDLE: Duration = Duration::from_secs(30);
 
 impl Ingest {
     /// Starts listening to channels and the stream until told to stop; then what was read is finished. Redis may be
     /// away, now or later.
-    pub fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
+    pub(crate) fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
         let shared = Arc::new(self);
         tracker.spawn(channels::run(shared.clone(), stop.clone()));
         tracker.spawn(stream::run(shared, stop.clone()));
     }
 
     /// Starts listening to signals too.
-    pub fn start_signals(&self, signals: Signals, stop: &CancellationToken, tracker: &TaskTracker) {
+    pub(crate) fn start_signals(&self, signals: Signals, stop: &CancellationToken, tracker: &TaskTracker) {
         tracker.spawn(signals::run(Arc::new(self.clone()), signals, stop.clone()));
     }
 

@@ -1,5 +1,5 @@
-//! Carries publishes to topics and to everyone out, chunk by chunk: those that begin here at once, and those that another
-//! instance left behind. One chunk at a time, so that other work is not held up.
+//! Delivers publishes to topics and to everyone, chunk by chunk: those that begin here at once, and those that another instance
+//! left behind. It delivers one chunk at a time, so that other work is not held up.
 
 use std::{
     collections::VecDeque,
@@ -22,28 +22,28 @@ use crate::{
 
 /// Between looks for fan-outs that nobody works on.
 const LOOK: Duration = Duration::from_secs(1);
-/// Most fan-outs that wait to be carried to connected users first; any more reach them in their turn.
+/// Most fan-outs in the queue of those that reach connected users first; further ones reach them in the order of users.
 const WAITING: usize = 256;
 
-/// Carries fan-outs; cheap to clone.
+/// Delivers fan-outs; cheap to clone.
 #[derive(Clone)]
-pub struct FanoutWorker {
+pub(crate) struct FanoutWorker {
     store: Store,
     hub: Hub,
     bus: Bus,
     announcer: Announcer,
-    /// Fan-outs that are to reach those first who are connected here.
+    /// Fan-outs that are to reach the users connected here first.
     connected_first: Arc<Mutex<VecDeque<Uuid>>>,
 }
 
 impl FanoutWorker {
     /// Over these parts.
-    pub fn new(store: Store, hub: Hub, bus: Bus, announcer: Announcer) -> Self {
+    pub(crate) fn new(store: Store, hub: Hub, bus: Bus, announcer: Announcer) -> Self {
         Self { store, hub, bus, announcer, connected_first: Arc::default() }
     }
 
-    /// Asks for a fan-out to be carried first to the users who are connected here.
-    pub fn serve_connected(&self, id: Uuid) {
+    /// Asks for a fan-out to reach the users connected here first.
+    pub(crate) fn serve_connected(&self, id: Uuid) {
         let mut waiting = self.connected_first.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < WAITING {
             waiting.push_back(id);
@@ -51,8 +51,8 @@ impl FanoutWorker {
         self.announcer.note_begun();
     }
 
-    /// Carries until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Delivers until the stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
         // It ends early when a fan-out begins here, and late when nothing does.
         let wake = async || drop(timeout(LOOK, self.announcer.begun()).await);
         repeat(stop, wake, || self.deliver_all()).await;
@@ -66,7 +66,7 @@ impl FanoutWorker {
             }
             let started = Instant::now();
             let Ok(carried) = self.store.carry_next(last.as_ref()).await else {
-                // A chunk that fails, for somebody holds a lock too long say, must not hold up other tenants.
+                // A chunk that fails, for example because of a lock that is held too long, must not hold up other tenants.
                 last = Some(self.store.fanout_tenant_after(last.as_ref()).await?.ok_or(Unavailable)?);
                 continue;
             };
@@ -79,7 +79,7 @@ impl FanoutWorker {
         }
     }
 
-    /// A large fan-out takes seconds: who looks at a page right now shall not wait for the many who do not.
+    /// A large fan-out takes seconds: users with an open page must not wait for the many without one.
     async fn deliver_to_connected(&self, id: Uuid) -> Result<(), Unavailable> {
         let Some(tenant) = self.store.open_fanout(id).await? else { return Ok(()) };
         let keys = self.hub.users().into_iter().filter(|key| key.tenant == tenant);

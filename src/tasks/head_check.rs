@@ -20,7 +20,7 @@ const UNDER_WAY: Duration = Duration::from_millis(250);
 
 /// Checks heads; cheap to clone.
 #[derive(Clone)]
-pub struct HeadCheck {
+pub(crate) struct HeadCheck {
     hub: Hub,
     store: Store,
     refresh: Refresh,
@@ -28,17 +28,17 @@ pub struct HeadCheck {
 
 impl HeadCheck {
     /// Checks whenever `refresh` says so.
-    pub fn new(hub: Hub, store: Store, refresh: Refresh) -> Self {
+    pub(crate) fn new(hub: Hub, store: Store, refresh: Refresh) -> Self {
         Self { hub, store, refresh }
     }
 
     /// Asks for a check now: anything may have been missed.
-    pub fn hurry(&self) {
+    pub(crate) fn hurry(&self) {
         self.refresh.note_change();
     }
 
     /// Checks until the stop.
-    pub async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         self.refresh.run(stop, || self.check()).await;
     }
 

@@ -1,4 +1,4 @@
-//! Takes the instance's tick: the database, the bus, the pool, and the unread counts.
+//! Watches the instance's health every second: the database, the bus, the pool, and the unread counts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,29 +8,25 @@ use tokio_util::sync::CancellationToken;
 use crate::{bus::Bus, health::Health, live::hub::Hub, metrics, store::Store};
 
 const TICK: Duration = Duration::from_secs(1);
-/// Pulses between questions to a database that answered last time.
+/// Pings are rare while the database answers: every query shows that it does.
 const TICKS_PER_PING: u32 = 5;
-/// Pulses between recounts, and how many users each recounts.
 const TICKS_PER_RECOUNT: u32 = 60;
+/// Users whose unread counts one recount checks.
 const SAMPLE: usize = 50;
 
-/// Watches the parts until told to stop.
-pub struct HealthMonitor {
-    /// Who is connected.
-    pub hub: Hub,
-    /// Asked whether it answers.
-    pub store: Store,
-    /// Asked whether it carries.
-    pub bus: Bus,
-    /// Told.
-    pub health: Arc<Health>,
-    /// The process's metrics, whose histograms grow until somebody folds them.
-    pub metrics: PrometheusHandle,
+/// Watches the parts and writes what it finds to `health` and the metrics.
+pub(crate) struct HealthMonitor {
+    pub(crate) hub: Hub,
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) health: Arc<Health>,
+    /// Its histograms grow until `run_upkeep` folds them.
+    pub(crate) metrics: PrometheusHandle,
 }
 
 impl HealthMonitor {
-    /// Runs until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Runs until the stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
         for tick in 0_u32.. {
             if tick % TICKS_PER_PING == 0 || !self.store.is_up() {
                 // What it finds is noted by the store itself.

@@ -1,12 +1,12 @@
-//! What runs beside the requests, each task until it is told to stop.
+//! Tasks that run beside the requests, each until the stop.
 
-pub mod fanout_worker;
-pub mod head_check;
-pub mod health_monitor;
-pub mod presence;
-pub mod retention;
-pub mod room_sync;
-pub mod scheduler;
+pub(crate) mod fanout_worker;
+pub(crate) mod head_check;
+pub(crate) mod health_monitor;
+pub(crate) mod presence;
+pub(crate) mod retention;
+pub(crate) mod room_sync;
+pub(crate) mod scheduler;
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-//! Has the instance say every second that it lives and who is connected to it.
+//! Stores every second that the instance is alive and which users are connected to it.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::actions::presence::Presence;
 
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Beats until told to stop, and once more then: whoever was connected has left.
-pub async fn run(presence: Presence, stop: CancellationToken) {
+/// Beats until the stop, and once more then: all users have left.
+pub(crate) async fn run(presence: Presence, stop: CancellationToken) {
     let mut ticks = interval(BEAT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        // While the database is away nobody is found to have left; the next beat says what this one could not.
+        // While the database is away no user counts as having left; the next beat includes the changes of this one.
         let _ = presence.beat().await;
     }
     let _ = presence.beat().await;

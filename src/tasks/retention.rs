@@ -1,4 +1,4 @@
-//! Takes expired notifications out of inboxes, tells whoever looks at them, and forgets them some days later.
+//! Removes expired notifications from inboxes, announces it to the streams, and deletes them some days later.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{
     store::{Store, Unavailable},
 };
 
-/// Sweeps every `interval` until told to stop. Several instances share the work: each skips what another has locked.
-pub async fn run(store: Store, announcer: Announcer, interval: Duration, stop: CancellationToken) {
+/// Sweeps every `interval` until the stop. Several instances share the work: each skips rows that another has locked.
+pub(crate) async fn run(store: Store, announcer: Announcer, interval: Duration, stop: CancellationToken) {
     repeat(stop, || sleep(interval), || sweep(&store, &announcer)).await;
 }
 

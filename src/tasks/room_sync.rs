@@ -1,5 +1,5 @@
-//! Keeps the hub's rooms in line with the subscriptions of who is connected here: reads those of many users by one query,
-//! and follows a topic's channel while one of them is subscribed to it.
+//! Keeps the hub's rooms in sync with the subscriptions of the users connected here. It reads those of many users by one query, and
+//! follows a topic's channel while a connected user is subscribed to the topic.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -20,7 +20,7 @@ const USERS: usize = 500;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps the rooms.
-pub struct RoomSync {
+pub(crate) struct RoomSync {
     hub: Hub,
     store: Store,
     bus: Bus,
@@ -28,13 +28,13 @@ pub struct RoomSync {
 }
 
 impl RoomSync {
-    /// Reads everybody's subscriptions anew every `interval`, so that what nobody told shows in time.
-    pub fn new(hub: Hub, store: Store, bus: Bus, interval: Duration) -> Self {
+    /// Reads all subscriptions again every `interval`: the longest time that a lost announcement of a change costs.
+    pub(crate) fn new(hub: Hub, store: Store, bus: Bus, interval: Duration) -> Self {
         Self { hub, store, bus, interval }
     }
 
-    /// Keeps them until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Keeps them in sync until the stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut refresh = Instant::now() + self.interval;
         loop {
             tokio::select! {
@@ -51,10 +51,10 @@ impl RoomSync {
         }
     }
 
-    /// Seats everybody who waits.
+    /// Joins dirty users to their rooms.
     async fn work(&self) {
         let rooms = self.hub.rooms();
-        // While the bus is down nothing passes, and its return has everybody read anew.
+        // While the bus is down rooms are closed, and its return marks all users dirty.
         while rooms.is_open() {
             let users = rooms.take(USERS);
             if users.is_empty() {
@@ -72,7 +72,7 @@ impl RoomSync {
     async fn join(&self, users: &[UserKey]) -> Result<(), Unavailable> {
         let mut found = self.store.topics_of(users).await?;
         if self.open_room(&found).await {
-            // A removal between the reading and the following of the channel was not heard: only what is read now counts.
+            // A removal between the reading and the following of a channel was not received: a second reading includes it.
             found = self.store.topics_of(users).await?;
         }
         for key in users {

@@ -1,4 +1,4 @@
-//! Does what has a time when its time has come: delivers what waits, ends snoozes, goes on with what is due.
+//! Does due work: delivers scheduled notifications, ends snoozes, sends reminders and escalations.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::{
     store::{DueWork, Store, Ticked, Unavailable},
 };
 
-/// Between looks: what has a time is early never and late by less than a second.
+/// Between looks: due work is never early, and late by less than a second.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Looks until told to stop. Several instances share the work: each skips what another has locked.
-pub async fn run(store: Store, announcer: Announcer, stop: CancellationToken) {
+/// Runs until the stop. Several instances share the work: each skips rows that another has locked.
+pub(crate) async fn run(store: Store, announcer: Announcer, stop: CancellationToken) {
     repeat(stop, || sleep(LOOK), || look(&store, &announcer)).await;
 }
 
-/// Does all that is to be done by now. The agendas take turns, and so do the tenants of each.
+/// Does all that is to be done by now. The kinds of work take turns, and so do the tenants of each.
 async fn look(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
     let mut open = DueWork::ALL.map(Turns::of).to_vec();
     while !open.is_empty() {
@@ -33,30 +33,30 @@ async fn look(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
     Ok(())
 }
 
-/// The turns at one agenda.
+/// The turns of the tenants with due work of one kind.
 #[derive(Clone)]
 struct Turns {
-    agenda: DueWork,
-    /// Whose turn was last.
+    work: DueWork,
+    /// The tenant whose turn was last.
     last: Option<Tenant>,
-    /// The first of those who had nothing that other instances were not at, since anybody had.
+    /// The first tenant of those without work that other instances had not locked, since the last one with any.
     fruitless: Option<Tenant>,
     over: bool,
 }
 
 impl Turns {
-    fn of(agenda: DueWork) -> Self {
-        Self { agenda, last: None, fruitless: None, over: false }
+    fn of(work: DueWork) -> Self {
+        Self { work, last: None, fruitless: None, over: false }
     }
 
     async fn take(&mut self, store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
-        let tenant = store.next_in_turn(self.agenda, self.last.as_ref()).await?;
+        let tenant = store.next_in_turn(self.work, self.last.as_ref()).await?;
         let Some(tenant) = tenant.filter(|tenant| self.fruitless.as_ref() != Some(tenant)) else {
             self.over = true;
             return Ok(());
         };
-        let Ticked { done, heads, begins_fanout } = store.tick(self.agenda, &tenant).await?;
-        ::metrics::counter!(metrics::CLOCK, "agenda" => self.agenda.as_str()).increment(done as u64);
+        let Ticked { done, heads, begins_fanout } = store.tick(self.work, &tenant).await?;
+        ::metrics::counter!(metrics::CLOCK, "agenda" => self.work.as_str()).increment(done as u64);
         announcer.announce_heads(heads);
         if begins_fanout {
             announcer.note_begun();

@@ -1,5 +1,4 @@
-//! Who is present: what this instance says of its users, what topics are told of comings and goings, and what is answered
-//! to who asks.
+//! Presence: which users are connected here, the signals to topics when users join or leave, and the answers to queries.
 
 mod changes;
 mod counts;
@@ -68,10 +67,10 @@ impl Presence {
         ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "joined").increment(beat.joined.len() as u64);
         ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "left").increment(beat.left.len() as u64);
         let moved = std::mem::take(&mut *self.moved());
-        self.tell(beat, moved).await
+        self.announce(beat, moved).await
     }
 
-    async fn tell(&self, beat: Beat, moved: Vec<Moved>) -> Result<(), Unavailable> {
+    async fn announce(&self, beat: Beat, moved: Vec<Moved>) -> Result<(), Unavailable> {
         let mut changes: BTreeMap<TopicKey, PresenceChanges> = BTreeMap::new();
         for (topic, key) in self.0.store.presence_topics(&beat.joined).await? {
             changes.entry(topic).or_default().joined(key.user);
@@ -115,7 +114,7 @@ impl Presence {
         debug_assert_eq!(online.len(), topics.len(), "one count for each topic");
         for ((topic, changes), online) in changes.into_iter().zip(online) {
             // A signal that cannot go now is lost, as signals may be.
-            self.0.signals.tell(topic, PRESENCE, &changes.render(online));
+            self.0.signals.announce(topic, PRESENCE, &changes.render(online));
         }
         Ok(())
     }

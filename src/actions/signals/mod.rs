@@ -170,9 +170,9 @@ impl Signals {
         }
     }
 
-    /// Tells a topic something of this server's own, which nobody keeps; lost when it cannot go now. `data` is one line of
+    /// Sends a signal of the server's own to a topic. It is not kept for later, and is lost when it cannot go now. `data` is one line of
     /// JSON.
-    pub fn tell(&self, topic: TopicKey, kind: &str, data: &str) {
+    pub fn announce(&self, topic: TopicKey, kind: &str, data: &str) {
         let subject = Subject { to: Address::Topic(topic), kind: kind.into(), key: Box::default() };
         let sent = self.render(subject, Duration::ZERO, data).is_ok_and(|signal| self.0.bus.cast(signal));
         if !sent {
