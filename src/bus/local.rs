@@ -1,9 +1,12 @@
 //! The bus of an instance that is alone: what is sent is heard at once, and last values are kept in memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::{Incoming, Sink, kept::Kept};
-use crate::domain::signal::{Signal, TopicKey};
+use crate::domain::{
+    lock::lock,
+    signal::{Signal, TopicKey},
+};
 
 /// The handle; cheap to clone.
 #[derive(Clone)]
@@ -27,7 +30,7 @@ impl LocalBus {
     /// Signals go one at a time, under the lock of the values: all readers hear them in one order, and what is heard last is
     /// what is kept. Nobody who hears a signal asks this bus for anything, so the lock is never taken twice.
     pub(super) fn signal(&self, mut signal: Signal, kept: bool) {
-        let mut values = self.kept();
+        let mut values = lock(&self.0.kept);
         if kept {
             values.keep(&mut signal);
         }
@@ -35,11 +38,6 @@ impl LocalBus {
     }
 
     pub(super) fn last(&self, topics: &[TopicKey]) -> Vec<Signal> {
-        self.kept().of(topics)
-    }
-
-    /// Values are whole after every line of code under this lock, even if it panics.
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.kept).of(topics)
     }
 }

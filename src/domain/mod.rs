@@ -7,6 +7,7 @@ pub mod channel;
 pub mod cursor;
 pub mod kinds;
 pub mod local_time;
+pub(crate) mod lock;
 pub mod notification;
 pub mod precondition;
 pub mod preferences;

@@ -3,11 +3,13 @@
 //! A client may believe that it is subscribed when it is not, after a failover say; only an echo shows that it is.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
+
+use crate::domain::lock::lock;
 
 /// Rounds without an echo after which the path counts as broken.
 const MISSED: u64 = 3;
@@ -85,9 +87,8 @@ impl Probe {
         state.heard.iter().map(|heard| state.sent - heard).max().unwrap_or(0)
     }
 
-    /// No user of the lock can panic while holding it, so a poisoned one is as good as any.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

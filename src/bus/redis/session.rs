@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     bus::{Incoming, Sink},
-    domain::signal::Address,
+    domain::{lock::lock, signal::Address},
     metrics::{BUS_FOREIGN, BUS_PROBE_AGE_SECONDS, BUS_RECONNECTS, BUS_UP},
 };
 
@@ -253,7 +253,7 @@ struct ForeignLog {
 impl ForeignLog {
     fn note(&self, reason: Foreign) {
         metrics::counter!(BUS_FOREIGN).increment(1);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if last.is_some_and(|at| at.elapsed() < FOREIGN_LOG) {
             return;
         }

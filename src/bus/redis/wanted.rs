@@ -6,12 +6,12 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::metrics::BUS_SUBSCRIPTIONS;
+use crate::{domain::lock::lock, metrics::BUS_SUBSCRIPTIONS};
 
 /// A channel's name, shared between the places that hold it.
 pub(super) type Channel = Arc<str>;
@@ -154,9 +154,8 @@ impl Wanted {
         self.changed.notified().await;
     }
 
-    /// No user of the lock can panic while holding it, so a poisoned one is as good as any.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{
-    Subscribed, guard,
+    Subscribed,
     member::Member,
     signals::{NEVER, Signals, Unread},
 };
@@ -21,6 +21,7 @@ use crate::{
     bus::Announcement,
     domain::{
         cursor::{Epoch, Seq},
+        lock::lock,
         signal::Signal,
         user::UserKey,
     },
@@ -100,16 +101,16 @@ impl Feed {
     }
 
     pub(super) async fn subscribed(&self) {
-        let subscribed = guard(&self.subscribed).clone();
+        let subscribed = lock(&self.subscribed).clone();
         if let Some(subscribed) = subscribed {
             subscribed.await;
-            *guard(&self.subscribed) = None;
+            *lock(&self.subscribed) = None;
         }
     }
 
     /// Adds a member unless there are `most` already.
     pub(super) fn add(&self, member: &Arc<Member>, most: usize) -> bool {
-        let mut state = guard(&self.state);
+        let mut state = lock(&self.state);
         if state.members.len() >= most {
             return false;
         }
@@ -120,13 +121,13 @@ impl Feed {
 
     /// Removes a member; true when it was the last.
     pub(super) fn remove(&self, id: Uuid) -> bool {
-        let mut state = guard(&self.state);
+        let mut state = lock(&self.state);
         Arc::make_mut(&mut state.members).retain(|member| member.id() != id);
         state.members.is_empty()
     }
 
     pub(super) fn members(&self) -> Members {
-        guard(&self.state).members.clone()
+        lock(&self.state).members.clone()
     }
 
     pub(super) fn extend(&self, connection: Uuid, identity: &Identity) -> bool {
@@ -138,7 +139,7 @@ impl Feed {
     /// Tells where a snapshot found the stream. Only the first one counts: later ones may run ahead of announcements
     /// that are still under way, and would tear holes into the ring.
     pub fn observe(&self, epoch: &Epoch, head: Seq) {
-        let mut state = guard(&self.state);
+        let mut state = lock(&self.state);
         if state.head.is_none() {
             state.head = Some((epoch.clone(), head));
         }
@@ -147,7 +148,7 @@ impl Feed {
     /// Takes in an announcement and wakes the members if it is news.
     pub(super) fn deliver(&self, announcement: Announcement, origin: Origin) {
         let members = {
-            let mut state = guard(&self.state);
+            let mut state = lock(&self.state);
             if !state.take(announcement, origin) {
                 return;
             }
@@ -188,13 +189,13 @@ impl Feed {
     }
 
     pub(super) fn is_behind(&self, epoch: &Epoch, seq: Seq) -> bool {
-        guard(&self.state).head.as_ref().is_some_and(|(known, head)| known != epoch || *head < seq)
+        lock(&self.state).head.as_ref().is_some_and(|(known, head)| known != epoch || *head < seq)
     }
 
     /// Notes a head whose frames are not known; true when it is news.
     pub(super) fn reached(&self, epoch: &Epoch, seq: Seq) -> bool {
         let members = {
-            let mut state = guard(&self.state);
+            let mut state = lock(&self.state);
             if !state.advance(epoch, seq) {
                 return false;
             }
@@ -207,7 +208,7 @@ impl Feed {
 
     /// What follows `seq`, up to about `most_bytes` and [`GATHERED`] frames.
     pub fn read(&self, epoch: &Epoch, seq: Seq, most_bytes: usize) -> Read {
-        let state = guard(&self.state);
+        let state = lock(&self.state);
         let Some((known, head)) = &state.head else { return Read::Current };
         if known != epoch {
             return Read::OtherEpoch;

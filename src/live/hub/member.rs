@@ -12,8 +12,11 @@ use chrono::{DateTime, Utc};
 use futures_util::task::AtomicWaker;
 use uuid::Uuid;
 
-use super::guard;
-use crate::{auth::Identity, domain::user::UserKey, frame::EndReason};
+use crate::{
+    auth::Identity,
+    domain::{lock::lock, user::UserKey},
+    frame::EndReason,
+};
 
 /// A connection's handle within the hub.
 pub struct Member {
@@ -55,12 +58,12 @@ impl Member {
 
     /// Who it acts for, by the newest token.
     pub fn identity(&self) -> Identity {
-        guard(&self.state).identity.clone()
+        lock(&self.state).identity.clone()
     }
 
     /// When its token ends, and why the connection must end before, if it must.
     pub fn limits(&self) -> (DateTime<Utc>, Option<EndReason>) {
-        let state = guard(&self.state);
+        let state = lock(&self.state);
         (state.identity.expires_at, state.end)
     }
 
@@ -98,12 +101,12 @@ impl Member {
     }
 
     pub(super) fn end(&self, reason: EndReason) {
-        guard(&self.state).end.get_or_insert(reason);
+        lock(&self.state).end.get_or_insert(reason);
         self.ring();
     }
 
     pub(super) fn extend(&self, identity: &Identity) {
-        guard(&self.state).identity = identity.clone();
+        lock(&self.state).identity = identity.clone();
         self.ring();
     }
 }

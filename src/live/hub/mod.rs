@@ -15,7 +15,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -38,6 +38,7 @@ use crate::{
     config::StreamSettings,
     domain::{
         cursor::{Epoch, Seq},
+        lock::lock,
         signal::TopicKey,
         user::UserKey,
     },
@@ -198,7 +199,7 @@ impl Hub {
 
     /// The users with connections here.
     pub fn users(&self) -> Vec<UserKey> {
-        self.inner.shards.iter().flat_map(|shard| guard(shard).keys().cloned().collect::<Vec<_>>()).collect()
+        self.inner.shards.iter().flat_map(|shard| lock(shard).keys().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// Whether the instance has an open connection of this user.
@@ -254,19 +255,14 @@ impl Hub {
     }
 
     fn members(&self) -> Vec<Arc<Member>> {
-        let feeds = |shard| guard::<HashMap<UserKey, Arc<Feed>>>(shard).values().cloned().collect::<Vec<_>>();
+        let feeds = |shard| lock::<HashMap<UserKey, Arc<Feed>>>(shard).values().cloned().collect::<Vec<_>>();
         self.inner.shards.iter().flat_map(feeds).flat_map(|feed| feed.members().to_vec()).collect()
     }
 
     fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<Feed>>> {
         let place = self.inner.hasher.hash_one(key) as usize % SHARDS;
-        guard(&self.inner.shards[place])
+        lock(&self.inner.shards[place])
     }
-}
-
-/// No code under these locks can panic half-way, so a poisoned one still guards whole data.
-fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A connection's place in the hub; dropping it leaves.

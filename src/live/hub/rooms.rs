@@ -17,9 +17,10 @@ use tokio::{
 };
 
 use self::state::State;
-use super::{feed::Feed, guard, throttle::Passage};
+use super::{feed::Feed, throttle::Passage};
 use crate::{
     domain::{
+        lock::lock,
         signal::{Signal, TopicKey},
         user::UserKey,
     },
@@ -58,15 +59,15 @@ impl Rooms {
 
     /// Notes that a connection of the user began or ended, the first or the last where it is an `edge`.
     pub(super) fn note(&self, key: &UserKey, edge: bool) {
-        guard(&self.moves).push(Move { key: key.clone(), edge });
+        lock(&self.moves).push(Move { key: key.clone(), edge });
         if edge {
             self.dirty.notify_one();
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = guard(&self.state);
-        let moves = std::mem::take(&mut *guard(&self.moves));
+        let mut state = lock(&self.state);
+        let moves = std::mem::take(&mut *lock(&self.moves));
         for Move { key, edge } in moves {
             if edge {
                 state.waiting.insert(key.clone());

@@ -13,8 +13,8 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::{GATHERED, guard};
-use crate::domain::signal::Signal;
+use super::GATHERED;
+use crate::domain::{lock::lock, signal::Signal};
 
 /// The position of a connection that wants no signals: nothing ever follows it.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -46,7 +46,7 @@ impl Signals {
     /// Takes in a signal and forgets what everybody has got; `least` is the lowest position of a reader. Answers how many
     /// were dropped that some reader has not got.
     pub(super) fn push(&self, signal: Arc<Signal>, least: u64, most: usize, most_bytes: usize) -> usize {
-        let mut ring = guard(&self.ring);
+        let mut ring = lock(&self.ring);
         let number = self.newest() + 1;
         let dropped = ring.get_or_insert_default().push(number, signal, least, most, most_bytes);
         self.newest.store(number, Ordering::Release);
@@ -55,7 +55,7 @@ impl Signals {
 
     /// What follows `position`, up to about `most_bytes` and [`GATHERED`] signals, and the position after it.
     pub(super) fn after(&self, position: u64, most_bytes: usize) -> (Unread, u64) {
-        let ring = guard(&self.ring);
+        let ring = lock(&self.ring);
         let newest = self.newest();
         match &*ring {
             Some(ring) => ring.after(position, most_bytes, newest),
@@ -149,7 +149,7 @@ mod tests {
                 let least = *positions.iter().min().unwrap();
                 dropped += signals.push(signal(key, value), least, most, 1_000);
                 sent.insert(key, value);
-                prop_assert!(guard(&signals.ring).as_ref().unwrap().entries.len() <= most);
+                prop_assert!(lock(&signals.ring).as_ref().unwrap().entries.len() <= most);
             }
             for reader in 0..3 {
                 while positions[reader] < signals.newest() {

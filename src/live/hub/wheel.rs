@@ -12,7 +12,8 @@ use std::{
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{guard, member::Member};
+use super::member::Member;
+use crate::domain::lock::lock;
 
 const TICK: Duration = Duration::from_millis(250);
 /// About four minutes; what lies further ahead is rung at the horizon and scheduled anew.
@@ -35,7 +36,7 @@ impl Wheel {
     pub(super) fn schedule(&self, member: &Arc<Member>, at: Instant) {
         let next = self.turned.load(Ordering::Acquire) + 1;
         let tick = self.tick_of(at).clamp(next, next + SLOTS - 2);
-        guard(self.slot(tick)).push(Arc::downgrade(member));
+        lock(self.slot(tick)).push(Arc::downgrade(member));
         // The wheel may have passed the slot since it was chosen; a ring too many does no harm.
         if self.turned.load(Ordering::Acquire) >= tick {
             member.ring();
@@ -56,7 +57,7 @@ impl Wheel {
         let until = self.tick_of(now).saturating_sub(1);
         for tick in self.turned.load(Ordering::Acquire) + 1..=until {
             self.turned.store(tick, Ordering::Release);
-            let due = std::mem::take(&mut *guard(self.slot(tick)));
+            let due = std::mem::take(&mut *lock(self.slot(tick)));
             due.iter().filter_map(Weak::upgrade).for_each(|member| member.ring());
         }
     }

@@ -5,7 +5,7 @@ use std::{
     mem::MaybeUninit,
     net::TcpStream,
     os::fd::OwnedFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Opening, socket::Socket};
-use crate::{live::connection::Connection, store::Store};
+use crate::{domain::lock::lock, live::connection::Connection, store::Store};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
@@ -74,7 +74,7 @@ impl Sockets {
 
     fn serve(&self, stream: TcpStream, head: Bytes, connection: Connection) {
         let socket = {
-            let mut open = self.sockets();
+            let mut open = lock(&self.0.open);
             let place = open.vacant_entry();
             let socket = Arc::new(Socket::new(stream, head, connection, place.key(), self.clone()));
             place.insert(socket.clone());
@@ -123,19 +123,14 @@ impl Sockets {
     /// An event of a socket that has been closed meanwhile may reach the next one at its place, where it does no harm.
     fn hear(&self, place: EventData) {
         let place = usize::try_from(place.u64()).unwrap_or(usize::MAX);
-        let socket = self.sockets().get(place).cloned();
+        let socket = lock(&self.0.open).get(place).cloned();
         if let Some(socket) = socket {
             socket.ready();
         }
     }
 
     pub(super) fn forget(&self, place: usize) {
-        self.sockets().try_remove(place);
-    }
-
-    /// No code under the lock can panic half-way, so a poisoned one still guards whole data.
-    fn sockets(&self) -> MutexGuard<'_, Slab<Arc<Socket>>> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.open).try_remove(place);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
     net::TcpStream,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Wake, Waker},
@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::epoll::{READABLE, Sockets, event_data};
 use crate::{
+    domain::lock::lock,
     live::{
         connection::{Chunk, Connection, Step},
         hub::GATHERED,
@@ -218,7 +219,7 @@ impl Socket {
 
     /// Nothing under the lock leaves the state half-way when it panics: the stream would only go on without a chunk.
     fn state(&self) -> MutexGuard<'_, Option<State>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
