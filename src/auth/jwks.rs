@@ -4,7 +4,7 @@
 //! go on working while the issuer is away.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Rejected, claims::Claims, keys::Key};
+use crate::domain::lock;
 
 /// Most bytes of a key set.
 const SET_BYTES: usize = 256 * 1024;
@@ -96,7 +97,7 @@ impl Jwks {
     }
 
     fn current(&self) -> Arc<[Key]> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock::read(&self.keys))
     }
 
     /// Fetches old keys anew without making anybody wait.
@@ -130,7 +131,7 @@ impl Jwks {
         let fetched = self.fetch().await;
         let succeeded = fetched.is_ok();
         match fetched {
-            Ok(keys) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into(),
+            Ok(keys) => *lock::write(&self.keys) = keys.into(),
             Err(error) => log::warn!("the issuer's keys cannot be fetched, those at hand stay in use: {error:#}"),
         }
         *last = Some(Fetch { begun, succeeded });

@@ -2,13 +2,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
 };
 
 use chrono::{DateTime, Utc};
 
 use super::Identity;
-use crate::domain::user::{Tenant, UserId};
+use crate::domain::{
+    lock,
+    user::{Tenant, UserId},
+};
 
 /// What is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,7 +46,7 @@ impl RevocationList {
     /// Whether the token behind this identity was revoked. A user's token without `iat` cannot prove that it is newer
     /// than the revocation, nor can one of the same second: both are refused.
     pub fn refuses(&self, identity: &Identity) -> bool {
-        let index = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let index = Arc::clone(&lock::read(&self.0));
         if index.is_empty() {
             return false;
         }
@@ -60,6 +63,6 @@ impl RevocationList {
     /// Replaces all known revocations by those of the store.
     pub fn replace(&self, revocations: Vec<Revocation>) {
         let index = revocations.into_iter().map(|it| ((it.tenant, it.target), (it.revoked_at, it.expires_at)));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index.collect());
+        *lock::write(&self.0) = Arc::new(index.collect());
     }
 }

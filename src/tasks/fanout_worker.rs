@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,10 @@ use uuid::Uuid;
 use super::repeat;
 use crate::{
     bus::{Bus, Control},
-    domain::user::{Tenant, UserId},
+    domain::{
+        lock::lock,
+        user::{Tenant, UserId},
+    },
     live::{announce::Announcer, hub::Hub},
     metrics,
     store::{CHUNK, Chunk, Store, Unavailable},
@@ -44,7 +47,7 @@ impl FanoutWorker {
 
     /// Asks for a fan-out to reach the users connected here first.
     pub(crate) fn serve_connected(&self, id: Uuid) {
-        let mut waiting = self.connected_first.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.connected_first);
         if waiting.len() < WAITING {
             waiting.push_back(id);
         }
@@ -54,7 +57,7 @@ impl FanoutWorker {
     /// Delivers until the stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
         // It ends early when a fan-out begins here, and late when nothing does.
-        let wake = async || drop(timeout(LOOK, self.announcer.begun()).await);
+        let wake = || async { drop(timeout(LOOK, self.announcer.begun()).await) };
         repeat(stop, wake, || self.deliver_all()).await;
     }
 
@@ -102,6 +105,6 @@ impl FanoutWorker {
     }
 
     fn pop_connected_first(&self) -> Option<Uuid> {
-        self.connected_first.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        lock(&self.connected_first).pop_front()
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use crate::{
-    domain::{signal::TopicKey, user::Tenant},
+    domain::{lock::lock, signal::TopicKey, user::Tenant},
     store::{Online, Store, Unavailable},
 };
 
@@ -97,8 +97,7 @@ impl Counts {
     }
 
     fn slot(&self, audience: Audience) -> Slot {
-        // No code under this lock can panic half-way, so a poisoned one still guards whole data.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if known.slots.len() >= known.most {
             let is_good =
                 |slot: &Slot| slot.try_lock().is_ok_and(|count| count.is_some_and(|count| count.is_good(FRESH)));

@@ -5,7 +5,7 @@ mod counts;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use self::{changes::PresenceChanges, counts::Counts};
 use crate::{
     actions::signals::Signals,
     domain::{
+        lock::lock,
         signal::{PRESENCE, TopicKey},
         user::{Tenant, UserKey},
     },
@@ -66,7 +67,7 @@ impl Presence {
         }
         ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "joined").increment(beat.joined.len() as u64);
         ::metrics::counter!(metrics::PRESENCE_CHANGES, "change" => "left").increment(beat.left.len() as u64);
-        let moved = std::mem::take(&mut *self.moved());
+        let moved = std::mem::take(&mut *lock(&self.0.moved));
         self.announce(beat, moved).await
     }
 
@@ -94,15 +95,10 @@ impl Presence {
         let changes: Vec<_> = changes.iter().map(Moved::from).collect();
         // Asked at once: who comes after this is told of with those who join.
         let present = self.0.store.present_among(changes).await?;
-        let mut moved = self.moved();
+        let mut moved = lock(&self.0.moved);
         let room = MOVES.saturating_sub(moved.len());
         moved.extend(present.into_iter().take(room));
         Ok(())
-    }
-
-    fn moved(&self) -> MutexGuard<'_, Vec<Moved>> {
-        // No code under this lock can panic half-way, so a poisoned one still guards whole data.
-        self.0.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, changes: BTreeMap<TopicKey, PresenceChanges>) -> Result<(), Unavailable> {

@@ -6,7 +6,7 @@ mod pace;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     bus::{Bus, KEPT_FOR},
     config::SignalSettings,
     domain::{
+        lock::lock,
         signal::{Address, Signal, Subject, TopicKey},
         topic::{Access, Rules, Topic},
         user::{Tenant, UserKey},
@@ -130,7 +131,7 @@ impl Signals {
     /// # Errors
     /// The time until then.
     pub fn admit(&self, tenant: &Tenant) -> Result<(), Duration> {
-        locked(&self.0.tenants).admit(tenant)
+        lock(&self.0.tenants).admit(tenant)
     }
 
     /// What goes to the bus, if the sender may send it.
@@ -203,14 +204,13 @@ impl Signals {
     /// What is known of a topic, some seconds old at most; that a topic is unknown is always news.
     async fn facts(&self, topic: &TopicKey) -> Result<Facts, Unavailable> {
         let now = Instant::now();
-        let known =
-            locked(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| facts.clone());
+        let known = lock(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| facts.clone());
         if let Some(facts) = known {
             return Ok(facts);
         }
         let facts = self.0.store.topic_facts(topic, None).await?;
         if facts.known {
-            let mut all = locked(&self.0.facts);
+            let mut all = lock(&self.0.facts);
             if all.len() >= TOPICS {
                 all.retain(|_, (at, _)| now < *at + FRESH);
             }
@@ -237,7 +237,7 @@ impl Signals {
     fn pace(&self, sender: Sender<'_>) -> Result<(), Refused> {
         let settings = &self.0.settings;
         let (limit, most, paced) = match sender {
-            Sender::User(key) => ("signals_per_user", settings.per_user, locked(&self.0.users).admit(key)),
+            Sender::User(key) => ("signals_per_user", settings.per_user, lock(&self.0.users).admit(key)),
             Sender::Publisher(tenant) => ("signals_per_tenant", settings.per_tenant, self.admit(tenant)),
         };
         paced.map_err(|retry_after| {
@@ -272,9 +272,4 @@ impl Sender<'_> {
             Self::User(key) => &key.tenant,
         }
     }
-}
-
-/// No code under these locks can panic half-way, so a poisoned one still guards whole data.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

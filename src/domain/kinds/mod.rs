@@ -10,7 +10,7 @@ mod template;
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Deref,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
 };
 
 use chrono::{DateTime, Days, Utc};
@@ -24,6 +24,7 @@ pub use self::{
 };
 use crate::domain::{
     channel::{Cause, Channel, Decision},
+    lock,
     notification::Presentation,
     user::Tenant,
 };
@@ -129,11 +130,11 @@ impl Kinds {
 
     /// Replaces all that tenants define by what the store holds.
     pub fn replace(&self, tenants: HashMap<Tenant, Own>) {
-        *self.0.tenants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tenants);
+        *lock::write(&self.0.tenants) = Arc::new(tenants);
     }
 
     fn tenants(&self) -> Arc<HashMap<Tenant, Own>> {
-        self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).clone()
+        lock::read(&self.0.tenants).clone()
     }
 
     fn resolve(&self, own: Option<&Own>, name: &str) -> Kind {

@@ -2,7 +2,7 @@
 
 use std::{
     future::pending,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     actions::signals::{Refused, Signals},
-    domain::user::Tenant,
+    domain::{lock::lock, user::Tenant},
     ingest::{
         Ingest,
         dead_letter::DeadLetter,
@@ -177,8 +177,7 @@ impl Leadership {
         }
     }
 
-    /// Both are whole after every line of code under this lock, even if it panics.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }

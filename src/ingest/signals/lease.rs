@@ -1,14 +1,14 @@
 //! The lease of the listener: a key in Redis with the name of one instance, which expires soon after its last renewal.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use redis::RedisResult;
 use tokio::time::Instant;
 
-use crate::ingest::Ingest;
+use crate::{domain::lock::lock, ingest::Ingest};
 
 /// How long a listener that says nothing is still the one.
 const LEASE: Duration = Duration::from_secs(3);
@@ -31,12 +31,7 @@ impl Lease {
     }
 
     fn is_held_at(&self, now: Instant) -> bool {
-        self.until().is_some_and(|until| now < until)
-    }
-
-    /// One assignment happens under this lock, so a poisoned one still guards a whole value.
-    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.until).is_some_and(|until| now < until)
     }
 
     /// Acquires or renews it; false when another instance holds it, or may hold it because Redis has not answered for too long.
@@ -44,7 +39,7 @@ impl Lease {
         // Redis counts from a later moment than this.
         let asked = Instant::now();
         if let Ok(held) = self.ask().await {
-            *self.until() = held.then(|| asked + LEASE);
+            *lock(&self.until) = held.then(|| asked + LEASE);
         }
         self.is_held()
     }
