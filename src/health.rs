@@ -1,4 +1,4 @@
-//! How this instance does: written by whoever notices, read by the health endpoints and by new streams.
+//! The health of this instance: written by the parts that notice a change, read by the health endpoints and by new streams.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
@@ -18,11 +18,11 @@ pub enum Phase {
     Starting,
     /// At work.
     Serving,
-    /// Told to stop: takes no new streams.
+    /// On its way to the stop: takes no new streams.
     Draining,
 }
 
-/// What this instance knows about itself.
+/// The state of this instance.
 #[derive(Debug)]
 pub struct Health {
     phase: AtomicU8,
@@ -76,7 +76,7 @@ impl Health {
         self.connections.store(open, Relaxed);
     }
 
-    /// All of it, as told to operators.
+    /// All of it, for operators.
     pub fn report(&self, bus: bus::Health) -> Report {
         let parts = Parts { database: self.database(), bus: describe_bus(bus) };
         let status = match self.phase() {

@@ -74,7 +74,7 @@ impl KindsRegistry {
         .await
     }
 
-    /// A tenant's default channels as they are stored, whatever this instance was told.
+    /// A tenant's default channels as the database holds them, whether this instance has read them or not.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -37,7 +37,7 @@ impl Revocations {
         Self { store, hub, bus, known, refresh, tracker }
     }
 
-    /// Revokes a user's tokens or one token; when this returns, this instance refuses them and has told the others.
+    /// Revokes a user's tokens or one token; when this returns, this instance refuses them and has announced it to the others.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -33,7 +33,7 @@ pub struct Topics {
 /// Why nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The caller may not join the topic, or there is no such topic: the two are not told apart.
+    /// The caller may not join the topic, or there is no such topic: the caller cannot tell which.
     #[error("this topic may not be joined")]
     MayNotJoin,
     /// There is no such topic, and the caller may know.

@@ -64,7 +64,7 @@ impl Instance {
         let refresh = || Refresh::new(bus.clone(), settings.stream.head_check, overdue);
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
-        // The parts in the order of `Parts`: a handle is cloned for each, and a stop waits for what the tracker knows.
+        // A stop waits for the work that is tracked.
         let (most, tracked) = (settings.subscriptions, || tracker.clone());
         let parts = Parts {
             publisher: Publisher::start(store.clone(), announcer.clone(), &settings.publish, tracker),

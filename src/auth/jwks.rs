@@ -29,7 +29,7 @@ const FETCH: Duration = Duration::from_secs(5);
 pub(super) struct Rhythm {
     /// Shortest time between two fetches.
     pub(super) pause: Duration,
-    /// Age from which the keys are fetched anew, so that a withdrawn one goes.
+    /// Age from which the keys are fetched again, so that a withdrawn one goes.
     pub(super) renew: Duration,
 }
 
@@ -100,7 +100,7 @@ impl Jwks {
         Arc::clone(&lock::read(&self.keys))
     }
 
-    /// Fetches old keys anew without making anybody wait.
+    /// Fetches old keys again in the background.
     fn renew(self: &Arc<Self>) {
         let due = |last: Fetch| {
             let age = last.begun.elapsed();

@@ -1,4 +1,4 @@
-//! The secret of an instance that nobody gave a key: made once, kept in the data directory.
+//! The secret of an instance without a configured key: made once, kept in the data directory.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ pub fn local_secret(data_dir: &Path) -> anyhow::Result<SecretString> {
     Ok(secret.into())
 }
 
-/// Writes the secret beside its place and links it there, which only the first of several can do.
+/// Writes the secret to a file of its own and links that to the final name, which only the first of several can do.
 fn create(data_dir: &Path, path: &Path) -> io::Result<()> {
     make_directory(data_dir)?;
     let draft = data_dir.join(format!(".jwt-secret-{}", Uuid::new_v4().simple()));

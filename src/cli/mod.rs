@@ -99,7 +99,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 fn report(error: &anyhow::Error) -> ExitCode {
     let settings = error.is::<Invalid>();
     let hint = if settings { "\nhint: `tidings serve --help` explains every setting\n" } else { "" };
-    // Clap colours the word as it does its own errors; a closed standard error leaves nobody to tell.
+    // Clap colours the word as it does its own errors; a closed standard error is no reason to fail differently.
     let _ = clap::Error::raw(ErrorKind::ValueValidation, format!("{error:#}\n{hint}")).print();
     if settings || error.is::<Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -1,4 +1,4 @@
-//! `tidings serve`: runs an instance until it is told to stop.
+//! `tidings serve`: runs an instance until a signal stops it.
 
 use std::{fmt::Write as _, io::Write as _, time::Duration};
 
@@ -37,7 +37,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says where it listens and, where nobody configured a key, how to come in.
+/// Prints where it listens and, without a configured key, how to get in.
 fn greet(running: &Running, settings: &Settings) -> anyhow::Result<()> {
     let mut text = format!("listening on http://{}\n", running.address());
     if !settings.auth.has_key() {
@@ -53,7 +53,7 @@ fn greet(running: &Running, settings: &Settings) -> anyhow::Result<()> {
              -H 'authorization: Bearer {token}' \\\n  -d '{{\"users\":[\"demo\"],\"title\":\"Hello\"}}'\n"
         );
     }
-    // With standard output closed there is nobody to greet.
+    // A closed standard output is no reason to stop.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }

@@ -34,7 +34,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
-/// Everything that an instance can be told.
+/// The configuration of an instance.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where HTTP is served.

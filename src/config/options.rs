@@ -10,7 +10,7 @@ use std::{
 use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
 
-/// Where HTTP is served when nothing says so.
+/// Where HTTP is served unless configured otherwise.
 pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The environment's name of a setting: `TIDINGS_` and the setting's name, but for those that platforms set.
@@ -94,7 +94,7 @@ macro_rules! options {
                 )*)* }
             }
 
-            /// Puts the default in the place of every number that was not given.
+            /// Sets every number that was not given to its default.
             pub(super) fn fill_numbers(&mut self) {
                 $($(self.$number.get_or_insert($default);)*)*
             }
@@ -272,7 +272,7 @@ options! {
 }
 
 impl Options {
-    /// Puts the default in the place of everything that was not given and has one.
+    /// Sets everything that was not given and has a default.
     pub(super) fn fill(&mut self) {
         let everywhere = |port| SocketAddr::from(([0, 0, 0, 0], port));
         let listen = self.port.take().map_or(DEFAULT_LISTEN, everywhere);

@@ -1,4 +1,4 @@
-//! Turns settings as written into final types; all that is wrong is said at once.
+//! Turns settings as written into final types, and reports all that is wrong at once.
 
 use std::{fs, time::Duration};
 
@@ -83,7 +83,7 @@ fn prefix(options: &Options, wrong: &mut Vec<String>) -> String {
 fn database(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Option<DatabaseSettings> {
     let url = options.database_url.as_deref()?;
     let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    // What follows the question mark is the store's to read: the driver knows fewer options than it.
+    // The store reads the options after the question mark: the driver supports fewer of them.
     let address = url.split('?').next().unwrap_or_default();
     if !postgres || address.parse::<tokio_postgres::Config>().is_err() {
         complain(wrong, "database-url", "must be postgres://user:password@host/database");

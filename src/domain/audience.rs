@@ -14,7 +14,7 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Whether nobody is looked up: the publish is for the users that it names.
+    /// Whether the publish is only for the users that it names.
     pub fn is_empty(&self) -> bool {
         self.topics.is_empty() && !self.everyone
     }

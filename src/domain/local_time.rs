@@ -55,7 +55,7 @@ pub enum WrittenTime {
 /// Why a local time names no instant, or not one alone; the text is fit for an API answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsettled {
-    /// Nobody says where.
+    /// A local time without a time zone.
     #[error("a local time needs timeZone, or an offset such as +01:00 or Z")]
     NoZone,
     /// Clocks skip it.

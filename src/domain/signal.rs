@@ -1,6 +1,6 @@
 //! Signals: ephemeral events on a topic or to a user. They are not stored, have no seq and may be dropped.
 //!
-//! Of signals with the same subject the newest counts: it takes the place of one that somebody has not got yet.
+//! Of signals with the same subject the newest counts: it replaces an older one that is not delivered yet.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct TopicKey {
 pub enum Address {
     /// The open streams of one user.
     User(UserKey),
-    /// The open streams of whoever is subscribed to the topic.
+    /// The open streams of the topic's subscribers.
     Topic(TopicKey),
 }
 

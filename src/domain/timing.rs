@@ -13,7 +13,7 @@ pub struct Timing {
     pub deliver_at: Option<DateTime<Utc>>,
     /// What is to be done, and by when.
     pub due: Option<Due>,
-    /// Of what waits: whether the publisher said when it expires. Otherwise that moves along with the delivery.
+    /// For scheduled notifications: whether the publisher set the expiry. Otherwise that moves along with the delivery.
     pub fixed_expiry: bool,
 }
 

@@ -1,4 +1,4 @@
-//! One attempt to store several notifications, told apart by what became of each.
+//! One attempt to store several notifications, with an outcome for each.
 
 use super::Ingest;
 use crate::{actions::publish::Refused, domain::notification::NewNotification};

@@ -71,8 +71,8 @@ pub(crate) struct Ingest {
 pub(crate) const RECLAIM_IDLE: Duration = Duration::from_secs(30);
 
 impl Ingest {
-    /// Starts listening to channels and the stream until told to stop; then what was read is finished. Redis may be
-    /// away, now or later.
+    /// Starts to read channels and the stream until the stop; then it finishes what was read. Redis may be away, now or
+    /// later.
     pub(crate) fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
         let shared = Arc::new(self);
         tracker.spawn(channels::run(shared.clone(), stop.clone()));

@@ -62,7 +62,7 @@ struct Item {
     new: NewNotification,
 }
 
-/// Reads until told to stop, then finishes what was read and leaves the group.
+/// Reads until the stop, then finishes what was read and leaves the group.
 pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let reader = Arc::new(Reader {
         key: format!("{}:ingest", ingest.prefix),
@@ -130,7 +130,7 @@ impl Reader {
         command.query_async::<Value>(connection).await.map(entry::of_read)
     }
 
-    /// Room for one more read; none when told to stop.
+    /// A permit for one more read; none after the stop.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
             permit = self.in_flight.clone().acquire_owned() => permit.ok(),
@@ -145,7 +145,7 @@ impl Reader {
         }
     }
 
-    /// Brings entries to their end: stored or buried, then acknowledged.
+    /// Stores entries or writes them to the dead letters, then acknowledges them.
     async fn process(self: Arc<Self>, entries: Vec<Entry>, _permit: OwnedSemaphorePermit) {
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
         tokio::select! {
@@ -167,7 +167,7 @@ impl Reader {
         self.store(items).await;
     }
 
-    /// Tries until all are stored, or until told to stop: what is left then is pending, and another's to reclaim.
+    /// Retries until all are stored, or until the stop: other instances reclaim what is pending then.
     async fn store(&self, mut items: Vec<Item>) {
         let mut backoff = Backoff::default();
         let stored_before = self.stored.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A connection that is subscribed to the channels of a pattern, and made anew whenever it fails.
+//! A connection that is subscribed to the channels of a pattern, and opened again whenever it fails.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ pub(super) struct PatternSubscription {
 }
 
 impl PatternSubscription {
-    /// Hands over what is received until told to stop, and counts what is dropped.
+    /// Hands over messages until the stop, and counts those that are dropped.
     pub(super) async fn run(self, take: Handler, stop: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut told = false;

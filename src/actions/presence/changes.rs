@@ -1,4 +1,4 @@
-//! What a topic is told of who came and who went.
+//! The users who joined and left a topic, as a signal to the topic.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::domain::user::UserId;
 /// Most names in a signal, of either sort: beyond, there are only counts.
 const NAMES: usize = 50;
 
-/// Who came and went.
+/// Users who joined and left.
 #[derive(Debug, Default)]
 pub(super) struct PresenceChanges {
     joined: BTreeSet<UserId>,

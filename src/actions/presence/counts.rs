@@ -22,7 +22,7 @@ const FEW: usize = 1_000;
 
 /// A tenant's users, or the subscribers of one of its topics.
 type Audience = (Tenant, Option<TopicKey>);
-/// Whoever finds it too old holds the lock while it is made anew, so that others wait for the same.
+/// A caller that finds the count too old holds the lock while it counts, so that concurrent callers share the result.
 type Slot = Arc<tokio::sync::Mutex<Option<Count>>>;
 
 /// Counts, and keeps what it counted.
@@ -60,14 +60,14 @@ impl Counts {
         Self { store, known: Mutex::new(Known { slots: HashMap::new(), most: FEW }) }
     }
 
-    /// How many are present, for somebody who asks.
+    /// How many are present, as the answer to a query.
     pub(super) async fn online(&self, tenant: &Tenant, topic: Option<&TopicKey>) -> Result<i64, Unavailable> {
         let mut slot = self.slot((tenant.clone(), topic.cloned())).lock_owned().await;
         if let Some(count) = slot.filter(|count| count.is_good(FRESH)) {
             return Ok(count.found.present);
         }
         let found = match topic {
-            // A topic of whose subscribers nobody is present is left out of the answer.
+            // A topic without present subscribers is left out of the answer.
             Some(topic) => self.store.online(std::slice::from_ref(topic)).await?.remove(topic).unwrap_or_default(),
             None => self.store.online_in_tenant(tenant).await?,
         };

@@ -26,7 +26,7 @@ use crate::{
 
 /// Most users whose changes one sign of life carries; those of the others follow with the next.
 const CHANGES: usize = 5_000;
-/// Most beginnings and ends of subscriptions that wait to be told.
+/// Most beginnings and ends of subscriptions that the next beat announces.
 const MOVES: usize = 50_000;
 
 /// Keeps this instance's part of presence, and answers about the whole; cheap to clone.
@@ -50,12 +50,11 @@ impl Presence {
         Self(Arc::new(Inner { store, hub, signals, grace, instance, counts, moved: Mutex::default() }))
     }
 
-    /// Says that this instance lives and what has changed here since the last time; tells topics who came and went if it
-    /// is this instance's turn.
+    /// Stores that this instance is alive and which of its users have changed since the last beat. The instance whose turn it is
+    /// sends signals to topics about users who joined or left.
     ///
     /// # Errors
-    /// When the database does not answer: the next time says what has changed here; what topics were not told is lost, as signals
-    /// may be.
+    /// When the database does not answer: the next beat includes the changes of this one. Signals that were not sent are lost.
     pub async fn beat(&self) -> Result<(), Unavailable> {
         let Inner { store, hub, grace, instance, .. } = &*self.0;
         let users = hub.rooms().take_changed(CHANGES);
@@ -86,14 +85,14 @@ impl Presence {
         self.send(changes).await
     }
 
-    /// Notes subscriptions that have just begun or ended: their topics are told of those of them who are present, with the
-    /// next sign of life. Beyond a bound they are not told, as signals may be lost.
+    /// Notes subscriptions that have just begun or ended: the next beat announces those of present users to their topics. Beyond a
+    /// bound they are dropped, as signals may be lost.
     ///
     /// # Errors
-    /// When the database does not answer: then it is not told.
+    /// When the database does not answer: then they are dropped.
     pub async fn note_moved(&self, changes: &[SubscriptionChange]) -> Result<(), Unavailable> {
         let changes: Vec<_> = changes.iter().map(Moved::from).collect();
-        // Asked at once: who comes after this is told of with those who join.
+        // Asked at once: users who connect after this are announced with those who join.
         let present = self.0.store.present_among(changes).await?;
         let mut moved = lock(&self.0.moved);
         let room = MOVES.saturating_sub(moved.len());

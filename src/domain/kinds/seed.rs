@@ -1,4 +1,4 @@
-//! The kinds that the server knows by itself: the shipped file, or the operator's own.
+//! The kinds of every tenant: the shipped file, or the operator's own.
 
 use std::{collections::BTreeMap, sync::Arc};
 

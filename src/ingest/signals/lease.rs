@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{domain::lock::lock, ingest::Ingest};
 
-/// How long a listener that says nothing is still the one.
+/// How long a listener holds the lease without renewing it.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// This instance's hold on the lease.

@@ -59,7 +59,7 @@ impl<V> Queue<V> {
         })
     }
 
-    /// Takes up to `most`, one of each tenant in turn that `admit` lets through; else tells how long until it lets one.
+    /// Takes up to `most`, one of each tenant in turn that `admit` lets through; otherwise answers how long until it lets one through.
     pub(super) fn take(
         &mut self,
         most: usize,

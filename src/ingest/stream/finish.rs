@@ -1,4 +1,4 @@
-//! The ends of entries: acknowledged, buried, and the consumer's own.
+//! Ends entries by acknowledging them or by dead letters, and removes consumers.
 
 use redis::{RedisResult, Script};
 

@@ -27,7 +27,7 @@ impl Reader {
                 failed => failed,
             };
             match result {
-                // The reader makes the group anew.
+                // The reader creates the group again.
                 Err(error) if !is_missing_group(&error) => log::debug!("nothing can be reclaimed: {error}"),
                 _ => {}
             }
