@@ -78,3 +78,44 @@ impl Refresh {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+    use crate::bus::Incoming;
+
+    fn refresh() -> Refresh {
+        Refresh::new(Bus::local(Arc::new(|_: Incoming| {})), Duration::MAX, Duration::MAX)
+    }
+
+    #[tokio::test]
+    async fn an_older_reading_never_replaces_a_newer_one() {
+        let (refresh, slow, known) = (refresh(), Notify::new(), AtomicUsize::new(0));
+        let old = refresh.read(async {
+            slow.notified().await;
+            known.store(1, SeqCst);
+            Ok(())
+        });
+        let new = refresh.read(async {
+            known.store(2, SeqCst);
+            Ok(())
+        });
+        let (old, new, ()) = tokio::join!(old, new, async { slow.notify_one() });
+        assert_eq!((old, new, known.load(SeqCst)), (Ok(()), Ok(()), 2));
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_fails_is_repeated() {
+        let (refresh, stop, readings) = (refresh(), CancellationToken::new(), AtomicUsize::new(0));
+        assert_eq!(refresh.read(async { Err(Unavailable) }).await, Err(Unavailable));
+        let run = refresh.run(stop.clone(), || async {
+            readings.fetch_add(1, SeqCst);
+            stop.cancel();
+            Ok(())
+        });
+        tokio::time::timeout(Duration::from_mins(1), run).await.expect("a second reading");
+        assert_eq!(readings.into_inner(), 1);
+    }
+}
