@@ -37,7 +37,7 @@ pub enum Refused {
 
 /// Reads and changes preferences; cheap to clone.
 #[derive(Clone)]
-pub struct PreferencesRegistry {
+pub struct PreferencesEditor {
     store: Store,
     announcer: Announcer,
     kinds: Kinds,
@@ -45,7 +45,7 @@ pub struct PreferencesRegistry {
     tracker: TaskTracker,
 }
 
-impl PreferencesRegistry {
+impl PreferencesEditor {
     /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
     pub fn new(store: Store, announcer: Announcer, kinds: Kinds, tracker: TaskTracker) -> Self {
         Self { store, announcer, kinds, zones: Arc::default(), tracker }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     actions::{
-        inbox::Inbox, kinds::KindsRegistry, preferences::PreferencesRegistry, presence::Presence, publish::Publisher,
+        inbox::Inbox, kinds::KindsRegistry, preferences::PreferencesEditor, presence::Presence, publish::Publisher,
         refresh::Refresh, revocations::Revocations, signals::Signals, topics::Topics,
     },
     auth::{Authenticator, local_secret},
@@ -70,7 +70,7 @@ impl Instance {
             publisher: Publisher::start(store.clone(), announcer.clone(), &settings.publish, tracker),
             inbox: Inbox::new(store.clone(), announcer.clone(), tracked()),
             kinds_registry: KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), refresh(), tracked()),
-            preferences: PreferencesRegistry::new(store.clone(), announcer.clone(), kinds.clone(), tracked()),
+            preferences: PreferencesEditor::new(store.clone(), announcer.clone(), kinds.clone(), tracked()),
             topics: Topics::new(store.clone(), announcer.clone(), bus.clone(), presence.clone(), tracked(), most),
             revocations: Revocations::new(store.clone(), hub.clone(), bus.clone(), known, refresh(), tracked()),
             sockets: if settings.stream.takeover { Sockets::open(store.clone())? } else { None },

@@ -57,7 +57,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use self::error::ApiError;
 use crate::{
     actions::{
-        inbox::Inbox, kinds::KindsRegistry, preferences::PreferencesRegistry, presence::Presence, publish::Publisher,
+        inbox::Inbox, kinds::KindsRegistry, preferences::PreferencesEditor, presence::Presence, publish::Publisher,
         revocations::Revocations, signals::Signals, topics::Topics,
     },
     auth::Authenticator,
@@ -83,7 +83,7 @@ pub struct Parts {
     /// Changes of what is known of kinds.
     pub kinds_registry: KindsRegistry,
     /// What users want.
-    pub preferences: PreferencesRegistry,
+    pub preferences: PreferencesEditor,
     /// Who belongs to topics.
     pub topics: Topics,
     /// The way of signals.
