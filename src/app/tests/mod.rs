@@ -35,7 +35,12 @@ use crate::{
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
 fn settings(more: &[(&str, &str)]) -> Settings {
-    let given = [("TIDINGS_JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")];
+    let given = [
+        ("TIDINGS_JWT_SECRET", SECRET),
+        ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"),
+        // Requests come without a socket here.
+        ("TIDINGS_STREAM_TAKEOVER", "false"),
+    ];
     let variables = given.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Options::default().effective(variables).unwrap().1
 }
