@@ -65,14 +65,14 @@ impl Instance {
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
         // A stop waits for the work that is tracked.
-        let (most, tracked) = (settings.subscriptions, || tracker.clone());
+        let (most, tasks) = (settings.subscriptions, || tracker.clone());
         let parts = Parts {
             publisher: Publisher::start(store.clone(), announcer.clone(), &settings.publish, tracker),
-            inbox: Inbox::new(store.clone(), announcer.clone(), tracked()),
-            kinds_registry: KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), refresh(), tracked()),
-            preferences: PreferencesEditor::new(store.clone(), announcer.clone(), kinds.clone(), tracked()),
-            topics: Topics::new(store.clone(), announcer.clone(), bus.clone(), presence.clone(), tracked(), most),
-            revocations: Revocations::new(store.clone(), hub.clone(), bus.clone(), known, refresh(), tracked()),
+            inbox: Inbox::new(store.clone(), announcer.clone(), tasks()),
+            kinds_registry: KindsRegistry::new(store.clone(), bus.clone(), kinds.clone(), refresh(), tasks()),
+            preferences: PreferencesEditor::new(store.clone(), announcer.clone(), kinds.clone(), tasks()),
+            topics: Topics::new(store.clone(), announcer.clone(), bus.clone(), presence.clone(), tasks(), most),
+            revocations: Revocations::new(store.clone(), hub.clone(), bus.clone(), known, refresh(), tasks()),
             sockets: if settings.stream.takeover { Sockets::open(store.clone())? } else { None },
             health: Arc::new(Health::default()),
             settings: settings.clone(),
