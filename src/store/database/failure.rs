@@ -3,17 +3,88 @@
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error};
+use tokio_postgres::error::SqlState;
 
-use super::pool;
+use super::{pool, sqlstate};
 
 /// How often an operation that may be repeated is tried: with the pauses below, about 1.5 seconds in all.
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(30);
 
+/// What an error says about the operation, by its SQLSTATE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The server is away, or cannot serve anybody now.
+    Outage,
+    /// Other transactions were in the way.
+    Conflict,
+    /// The database does not take the values.
+    Unstorable,
+    /// The statement breaks a rule of the schema: each attempt would.
+    Refused,
+    /// None of these. It is logged with its code whenever it is the last attempt's.
+    Unknown,
+}
+
+/// The classes of SQLSTATE that are decided as a whole.
+const CONNECTION_EXCEPTION: &str = "08";
+const DATA_EXCEPTION: &str = "22";
+const INTEGRITY_CONSTRAINT_VIOLATION: &str = "23";
+/// Connections, memory or disk space.
+const INSUFFICIENT_RESOURCES: &str = "53";
+
+impl From<&Error> for Meaning {
+    fn from(error: &Error) -> Self {
+        match (error, sqlstate::of(error)) {
+            (_, Some(code)) => Self::from(&code),
+            (
+                Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection, _),
+                _,
+            ) => Self::Outage,
+            (Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. }, _) => Self::Conflict,
+            (Error::SerializationError(_), _) => Self::Unstorable,
+            (Error::DatabaseError(..), None) => Self::Unknown,
+            _ => Self::Refused,
+        }
+    }
+}
+
+impl From<&SqlState> for Meaning {
+    fn from(code: &SqlState) -> Self {
+        match *code {
+            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED | SqlState::LOCK_NOT_AVAILABLE => {
+                Self::Conflict
+            }
+            // Of a server that stops, starts, fails over, ends this session, or was not migrated yet.
+            SqlState::ADMIN_SHUTDOWN
+            | SqlState::CRASH_SHUTDOWN
+            | SqlState::CANNOT_CONNECT_NOW
+            | SqlState::DATABASE_DROPPED
+            | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | SqlState::IDLE_SESSION_TIMEOUT
+            | SqlState::READ_ONLY_SQL_TRANSACTION
+            | SqlState::UNDEFINED_TABLE => Self::Outage,
+            // Only codes that come of values, for such a publish is refused for good.
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE
+            | SqlState::UNTRANSLATABLE_CHARACTER
+            | SqlState::INVALID_TEXT_REPRESENTATION
+            | SqlState::NUMERIC_VALUE_OUT_OF_RANGE
+            | SqlState::DATETIME_FIELD_OVERFLOW
+            | SqlState::PROGRAM_LIMIT_EXCEEDED
+            | SqlState::CHECK_VIOLATION
+            | SqlState::NOT_NULL_VIOLATION => Self::Unstorable,
+            _ => match code.code().get(..2) {
+                Some(CONNECTION_EXCEPTION | INSUFFICIENT_RESOURCES) => Self::Outage,
+                Some(DATA_EXCEPTION | INTEGRITY_CONSTRAINT_VIOLATION) => Self::Refused,
+                _ => Self::Unknown,
+            },
+        }
+    }
+}
+
 /// Whether the database was not migrated yet: as good as away, until it is.
 fn lacks_tables(error: &Error) -> bool {
-    let Error::DatabaseError(_, information) = error else { return false };
-    information.message().starts_with("relation ") && information.message().ends_with("does not exist")
+    sqlstate::of(error) == Some(SqlState::UNDEFINED_TABLE)
 }
 
 /// How often an operation is still tried.
@@ -54,63 +125,79 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// A connection whose answer was given up must not serve anybody else: it may still come.
+    /// A connection without an answer leaves the pool: the answer may still come, and the next operation would read it.
     pub(crate) fn silent(connection: pool::Connection) -> Self {
         drop(pool::Connection::take(connection));
         Self::Silent
     }
 
-    /// Whether the values themselves are what the database refuses. Only what is known to be so counts, for such a
-    /// publish is refused for good; the driver keeps the error's code to itself, which leaves the words.
+    /// Whether the values themselves are what the database refuses.
     pub(crate) fn is_unstorable(&self) -> bool {
-        const WORDS: [&str; 6] = [
-            "invalid byte sequence",
-            "unsupported Unicode escape",
-            "invalid input syntax",
-            "out of range",
-            "overflows",
-            "too long to represent",
-        ];
-        match self {
-            Self::Statement(Error::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
-                WORDS.iter().any(|words| information.message().contains(words))
-            }
-            Self::Statement(Error::DatabaseError(kind, _)) => {
-                matches!(kind, DatabaseErrorKind::CheckViolation | DatabaseErrorKind::NotNullViolation)
-            }
-            Self::Statement(Error::SerializationError(_)) => true,
-            _ => false,
-        }
-    }
-
-    /// How many more attempts this is worth: many where it will pass, none where it cannot, one where nobody knows.
-    fn attempts_left(&self) -> u32 {
-        match self {
-            Self::Silent => 0,
-            _ if self.is_outage() => ATTEMPTS,
-            Self::Statement(
-                Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)
-                | Error::BrokenTransactionManager
-                | Error::RollbackErrorOnCommit { .. },
-            ) => ATTEMPTS,
-            Self::Statement(Error::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
-                if information.message().contains("deadlock") { ATTEMPTS } else { 1 }
-            }
-            _ => 0,
-        }
+        self.meaning() == Meaning::Unstorable
     }
 
     pub(crate) fn is_outage(&self) -> bool {
+        self.meaning() == Meaning::Outage
+    }
+
+    /// How many more attempts this is worth: many where the cause passes, none where it cannot, one where the code says nothing.
+    fn attempts_left(&self) -> u32 {
         match self {
-            Self::NoConnection(_) | Self::Silent => true,
-            Self::Statement(error) if lacks_tables(error) => true,
-            Self::Statement(Error::DatabaseError(kind, information)) => {
-                matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
-                    || information.message().contains("terminating connection")
-                    || information.message().contains("shutting down")
-                    || information.message().contains("starting up")
-            }
-            Self::Statement(_) => false,
+            Self::Silent => 0,
+            _ => match self.meaning() {
+                Meaning::Outage | Meaning::Conflict => ATTEMPTS,
+                Meaning::Unknown => 1,
+                Meaning::Unstorable | Meaning::Refused => 0,
+            },
         }
+    }
+
+    fn meaning(&self) -> Meaning {
+        match self {
+            Self::NoConnection(_) | Self::Silent => Meaning::Outage,
+            Self::Statement(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(message: &str) -> Failure {
+        Failure::Statement(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned())))
+    }
+
+    #[test]
+    fn the_code_decides_and_never_the_words() {
+        for (code, meaning) in [
+            ("40001", Meaning::Conflict),
+            ("40P01", Meaning::Conflict),
+            ("57P01", Meaning::Outage),
+            ("57P03", Meaning::Outage),
+            ("42P01", Meaning::Outage),
+            ("08006", Meaning::Outage),
+            ("53100", Meaning::Outage),
+            ("22P05", Meaning::Unstorable),
+            ("23514", Meaning::Unstorable),
+            ("22012", Meaning::Refused),
+            ("23505", Meaning::Refused),
+            ("57014", Meaning::Unknown),
+            ("XX000", Meaning::Unknown),
+        ] {
+            assert_eq!(failure(&format!("{code}: Wörter")).meaning(), meaning, "{code}");
+        }
+        for words in ["deadlock detected", "terminating connection due to administrator command", "value out of range"]
+        {
+            assert_eq!(failure(words).meaning(), Meaning::Unknown, "{words}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_many_for_what_passes_and_none_for_what_cannot() {
+        for (message, attempts) in [("40P01: x", ATTEMPTS), ("57P01: x", ATTEMPTS), ("XX000: x", 1), ("23505: x", 0)] {
+            assert_eq!(failure(message).attempts_left(), attempts, "{message}");
+        }
+        assert_eq!(Failure::Silent.attempts_left(), 0);
     }
 }

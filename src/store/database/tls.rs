@@ -1,7 +1,7 @@
-//! How a connection to Postgres is secured, after libpq's `sslmode`.
+//! The server of a `DATABASE_URL`, and how a connection to it is secured, after libpq's `sslmode`.
 //!
-//! `disable`; `prefer` (the default) and `require` encrypt without asking who answers; `verify-ca` and `verify-full`
-//! check the certificate and the host's name against `sslrootcert` or the system's roots.
+//! `disable`; `prefer` (the default) and `require` encrypt without a check of the certificate; `verify-ca` and `verify-full`
+//! check the certificate and the host's name against `sslrootcert` or the system's roots. A socket of Unix needs none.
 
 use std::{path::PathBuf, str::FromStr, sync::Arc};
 
@@ -15,14 +15,16 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::negotiation::Negotiator;
 
 /// A parsed `DATABASE_URL`.
 #[derive(Clone)]
 pub(crate) struct Target {
     config: tokio_postgres::Config,
-    tls: MakeRustlsConnect,
+    negotiator: Negotiator,
 }
 
 impl FromStr for Target {
@@ -34,18 +36,37 @@ impl FromStr for Target {
         // The parser's own error is not shown: it could quote the password.
         let mut config =
             tokio_postgres::Config::from_str(&url).map_err(|_| anyhow::anyhow!("not a usable postgres:// URL"))?;
-        config.ssl_mode(match mode.as_deref() {
+        let mode = match mode.as_deref() {
             None | Some("prefer" | "allow") => SslMode::Prefer,
             Some("disable") => SslMode::Disable,
             Some("require" | "verify-ca" | "verify-full") => SslMode::Require,
             Some(_) => anyhow::bail!("sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
-        });
+        };
+        // With these two the driver asks nothing of the server and hands the socket to the negotiator at once.
+        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        check_hosts(&mut config)?;
         config.application_name("tidings").connect_timeout(std::time::Duration::from_secs(5));
         config.keepalives_idle(std::time::Duration::from_secs(30));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let tls = if verify { verifying(provider, root)? } else { trusting(provider)? };
-        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
+        Ok(Self { config, negotiator: Negotiator { mode, tls: MakeRustlsConnect::new(tls) } })
     }
+}
+
+/// The driver's negotiator serves hosts with a name. An address without one is named after itself; the directory of a
+/// Unix socket stands alone, for it takes another way.
+fn check_hosts(config: &mut tokio_postgres::Config) -> anyhow::Result<()> {
+    let sockets = config.get_hosts().iter().filter(|host| !matches!(host, Host::Tcp(_))).count();
+    anyhow::ensure!(
+        sockets == 0 || config.get_hosts().len() == 1,
+        "the directory of a Unix socket may not stand in a list of hosts"
+    );
+    if config.get_hosts().is_empty() {
+        for address in config.get_hostaddrs().to_vec() {
+            config.host(address.to_string());
+        }
+    }
+    Ok(())
 }
 
 /// Takes `sslmode` and `sslrootcert` out of the URL: the driver does not know all their values. The rest stays as it
@@ -92,7 +113,7 @@ fn trusting(provider: Arc<CryptoProvider>) -> anyhow::Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// Accepts whoever answers, as libpq does below `verify-ca`; the handshake's signatures are still checked.
+/// Accepts any certificate, as libpq does below `verify-ca`; the handshake's signatures are still checked.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -132,12 +153,31 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 pub(crate) async fn connect(target: &Target) -> ConnectionResult<AsyncPgConnection> {
-    let (client, connection) = target
-        .config
-        .connect(target.tls.clone())
-        .await
-        .map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
+    #[cfg(unix)]
+    if let [Host::Unix(directory)] = target.config.get_hosts() {
+        return connect_to_socket(&target.config, directory).await;
+    }
+    let connected = target.config.connect(target.negotiator.clone()).await;
+    let (client, connection) = connected.map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+/// A server on this machine, which does not encrypt.
+#[cfg(unix)]
+async fn connect_to_socket(
+    config: &tokio_postgres::Config,
+    directory: &std::path::Path,
+) -> ConnectionResult<AsyncPgConnection> {
+    let port = config.get_ports().first().unwrap_or(&5432);
+    let socket = tokio::net::UnixStream::connect(directory.join(format!(".s.PGSQL.{port}")))
+        .await
+        .map_err(|error| ConnectionError::BadConnection(format!("{}: {error}", directory.display())))?;
+    let socket = super::sqlstate::Coded::new(socket);
+    let connected = config.clone().ssl_mode(SslMode::Disable).connect_raw(socket, tokio_postgres::NoTls).await;
+    let (client, connection) = connected.map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
+    // Ends when the client is dropped and the answers to its requests have arrived.
+    tokio::spawn(connection);
+    AsyncPgConnection::try_from(client).await
 }
 
 /// The driver's error with its causes, which it leaves out of its own text.

@@ -3,6 +3,7 @@
 
 mod clients;
 mod instances;
+mod language;
 mod postgres;
 mod races;
 mod redis;

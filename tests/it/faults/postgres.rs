@@ -9,7 +9,11 @@ use crate::{
 
 #[tokio::test]
 async fn nothing_is_lost_when_postgres_restarts() {
-    let mut cluster = cluster().instances(3).start().await;
+    restarts(cluster()).await;
+}
+
+pub(super) async fn restarts(plan: Plan) {
+    let mut cluster = plan.instances(3).start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let run = Run::start(vec![nginx.edge()], Shape::default()).await;
     cluster.postgres.stop().await;
@@ -23,7 +27,11 @@ async fn nothing_is_lost_when_postgres_restarts() {
 
 #[tokio::test]
 async fn open_streams_live_through_a_restart_of_postgres() {
-    let mut cluster = cluster().start().await;
+    streams_live(cluster()).await;
+}
+
+pub(super) async fn streams_live(plan: Plan) {
+    let mut cluster = plan.start().await;
     let mut stream = cluster.user("u1").stream().await;
     stream.hello().await;
     cluster.postgres.crash().await;
@@ -36,7 +44,11 @@ async fn open_streams_live_through_a_restart_of_postgres() {
 
 #[tokio::test]
 async fn a_publish_without_a_database_is_refused_and_a_repeat_stores_it_once() {
-    let mut cluster = cluster().start().await;
+    publish_is_refused(cluster()).await;
+}
+
+pub(super) async fn publish_is_refused(plan: Plan) {
+    let mut cluster = plan.start().await;
     let publisher = cluster.publisher();
     let body = json!({"users": ["u1"], "title": "t", "idempotencyKey": "k"});
     cluster.postgres.stop().await;
@@ -52,7 +64,11 @@ async fn a_publish_without_a_database_is_refused_and_a_repeat_stores_it_once() {
 
 #[tokio::test]
 async fn a_stream_without_a_database_is_told_to_come_back_and_not_to_give_up() {
-    let mut cluster = cluster().start().await;
+    stream_is_turned_away(cluster()).await;
+}
+
+pub(super) async fn stream_is_turned_away(plan: Plan) {
+    let mut cluster = plan.start().await;
     let user = cluster.user("u1");
     let mut stream = user.stream().await;
     stream.hello().await;
@@ -75,7 +91,11 @@ async fn a_stream_without_a_database_is_told_to_come_back_and_not_to_give_up() {
 
 #[tokio::test]
 async fn connections_that_hang_are_given_up_and_replaced() {
-    let cluster = cluster().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
+    hung_connections(cluster()).await;
+}
+
+pub(super) async fn hung_connections(plan: Plan) {
+    let cluster = plan.set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
     let publisher = cluster.publisher();
     publisher.notify("u1", "before").await;
     let stopped = pids_of_instances(&cluster.postgres).await;

@@ -1,6 +1,6 @@
 //! Several instances on one Postgres and one Redis.
 
-use super::{Caller, Edge, Instance, Postgres, Redis, instance::setting};
+use super::{Caller, Edge, Instance, Postgres, Redis, instance::setting, postgres};
 
 /// What a test runs against. Dropped from top to bottom: instances before the servers they use.
 pub struct Cluster {
@@ -44,6 +44,11 @@ impl Plan {
     pub fn postgres(mut self, option: &'static str) -> Self {
         self.postgres.push(option);
         self
+    }
+
+    /// A Postgres whose messages are in German.
+    pub fn german(self) -> Self {
+        self.postgres(postgres::GERMAN)
     }
 
     /// Starts everything and waits until it is ready.

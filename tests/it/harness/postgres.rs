@@ -15,6 +15,8 @@ use super::{
     process::{Process, Signal, mortal},
 };
 
+/// The language of a server that speaks no English, as a setting of it.
+pub const GERMAN: &str = "lc_messages=de_DE.UTF-8";
 const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
 
 /// A Postgres that may be restarted and crashed; what it committed survives.
@@ -39,6 +41,9 @@ impl Postgres {
         let options = options.iter().map(ToString::to_string).collect();
         let mut postgres = Self { process: None, directory, port: free_port(), options };
         postgres.resume().await;
+        if options_speak_german(&postgres.options) {
+            postgres.assert_german().await;
+        }
         postgres
     }
 
@@ -85,6 +90,13 @@ impl Postgres {
         connect(&self.url()).await
     }
 
+    /// A server without its translations would let tests of another language pass.
+    async fn assert_german(&self) {
+        let error = self.connect().await.batch_execute("select 1 / 0").await.unwrap_err();
+        let message = error.as_db_error().unwrap().message();
+        assert_eq!(message, "Division durch Null", "the installed Postgres has no German messages");
+    }
+
     async fn end(&mut self, signal: Signal) {
         let mut process = self.process.take().expect("Postgres runs");
         process.signal(signal);
@@ -102,9 +114,36 @@ impl Postgres {
         for option in &self.options {
             command.args(["-c", option]);
         }
+        if options_speak_german(&self.options) {
+            command.env("LOCPATH", locales());
+        }
         command.current_dir("/");
         Process::spawn("postgres", &mut command, &self.directory.path().join("log"), Signal::QUIT)
     }
+}
+
+fn options_speak_german(options: &[String]) -> bool {
+    options.iter().any(|option| option == GERMAN)
+}
+
+/// A directory with the German locale, compiled once per checkout: few machines have it.
+fn locales() -> PathBuf {
+    let checkout = fingerprint(env!("CARGO_MANIFEST_DIR"));
+    let home = std::env::temp_dir().join(format!("tidings-locales-{checkout:016x}"));
+    let lock = File::create(home.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let locale = home.join("de_DE.UTF-8");
+    if !locale.exists() {
+        let _ = fs::remove_dir_all(&home);
+        fs::create_dir(&home).unwrap();
+        give_to_owner(&home);
+        let half = home.join("half");
+        run_as_owner("localedef", |localedef| {
+            localedef.args(["--no-archive", "-i", "de_DE", "-f", "UTF-8"]).arg(&half)
+        });
+        fs::rename(half, &locale).unwrap();
+    }
+    home
 }
 
 /// Connects, and drives the connection until the client is dropped.
