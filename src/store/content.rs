@@ -9,7 +9,7 @@ use diesel::{
 };
 use serde_json::Value;
 
-use super::{database::unexpected::unexpected, schema::notifications};
+use super::{database::stored::unreadable, schema::notifications};
 use crate::domain::{
     notification::{Content, NewNotification, Presentation},
     priority::Priority,
@@ -91,7 +91,7 @@ impl TryFrom<ContentRow> for Content {
             data: row.data,
             action_url: row.action_url,
             image_url: row.image_url,
-            presentation: presentation.map_err(unexpected)?.unwrap_or_default(),
+            presentation: presentation.map_err(unreadable)?.unwrap_or_default(),
         })
     }
 }

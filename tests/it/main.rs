@@ -30,6 +30,7 @@ mod presence;
 mod publishing;
 mod redis_cluster;
 mod retention;
+mod rooms;
 mod signals;
 mod stream;
 mod summary;

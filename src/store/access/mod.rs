@@ -1,4 +1,4 @@
-//! Who may come in: tickets and revocations, as the rest of the program asks for them.
+//! Tickets and revocations: what lets a caller in, and what keeps a token out.
 
 pub(crate) mod revocations;
 pub(crate) mod tickets;
@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, Unavailable, repeat};
+use crate::store::{
+    database::{shared::repeat, unavailable::Unavailable},
+    handle::Store,
+};
 use crate::{
     auth::{Identity, Revocation, Target, Ticket},
     domain::user::Tenant,

@@ -7,7 +7,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::store::schema::revocations;
+use crate::store::{database::stored, schema::revocations};
 use crate::{
     auth::{Revocation, Target},
     domain::user::Tenant,
@@ -24,13 +24,14 @@ struct Row {
 }
 
 impl Row {
-    fn parse(self) -> Option<Revocation> {
+    fn parse(self) -> QueryResult<Revocation> {
         let target = match self.kind.as_str() {
-            "user" => Target::User(self.subject.parse().ok()?),
-            _ => Target::Token(self.subject),
+            "user" => Target::User(stored::parse(&self.subject)?),
+            "token" => Target::Token(self.subject),
+            kind => return Err(stored::unreadable(format!("{kind:?} cannot be revoked"))),
         };
         let (revoked_at, expires_at) = (self.revoked_at, self.expires_at);
-        Some(Revocation { tenant: self.tenant.parse().ok()?, target, revoked_at, expires_at })
+        Ok(Revocation { tenant: stored::parse(&self.tenant)?, target, revoked_at, expires_at })
     }
 }
 
@@ -65,7 +66,7 @@ pub async fn insert(
 pub async fn in_force(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Revocation>> {
     let lasting = revocations::expires_at.is_null().or(revocations::expires_at.assume_not_null().gt(diesel::dsl::now));
     let rows: Vec<Row> = revocations::table.filter(lasting).select(Row::as_select()).load(conn).await?;
-    Ok(rows.into_iter().filter_map(Row::parse).collect())
+    rows.into_iter().map(Row::parse).collect()
 }
 
 /// Forgets those that have ended; returns how many.

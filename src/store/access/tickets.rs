@@ -1,4 +1,4 @@
-//! The table `stream_tickets`: what a one-time ticket stands for, until it is redeemed or too old.
+//! The table `stream_tickets`: the identity behind a one-time ticket, until it is redeemed or expires.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use crate::auth::Identity;
-use crate::store::schema::stream_tickets;
+use crate::store::{database::stored, schema::stream_tickets};
 
 const ISSUE: &str = "INSERT INTO stream_tickets (hash, identity, expires_at)
     VALUES ($1, $2, now() + make_interval(secs => $3))";
@@ -48,7 +48,7 @@ pub async fn redeem(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> QueryResul
             .get_result(conn)
             .await
             .optional()?;
-    Ok(identity.and_then(|identity| serde_json::from_value(identity).ok()))
+    identity.map(|identity| serde_json::from_value(identity).map_err(stored::unreadable)).transpose()
 }
 
 /// Forgets tickets that are too old; returns how many.

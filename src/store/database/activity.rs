@@ -1,12 +1,12 @@
 //! What the database has done so far, by its own count.
 
 use diesel::{
-    QueryableByName, sql_query,
+    QueryableByName,
+    result::QueryResult,
+    sql_query,
     sql_types::{BigInt, Double},
 };
-use diesel_async::RunQueryDsl;
-
-use crate::store::{Store, Unavailable};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 /// Counters of this database since it was made. Each connection of the server adds its part about once a second while it
 /// works, and the last part up to ten seconds after it fell idle.
@@ -23,14 +23,9 @@ pub struct Activity {
     pub rows: i64,
 }
 
-impl Store {
-    /// Reads the counters.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn activity(&self) -> Result<Activity, Unavailable> {
-        let query = "select extract(epoch from clock_timestamp())::float8 as at, xact_commit as transactions, \
-            tup_returned as rows from pg_stat_database where datname = current_database()";
-        self.shared.once(async |conn| sql_query(query).get_result(conn).await).await
-    }
+/// Reads the counters.
+pub(crate) async fn read(conn: &mut AsyncPgConnection) -> QueryResult<Activity> {
+    let query = "select extract(epoch from clock_timestamp())::float8 as at, xact_commit as transactions, \
+        tup_returned as rows from pg_stat_database where datname = current_database()";
+    sql_query(query).get_result(conn).await
 }

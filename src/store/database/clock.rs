@@ -1,4 +1,4 @@
-//! The database's time, by which everything is done that has a time.
+//! The database's time. Instances have clocks of their own, so every time that is stored or compared is this one.
 
 use chrono::{DateTime, Utc};
 use diesel::{define_sql_function, result::QueryResult};

@@ -1,7 +1,7 @@
 //! The PostgreSQL that runs inside the process when no server is configured.
 //!
 //! It serves one connection at a time on a unix socket in its own directory (mode 0700), or on a loopback port
-//! where there are no unix sockets. Its listener knows no password, so the directory is the lock.
+//! where there are no unix sockets. Its listener asks for no password, so the directory's mode protects it.
 
 use std::{path::Path, time::Duration};
 

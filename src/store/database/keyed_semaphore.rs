@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::metrics::LIMIT_HITS;
-use crate::store::Unavailable;
+use crate::store::database::unavailable::Unavailable;
 
 /// Longest wait for a permit.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,9 +39,9 @@ impl<K: Hash + Eq + Clone> KeyedSemaphore<K> {
         Self { at_once: at_once.max(1), limit, queues: Mutex::default() }
     }
 
-    /// Waits for a held, five seconds at most.
+    /// Waits for a permit, five seconds at most.
     pub(crate) async fn acquire(&self, key: &K) -> Result<Permit<'_, K>, Unavailable> {
-        // Made before the wait, so that a wait that is given up leaves no queue behind.
+        // Made before the wait, so that its drop removes the queue of a wait that is given up.
         let mut held = Permit { semaphore: self, key: key.clone(), permit: None };
         let queue = self.queue(key);
         let Ok(Ok(permit)) = timeout(PATIENCE, queue.acquire_owned()).await else {
@@ -66,7 +66,7 @@ impl<K: Hash + Eq + Clone> Drop for Permit<'_, K> {
     fn drop(&mut self) {
         drop(self.permit.take());
         let mut queues = self.semaphore.queues();
-        // Only under this lock does anybody else get hold of it.
+        // A queue is cloned only under this lock, so a count of one means that no task waits.
         if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             queues.remove(&self.key);
         }
@@ -88,7 +88,7 @@ mod tests {
         let mut second = Box::pin(semaphore.acquire(&1));
         assert!(second.as_mut().now_or_never().is_none());
         drop((first, other));
-        assert!(semaphore.acquire(&1).now_or_never().is_none(), "who waited for longer is next");
+        assert!(semaphore.acquire(&1).now_or_never().is_none(), "the longest wait is over first");
         drop(second.await);
         let all = join_all((0..100).map(async |_| drop(semaphore.acquire(&3).await.unwrap())));
         all.await;

@@ -39,7 +39,7 @@ pub struct PoolUse {
     pub waiting: usize,
 }
 
-/// How a session plans statements that it keeps prepared.
+/// How a session plans its prepared statements.
 #[derive(Debug, Clone, Copy)]
 enum Plans {
     /// Anew at each call: the planner must see the arrays' lengths, for a generic plan guesses ten rows and joins
@@ -50,7 +50,7 @@ enum Plans {
     Kept,
 }
 
-/// The connections: those that publishes are written on are kept apart, so that no publish waits behind reads.
+/// The connections. Publishes are written on connections of their own, so that no publish waits behind reads.
 pub(crate) struct Pools {
     common: Pool,
     /// None where there are too few connections to keep any apart.
@@ -58,7 +58,7 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    /// So many connections in all as the settings allow, of them `writers` for publishes.
+    /// Opens as many connections as the settings allow, `writers` of them for publishes.
     pub(crate) fn open(database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
         let common = database.pool_size.saturating_sub(writers);
         if common == 0 {
@@ -145,7 +145,8 @@ pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Re
     }
 }
 
-/// Runs what is pending under an advisory lock, so that instances that start together take turns.
+/// Runs the pending migrations. Instances that start together take turns by an advisory lock: two that migrate at once would
+/// create the same table twice.
 pub(crate) async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<Vec<String>> {
     connection.batch_execute("select pg_advisory_lock(7461164)").await.context("cannot lock the migrations")?;
     let mut harness = AsyncMigrationHarness::new(connection);

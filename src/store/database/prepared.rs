@@ -7,8 +7,7 @@ use diesel::{
     result::QueryResult,
 };
 
-/// A statement whose text is always the same. Diesel prepares text that it did not build anew each time, for it
-/// cannot know that.
+/// A statement whose text is always the same. Diesel prepares text that it did not build at each call, because it may differ.
 pub(crate) struct Prepared<Q>(pub(crate) Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {

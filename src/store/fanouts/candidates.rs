@@ -1,5 +1,5 @@
-//! Whom a fan-out may reach next: subscribers of its topics one topic after the other, then everyone. Who of them is reached
-//! is decided when their streams are locked, for some may leave before that.
+//! The candidates of a fan-out: subscribers of its topics one topic after the other, then everyone. The recipients among them are
+//! decided when their streams are locked, for some may leave before that.
 
 use diesel::{
     QueryableByName,
@@ -13,11 +13,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::{CHUNK, Job};
 use crate::{
     domain::user::UserId,
-    store::schema::{streams, subscriptions},
+    store::{
+        database::stored,
+        schema::{streams, subscriptions},
+    },
 };
 
-/// The users who come next, some of them twice where several topics lead to them, and whether they are the last. Moves the
-/// job behind them.
+/// The next candidates, some of them twice where several topics lead to them, and whether they are the last. Moves the job
+/// behind them.
 pub(super) async fn next_candidates(
     conn: &mut AsyncPgConnection,
     job: &mut Job,
@@ -25,13 +28,15 @@ pub(super) async fn next_candidates(
 ) -> QueryResult<(Vec<String>, bool)> {
     let mut candidates = Vec::new();
     while candidates.len() < CHUNK {
-        let place = usize::try_from(job.stage).unwrap_or(usize::MAX);
-        let topic = topics.get(place.saturating_sub(1));
-        if topic.is_none() && !(job.everyone && place == topics.len() + 1) {
+        // Stages count from 1; the one after the last topic is everyone.
+        let index = stored::index(job.stage)?;
+        let topic = topics.get(index);
+        if topic.is_none() && !(job.everyone && index == topics.len()) {
             return Ok((candidates, true));
         }
         let wanted = CHUNK - candidates.len();
         let users = next_users(conn, job, topic, wanted as i64).await?;
+        debug_assert!(users.as_slice().first().is_none_or(|user| *user > job.after_user), "a fan-out does not go back");
         match users.last() {
             Some(last) if users.len() == wanted => job.after_user.clone_from(last),
             _ => (job.stage, job.after_user) = (job.stage + 1, String::new()),
@@ -62,7 +67,7 @@ async fn next_users(
         .await
 }
 
-/// Those of some users whom the fan-out seems to be for, so that the streams of the others are left alone.
+/// Those of some users who seem to be recipients, so that the streams of the others are not locked.
 pub(super) async fn candidates_among(
     conn: &mut AsyncPgConnection,
     job: &Job,

@@ -1,6 +1,6 @@
--- Which of some users a notification is for, who do not have it yet: by the first of its topics that they are subscribed to, or
--- because it goes to everyone ($4); and what they get of it. It runs under the lock of the notification's row of `fanouts`, so
--- nobody else adds rows of it, and under those of the users' streams, so nobody joins or leaves meanwhile.
+-- Which of some users are recipients of a notification and do not have it yet: by the first of its topics that they are subscribed
+-- to, or because it goes to everyone ($4); and the decision for each. It runs under the lock of the notification's row of
+-- `fanouts`, so no other chunk adds rows of it, and under those of the users' streams, so no user joins or leaves meanwhile.
 select
     asked.place, n.id, n.tenant, asked.user_id, case when subscription.topic is null then 2 else 1 end::smallint as reason,
     subscription.topic,

@@ -1,7 +1,7 @@
 //! Publishes to topics and to everyone, carried out behind their acknowledgement: one transaction a chunk, under the lock
-//! of the row of `fanouts`, which says how far it came. So whoever dies in the middle leaves nobody out and nobody twice.
+//! of the row of `fanouts`, which says how far it came. An instance that dies in the middle leaves no recipient out and serves
+//! none twice.
 
-mod begin;
 mod candidates;
 mod progress;
 mod seed;
@@ -17,29 +17,26 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub(super) use self::begin::{Begun, Broad, begin, refused};
 use self::candidates::{candidates_among, next_candidates};
 pub use self::{
     progress::FanoutProgress,
     unreached::{Turn, Unreached},
 };
-use super::{
-    Placed, Store, Unavailable,
-    database::clock::clock_time,
-    inbox::list::NotificationRow,
+use crate::domain::{
+    notification::Published,
+    user::{Tenant, UserId},
+};
+use crate::store::{
+    database::{clock::clock_time, shared::repeat, stored, unavailable::Unavailable},
+    handle::Store,
+    inbox::{list::NotificationRow, reminders},
     log::streams,
     publish::{
+        append::Placed,
         grouping::{self, Recipient},
         insert_at_head::Inserted,
     },
-    repeat,
     schema::{fanouts, notifications},
-    timed::reminders,
-};
-use crate::domain::{
-    notification::Published,
-    text::Malformed,
-    user::{Tenant, UserId},
 };
 
 /// Most users that one chunk looks at: their streams are locked until its transaction ends.
@@ -56,18 +53,18 @@ pub struct Reached {
     pub topic: Option<usize>,
 }
 
-/// What one transaction carried.
+/// What one transaction delivered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     /// The tenant.
     pub tenant: Tenant,
-    /// What was carried.
+    /// The notification.
     pub notification: Published,
     /// Whether it is an item of its own in each inbox, and no more than that.
     pub is_plain: bool,
     /// The topics of the publish, as it named them.
     pub topics: Vec<String>,
-    /// Who has it now, by this chunk.
+    /// The inboxes that have it by this chunk.
     pub reached: Vec<Reached>,
     /// Whether it is the fan-out's first.
     pub is_first: bool,
@@ -76,7 +73,7 @@ pub struct Chunk {
 }
 
 impl Store {
-    /// Carries the next chunk of an open fan-out that nobody works on, of the tenant that follows `after` if any of those
+    /// Carries the next chunk of an open fan-out that no transaction works on, of the tenant that follows `after` if any of those
     /// has one: so tenants take turns, and so do the fan-outs of each. None when there is nothing to do.
     ///
     /// # Errors
@@ -114,9 +111,10 @@ impl Store {
         let run = async |conn: &mut AsyncPgConnection| {
             let after = tenant.map_or("", Tenant::as_str);
             let open = fanouts::table.filter(fanouts::finished_at.is_null().and(fanouts::tenant.gt(after)));
-            open.order(fanouts::tenant).select(fanouts::tenant).first::<String>(conn).await.optional()
+            let tenant = open.order(fanouts::tenant).select(fanouts::tenant).first::<String>(conn).await.optional()?;
+            tenant.map(|tenant| stored::parse(&tenant)).transpose()
         };
-        Ok(self.shared.once(run).await?.and_then(|tenant| tenant.parse().ok()))
+        self.shared.once(run).await
     }
 
     /// Whose fan-out this is, while it is not done.
@@ -126,9 +124,10 @@ impl Store {
     pub async fn open_fanout(&self, id: Uuid) -> Result<Option<Tenant>, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             let open = fanouts::table.find(id).filter(fanouts::finished_at.is_null()).select(fanouts::tenant);
-            open.first::<String>(conn).await.optional()
+            let tenant = open.first::<String>(conn).await.optional()?;
+            tenant.map(|tenant| stored::parse(&tenant)).transpose()
         };
-        Ok(self.shared.once(run).await?.and_then(|tenant| tenant.parse().ok()))
+        self.shared.once(run).await
     }
 }
 
@@ -177,7 +176,7 @@ async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> Q
     Ok(Some(chunk(&job, cargo, outcome, false)?))
 }
 
-/// What it carries, and whether that has expired meanwhile.
+/// The notification, and whether it has expired meanwhile.
 async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(NotificationRow, bool)> {
     notifications::table
         .find(job.notification_id)
@@ -186,7 +185,7 @@ async fn cargo(conn: &mut AsyncPgConnection, job: &Job) -> QueryResult<(Notifica
         .await
 }
 
-/// Puts the notification into the inboxes of those of some users whom it is for now; several topics may have led to one.
+/// Inserts the notification into the inboxes of those users who are recipients now; several topics may have led to one user.
 async fn deliver(
     conn: &mut AsyncPgConnection,
     job: &Job,
@@ -202,8 +201,8 @@ async fn deliver(
     if cargo.due_at.is_some() {
         reminders::hold(conn, job.notification_id).await?;
     }
-    // The locks come first, in a statement of their own: the next one then sees who has left before, and nobody leaves
-    // until the chunk is done.
+    // The locks come first, in a statement of their own: the next one then sees which users have left before, and no user
+    // leaves until the chunk is done.
     streams::lock_all(conn, &job.tenant, &users.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await?;
     let wanted = sql_query(include_str!("chunk.sql"))
         .bind::<SqlUuid, _>(job.notification_id)
@@ -215,7 +214,7 @@ async fn deliver(
     grouping::group(conn, wanted).await
 }
 
-/// Writes down how far it came.
+/// Writes the progress.
 async fn note(conn: &mut AsyncPgConnection, job: &Job, reached: usize, done: bool) -> QueryResult<()> {
     sql_query(
         "update fanouts set stage = $2, after_user = $3, delivered = delivered + $4, worked_at = now(), \
@@ -232,22 +231,20 @@ async fn note(conn: &mut AsyncPgConnection, job: &Job, reached: usize, done: boo
 }
 
 fn chunk(job: &Job, cargo: NotificationRow, outcome: grouping::Grouped, done: bool) -> QueryResult<Chunk> {
-    let reached = |(recipient, inserted): (Recipient, Inserted)| Reached {
-        user: inserted.key.user,
-        placed: inserted.placed,
-        topic: recipient.topic.and_then(|ordinal| usize::try_from(ordinal - 1).ok()),
+    let grouping::Grouped { recipients, inserted } = outcome;
+    debug_assert_eq!(recipients.len(), inserted.len(), "each item is for one recipient");
+    let reached = |(recipient, inserted): (Recipient, Inserted)| {
+        debug_assert_eq!(recipient.user_id, inserted.key.user.as_str(), "items are in the order of their recipients");
+        let topic = recipient.topic.map(stored::index).transpose()?;
+        Ok(Reached { user: inserted.key.user, placed: inserted.placed, topic })
     };
     Ok(Chunk {
-        tenant: job.tenant.parse().map_err(unreadable)?,
+        tenant: stored::parse(&job.tenant)?,
         topics: cargo.topics.clone().unwrap_or_default(),
         is_plain: cargo.is_plain(),
         notification: cargo.try_into()?,
-        reached: outcome.recipients.into_iter().zip(outcome.inserted).map(reached).collect(),
+        reached: recipients.into_iter().zip(inserted).map(reached).collect::<QueryResult<_>>()?,
         is_first: job.started_at.is_none(),
         is_last: done,
     })
-}
-
-fn unreadable(malformed: Malformed) -> diesel::result::Error {
-    diesel::result::Error::DeserializationError(Box::new(malformed))
 }

@@ -1,4 +1,4 @@
-//! How far a fan-out came, for whoever published it.
+//! How far a fan-out came, for its publisher.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -15,7 +15,8 @@ use super::Job;
 use crate::{
     domain::user::Tenant,
     store::{
-        Store, Unavailable,
+        database::unavailable::Unavailable,
+        handle::Store,
         schema::{fanouts, notifications},
     },
 };

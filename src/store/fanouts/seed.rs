@@ -9,11 +9,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::{
     domain::{topic::Topic, user::Tenant},
-    store::{Store, Unavailable},
+    store::{database::unavailable::Unavailable, handle::Store},
 };
 
 impl Store {
-    /// Makes these users subscribers of a topic, made if missing, and tells nobody.
+    /// Makes these users subscribers of a topic, made if missing, without an announcement.
     ///
     /// # Errors
     /// When the database does not answer.

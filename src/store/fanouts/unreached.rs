@@ -1,4 +1,4 @@
-//! How a fan-out stands to a user to whom it did not bring its notification.
+//! Why a fan-out did not bring its notification to a user, or not yet.
 
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, result::QueryResult};
@@ -9,7 +9,9 @@ use super::Job;
 use crate::{
     domain::{priority::Priority, user::UserKey},
     store::{
-        About, Store, Unavailable,
+        database::unavailable::Unavailable,
+        handle::Store,
+        publish::decided::About,
         schema::{fanouts, notifications, subscriptions},
     },
 };

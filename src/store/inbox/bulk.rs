@@ -1,4 +1,4 @@
-//! One action on many items of an inbox, found by a filter: a stretch of the inbox at a time.
+//! One action on the items of an inbox that match a filter, in several transactions.
 
 use diesel::result::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -8,11 +8,16 @@ use super::{
     state::{MOST_ROWS, stamp},
 };
 use crate::domain::{cursor::Seq, notification::Action, user::UserKey};
-use crate::store::{Changed, Filter, Store, Unavailable, log::streams, repeat};
+use crate::store::{
+    database::{shared::repeat, unavailable::Unavailable},
+    handle::Store,
+    inbox::{filter_scan::Filter, state::Changed},
+    log::streams,
+};
 
 impl Store {
-    /// Does the action to what matches among the newest items that arrived before a seq, looking through as many as one
-    /// change may have; also says where to go on, when there may be more.
+    /// Does the action to the matching items among the newest that arrived before a seq, of which it scans as many as one change
+    /// may have; also answers where to go on, when there may be more.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe.

@@ -1,4 +1,4 @@
-//! Looking through an inbox for what an index does not know: how its items must be, and which of them are.
+//! The filter scan: items that no index finds, among the newest of an inbox.
 
 use diesel::{
     QueryableByName,
@@ -60,7 +60,7 @@ impl FilterScan {
     }
 }
 
-/// Looks through at most so many of the newest items that arrived before a seq.
+/// Scans at most so many of the newest items that arrived before a seq.
 pub(crate) async fn filter_scan(
     conn: &mut AsyncPgConnection,
     key: &UserKey,

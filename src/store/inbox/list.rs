@@ -18,9 +18,10 @@ use crate::domain::{
 };
 use crate::store::inbox::choice::choose;
 use crate::store::{
-    Filter, Store, Unavailable,
     content::ContentRow,
-    database::unexpected::unexpected,
+    database::{stored::unreadable, unavailable::Unavailable},
+    handle::Store,
+    inbox::filter_scan::Filter,
     log::streams,
     schema::{folded, inbox, notifications},
 };
@@ -152,7 +153,7 @@ impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
         let topics = notification.topics.take().unwrap_or_default();
         let named = |ordinal: i16| topics.get(usize::try_from(ordinal - 1).ok()?).map(String::as_str);
         let named =
-            |ordinal| named(ordinal).ok_or_else(|| unexpected("an item of a topic that the publish does not name"));
+            |ordinal| named(ordinal).ok_or_else(|| unreadable("an item of a topic that the publish does not name"));
         let topic = row.topic.map(named).transpose()?;
         let thread_key = notification.thread_key.take();
         let due = ItemDue::from_stored(notification.due_at, row.due_state, notification.due_by.take());

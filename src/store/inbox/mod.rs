@@ -4,5 +4,6 @@ pub(crate) mod bulk;
 pub(crate) mod choice;
 pub(crate) mod filter_scan;
 pub(crate) mod list;
+pub(crate) mod reminders;
 pub(crate) mod state;
 pub(crate) mod summary;

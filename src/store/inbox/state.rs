@@ -14,24 +14,25 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::list::{item_of, named};
+use super::{
+    list::{item_of, named},
+    reminders::state_of,
+};
 use crate::domain::{
     cursor::{Cursor, Seq},
     notification::{Action, ItemState},
-    timing::DueState,
     user::UserKey,
 };
 use crate::store::{
-    Store, Unavailable,
-    database::clock,
+    database::{clock, shared::repeat, unavailable::Unavailable},
+    handle::Store,
     log::streams::{self, Counts},
-    repeat,
     schema::{inbox, inbox_unread, notifications},
 };
 
-/// Most rows of one change: what holds a stream's lock for some tens of milliseconds.
+/// Most rows of one change: so many hold a stream's lock for some tens of milliseconds.
 pub(crate) const MOST_ROWS: usize = 2_000;
-/// Longest time for which an item is put away.
+/// Longest snooze: a leap year.
 const LONGEST_SNOOZE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What a change did.
@@ -52,7 +53,7 @@ pub enum NotChanged {
     /// The user has no such item, or has deleted it.
     #[error("there is no such item")]
     NoSuchItem,
-    /// An item is put away until a time to come, and not for longer than a year.
+    /// A snooze ends in the future, and not after a year.
     #[error("must be in the future, at most 366 days ahead, and before the item expires")]
     SnoozeTime,
     /// Nothing about the item is due.
@@ -86,7 +87,7 @@ impl Store {
     /// Changes one of a user's items.
     ///
     /// # Errors
-    /// When the user has no such item, when it cannot be put away until then, and when the database does not answer. A
+    /// When the user has no such item, when it cannot be snoozed until then, and when the database does not answer. A
     /// repeat is safe: it finds nothing left to change.
     pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
         let _turn = self.shared.turn_of(key).await?;
@@ -131,18 +132,18 @@ struct StateRow {
     listed_by: i64,
 }
 
-impl From<StateRow> for ItemState {
-    fn from(row: StateRow) -> Self {
-        Self {
-            id: row.id,
-            seq: row.seq,
-            read: row.read_at.is_some(),
-            archived: row.archived_at.is_some(),
-            deleted: row.deleted_at.is_some(),
-            seen: row.seen_at.is_some(),
-            snoozed_until: row.snoozed_until,
-            due: row.due_state.and_then(DueState::from_code),
-        }
+impl StateRow {
+    fn into_state(self) -> QueryResult<ItemState> {
+        Ok(ItemState {
+            id: self.id,
+            seq: self.seq,
+            read: self.read_at.is_some(),
+            archived: self.archived_at.is_some(),
+            deleted: self.deleted_at.is_some(),
+            seen: self.seen_at.is_some(),
+            snoozed_until: self.snoozed_until,
+            due: self.due_state.map(state_of).transpose()?,
+        })
     }
 }
 
@@ -152,7 +153,7 @@ async fn change(
     id: Uuid,
     action: Action,
 ) -> QueryResult<Result<Changed, NotChanged>> {
-    // The lock comes first, in a statement of its own: the next statement then sees all that came before.
+    // The lock comes first, in a statement of its own: the next statement's snapshot then has all earlier changes.
     let stream = streams::lock(conn, key).await?;
     let Some((seq, notification)) = find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     if let Action::Snooze(until) = action
@@ -163,7 +164,7 @@ async fn change(
     stamp(conn, key, stream, &[seq], action).await.map(Ok)
 }
 
-/// Where an item stands that the user has, and its notification.
+/// The seq of a user's item, and its notification.
 pub(crate) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<(Seq, Uuid)>> {
     let found = inbox::table
         .filter(inbox::tenant.eq(key.tenant.as_str()))
@@ -183,7 +184,7 @@ pub(crate) async fn find(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) 
     }
 }
 
-/// By the database's time, as when it ends; an item that has expired by then would never come back.
+/// By the database's time, as for the snooze's end. An item that expires before the end would never return.
 async fn is_snooze_time(conn: &mut AsyncPgConnection, notification: Uuid, until: DateTime<Utc>) -> QueryResult<bool> {
     let now = clock::read(conn).await?;
     let end: DateTime<Utc> =
@@ -220,7 +221,7 @@ pub(crate) async fn stamp(
     };
     let (unread, listed) = (stream.unread + unread_by, stream.listed + listed_by);
     streams::advance(conn, key, head, unread, listed).await?;
-    let rows = rows.into_iter().map(ItemState::from).collect();
+    let rows = rows.into_iter().map(StateRow::into_state).collect::<QueryResult<_>>()?;
     Ok(Changed { rows, unread, cursor: Cursor { epoch: stream.epoch.into(), seq: head } })
 }
 

@@ -1,4 +1,4 @@
-//! What matters to a user now: the summary of an inbox, and what is due soon.
+//! The summary of an inbox, and the items that are due soon.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,9 +20,13 @@ use crate::domain::{
     notification::InboxItem,
     user::UserKey,
 };
-use crate::store::{Store, Unavailable, log::streams};
+use crate::store::{
+    database::{stored, unavailable::Unavailable},
+    handle::Store,
+    log::streams,
+};
 
-/// Most items that are looked through of those that are due, and of those that are unread.
+/// Most due items, and most unread items, that are scanned.
 const SCAN_LIMIT: i64 = 500;
 
 /// What matters to a user now.
@@ -34,13 +38,13 @@ pub struct Summary {
     pub unread: i64,
     /// How many are relevant, by category; overdue ones as `overdue` with the category's name.
     pub breakdown: BTreeMap<String, i64>,
-    /// Whether all that may be relevant was looked at.
+    /// Whether all items that may be relevant were scanned.
     pub is_exact: bool,
     /// The stream's position of this answer.
     pub cursor: Cursor,
 }
 
-/// Something that is due within a day, or overdue.
+/// An item that is due within a day, or overdue.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Callback {
     /// The item.
@@ -61,7 +65,7 @@ pub struct Callback {
     pub action_url: Option<String>,
 }
 
-/// What is due soon.
+/// Items that are due soon.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Callbacks {
     /// The soonest first.
@@ -130,6 +134,7 @@ async fn summary(
         .get_result(conn)
         .await?;
     let items = list::items(conn, key, &row.seqs).await?;
+    debug_assert_eq!(items.len(), row.seqs.len(), "one snapshot has the items of its own seqs");
     let mut items: HashMap<Seq, InboxItem> = items.into_iter().map(|item| (item.seq, item)).collect();
     Ok(Summary {
         items: row.seqs.iter().filter_map(|seq| items.remove(seq)).collect(),
@@ -149,7 +154,7 @@ struct DueRow {
 }
 
 async fn due(conn: &mut AsyncPgConnection, key: &UserKey, category: &str, limit: usize) -> QueryResult<Callbacks> {
-    // One more than asked for tells whether any follow.
+    // One more than asked for shows whether any follow.
     let row: DueRow = sql_query(include_str!("due.sql"))
         .bind::<Text, _>(key.tenant.as_str())
         .bind::<Text, _>(key.user.as_str())
@@ -164,7 +169,7 @@ async fn due(conn: &mut AsyncPgConnection, key: &UserKey, category: &str, limit:
     Ok(Callbacks { callbacks, has_more })
 }
 
-/// What the statement itself has put together.
+/// A document that the statement itself built.
 fn read<T: DeserializeOwned>(document: Value) -> QueryResult<T> {
-    serde_json::from_value(document).map_err(|error| diesel::result::Error::DeserializationError(error.into()))
+    serde_json::from_value(document).map_err(stored::unreadable)
 }

@@ -45,7 +45,7 @@ pub struct Stamped {
 }
 
 impl AccountChange {
-    /// Of a stored change and the subscription that was found beside it; none for a name that nobody writes.
+    /// Of a stored change and the subscription that was found beside it; none for a name that is never written.
     pub(crate) fn of(name: &str, subscribed: bool, muted_until: Option<PgTimestamp>) -> Option<Self> {
         if name == SETTINGS {
             return Some(Self::Settings);
@@ -98,19 +98,21 @@ pub(crate) async fn stamp(conn: &mut AsyncPgConnection, key: &UserKey, name: &st
     stamped.into_iter().next().ok_or(diesel::result::Error::NotFound)
 }
 
-/// The same for many users, who must be in order and none of them twice; answers in their order.
+/// The same for many users, in the order of their ids and each of them once; answers in the same order.
 pub(crate) async fn stamp_all(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
     users: &[UserId],
     name: &str,
 ) -> QueryResult<Vec<Stamped>> {
+    debug_assert!(users.is_sorted_by(|a, b| a < b), "answers come in the order of the ids");
     let rows: Vec<StampedRow> = sql_query(include_str!("account_log.sql"))
         .bind::<Text, _>(tenant.as_str())
         .bind::<Array<Text>, _>(users.iter().map(UserId::as_str).collect::<Vec<_>>())
         .bind::<Text, _>(name)
         .load(conn)
         .await?;
+    debug_assert_eq!(rows.len(), users.len(), "callers pair the answers with the users");
     Ok(rows.into_iter().map(Stamped::from).collect())
 }
 

@@ -1,13 +1,13 @@
 //! Snapshot questions that come together are answered by one query, so that ten thousand clients that reconnect at
-//! once cost Postgres some dozens of queries. Who asks the same shares the answer: all tabs of a user, say.
+//! once cost Postgres some dozens of queries. Equal questions share one answer, for example those of all tabs of a user.
 
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::page;
+use super::page::{self, Ask, Page};
 use crate::metrics;
-use crate::store::{Ask, Page, Shared, Store, Unavailable};
+use crate::store::database::{shared::Shared, unavailable::Unavailable};
 
 /// Most questions of one query.
 const BATCH: usize = 200;
@@ -19,19 +19,14 @@ const QUEUE: usize = 20_000;
 type Answer = oneshot::Sender<Result<Arc<Page>, Unavailable>>;
 pub(crate) type Asks = mpsc::Sender<(Ask, Answer)>;
 
-impl Store {
-    /// Where a stream stands and what follows a position in it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn page(&self, ask: Ask) -> Result<Arc<Page>, Unavailable> {
-        let (answer, answered) = oneshot::channel();
-        self.asks.send((ask, answer)).await.map_err(|_| Unavailable)?;
-        answered.await.unwrap_or(Err(Unavailable))
-    }
+/// Where a stream stands and what follows a position in it.
+pub(crate) async fn page(asks: &Asks, ask: Ask) -> Result<Arc<Page>, Unavailable> {
+    let (answer, answered) = oneshot::channel();
+    asks.send((ask, answer)).await.map_err(|_| Unavailable)?;
+    answered.await.unwrap_or(Err(Unavailable))
 }
 
-/// Starts the task that gathers questions; it ends when the last [`Store`] is gone.
+/// Starts the task that gathers questions; it ends when the last sender is gone.
 pub(crate) fn start(shared: &Arc<Shared>) -> Asks {
     let (asks, waiting) = mpsc::channel(QUEUE);
     tokio::spawn(gather(shared.clone(), waiting));
@@ -67,9 +62,10 @@ async fn answer(shared: &Shared, batch: Vec<(Ask, Answer)>) {
         Ok(pages) => pages.into_iter().map(|page| Ok(Arc::new(page))).collect(),
         Err(unavailable) => vec![Err(unavailable); asks.len()],
     };
+    debug_assert_eq!(pages.len(), asks.len(), "each question has its answer");
     for (ask, page) in asks.iter().zip(pages) {
         for answer in answers.remove(ask).into_iter().flatten() {
-            // Who does not wait any more needs no answer.
+            // A caller that has given up needs no answer.
             answer.send(page.clone()).ok();
         }
     }

@@ -24,7 +24,7 @@ use crate::domain::{
 };
 use crate::store::{
     content::{self, ContentRow},
-    database::unexpected::unexpected,
+    database::stored::unreadable,
 };
 
 /// A place in a stream: after a change, or within the rows that share one.
@@ -234,7 +234,7 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
         .await?;
     let mut pages = HashMap::new();
     for row in rows {
-        let place = usize::try_from(row.place - 1).map_err(unexpected)?;
+        let place = usize::try_from(row.place - 1).map_err(unreadable)?;
         let page = pages.entry(place).or_insert_with(|| Page {
             epoch: row.epoch.into(),
             head: row.head_seq,
@@ -263,7 +263,7 @@ impl ChangeRow {
             let change = AccountChange::of(&account, subscribed, muted_until);
             return Ok(change.map(|change| Row::Account { change, at: Position::after(at.seq) }));
         }
-        let id = self.id.ok_or_else(|| unexpected("a change of no item"))?;
+        let id = self.id.ok_or_else(|| unreadable("a change of no item"))?;
         if self.arrival {
             let item = if self.deleted_at.is_some() { None } else { self.into_item(id)?.map(Box::new) };
             return Ok(Some(Row::Arrived { item, at: Position::after(at.seq) }));

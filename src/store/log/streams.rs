@@ -15,7 +15,7 @@ use crate::domain::{
     user::UserKey,
 };
 use crate::store::{
-    Store, Unavailable,
+    database::stored,
     schema::{inbox_changes, streams},
 };
 
@@ -49,33 +49,7 @@ pub(crate) struct Counts {
     pub listed: i64,
 }
 
-impl Store {
-    /// Where streams stand, by one query; a user without a stream is left out.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn heads(&self, keys: &[UserKey]) -> Result<Vec<Head>, Unavailable> {
-        self.shared.once(async |conn| heads(conn, keys).await).await
-    }
-
-    /// The user's unread count; 0 for a user never heard of.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn unread(&self, key: &UserKey) -> Result<i64, Unavailable> {
-        self.shared.once(async |conn| unread(conn, key).await).await
-    }
-
-    /// Recounts some inboxes: how many of their streams have a count that is wrong. Very large ones are left out.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
-        self.shared.once(async |conn| drift(conn, sample).await).await
-    }
-}
-
-/// Looks into a table rather than asking for a constant: a database without tables is of no use.
+/// Reads a table and not a constant, because a database without tables cannot serve.
 pub(crate) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     streams::table.find(("", "")).select(streams::head_seq).first::<Seq>(conn).await.optional().map(drop)
 }
@@ -83,7 +57,7 @@ pub(crate) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
 /// Makes the streams that do not exist yet.
 pub(crate) async fn ensure(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = &UserKey>) -> QueryResult<()> {
     let mut missing: Vec<_> = keys.collect();
-    // One order for all, as the append locks them.
+    // The append locks streams in the same order; two orders would deadlock.
     missing.sort_unstable();
     missing.dedup();
     let rows: Vec<_> = missing
@@ -93,7 +67,7 @@ pub(crate) async fn ensure(conn: &mut AsyncPgConnection, keys: impl Iterator<Ite
     diesel::insert_into(streams::table).values(rows).on_conflict_do_nothing().execute(conn).await.map(drop)
 }
 
-/// Makes one stream if it does not exist, at the price of a look when it does.
+/// Makes one stream if it does not exist. A stream that exists costs one look-up and no write.
 pub(crate) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<()> {
     let known = streams::table.find((key.tenant.as_str(), key.user.as_str())).select(streams::head_seq);
     match known.first::<Seq>(conn).await.optional()? {
@@ -111,7 +85,7 @@ pub(crate) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
         .await
 }
 
-/// Locks the stream, made if missing, until the transaction ends: nobody else can take a seq of it.
+/// Locks the stream, made if missing, until the transaction ends: no other transaction can take a seq of it.
 pub(crate) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
     let find = || {
         streams::table
@@ -168,11 +142,13 @@ pub(crate) async fn advance(
     unread: i64,
     listed: i64,
 ) -> QueryResult<()> {
-    diesel::update(streams::table.find((key.tenant.as_str(), key.user.as_str())))
+    debug_assert!(unread >= 0 && unread <= listed, "{unread} unread of {listed} listed items");
+    // Under its lock a stream only moves forward: a change that took a seq twice would hide the one before it.
+    diesel::update(streams::table.find((key.tenant.as_str(), key.user.as_str())).filter(streams::head_seq.lt(head)))
         .set((streams::head_seq.eq(head), streams::unread.eq(unread), streams::listed.eq(listed)))
         .execute(conn)
         .await
-        .map(drop)
+        .and_then(|moved| if moved == 1 { Ok(()) } else { Err(stored::unreadable("a stream would move back")) })
 }
 
 /// Notes that changes up to `seq` can no longer be replayed, and forgets them.
@@ -186,7 +162,7 @@ pub(crate) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str
     account_log::forget(conn, tenant, user, seq).await
 }
 
-async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
+pub(crate) async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
     let rows: Vec<HeadRow> = sql_query(
         "select asked.place, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
          as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq from streams \
@@ -196,16 +172,14 @@ async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Ve
     .bind::<Array<Text>, _>(keys.iter().map(|key| key.user.as_str()).collect::<Vec<_>>())
     .load(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            let key = keys.get(usize::try_from(row.place - 1).ok()?)?.clone();
-            Some(Head { key, epoch: row.epoch.into(), seq: row.head_seq })
-        })
-        .collect())
+    let head = |row: HeadRow| {
+        let key = stored::nth(keys, row.place)?.clone();
+        Ok(Head { key, epoch: row.epoch.into(), seq: row.head_seq })
+    };
+    rows.into_iter().map(head).collect()
 }
 
-async fn unread(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<i64> {
+pub(crate) async fn unread(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<i64> {
     streams::table
         .find((key.tenant.as_str(), key.user.as_str()))
         .select(streams::unread)
@@ -215,7 +189,7 @@ async fn unread(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<i64>
         .map(Option::unwrap_or_default)
 }
 
-async fn drift(conn: &mut AsyncPgConnection, sample: &[UserKey]) -> QueryResult<i64> {
+pub(crate) async fn drift(conn: &mut AsyncPgConnection, sample: &[UserKey]) -> QueryResult<i64> {
     #[derive(QueryableByName)]
     struct Drift {
         #[diesel(sql_type = BigInt)]

@@ -1,6 +1,6 @@
--- A sign of life of an instance ($1), with the users whose connections there have changed, and a second's turn of looking
--- for who has left, for the instance that comes first. If nobody took a turn for half the grace ($5), which is
--- two seconds at least, the database was away, and the others must have time to say that they live.
+-- The heartbeat of an instance ($1), with the users whose connections there have changed. Once a second the first instance takes
+-- the turn of finding users who have left. If no instance took a turn for half the grace ($5), which is two seconds at least, the
+-- database was away: the other instances then need time for their heartbeats, so turns find nothing for twice the grace.
 with beat as (
     insert into instances (id, beat_at) values ($1, statement_timestamp())
     on conflict (id) do update set beat_at = excluded.beat_at

@@ -1,6 +1,6 @@
--- Takes out who has left for longer than the grace ($1), and whoever was connected to an instance that has been silent for
--- so long; answers who is not connected anywhere else and had been told of. At most $2 connections of either sort. Rows
--- are looked up one by one and named by their places, which nobody moves under the lock, so that no table is read whole.
+-- Deletes connections that ended longer ago than the grace ($1), and those of instances that have been silent for so long; answers
+-- the users who have no other connection and had been announced. At most $2 connections of either sort. Rows are looked up one by
+-- one and named by their `ctid`, which no transaction changes under the lock, so that no table is read whole.
 with old as (
     (
         select ctid as place from presence_rows

@@ -1,9 +1,9 @@
-//! Who is present: signs of life of instances, who is connected where, and who was found to have joined or left.
+//! Presence: heartbeats of instances, the connections of users, and the users who were found to have joined or left.
 //!
 //! A user is present while connected anywhere, or gone for less than the grace; a connection counts as gone since its end,
-//! or since the last sign of life of its instance. Every time here is the database's.
+//! or since the last heartbeat of its instance. Every time here is the database's.
 
-use std::{collections::HashMap, str::FromStr as _, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -14,23 +14,28 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
-use super::{Store, SubscriptionChange, Unavailable, schema::present_users};
 use crate::domain::{
     signal::TopicKey,
     user::{Tenant, UserId, UserKey},
 };
+use crate::store::{
+    database::{stored, unavailable::Unavailable},
+    handle::Store,
+    schema::present_users,
+    topics::subscriptions::SubscriptionChange,
+};
 
-/// One instance at a time: so nobody is found to have left who just came back on another. Released at the commit.
+/// One instance at a time: a user who just reconnected to another instance is not found to have left. Released at the commit.
 const LOCK: &str = "select pg_advisory_xact_lock(7461165)";
 /// Most users that one turn finds to have joined, and connections that it finds to be gone.
 const FOUND: i64 = 5_000;
 
-/// What a sign of life brought to light.
+/// What a heartbeat found.
 #[derive(Debug, Default)]
 pub struct Beat {
-    /// The database did not know the instance, or no longer: everybody who is connected must be told it.
+    /// The database did not know the instance, or no longer: the instance must send all its connections.
     pub fresh: bool,
-    /// Users who came, none of them again until they left; empty unless it was this instance's turn.
+    /// Users who joined, each of them once until they leave; empty unless it was this instance's turn.
     pub joined: Vec<UserKey>,
     /// Users who left.
     pub left: Vec<UserKey>,
@@ -39,18 +44,18 @@ pub struct Beat {
 /// How many are present.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Online {
-    /// So many are.
+    /// Present users.
     pub present: i64,
-    /// So many were looked at.
+    /// Users among whom they were counted.
     pub among: i64,
 }
 
-/// A user who has become a subscriber of a topic, or is one no longer.
+/// A user who subscribed to a topic or unsubscribed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    /// Of which topic.
+    /// The topic.
     pub topic: TopicKey,
-    /// Who.
+    /// The user.
     pub user: UserId,
     /// Whether a subscriber now.
     pub subscribed: bool,
@@ -63,10 +68,10 @@ impl From<&SubscriptionChange> for Moved {
     }
 }
 
-/// Somebody who is present.
+/// A present user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
-    /// Who.
+    /// The user.
     pub user: UserId,
     /// Since when.
     pub since: DateTime<Utc>,
@@ -75,11 +80,11 @@ pub struct Present {
 }
 
 impl Store {
-    /// Says that the instance lives and how many connections users have there now; looks who has joined and left when it
-    /// is this instance's turn.
+    /// Writes the instance's heartbeat and the changed numbers of its users' connections; finds users who joined and left when
+    /// it is this instance's turn.
     ///
     /// # Errors
-    /// When the database does not answer: then it may have taken the changes or not, and they are to be said again.
+    /// When the database does not answer: then it may have taken the changes or not, and the next heartbeat must repeat them.
     pub async fn beat(&self, instance: Uuid, changed: &[(UserKey, i32)], grace: Duration) -> Result<Beat, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             conn.transaction(async |conn| beat(conn, instance, changed, grace).await).await
@@ -106,7 +111,7 @@ impl Store {
         self.shared.once(async |conn| online_in_tenant(conn, tenant).await).await
     }
 
-    /// Who is present after this user in the order of ids, of a topic's subscribers or of the whole tenant.
+    /// The present users after this one in the order of ids, of a topic's subscribers or of the whole tenant.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -120,7 +125,7 @@ impl Store {
         self.shared.once(async |conn| present(conn, tenant, topic, after, limit).await).await
     }
 
-    /// Those of them who are present and have been told of, where the topic is told of it.
+    /// Those whose user is present and announced, in topics that announce presence.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -128,11 +133,10 @@ impl Store {
         if moved.is_empty() {
             return Ok(moved);
         }
-        let places = self.shared.once(async |conn| present_among(conn, &moved).await).await?;
-        Ok(places.into_iter().filter_map(|place| moved.get(usize::try_from(place - 1).ok()?).cloned()).collect())
+        self.shared.once(async |conn| present_among(conn, &moved).await).await
     }
 
-    /// For each of these users the topics that are told of their coming and going.
+    /// For each of these users the topics in which their presence is announced.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -166,6 +170,7 @@ async fn beat(
     changed: &[(UserKey, i32)],
     grace: Duration,
 ) -> QueryResult<Beat> {
+    debug_assert!(changed.iter().all(|(_, connections)| *connections >= 0), "{changed:?}");
     // In a statement of its own: the next ones then see all that was written under the lock before.
     conn.batch_execute(LOCK).await?;
     let BeatRow { fresh, free } = sql_query(include_str!("beat.sql"))
@@ -178,11 +183,11 @@ async fn beat(
         .await?;
     let mut found = Beat { fresh, ..Beat::default() };
     if free == Some(true) {
-        found.left = users(leave(conn, grace).await?);
+        found.left = users(leave(conn, grace).await?)?;
     }
     if free.is_some() {
         let joined: Vec<FoundRow> = sql_query(include_str!("join.sql")).bind::<BigInt, _>(FOUND).load(conn).await?;
-        found.joined = users(joined);
+        found.joined = users(joined)?;
     }
     Ok(found)
 }
@@ -195,9 +200,8 @@ async fn leave(conn: &mut AsyncPgConnection, grace: Duration) -> QueryResult<Vec
         .await
 }
 
-fn users(rows: Vec<FoundRow>) -> Vec<UserKey> {
-    let key = |row: FoundRow| Some(UserKey { tenant: row.tenant.parse().ok()?, user: row.user_id.parse().ok()? });
-    rows.into_iter().filter_map(key).collect()
+fn users(rows: Vec<FoundRow>) -> QueryResult<Vec<UserKey>> {
+    rows.iter().map(|row| stored::key(&row.tenant, &row.user_id)).collect()
 }
 
 async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResult<HashMap<TopicKey, Online>> {
@@ -216,9 +220,10 @@ async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResul
         .load(conn)
         .await?;
     let counted = |OnlineRow { place, among, present }| {
-        Some((topics.get(usize::try_from(place - 1).ok()?)?.clone(), Online { present, among }))
+        debug_assert!(present <= among, "{present} of {among} subscribers are present");
+        Ok((stored::nth(topics, place)?.clone(), Online { present, among }))
     };
-    Ok(rows.into_iter().filter_map(counted).collect())
+    rows.into_iter().map(counted).collect()
 }
 
 async fn online_in_tenant(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Online> {
@@ -251,14 +256,12 @@ async fn present(
         Some(key) => query.bind::<Text, _>(key.topic.as_str()).load(conn).await?,
         None => query.load(conn).await?,
     };
-    let parsed = |PresentRow { user_id, since, connections }| {
-        Some(Present { user: UserId::from_str(&user_id).ok()?, since, connections })
-    };
-    Ok(rows.into_iter().filter_map(parsed).collect())
+    let parsed =
+        |PresentRow { user_id, since, connections }| Ok(Present { user: stored::parse(&user_id)?, since, connections });
+    rows.into_iter().map(parsed).collect()
 }
 
-/// The places of those who are, from 1.
-async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryResult<Vec<i64>> {
+async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryResult<Vec<Moved>> {
     #[derive(QueryableByName)]
     struct PresentRow {
         #[diesel(sql_type = BigInt)]
@@ -270,7 +273,7 @@ async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryRe
         .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.user.as_str()).collect::<Vec<_>>())
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(|row| row.place).collect())
+    rows.into_iter().map(|row| stored::nth(moved, row.place).cloned()).collect()
 }
 
 async fn presence_topics(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {
@@ -287,8 +290,8 @@ async fn presence_topics(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> Quer
         .load(conn)
         .await?;
     let parsed = |row: ToldRow| {
-        let key = keys.get(usize::try_from(row.place - 1).ok()?)?.clone();
-        Some((TopicKey { tenant: key.tenant.clone(), topic: row.topic.parse().ok()? }, key))
+        let key = stored::nth(keys, row.place)?.clone();
+        Ok((TopicKey { tenant: key.tenant.clone(), topic: stored::parse(&row.topic)? }, key))
     };
-    Ok(rows.into_iter().filter_map(parsed).collect())
+    rows.into_iter().map(parsed).collect()
 }

@@ -1,5 +1,5 @@
 -- How many subscribers each asked topic has, and how many of them are present; topics without subscribers are left out. A
--- topic is read whole, from indexes alone: whoever asks keeps the answer for the longer the more there were.
+-- topic is read whole, from indexes alone: a caller keeps the answer for longer the more there were.
 select asked.place, count(*) as among, count(p.here) as present
 from unnest($1::text[], $2::text[]) with ordinality as asked (tenant, topic, place)
 join subscriptions as s on s.tenant = asked.tenant and s.topic = asked.topic

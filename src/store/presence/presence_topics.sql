@@ -1,4 +1,4 @@
--- The topics that are told of each of these users' coming and going.
+-- The topics in which each of these users' presence is announced.
 select asked.place, s.topic
 from unnest($1::text[], $2::text[]) with ordinality as asked (tenant, user_id, place)
 join subscriptions as s on s.tenant = asked.tenant and s.user_id = asked.user_id

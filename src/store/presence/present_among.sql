@@ -1,5 +1,5 @@
--- Which of some users are present and have been told of, where topics of the kind are told of it. Whoever has not been told of
--- yet will be, in every topic that the user is then subscribed to.
+-- Which of some users are present and announced, in topics of kinds that announce presence. A user who is not announced yet will
+-- be, in every topic that the user is then subscribed to.
 select asked.place
 from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (tenant, kind, user_id, place)
 cross join lateral (

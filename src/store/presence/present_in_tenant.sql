@@ -1,4 +1,4 @@
--- A tenant's users who are present, in the order of their ids.
+-- The present users of a tenant, in the order of their ids.
 select p.user_id, p.since, (
     select coalesce(sum(r.connections), 0)::bigint from presence_rows as r
     where r.tenant = p.tenant and r.user_id = p.user_id

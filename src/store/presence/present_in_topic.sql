@@ -1,4 +1,4 @@
--- Those of a topic's subscribers who are present, in the order of their ids.
+-- The present subscribers of a topic, in the order of their ids.
 select p.user_id, p.since, (
     select coalesce(sum(r.connections), 0)::bigint from presence_rows as r
     where r.tenant = p.tenant and r.user_id = p.user_id

@@ -18,18 +18,20 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::general_append::{self, GenerallyAppended};
+use super::{
+    broad::{self, Begun, Broad},
+    general_append::{self, GenerallyAppended},
+};
 use crate::domain::{
     channel::Decision,
     cursor::{Epoch, Seq},
     notification::{NewNotification, Source},
 };
 use crate::store::{
-    Store, Unavailable, content,
-    database::{clock, prepared::Prepared},
-    fanouts::{self, Begun, Broad},
+    content,
+    database::{clock, prepared::Prepared, shared::repeat, unavailable::Unavailable},
+    handle::Store,
     log::streams::Head,
-    repeat,
     schema::notifications,
 };
 
@@ -207,7 +209,7 @@ async fn write_all(
     keep: f64,
     most_open: i64,
 ) -> QueryResult<Outcome> {
-    let mut refused = fanouts::refused(conn, items, most_open).await?;
+    let mut refused = broad::refused(conn, items, most_open).await?;
     let time = clock::read(conn).await?;
     let grace = |source| if source == Source::Stream { LATE_ENTRY } else { TimeDelta::zero() };
     let is_past = |item: &&NewNotification| waits_for_past(item, time - grace(item.source));
@@ -223,7 +225,7 @@ async fn write_all(
         recorded = general_append::append(conn, &good, keep).await?;
     }
     let broad: Vec<_> = good.iter().filter(|item| item.timing.deliver_at.is_none()).filter_map(Broad::of).collect();
-    let begun = fanouts::begin(conn, &broad).await?;
+    let begun = broad::begin(conn, &broad).await?;
     Ok(Outcome { rows, recorded, begun, refused })
 }
 

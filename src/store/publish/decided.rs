@@ -12,7 +12,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::{channel::Decision, priority::Priority, user::UserKey};
-use crate::store::{Store, Unavailable, inbox::list::item_of};
+use crate::store::{database::unavailable::Unavailable, handle::Store, inbox::list::item_of};
 
 /// What a notification is about, its content aside.
 #[derive(Debug, Clone, PartialEq, Eq)]

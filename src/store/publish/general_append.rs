@@ -19,8 +19,9 @@ use super::{append::column, grouping, insert_at_head};
 use crate::domain::{notification::NewNotification, timing::Due, user::Tenant};
 use crate::store::{
     content,
+    inbox::reminders,
     log::streams::{self, Head},
-    timed::{reminders, scheduled},
+    publish::scheduled,
 };
 
 /// A publish that is now stored.

@@ -19,7 +19,7 @@ use crate::domain::{
     channel::{Channel, Decision},
     cursor::Seq,
 };
-use crate::store::{database::unexpected::unexpected, schema::withheld};
+use crate::store::{database::stored::unreadable, schema::withheld};
 
 /// What a user gets of a notification.
 #[derive(Debug, Clone, QueryableByName)]
@@ -186,7 +186,7 @@ async fn count_bursts(
     .await?;
     let window = |row: Row| {
         let key = ((row.tenant, row.user_id), row.kind);
-        let (_, now) = counts.get(&key).ok_or_else(|| unexpected("a window of a kind that was not counted"))?;
+        let (_, now) = counts.get(&key).ok_or_else(|| unreadable("a window of a kind that was not counted"))?;
         Ok((key, Window { ends_at: row.ends_at, before: row.items - now }))
     };
     rows.into_iter().map(window).collect()
@@ -233,8 +233,8 @@ async fn known_items(
     .load(conn)
     .await?;
     let with_key = |row: Known| {
-        let index = usize::try_from(row.place - 1).map_err(unexpected)?;
-        let (each, key) = asked.get(index).ok_or_else(|| unexpected("an item of a key that was not asked for"))?;
+        let index = usize::try_from(row.place - 1).map_err(unreadable)?;
+        let (each, key) = asked.get(index).ok_or_else(|| unreadable("an item of a key that was not asked for"))?;
         Ok(((each.owner(), (*key).clone()), row))
     };
     rows.into_iter().map(with_key).collect()

@@ -11,7 +11,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::{channel::Decision, cursor::Seq, user::UserKey};
-use crate::store::{Placed, database::unexpected::unexpected, log::streams::Head, schema::inbox};
+use crate::store::{
+    database::stored::{self, unreadable},
+    log::streams::Head,
+    publish::append::Placed,
+    schema::inbox,
+};
 
 /// An item as it is to be on top of an inbox.
 #[derive(Debug, Clone, QueryableByName)]
@@ -86,7 +91,7 @@ pub(crate) async fn insert_at_head(conn: &mut AsyncPgConnection, items: &[HeadIn
         .load(conn)
         .await?;
     if rows.len() != items.len() {
-        return Err(unexpected("an item that was asked for was not inserted"));
+        return Err(unreadable("an item that was asked for was not inserted"));
     }
     rows.into_iter().zip(items).map(|(row, item)| row.into_put(item)).collect()
 }
@@ -104,7 +109,7 @@ impl PutRow {
             unread: self.unread,
             decision: Decision::from_stored(item.channels),
         };
-        Ok(Inserted { key: parse_key(&self.tenant, &self.user_id)?, placed })
+        Ok(Inserted { key: stored::key(&self.tenant, &self.user_id)?, placed })
     }
 }
 
@@ -118,9 +123,4 @@ pub(crate) fn heads(put: Vec<Inserted>) -> Vec<Head> {
         }
     }
     heads
-}
-
-/// A key as it is stored.
-pub(crate) fn parse_key(tenant: &str, user: &str) -> QueryResult<UserKey> {
-    Ok(UserKey { tenant: tenant.parse().map_err(unexpected)?, user: user.parse().map_err(unexpected)? })
 }

@@ -1,4 +1,4 @@
-//! The tables `kinds` and `tenant_settings`: a tenant's own word on kinds and on default channels.
+//! The tables `kinds` and `tenant_settings`: a tenant's own kinds and default channels.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,20 +13,25 @@ use crate::domain::{
     user::Tenant,
 };
 use crate::store::{
-    Store, Unavailable, repeat,
+    database::{
+        shared::{Shared, repeat},
+        stored,
+        unavailable::Unavailable,
+    },
+    handle::Store,
     schema::{kinds, tenant_settings},
 };
 
 impl Store {
-    /// What all tenants say.
+    /// The kinds and default channels of all tenants.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn kinds(&self) -> Result<HashMap<Tenant, Own>, Unavailable> {
-        self.shared.once(async |conn| load(conn).await).await
+        self.shared.once(async |conn| load(conn, &self.shared).await).await
     }
 
-    /// Writes a tenant's word on a kind; false when it would have more kinds than `most`.
+    /// Writes a tenant's definition of a kind; false when the tenant would have more kinds than `most`.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -40,7 +45,7 @@ impl Store {
         repeat!(self.shared, conn => put(conn, tenant, kind, definition, most)).map_err(|_| Unavailable)
     }
 
-    /// Forgets a tenant's word on a kind.
+    /// Deletes a tenant's definition of a kind.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -56,9 +61,10 @@ impl Store {
     pub async fn defaults(&self, tenant: &Tenant) -> Result<Versioned<Defaults>, Unavailable> {
         let find = async |conn: &mut AsyncPgConnection| {
             let row = tenant_settings::table.find(tenant.as_str());
-            row.select((tenant_settings::settings, tenant_settings::version)).first(conn).await.optional()
+            let row = row.select((tenant_settings::settings, tenant_settings::version)).first(conn).await.optional()?;
+            Ok(row.map(defaults_of).transpose()?.unwrap_or_default())
         };
-        Ok(self.shared.once(find).await?.map(|row| defaults_of(tenant, row)).unwrap_or_default())
+        self.shared.once(find).await
     }
 
     /// Has `make` make new default channels of a tenant's present ones, under the lock of their row. What is the same as
@@ -84,27 +90,27 @@ fn document(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
 }
 
-/// What this version cannot read, a later one may have written: it counts as not said.
-fn read<T: DeserializeOwned>(tenant: &str, what: &str, document: Value) -> Option<T> {
-    let read = serde_json::from_value(document);
-    read.inspect_err(|error| log::warn!("{what} of the tenant {tenant} cannot be read: {error}")).ok()
+/// Reads a document that this version may not be able to read, for a later one may have written it: it is then left out, so that
+/// the other kinds and tenants go on.
+fn read<T: DeserializeOwned>(shared: &Shared, name: &str, document: Value) -> Option<T> {
+    serde_json::from_value(document).inspect_err(|error| shared.note_unreadable(name, error)).ok()
 }
 
-async fn load(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<Tenant, Own>> {
+async fn load(conn: &mut AsyncPgConnection, shared: &Shared) -> QueryResult<HashMap<Tenant, Own>> {
     let rows: Vec<(String, String, Value)> =
         kinds::table.select((kinds::tenant, kinds::kind, kinds::definition)).load(conn).await?;
     let settings: Vec<(String, Value)> =
         tenant_settings::table.select((tenant_settings::tenant, tenant_settings::settings)).load(conn).await?;
     let mut tenants: HashMap<Tenant, Own> = HashMap::new();
     for (name, kind, definition) in rows {
-        let Ok(tenant) = name.parse() else { continue };
-        if let Some(definition) = read::<Definition>(&name, "a kind", definition) {
+        let tenant: Tenant = stored::parse(&name)?;
+        if let Some(definition) = read::<Definition>(shared, &format!("kind {kind} of tenant {name}"), definition) {
             tenants.entry(tenant).or_default().kinds.insert(kind, Arc::new(definition));
         }
     }
     for (name, settings) in settings {
-        let Ok(tenant) = name.parse() else { continue };
-        if let Some(defaults) = read::<Defaults>(&name, "the settings", settings) {
+        let tenant: Tenant = stored::parse(&name)?;
+        if let Some(defaults) = read::<Defaults>(shared, &format!("settings of tenant {name}"), settings) {
             tenants.entry(tenant).or_default().defaults = Arc::new(defaults);
         }
     }
@@ -138,8 +144,9 @@ async fn put(
     .await
 }
 
-fn defaults_of(tenant: &Tenant, (settings, version): (Value, i64)) -> Versioned<Defaults> {
-    Versioned { document: read(tenant.as_str(), "the settings", settings).unwrap_or_default(), version }
+/// A change starts from what is stored, so a default here would overwrite what a later version wrote.
+fn defaults_of((settings, version): (Value, i64)) -> QueryResult<Versioned<Defaults>> {
+    Ok(Versioned { document: serde_json::from_value(settings).map_err(stored::unreadable)?, version })
 }
 
 async fn change_defaults<E>(
@@ -180,5 +187,5 @@ async fn lock_defaults(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryRe
         .await?;
     let row =
         tenant_settings::table.find(tenant.as_str()).select((tenant_settings::settings, tenant_settings::version));
-    Ok(defaults_of(tenant, row.for_update().first(conn).await?))
+    defaults_of(row.for_update().first(conn).await?)
 }

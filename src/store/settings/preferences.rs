@@ -2,20 +2,14 @@
 
 use std::collections::HashSet;
 
-use diesel::{
-    QueryableByName,
-    dsl::now,
-    prelude::*,
-    result::{Error, QueryResult},
-    sql_query,
-    sql_types::Text,
-};
+use diesel::{QueryableByName, dsl::now, prelude::*, result::QueryResult, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use crate::domain::{precondition::Versioned, preferences::Preferences, user::UserKey};
 use crate::store::{
-    Store, Unavailable,
+    database::{stored, unavailable::Unavailable},
+    handle::Store,
     log::{
         account_log::{self, SETTINGS, Stamped},
         streams,
@@ -24,7 +18,7 @@ use crate::store::{
 };
 
 impl Store {
-    /// A user's settings.
+    /// A user's preferences.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -32,9 +26,8 @@ impl Store {
         self.shared.once(async |conn| read(conn, key).await).await
     }
 
-    /// Has `make` make new settings of a user's present ones under the lock of the user's stream, so that of changes at the
-    /// same time each sees what the one before it made. They are written as a change of the user's log, unless they are
-    /// what they were: there is no stamp then.
+    /// `make` makes new preferences from the present ones, under the lock of the user's stream: so concurrent changes follow each
+    /// other. They are written as a change of the user's log; equal ones are not written and have no stamp.
     ///
     /// # Errors
     /// What `make` refuses. When the database does not answer; they may have been written all the same.
@@ -67,7 +60,7 @@ async fn read(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Versio
         .await
         .optional()?;
     let Some((document, version)) = row else { return Ok(Versioned::default()) };
-    let document = serde_json::from_value(document).map_err(|error| Error::DeserializationError(Box::new(error)))?;
+    let document = serde_json::from_value(document).map_err(stored::unreadable)?;
     Ok(Versioned { document, version })
 }
 
@@ -105,14 +98,14 @@ async fn write(conn: &mut AsyncPgConnection, key: &UserKey, after: &Versioned<Pr
         .map(drop)
 }
 
-/// Reads files of the server's, so it is asked once.
+/// Postgres reads files for it, so callers keep the answer.
 async fn time_zones(conn: &mut AsyncPgConnection) -> QueryResult<HashSet<String>> {
     #[derive(QueryableByName)]
     struct Zone {
         #[diesel(sql_type = Text)]
         name: String,
     }
-    // The others are no names of IANA but files that lie beside.
+    // The others are files beside the time zones, not names of IANA.
     let zones: Vec<Zone> = sql_query(
         "select name from pg_timezone_names where not starts_with(name, 'posix') and name not in ('Factory', 'localtime')",
     )

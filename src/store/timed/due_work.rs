@@ -1,31 +1,35 @@
-//! What has a time, tenant by tenant: one who has much to be done at once must not hold up the others.
+//! Due work, tenant by tenant: a tenant with much due work at once must not hold up the others.
 
 use diesel::{QueryableByName, prelude::*, result::QueryResult, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::{reminders, scheduled, snooze};
 use crate::domain::user::Tenant;
-use crate::store::{Store, Unavailable, log::streams::Head, repeat};
+use crate::store::{
+    database::{shared::repeat, stored, unavailable::Unavailable},
+    handle::Store,
+    log::streams::Head,
+};
 
-/// A sort of things that have a time.
+/// A sort of due work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueWork {
-    /// Publishes that wait.
+    /// Scheduled publishes.
     Scheduled,
-    /// Items that return to the list.
+    /// Snoozed items that return to the list.
     Snoozes,
-    /// Steps of what is due, and the telling of all when it is not any more.
+    /// Steps of due items, and the new state of all when a user ended one.
     Duties,
 }
 
 /// What was done in one turn.
 #[derive(Debug, Clone, Default)]
 pub struct Ticked {
-    /// How many of the agenda's things; none when other instances are at all of them.
+    /// How many pieces of work; none when other instances work on all of them.
     pub done: usize,
     /// Where the inboxes stand that were changed.
     pub heads: Vec<Head>,
-    /// Whether anything goes to topics or to everyone from now on.
+    /// Whether a fan-out begins or goes on with it.
     pub begins_fanout: bool,
 }
 
@@ -53,23 +57,23 @@ impl DueWork {
 }
 
 impl Store {
-    /// The tenant that follows this one among those that have something to be done by now, the first one after the last; none
-    /// when nobody has.
+    /// The tenant that follows this one among those with due work, the first one after the last; none when no tenant has any.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn next_in_turn(&self, agenda: DueWork, after: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             let after = after.map_or("", Tenant::as_str);
-            match next(conn, agenda, after).await? {
-                None if !after.is_empty() => next(conn, agenda, "").await,
-                found => Ok(found),
-            }
+            let found = match next(conn, agenda, after).await? {
+                None if !after.is_empty() => next(conn, agenda, "").await?,
+                found => found,
+            };
+            found.map(|tenant| stored::parse(&tenant)).transpose()
         };
-        Ok(self.shared.once(run).await?.and_then(|tenant| tenant.parse().ok()))
+        self.shared.once(run).await
     }
 
-    /// Does some of what a tenant has to be done by now and no other instance is at.
+    /// Does some of a tenant's due work that no other instance works on.
     ///
     /// # Errors
     /// When the database does not answer; what is done is done whole, once.
@@ -88,8 +92,8 @@ async fn tick(conn: &mut AsyncPgConnection, agenda: DueWork, tenant: &str) -> Qu
     }
 }
 
-/// Goes from tenant to tenant, each by its earliest time, up to one that has something to be done; nowhere while there is nothing
-/// at all.
+/// Goes from tenant to tenant, each by its earliest time, up to one with due work. It starts only if the earliest time of all has
+/// come: so an idle table costs one look-up.
 async fn next(conn: &mut AsyncPgConnection, agenda: DueWork, after: &str) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Row {

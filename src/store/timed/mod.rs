@@ -1,6 +1,7 @@
-//! What has a time: scheduled publishes, snoozes and reminders.
+//! What has a time: scheduled publishes, snoozes, reminders and expiry.
 
 pub(crate) mod due_work;
 pub(crate) mod reminders;
+pub(crate) mod retention;
 pub(crate) mod scheduled;
 pub(crate) mod snooze;

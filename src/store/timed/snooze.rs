@@ -1,4 +1,4 @@
-//! The end of snoozes: items whose time has come return to the top of their inboxes.
+//! The end of snoozes: due items return to the top of their inboxes.
 
 use diesel::{
     QueryableByName,
@@ -12,18 +12,19 @@ use uuid::Uuid;
 use crate::domain::{
     cursor::{Cursor, Seq},
     notification::ItemState,
-    timing::DueState,
     user::UserKey,
 };
 use crate::store::{
-    Changed, NotChanged, Store, Ticked, Unavailable,
-    inbox::state,
+    database::{shared::repeat, unavailable::Unavailable},
+    handle::Store,
+    inbox::reminders::state_of,
+    inbox::state::{self, Changed, NotChanged},
     log::streams,
     publish::insert_at_head::{self, HeadInsert, Inserted},
-    repeat,
+    timed::due_work::Ticked,
 };
 
-/// Most items that return at once: their streams stay locked until they have.
+/// Most items that return in one transaction: their streams stay locked until it ends.
 const ITEMS: i64 = 500;
 
 impl Store {
@@ -51,7 +52,7 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
     .bind::<BigInt, _>(seq)
     .load(conn)
     .await?;
-    items.iter_mut().for_each(call_attention);
+    items.iter_mut().try_for_each(call_attention)?;
     let (Some(item), Some(Inserted { placed, .. })) =
         (items.as_slice().first(), insert_at_head::insert_at_head(conn, &items).await?.pop())
     else {
@@ -65,16 +66,17 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
         deleted: false,
         seen: false,
         snoozed_until: None,
-        due: item.due_state.and_then(DueState::from_code),
+        due: item.due_state.map(state_of).transpose()?,
     };
     let cursor = Cursor { epoch: placed.epoch, seq: placed.seq };
     Ok(Ok(Changed { rows: vec![row], unread: placed.unread, cursor }))
 }
 
-/// What returns is unread, unless it was due and that is over.
-fn call_attention(item: &mut HeadInsert) {
-    let is_over = item.due_state.and_then(DueState::from_code).is_some_and(|state| !state.is_open());
+/// An item that returns is unread, unless it was due and is done.
+fn call_attention(item: &mut HeadInsert) -> QueryResult<()> {
+    let is_over = item.due_state.map(state_of).transpose()?.is_some_and(|state| !state.is_open());
     item.read_at = item.read_at.filter(|_| is_over);
+    Ok(())
 }
 
 #[derive(QueryableByName)]
@@ -89,7 +91,7 @@ struct Snoozed {
 
 /// Ends some snoozes of a tenant whose time has come.
 pub(crate) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
-    // The streams are locked before their items, as everywhere, so what they are is looked at twice.
+    // Streams are locked before their items, as everywhere, so the items are read again after the lock.
     let locked: Vec<Snoozed> = sql_query(
         "with due as (select tenant, user_id, seq from inbox where tenant = $2 and snoozed_until <= clock_time() \
          order by snoozed_until limit $1) \
@@ -114,7 +116,7 @@ pub(crate) async fn end_some(conn: &mut AsyncPgConnection, tenant: &str) -> Quer
     .bind::<Array<BigInt>, _>(locked.iter().map(|item| item.seq).collect::<Vec<_>>())
     .load(conn)
     .await?;
-    items.iter_mut().for_each(call_attention);
+    items.iter_mut().try_for_each(call_attention)?;
     let heads = insert_at_head::heads(insert_at_head::insert_at_head(conn, &items).await?);
     Ok(Ticked { done: heads.len(), heads, begins_fanout: false })
 }

@@ -1,4 +1,4 @@
-//! What signals ask of topics: who is subscribed to which, and what is known of one.
+//! What signals need of topics: the subscriptions of users, and the rules of a topic.
 
 use std::collections::HashMap;
 
@@ -16,15 +16,18 @@ use crate::domain::{
     topic::Rules,
     user::{UserId, UserKey},
 };
-use crate::store::{Store, Unavailable};
+use crate::store::{
+    database::{stored, unavailable::Unavailable},
+    handle::Store,
+};
 
-/// Most topics of one user whose signals are heard.
+/// Most topics of one user that bring signals.
 const TOPICS: i64 = 1_000;
 
 /// What is known of a topic, and of a user's part in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Somebody has made or joined it.
+    /// It was created, or has been joined.
     pub known: bool,
     /// The user is subscribed to it.
     pub subscribed: bool,
@@ -47,7 +50,7 @@ struct FactsRow {
 }
 
 impl Store {
-    /// The topics that each of the users is subscribed to; one who is subscribed to none is left out.
+    /// The topics that each of the users is subscribed to; a user without subscriptions is left out.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -80,10 +83,9 @@ async fn topics_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResul
         .await?;
     let mut found: HashMap<UserKey, Vec<TopicKey>> = HashMap::new();
     for row in rows {
-        let key = usize::try_from(row.place - 1).ok().and_then(|place| keys.get(place));
-        if let (Some(key), Ok(topic)) = (key, row.topic.parse()) {
-            found.entry(key.clone()).or_default().push(TopicKey { tenant: key.tenant.clone(), topic });
-        }
+        let key = stored::nth(keys, row.place)?;
+        let topic = TopicKey { tenant: key.tenant.clone(), topic: stored::parse(&row.topic)? };
+        found.entry(key.clone()).or_default().push(topic);
     }
     Ok(found)
 }
@@ -102,7 +104,7 @@ async fn topic_facts(conn: &mut AsyncPgConnection, topic: &TopicKey, user: Optio
     .get_result(conn)
     .await?;
     let rules = match (row.access, row.signal_interval_ms, row.presence) {
-        (Some(access), Some(interval), Some(presence)) => kinds::of_row((access, interval, presence)),
+        (Some(access), Some(interval), Some(presence)) => kinds::of_row((access, interval, presence))?,
         _ => Rules::default(),
     };
     Ok(Facts { known: row.known, subscribed: row.subscribed, rules })

@@ -1,4 +1,4 @@
-//! What holds for the topics of a kind: who may join, and more.
+//! The rules of the topics of a kind: access, presence, the interval of signals.
 
 use std::time::Duration;
 
@@ -9,7 +9,11 @@ use crate::domain::{
     topic::{Access, Rules, TopicKind},
     user::Tenant,
 };
-use crate::store::{Store, Unavailable, repeat, schema::topic_kinds};
+use crate::store::{
+    database::{shared::repeat, stored, unavailable::Unavailable},
+    handle::Store,
+    schema::topic_kinds,
+};
 
 impl Store {
     /// The registered kinds of topics, by name.
@@ -54,13 +58,15 @@ impl Store {
 
 pub(crate) type RulesRow = (String, i32, bool);
 
-pub(crate) fn of_row((access, interval, presence): RulesRow) -> Rules {
+pub(crate) fn of_row((access, interval, presence): RulesRow) -> QueryResult<Rules> {
     let access = match access.as_str() {
         "open" => Access::Open,
+        "members" => Access::Members,
         "readOnly" => Access::ReadOnly,
-        _ => Access::Members,
+        _ => return Err(stored::unreadable(format!("{access:?} is no access to topics"))),
     };
-    Rules { access, signal_interval: Duration::from_millis(u64::try_from(interval).unwrap_or(0)), presence }
+    let interval = u64::try_from(interval).map_err(stored::unreadable)?;
+    Ok(Rules { access, signal_interval: Duration::from_millis(interval), presence })
 }
 
 fn word(access: Access) -> &'static str {
@@ -79,7 +85,7 @@ pub(crate) async fn rules(conn: &mut AsyncPgConnection, tenant: &Tenant, kind: &
         .first(conn)
         .await
         .optional()?;
-    Ok(row.map(of_row))
+    row.map(of_row).transpose()
 }
 
 async fn kinds(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Vec<(String, Rules)>> {
@@ -90,7 +96,7 @@ async fn kinds(conn: &mut AsyncPgConnection, tenant: &Tenant) -> QueryResult<Vec
         .order(topic_kinds::kind)
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(|(kind, rules)| (kind, of_row(rules))).collect())
+    rows.into_iter().map(|(kind, rules)| Ok((kind, of_row(rules)?))).collect()
 }
 
 async fn put_kind(

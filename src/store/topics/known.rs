@@ -10,9 +10,9 @@ use crate::domain::{
     user::{Tenant, UserKey},
 };
 use crate::store::{
-    Store, Unavailable,
+    database::{shared::repeat, unavailable::Unavailable},
+    handle::Store,
     log::account_log::muted_of_stored,
-    repeat,
     schema::{subscriptions, topic_members, topics},
 };
 

@@ -1,4 +1,4 @@
-//! Members of topics: who may join where only members may, as administrators decide.
+//! Members of topics. Administrators name them; topics of access `members` let only them join.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -17,13 +17,17 @@ use crate::domain::{
     user::{Tenant, UserId, UserKey},
 };
 use crate::store::{
-    MembershipChange, Store, SubscriptionChange, Unavailable, log::streams, repeat, schema::topic_members,
+    database::{shared::repeat, unavailable::Unavailable},
+    handle::Store,
+    log::streams,
+    schema::topic_members,
+    topics::{membership_change::MembershipChange, subscriptions::SubscriptionChange},
 };
 
 /// A member of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user: String,
     /// Since when.
     pub since: DateTime<Utc>,
@@ -95,7 +99,8 @@ pub(crate) async fn is_member(conn: &mut AsyncPgConnection, key: &UserKey, topic
     select(exists(row)).get_result(conn).await
 }
 
-/// The same, and who removes the membership waits for the end of the transaction, and so sees what it did.
+/// The same, under a lock of the membership: its removal waits for the end of this transaction, and so sees and ends the
+/// subscription that this transaction makes.
 pub(crate) async fn holds(conn: &mut AsyncPgConnection, key: &UserKey, topic: &Topic) -> QueryResult<bool> {
     let membership = topic_members::table
         .find((key.tenant.as_str(), topic.as_str(), key.user.as_str()))

@@ -1,8 +1,8 @@
-//! A change of who belongs to a topic, as an administrator gives it.
+//! A change of the members or subscribers of a topic, as an administrator gives it.
 
 use crate::domain::user::UserId;
 
-/// Who is to be added to a topic and who to be removed.
+/// Users to add to a topic and users to remove from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MembershipChange {
     /// In order, none twice.
@@ -12,7 +12,7 @@ pub struct MembershipChange {
 }
 
 impl MembershipChange {
-    /// Of users in whatever order; none when somebody is to be both added and removed.
+    /// Of users in any order; none when a user is in both lists.
     pub fn of(mut add: Vec<UserId>, mut remove: Vec<UserId>) -> Option<Self> {
         for users in [&mut add, &mut remove] {
             users.sort_unstable();
@@ -32,12 +32,12 @@ impl MembershipChange {
         Self { add: Vec::new(), remove: vec![user] }
     }
 
-    /// Who is to be added.
+    /// The users to add.
     pub fn added(&self) -> &[UserId] {
         &self.add
     }
 
-    /// Who is to be removed.
+    /// The users to remove.
     pub fn removed(&self) -> &[UserId] {
         &self.remove
     }

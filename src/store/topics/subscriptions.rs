@@ -1,5 +1,5 @@
-//! Who gets what is published to a topic, and who may: every change is made under the locks of the streams concerned,
-//! so that what is stored, the seqs and what streams are told agree.
+//! Subscriptions of topics. Every change is made under the locks of its users' streams, so that the rows, the seqs and the
+//! announcements agree.
 
 use diesel::{
     QueryableByName,
@@ -17,16 +17,17 @@ use crate::domain::{
     user::{Tenant, UserId, UserKey},
 };
 use crate::store::{
-    MembershipChange, Stamped, Store, Unavailable,
+    database::{shared::repeat, stored, unavailable::Unavailable},
+    handle::Store,
     log::{
-        account_log::{self, muted_of_stored, stored_of_muted},
+        account_log::{self, Stamped, muted_of_stored, stored_of_muted},
         streams,
     },
-    repeat,
     schema::subscriptions,
+    topics::membership_change::MembershipChange,
 };
 
-/// A subscription that has changed, for its user to be told.
+/// A changed subscription, as it is announced to its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionChange {
     /// Whose it is.
@@ -53,8 +54,7 @@ pub enum Joining {
 }
 
 impl Store {
-    /// Subscribes a user who may join: because the token says so (`covered`), or because of the topic's kind or a
-    /// membership.
+    /// Subscribes a user whose token covers the topic (`covered`), or whom the topic's kind or a membership lets in.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
@@ -73,8 +73,8 @@ impl Store {
         .map_err(|_| Unavailable)
     }
 
-    /// Subscribes and unsubscribes users whoever may join; answers what has changed, or, when nothing was done, who
-    /// has as many subscriptions as one may have.
+    /// Subscribes and unsubscribes users without a check of access; answers the changes, or, when nothing was done, the users
+    /// at the limit of subscriptions.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe.
@@ -191,8 +191,7 @@ async fn full(
     .bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX) - 1)
     .load(conn)
     .await?;
-    let user = |row: Row| users.get(usize::try_from(row.place - 1).ok()?).cloned();
-    Ok(rows.into_iter().filter_map(user).collect())
+    rows.into_iter().map(|row| stored::nth(users, row.place).cloned()).collect()
 }
 
 async fn change_subscribers(
@@ -213,7 +212,7 @@ async fn change_subscribers(
     Ok(Ok(changes))
 }
 
-/// Subscribes users whose streams are locked; answers who was not subscribed before.
+/// Subscribes users whose streams are locked; answers the new subscribers.
 async fn join(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,
@@ -268,8 +267,7 @@ async fn stamped(
         return Ok(Vec::new());
     }
     users.sort_unstable();
-    // Only what was parsed once is ever stored.
-    let users: Vec<UserId> = users.iter().filter_map(|user| user.parse().ok()).collect();
+    let users: Vec<UserId> = users.iter().map(|user| stored::parse(user)).collect::<QueryResult<_>>()?;
     let stamped = account_log::stamp_all(conn, tenant, &users, &account_log::of_topic(topic)).await?;
     let subscription = Subscription { topic: topic.clone(), subscribed, muted_until: None };
     let change = |(user, stamped)| SubscriptionChange {

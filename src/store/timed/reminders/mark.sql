@@ -1,4 +1,4 @@
--- Notes at items ($3) of locked streams how far what is due is, as a change of each: they stay where they are.
+-- Writes a new state of a due item to items ($3) of locked streams, as a change of each: they stay where they are.
 with item as (
     select asked.*, old.place as old_place, old.changed_seq
     from unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) with ordinality

@@ -1,4 +1,4 @@
-//! The end of what is due: somebody does it, or says that somebody will, or whoever published it calls it off.
+//! The end of due items: a user finishes or acknowledges one, or its publisher cancels it.
 
 use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -11,18 +11,18 @@ use crate::{
         user::{Tenant, UserKey},
     },
     store::{
-        Changed, NotChanged, Store, Unavailable,
-        database::clock::clock_time,
-        inbox::state,
+        database::{clock::clock_time, shared::repeat, unavailable::Unavailable},
+        handle::Store,
+        inbox::reminders::state_of,
+        inbox::state::{self, Changed, NotChanged},
         log::streams,
-        repeat,
         schema::{duties, notifications},
     },
 };
 
 impl Store {
-    /// Acknowledges or finishes what is due about one of a user's items, for all who have it: this user's item is changed at once,
-    /// those of the others a moment later. What somebody did before changes nothing.
+    /// Acknowledges or finishes a due item of a user, and that of all other recipients: this user's item changes at once, the
+    /// others a moment later. A second acknowledgement changes nothing.
     ///
     /// # Errors
     /// When the user has no such item, when nothing about it is due, and when the database does not answer.
@@ -59,24 +59,24 @@ async fn settle(
     state::stamp(conn, key, stream, if settles { &seqs } else { &[] }, action).await.map(Ok)
 }
 
-/// Calls off what is due; false when there is nothing, or nothing any more.
+/// Cancels a due item; false when none is open.
 pub(crate) async fn cancel(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<bool> {
     let mine = duties::table.find(id).filter(duties::tenant.eq(tenant.as_str()));
     let state: Option<i16> = mine.select(duties::state).for_update().first(conn).await.optional()?;
-    let is_open = state.and_then(DueState::from_code).is_some_and(DueState::is_open);
+    let is_open = state.map(state_of).transpose()?.is_some_and(DueState::is_open);
     if is_open {
         end(conn, id, DueState::Cancelled).await?;
     }
     Ok(is_open)
 }
 
-/// How far it is; kept so until the transaction ends.
+/// Its state, which no other transaction changes until this one ends.
 async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<DueState>> {
     let state: Option<i16> = duties::table.find(id).select(duties::state).for_update().first(conn).await.optional()?;
-    Ok(state.and_then(DueState::from_code))
+    state.map(state_of).transpose()
 }
 
-/// Ends it, and has all who have it told.
+/// Ends it. Its next step is now, so that the items of all recipients change.
 async fn end(conn: &mut AsyncPgConnection, id: Uuid, state: DueState) -> QueryResult<()> {
     diesel::update(duties::table.find(id))
         .set((duties::state.eq(state.code()), duties::next_at.eq(clock_time().nullable()), duties::after_user.eq("")))

@@ -1,6 +1,7 @@
-//! The steps of what is due, and the telling of all when it is not due any more.
+//! The steps of due items, and the new state of all recipients' items when a user ended one.
 //!
-//! The state is asked for again under the lock of the row, which whoever changes it takes as well. A step that concerns many inboxes is done in several transactions.
+//! The state is read again under the lock of the row, which every change of it takes. A step that concerns many inboxes is done
+//! in several transactions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,21 +17,22 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{steps_of, tell::tell};
+use super::apply::apply;
 use crate::{
     domain::{
         timing::{DueState, DueStep},
         topic::Topic,
     },
     store::{
-        Ticked,
         database::clock,
+        inbox::reminders::{state_of, steps_of},
         log::streams,
         schema::{duties, fanouts, notifications},
+        timed::due_work::Ticked,
     },
 };
 
-/// Most things due that one transaction goes on with.
+/// Most due items that one transaction advances.
 const DUTIES: i64 = 200;
 /// Most inboxes that one transaction changes, as many of each: their streams stay locked until it ends.
 const INBOXES: i64 = 2_000;
@@ -48,17 +50,17 @@ struct Duty {
     expires_at: DateTime<Utc>,
 }
 
-/// Something due whose turn it is, and what is to be done.
+/// A due item whose step has come, and the work of it.
 pub(crate) struct Turn {
     duty: Duty,
     steps: Vec<DueStep>,
-    /// As it is by now.
+    /// Its state by now.
     pub state: DueState,
     /// The last of its inboxes that this transaction changes, when there may be more.
     more_after: Option<String>,
 }
 
-/// Goes on with some of what is due of a tenant and has something to be done by now.
+/// Advances some due items of a tenant whose step has come.
 pub(crate) async fn step_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
     let mut turns = take_turns(conn, tenant).await?;
     if turns.is_empty() {
@@ -71,13 +73,13 @@ pub(crate) async fn step_some(conn: &mut AsyncPgConnection, tenant: &str) -> Que
     }
     let streams: Vec<_> = holders.iter().map(|holder| (holder.tenant.as_str(), holder.user_id.as_str())).collect();
     streams::lock_many(conn, &streams).await?;
-    stepped.heads = tell(conn, &turns, &holders).await?;
+    stepped.heads = apply(conn, &turns, &holders).await?;
     note(conn, turns.values()).await?;
     stepped.done = turns.values().filter(|turn| turn.more_after.is_none()).count();
     Ok(stepped)
 }
 
-/// Locks some that have something to be done by now.
+/// Locks some due items whose step has come.
 async fn take_turns(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<HashMap<Uuid, Turn>> {
     let time = clock::read(conn).await?;
     let rows: Vec<Duty> = duties::table
@@ -102,11 +104,11 @@ async fn take_turns(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<H
         .await?;
     let busy = lock_fanouts(conn, rows.iter().map(|duty| duty.id).collect()).await?;
     let free = rows.into_iter().filter(|duty| !busy.contains(&duty.id));
-    Ok(free.map(|duty| (duty.id, Turn::of(duty, time))).collect())
+    free.map(|duty| Ok((duty.id, Turn::of(duty, time)?))).collect()
 }
 
-/// Locks the fan-outs of what is due, which a step may go on with; answers those that are being carried this moment. A chunk waits
-/// for what is due, so nobody may wait for a chunk here.
+/// Locks the fan-outs of due items, which a step may continue; answers those that another transaction works on. That one may wait
+/// for the lock of the due item, which this transaction holds: a wait for it here would be a deadlock.
 async fn lock_fanouts(conn: &mut AsyncPgConnection, ids: Vec<Uuid>) -> QueryResult<HashSet<Uuid>> {
     let mine = || fanouts::table.filter(fanouts::notification_id.eq_any(&ids)).select(fanouts::notification_id);
     let all: Vec<Uuid> = mine().load(conn).await?;
@@ -119,7 +121,7 @@ async fn lock_fanouts(conn: &mut AsyncPgConnection, ids: Vec<Uuid>) -> QueryResu
     Ok(busy)
 }
 
-/// How far something due is, as it is stored.
+/// The progress of a due item, as it is stored.
 struct Noted<'a> {
     state: i16,
     step: i16,
@@ -127,7 +129,7 @@ struct Noted<'a> {
     after_user: &'a str,
 }
 
-/// An inbox that has something due.
+/// An inbox with a due item.
 #[derive(Debug, QueryableByName)]
 pub(crate) struct Holder {
     #[diesel(sql_type = SqlUuid)]
@@ -139,21 +141,21 @@ pub(crate) struct Holder {
 }
 
 impl Turn {
-    fn of(duty: Duty, time: DateTime<Utc>) -> Self {
-        let state = match DueState::from_code(duty.state) {
-            Some(state) if !state.is_open() => state,
-            // It leaves inboxes by itself: nobody is reminded any more.
+    fn of(duty: Duty, time: DateTime<Utc>) -> QueryResult<Self> {
+        let state = match state_of(duty.state)? {
+            state if !state.is_open() => state,
+            // An expired item leaves inboxes by itself, so its reminders end.
             _ if duty.expires_at <= time => DueState::Cancelled,
             _ if duty.due_at <= time => DueState::Overdue,
             _ => DueState::Due,
         };
-        let steps = steps_of(duty.steps.clone());
+        let steps = steps_of(duty.id, duty.steps.clone());
         let mut turn = Self { duty, steps, state, more_after: None };
         turn.skip_past_reminders(time);
-        turn
+        Ok(turn)
     }
 
-    /// After an outage only the last of what leads up to the time is done; escalation is never left out.
+    /// After an outage only the last of the missed reminders is sent; escalation is never left out.
     fn skip_past_reminders(&mut self, time: DateTime<Utc>) {
         let until = time.min(self.duty.due_at);
         let past = self.steps.iter().take_while(|step| step.at <= until).count();
@@ -163,12 +165,12 @@ impl Turn {
         }
     }
 
-    /// Whether nothing of it was done yet.
+    /// Whether no inbox has this step yet.
     fn begins(&self) -> bool {
         self.state.is_open() && self.duty.after_user.is_empty()
     }
 
-    /// How far it is with this transaction: at the next step, or some inboxes further.
+    /// The progress after this transaction: the next step, or some inboxes further.
     fn noted(&self) -> Noted<'_> {
         let Duty { state, step, next_at, .. } = self.duty;
         if let Some(last) = &self.more_after {
@@ -179,13 +181,13 @@ impl Turn {
         Noted { state: self.state.code(), step, next_at: next.map(|step| step.at), after_user: "" }
     }
 
-    /// What is to be done while it is open.
+    /// The present step, while the item is open.
     fn step(&self) -> Option<&DueStep> {
         self.steps.get(usize::try_from(self.duty.step).ok()?)
     }
 }
 
-/// Whose inboxes come next.
+/// The inboxes that come next.
 async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Turn>) -> QueryResult<Vec<Holder>> {
     let duties: Vec<&Duty> = turns.values().map(|turn| &turn.duty).collect();
     let of_each = INBOXES / (duties.len() as i64).max(1);
@@ -210,11 +212,11 @@ async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Tu
     Ok(holders)
 }
 
-/// Does what a step does besides bringing the item back; answers whether a fan-out goes on.
+/// Raises the priority and adds the topic that a step names; answers whether a fan-out goes on.
 async fn escalate(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool> {
     let Some(step) = turn.step() else { return Ok(false) };
     if let Some(priority) = step.priority {
-        // It may have been raised further while it waited.
+        // An amendment may have raised it further before.
         let lower = notifications::table.find(turn.duty.id).filter(notifications::priority.lt(priority.rank()));
         diesel::update(lower).set(notifications::priority.eq(priority.rank())).execute(conn).await?;
     }
@@ -223,7 +225,7 @@ async fn escalate(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool
     Ok(true)
 }
 
-/// Has a notification go to one more topic: its fan-out goes on behind the others, or begins.
+/// Adds a topic to a notification: its fan-out goes on behind the other topics, or begins.
 async fn add_topic(conn: &mut AsyncPgConnection, id: Uuid, topic: &Topic) -> QueryResult<()> {
     sql_query(
         "with named as (update notifications set topics = array_append(topics, $2) where id = $1 \
@@ -240,7 +242,7 @@ async fn add_topic(conn: &mut AsyncPgConnection, id: Uuid, topic: &Topic) -> Que
     .map(drop)
 }
 
-/// Writes down how far each came.
+/// Writes the progress of each.
 async fn note(conn: &mut AsyncPgConnection, turns: impl Iterator<Item = &Turn>) -> QueryResult<()> {
     let noted: Vec<(Uuid, Noted<'_>)> = turns.map(|turn| (turn.duty.id, turn.noted())).collect();
     // A join with `limit 1` is one look-up for each, whatever the planner thinks of the table's size.

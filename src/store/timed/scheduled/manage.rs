@@ -9,10 +9,9 @@ use crate::{
     domain::{notification::Content, user::Tenant},
     message::Amendment,
     store::{
-        Store, Unavailable,
         content::ContentRow,
-        database::clock,
-        repeat,
+        database::{clock, shared::repeat, unavailable::Unavailable},
+        handle::Store,
         schema::{notifications, scheduled},
         timed::reminders,
     },

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::user::Tenant,
-    store::{Store, Unavailable},
+    store::{database::unavailable::Unavailable, handle::Store},
 };
 
 /// What users have in their inboxes.

@@ -1,4 +1,4 @@
-//! The beginning of fan-outs: part of the transaction that writes their notifications.
+//! Publishes to topics and to everyone begin a fan-out, in the transaction that writes their notifications.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use crate::{
     domain::{notification::NewNotification, topic::Topic, user::UserId},
-    store::Appended,
+    store::{database::stored, publish::append::Appended},
 };
 
-/// A fan-out that begins with this very transaction.
+/// A fan-out that this transaction begins.
 #[derive(Debug, QueryableByName)]
 pub(crate) struct Begun {
     #[diesel(sql_type = SqlUuid)]
@@ -28,7 +28,7 @@ pub(crate) struct Begun {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
-/// A notification that is for more than the users whom it names.
+/// A notification for more users than those that it names.
 #[derive(Debug)]
 pub(crate) struct Broad<'a> {
     pub(crate) id: Uuid,
@@ -55,7 +55,7 @@ pub(crate) async fn begin(conn: &mut AsyncPgConnection, broad: &[Broad<'_>]) -> 
     if broad.is_empty() {
         return Ok(Vec::new());
     }
-    // A notification of ours under this id was written by us, now or by an attempt whose answer was lost.
+    // A row under this id was written by this publish: now, or by an attempt whose answer was lost.
     sql_query(
         "with asked as (select * from unnest($1::uuid[], $2::text[], $3::bool[], $4::text[]) \
          as asked (id, topics, everyone, actor)), \
@@ -75,7 +75,7 @@ pub(crate) async fn begin(conn: &mut AsyncPgConnection, broad: &[Broad<'_>]) -> 
     .await
 }
 
-/// Items that must not begin a fan-out: by a topic that their tenant does not know, or one fan-out too many of it.
+/// Items that must not begin a fan-out: one of their topics is unknown, or their tenant has too many fan-outs under way.
 pub(crate) async fn refused(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
@@ -85,7 +85,7 @@ pub(crate) async fn refused(
     let is_crowded = |item: &&NewNotification| !item.audience.is_empty() && crowded.contains(item.tenant.as_str());
     let mut refused: HashMap<_, _> = items.iter().filter(is_crowded).map(|item| (item.id, Appended::Crowded)).collect();
     let unknown = unknown_topics(conn, items).await?;
-    refused.extend(unknown.into_iter().map(|(id, place)| (id, Appended::UnknownTopic(place))));
+    refused.extend(unknown.into_iter().map(|(id, index)| (id, Appended::UnknownTopic(index))));
     Ok(refused)
 }
 
@@ -95,7 +95,7 @@ struct Crowded {
     tenant: String,
 }
 
-/// The tenants that have as many fan-outs under way as they may.
+/// The tenants whose limit of open fan-outs is reached.
 async fn crowded(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
@@ -123,12 +123,12 @@ struct Unknown {
     topic: i32,
 }
 
-/// The first topic of each item that its tenant does not know, as its place in the item's list.
+/// The first topic of each item that its tenant does not know, as its index in the item's list.
 async fn unknown_topics(conn: &mut AsyncPgConnection, items: &[NewNotification]) -> QueryResult<HashMap<Uuid, usize>> {
-    let (mut places, mut tenants, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, item) in items.iter().enumerate() {
-        for (place, (_, topic)) in item.named_topics().enumerate() {
-            places.push((i32::try_from(number).unwrap_or(i32::MAX), i32::try_from(place).unwrap_or(i32::MAX)));
+    let (mut ordinals, mut tenants, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for (item_ordinal, item) in (1_i32..).zip(items) {
+        for (topic_ordinal, (_, topic)) in (1_i32..).zip(item.named_topics()) {
+            ordinals.push((item_ordinal, topic_ordinal));
             tenants.push(item.tenant.as_str());
             names.push(topic.as_str());
         }
@@ -143,15 +143,12 @@ async fn unknown_topics(conn: &mut AsyncPgConnection, items: &[NewNotification])
          where t.tenant = asked.tenant and t.topic = asked.name limit 1) as known on true \
          where known.is_there is null group by asked.item",
     )
-    .bind::<Array<Integer>, _>(places.iter().map(|(item, _)| *item).collect::<Vec<_>>())
-    .bind::<Array<Integer>, _>(places.iter().map(|(_, topic)| *topic).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(ordinals.iter().map(|(item, _)| *item).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(ordinals.iter().map(|(_, topic)| *topic).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(tenants)
     .bind::<Array<Text>, _>(names)
     .load(conn)
     .await?;
-    let place = |row: Unknown| {
-        let item = items.get(usize::try_from(row.item).ok()?)?;
-        Some((item.id, usize::try_from(row.topic).ok()?))
-    };
-    Ok(unknown.into_iter().filter_map(place).collect())
+    let unknown_topic = |row: Unknown| Ok((stored::nth(items, row.item)?.id, stored::index(row.topic)?));
+    unknown.into_iter().map(unknown_topic).collect()
 }

@@ -1,5 +1,5 @@
-//! What leaves by itself. A sweep takes expired notifications out of inboxes, as a change of the log that clients are
-//! told of; a purge forgets them for good some days later and raises `pruned_seq`, so that older cursors are reset.
+//! Expiry. A sweep takes expired notifications out of inboxes, as a change of the log that clients receive; a purge deletes them
+//! some days later and raises `pruned_seq`, so that older cursors are reset.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,12 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::streams;
 use crate::domain::{cursor::Seq, notification::Action, user::UserKey};
 use crate::store::{
-    Changed, Store, Unavailable,
-    database::clock::clock_time,
-    inbox::state,
-    publish::insert_at_head::parse_key,
-    repeat,
+    database::{clock::clock_time, shared::repeat, stored, unavailable::Unavailable},
+    handle::Store,
+    inbox::state::{self, Changed},
+    log::streams,
     schema::{duties, fanouts, folded, inbox, notifications, withheld},
 };
 
@@ -151,7 +149,7 @@ async fn owners(conn: &mut AsyncPgConnection, due: &[Due]) -> QueryResult<Owners
     .load(conn)
     .await?;
     let more = large && rows.len() >= STEP;
-    let keys = rows.into_iter().map(|owner| parse_key(&owner.tenant, &owner.user_id)).collect::<QueryResult<_>>()?;
+    let keys = rows.into_iter().map(|owner| stored::key(&owner.tenant, &owner.user_id)).collect::<QueryResult<_>>()?;
     Ok(Owners { keys, more })
 }
 
@@ -174,11 +172,11 @@ async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<Optio
     if due.is_empty() {
         return Ok(None);
     }
-    // What was forgotten is gone, so the next ones are always the first.
+    // Rows that were forgotten are gone, so each transaction starts from the first that are left.
     due.iter_mut().for_each(|due| due.swept_user.clear());
     let ids = ids(&due);
     let Owners { keys, more } = owners(conn, &due).await?;
-    // Streams are locked before their rows go, so that nobody replays half of what is being removed.
+    // Streams are locked before their rows go, so that no replay reads half of a removal.
     for key in &keys {
         streams::lock(conn, key).await?;
     }

@@ -1,4 +1,4 @@
-//! What inboxes are told of something due: its item comes back to the top, or only notes how far it is.
+//! The state of a due item in its inboxes: the item returns to the top, or only takes the new state.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,9 @@ use super::steps::{Holder, Turn};
 use crate::{
     domain::cursor::Seq,
     store::{
+        database::stored,
         log::streams::Head,
-        publish::insert_at_head::{self, COLUMNS, HeadInsert, parse_key},
+        publish::insert_at_head::{self, COLUMNS, HeadInsert},
     },
 };
 
@@ -28,9 +29,9 @@ struct Row {
     snoozed: bool,
 }
 
-/// Brings items of what is open back to the top of their inboxes, but for those that were snoozed; at those, and where it is not
-/// due any more, only notes how far it is.
-pub(crate) async fn tell(
+/// Brings open items back to the top of their inboxes. Snoozed items, and those that are not open any more, only take the new
+/// state.
+pub(crate) async fn apply(
     conn: &mut AsyncPgConnection,
     turns: &HashMap<Uuid, Turn>,
     holders: &[Holder],
@@ -86,6 +87,6 @@ async fn mark(conn: &mut AsyncPgConnection, items: &[HeadInsert]) -> QueryResult
         .load(conn)
         .await?;
     let head =
-        |row: Marked| Ok(Head { key: parse_key(&row.tenant, &row.user_id)?, epoch: row.epoch.into(), seq: row.seq });
+        |row: Marked| Ok(Head { key: stored::key(&row.tenant, &row.user_id)?, epoch: row.epoch.into(), seq: row.seq });
     rows.into_iter().map(head).collect()
 }

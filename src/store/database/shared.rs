@@ -1,0 +1,175 @@
+//! The connections as the rest of the store uses them: an operation runs on one of them, is repeated where that helps, and
+//! fails as [`Unavailable`].
+
+use std::{
+    collections::BTreeSet,
+    fmt::Display,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::result::QueryResult;
+use diesel_async::AsyncPgConnection;
+
+#[cfg(feature = "embedded")]
+use super::embedded::Embedded;
+use super::{
+    failure::Failure,
+    keyed_semaphore::KeyedSemaphore,
+    pool::{Connection, Pools},
+    unavailable::Unavailable,
+};
+use crate::{
+    config::{DatabaseSettings, RetentionSettings, Settings},
+    domain::user::{Tenant, UserKey},
+};
+
+/// What is added to the statement timeout before a server counts as silent.
+const SILENCE: Duration = Duration::from_secs(1);
+/// Most names of unreadable documents that are remembered: beyond them each is logged whenever it is read.
+const UNREADABLE: usize = 1_000;
+
+/// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
+/// patience ends. (A macro because a closure's future cannot be shown to be `Send` for every connection.)
+macro_rules! repeat {
+    ($shared:expr, $connection:ident => $operation:expr) => {
+        $crate::store::database::shared::repeat!($shared, connection, $connection => $operation)
+    };
+    ($shared:expr, $open:ident, $connection:ident => $operation:expr) => {{
+        let mut patience = $crate::store::database::failure::Patience::default();
+        loop {
+            let run = async {
+                let mut connection = $shared.$open().await?;
+                let $connection = &mut *connection;
+                match tokio::time::timeout($shared.silence, $operation).await {
+                    Ok(answer) => answer.map_err($crate::store::database::failure::Failure::Statement),
+                    Err(_) => Err($crate::store::database::failure::Failure::silent(connection)),
+                }
+            };
+            match run.await {
+                Ok(value) => {
+                    $shared.note_success();
+                    break Ok(value);
+                }
+                Err(failure) if patience.allows(&failure).await => {}
+                Err(failure) => {
+                    $shared.note_failure(&failure);
+                    break Err(failure);
+                }
+            }
+        }
+    }};
+}
+pub(crate) use repeat;
+
+/// Connections, and what limits their use.
+pub(crate) struct Shared {
+    pub(crate) pools: Pools,
+    /// Changes of one user: they lock the stream.
+    users: KeyedSemaphore<UserKey>,
+    /// Changes of a tenant's users: half of the connections at most do them, or wait for each other's locks.
+    pub(crate) tenants: KeyedSemaphore<Tenant>,
+    up: AtomicBool,
+    /// Documents that were logged as unreadable.
+    unreadable: Mutex<BTreeSet<String>>,
+    pub(crate) retention: RetentionSettings,
+    /// Most fan-outs of one tenant that are under way at the same time.
+    pub(crate) most_open_fanouts: i64,
+    /// How long an operation may go without an answer: somewhat longer than the server's own limit.
+    pub(crate) silence: Duration,
+    /// Kept for as long as the pool: dropping it stops the embedded server.
+    #[cfg(feature = "embedded")]
+    _embedded: Option<Embedded>,
+}
+
+impl Shared {
+    /// Opens a server, of which `writers` connections are for publishes.
+    pub(crate) fn open(database: &DatabaseSettings, writers: usize, settings: &Settings) -> anyhow::Result<Self> {
+        let pools = Pools::open(database, writers)?;
+        Ok(Self {
+            users: KeyedSemaphore::new("user_changes", 1),
+            tenants: KeyedSemaphore::new("tenant_changes", pools.common_size() / 2),
+            pools,
+            up: AtomicBool::new(true),
+            unreadable: Mutex::default(),
+            retention: settings.retention.clone(),
+            most_open_fanouts: i64::try_from(settings.publish.open_fanouts).unwrap_or(i64::MAX),
+            silence: database.statement_timeout + SILENCE,
+            #[cfg(feature = "embedded")]
+            _embedded: None,
+        })
+    }
+
+    /// The same, of a server inside this process.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn open_embedded(embedded: Embedded, settings: &Settings) -> anyhow::Result<Self> {
+        let shared = Self::open(&embedded.settings(), 1, settings)?;
+        Ok(Self { _embedded: Some(embedded), ..shared })
+    }
+
+    /// Whether the last operation reached the database.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Runs an operation on a connection, once.
+    pub(crate) async fn once<T>(
+        &self,
+        operation: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
+    ) -> Result<T, Unavailable> {
+        let run = async {
+            let mut connection = self.connection().await?;
+            match tokio::time::timeout(self.silence, operation(&mut connection)).await {
+                Ok(answer) => answer.map_err(Failure::Statement),
+                Err(_) => Err(Failure::silent(connection)),
+            }
+        };
+        run.await.inspect(|_| self.note_success()).map_err(|failure| {
+            self.note_failure(&failure);
+            Unavailable
+        })
+    }
+
+    /// A turn at a change of one user.
+    pub(crate) async fn turn_of(&self, key: &UserKey) -> Result<impl Sized + '_, Unavailable> {
+        Ok((self.users.acquire(key).await?, self.tenants.acquire(&key.tenant).await?))
+    }
+
+    pub(crate) async fn connection(&self) -> Result<Connection, Failure> {
+        self.pools.get().await
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Connection, Failure> {
+        self.pools.get_writer().await
+    }
+
+    pub(crate) fn note_success(&self) {
+        if !self.up.swap(true, Ordering::Relaxed) {
+            ::log::info!("the database answers again");
+        }
+    }
+
+    /// Logs that a stored document cannot be read: once by its name, for it is read again and again.
+    pub(crate) fn note_unreadable(&self, name: &str, error: &impl Display) {
+        // Names are whole after every line of code under this lock, even if it panics.
+        let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(name) {
+            ::log::error!("stored, but not readable: {name}: {error}");
+            if known.len() < UNREADABLE {
+                known.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// Logs a failure: a lost database once, a failing statement each time, for that is a defect.
+    pub(crate) fn note_failure(&self, failure: &Failure) {
+        if !failure.is_outage() {
+            ::log::error!("a statement failed: {failure}");
+        } else if self.up.swap(false, Ordering::Relaxed) {
+            ::log::error!("the database is away: {failure}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The handle to the database. Rooms above add the operations of their tables to it; here are those of the connection and of
+//! the log.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+
+use super::{
+    database::{
+        activity::{self, Activity},
+        pool::{self, PoolUse},
+        shared::Shared,
+        unavailable::Unavailable,
+    },
+    log::{
+        coalesce::{self, Asks},
+        page::{Ask, Page},
+        streams::{self, Head},
+    },
+};
+use crate::{
+    config::{DatabaseSettings, Settings},
+    domain::user::UserKey,
+};
+
+/// Handle to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+    asks: Asks,
+}
+
+impl Store {
+    /// Opens the configured Postgres server, or the embedded one when none is configured.
+    ///
+    /// A server need not be reachable yet, unless migrations are to be run.
+    ///
+    /// # Errors
+    /// When the URL is unusable, the embedded database does not start, or a migration fails.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        match &settings.database {
+            Some(database) => Self::open_server(database, settings).await,
+            None => Self::open_embedded(&settings.data_dir, settings).await,
+        }
+    }
+
+    async fn open_server(database: &DatabaseSettings, settings: &Settings) -> anyhow::Result<Self> {
+        if database.migrate {
+            Self::migrate(database).await?;
+        }
+        Ok(Self::over(Shared::open(database, settings.publish.writers, settings)?))
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn open_embedded(data_dir: &Path, settings: &Settings) -> anyhow::Result<Self> {
+        let embedded = super::database::embedded::Embedded::start(data_dir).await?;
+        Self::migrate(&embedded.settings()).await?;
+        Ok(Self::over(Shared::open_embedded(embedded, settings)?))
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    async fn open_embedded(_: &Path, _: &Settings) -> anyhow::Result<Self> {
+        anyhow::bail!("DATABASE_URL is not set, and this build has no embedded database")
+    }
+
+    /// Runs the migrations that the database lacks; answers their names.
+    ///
+    /// # Errors
+    /// When the server cannot be reached within some seconds, or a migration fails.
+    pub async fn migrate(database: &DatabaseSettings) -> anyhow::Result<Vec<String>> {
+        let connection =
+            pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
+        pool::migrate(connection).await
+    }
+
+    fn over(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        Self { asks: coalesce::start(&shared), shared }
+    }
+
+    /// Whether the last operation reached the database.
+    pub fn is_up(&self) -> bool {
+        self.shared.is_up()
+    }
+
+    /// How the pool is used, for the metrics.
+    pub fn pool_use(&self) -> PoolUse {
+        self.shared.pools.usage()
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ping(&self) -> Result<(), Unavailable> {
+        self.shared.once(async |conn| streams::ping(conn).await).await
+    }
+
+    /// Reads the database's own counters.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn activity(&self) -> Result<Activity, Unavailable> {
+        self.shared.once(async |conn| activity::read(conn).await).await
+    }
+
+    /// Where streams stand, by one query; a user without a stream is left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn heads(&self, keys: &[UserKey]) -> Result<Vec<Head>, Unavailable> {
+        self.shared.once(async |conn| streams::heads(conn, keys).await).await
+    }
+
+    /// The user's unread count; 0 for a user never heard of.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unread(&self, key: &UserKey) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| streams::unread(conn, key).await).await
+    }
+
+    /// Recounts some inboxes: how many of their streams have a count that is wrong. Very large ones are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| streams::drift(conn, sample).await).await
+    }
+
+    /// Where a stream stands and what follows a position in it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn page(&self, ask: Ask) -> Result<Arc<Page>, Unavailable> {
+        coalesce::page(&self.asks, ask).await
+    }
+}
