@@ -20,3 +20,6 @@ pub mod text;
 pub mod timing;
 pub mod topic;
 pub mod user;
+
+#[cfg(test)]
+mod tests;
