@@ -104,4 +104,28 @@ mod tests {
         assert!(!hello(Verdict::Resumed).render(Duration::from_secs(2)).contains("id: "));
         assert!(hello(Verdict::Fresh).render(Duration::from_secs(2)).contains("\n\nid: e.4\nevent: hello\n"));
     }
+
+    #[test]
+    fn a_hello_names_its_verdict_its_cursor_and_the_reason_of_a_reset() {
+        for (verdict, name) in [(Verdict::Fresh, "fresh"), (Verdict::Resumed, "resumed"), (Verdict::Reset, "reset")] {
+            assert_eq!((verdict.as_str(), serde_json::json!(verdict)), (name, name.into()));
+        }
+        let hello = Hello {
+            verdict: Verdict::Reset,
+            cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },
+            missed: 0,
+            unread: 2,
+            connection_id: Uuid::nil(),
+            heartbeat_ms: 20_000,
+            reason: Some(ResetReason::TooFar),
+        };
+        let json = concat!(
+            r#"{"verdict":"reset","cursor":"e.4","missed":0,"unread":2,"#,
+            r#""connectionId":"00000000-0000-0000-0000-000000000000","heartbeatMs":20000,"reason":"tooFar"}"#
+        );
+        assert_eq!(
+            hello.render(Duration::from_secs(2)),
+            format!("retry: 2000\n\nid: e.4\nevent: hello\ndata: {json}\n\n")
+        );
+    }
 }

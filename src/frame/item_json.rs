@@ -215,4 +215,60 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn a_count_is_shown_from_two_on_and_what_is_due_with_its_state() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let item = |count| InboxItem {
+            id: Uuid::nil(),
+            seq: 7,
+            content: Content {
+                kind: "k".into(),
+                category: Some("c".into()),
+                priority: Priority::Low,
+                title: "t".into(),
+                message: Some("m".into()),
+                data: None,
+                action_url: None,
+                presentation: Presentation {
+                    action_label: Some("l".into()),
+                    sound: Some("s".into()),
+                    ..Presentation::default()
+                },
+            },
+            reason: Reason::Everyone,
+            decision: Decision::PLAIN,
+            created_at: at(1),
+            expires_at: at(2),
+            read_at: Some(at(3)),
+            archived_at: Some(at(4)),
+            seen_at: Some(at(5)),
+            snoozed_until: Some(at(6)),
+            due: Some(crate::domain::timing::ItemDue { at: at(7), state: DueState::Overdue, by: Some("u".into()) }),
+            thread_key: Some("order".into()),
+            count,
+        };
+        let counts = [0, 1, 2, 3].map(|count| Item::from(&item(count)).count);
+        assert_eq!(counts, [None, None, Some(2), Some(3)]);
+        let shown = serde_json::to_value(Item::from(&item(2))).unwrap();
+        for (name, value) in [
+            ("category", "c"),
+            ("message", "m"),
+            ("reason", "everyone"),
+            ("actionLabel", "l"),
+            ("sound", "s"),
+            ("createdAt", "1970-01-01T00:00:01Z"),
+            ("expiresAt", "1970-01-01T00:00:02Z"),
+            ("readAt", "1970-01-01T00:00:03Z"),
+            ("archivedAt", "1970-01-01T00:00:04Z"),
+            ("seenAt", "1970-01-01T00:00:05Z"),
+            ("snoozedUntil", "1970-01-01T00:00:06Z"),
+            ("dueAt", "1970-01-01T00:00:07Z"),
+            ("dueState", "overdue"),
+            ("dueBy", "u"),
+            ("threadKey", "order"),
+        ] {
+            assert_eq!(shown[name], value, "{name}");
+        }
+    }
 }

@@ -282,4 +282,81 @@ mod tests {
         assert_eq!(blocks.iter().filter(|block| block.starts_with("id: e.9\n")).count(), 1);
         assert!(blocks[2].starts_with("id: e.9\n"));
     }
+
+    #[test]
+    fn reasons_of_an_end_have_the_names_of_the_wire() {
+        let all = [
+            (EndReason::Draining, "draining"),
+            (EndReason::Expired, "expired"),
+            (EndReason::Revoked, "revoked"),
+            (EndReason::Rotated, "rotated"),
+            (EndReason::Overloaded, "overloaded"),
+        ];
+        for (reason, name) in all {
+            let json = format!(r#"{{"reason":"{name}","retryMs":1500}}"#);
+            assert_eq!(reason.as_str(), name);
+            assert_eq!(bye(reason, Duration::from_millis(1_500)), format!("retry: 1500\nevent: bye\ndata: {json}\n\n"));
+        }
+    }
+
+    #[test]
+    fn small_events_are_rendered_as_one_block() {
+        let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 9 };
+        let text = |frame: Frame| (frame.seq, frame.subject, String::from_utf8(frame.bytes.to_vec()).unwrap());
+        let settings = "id: e.9\nevent: settings\ndata: {\"unread\":3}\n\n".to_owned();
+        assert_eq!(text(Frame::settings(&cursor, 3)), (9, Subject::State, settings));
+        let subscription = Subscription { topic: "team:7".parse().unwrap(), subscribed: true, muted_until: None };
+        let json = r#"{"topic":"team:7","subscribed":true,"mutedUntil":null,"unread":3}"#;
+        let subscribed = format!("id: e.9\nevent: subscription\ndata: {json}\n\n");
+        assert_eq!(text(Frame::subscription(&cursor, &subscription, 3)), (9, Subject::State, subscribed));
+        assert_eq!(bare_cursor(&cursor), "id: e.9\n\n");
+        assert_eq!(expiring(Duration::from_millis(250)), "event: expiring\ndata: {\"expiresInMs\":250}\n\n");
+        let data = r#"{"kind":"k","key":"a\"b","data":[1]}"#;
+        assert_eq!(signal(None, "k", "a\"b", "[1]"), format!("event: signal\ndata: {data}\n\n"));
+        let named = r#"{"topic":"team:7","kind":"k","key":"","data":null}"#;
+        let topic = "team:7".parse().unwrap();
+        assert_eq!(signal(Some(&topic), "k", "", "null"), format!("event: signal\ndata: {named}\n\n"));
+    }
+
+    #[test]
+    fn states_that_differ_are_told_apart_and_a_cut_change_moves_no_cursor() {
+        let state = |id: u128, read, due| ItemState {
+            id: Uuid::from_u128(id),
+            seq: i64::try_from(id).unwrap(),
+            read,
+            archived: false,
+            deleted: false,
+            seen: true,
+            snoozed_until: None,
+            due,
+        };
+        let states =
+            [state(1, true, None), state(2, true, None), state(3, false, None), state(4, false, Some(DueState::Done))];
+        let text = state_blocks(None, &states, 2);
+        let told: Vec<_> = Block::all(text.as_bytes())
+            .map(|block| {
+                let data: serde_json::Value = serde_json::from_str(block.data).unwrap();
+                assert_eq!((block.id, block.event, &data["unread"]), (None, Some("state"), &2.into()));
+                (
+                    data["ids"].as_array().unwrap().len(),
+                    data["read"] == true,
+                    data["dueState"].as_str().map(str::to_owned),
+                )
+            })
+            .collect();
+        assert_eq!(told, [(2, true, None), (1, false, None), (1, false, Some("done".to_owned()))]);
+    }
+
+    #[test]
+    fn blocks_are_read_as_they_were_rendered() {
+        let change = |event| Block { id: Some("e.1"), event: Some(event), data: "{}" };
+        for event in ["notification", "state", "subscription", "settings"] {
+            let text = format!("id: e.1\nevent: {event}\ndata: {{}}\n\n");
+            assert_eq!(Block::all(text.as_bytes()).collect::<Vec<_>>(), [change(event)]);
+            assert!(change(event).is_change());
+        }
+        assert!(!change("hello").is_change() && !Block::default().is_change());
+        let other = Block::all(b"retry: 5\n\nid: e.2\n\n").collect::<Vec<_>>();
+        assert_eq!(other, [Block::default(), Block { id: Some("e.2"), ..Block::default() }]);
+    }
 }
