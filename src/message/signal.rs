@@ -159,4 +159,35 @@ mod tests {
         let named = parse_for(Recipient::Topic("a".parse().unwrap()), br#"{"kind":"k","user":"u"}"#, 100);
         assert_eq!(named.unwrap_err().0[0].pointer, "/user");
     }
+
+    #[test]
+    fn a_signal_is_taken_up_to_its_bounds() {
+        let body = |key: usize, data: usize| {
+            format!(r#"{{"topic":"a","kind":"k","key":"{}","data":"{}"}}"#, "x".repeat(key), "x".repeat(data))
+        };
+        // Quotes are part of the data.
+        assert!(parse(body(200, 98).as_bytes(), 100).is_ok());
+        assert_eq!((wrong(&body(201, 98)), wrong(&body(200, 99))), (vec!["/key".to_owned()], vec!["/data".to_owned()]));
+        assert_eq!(wrong(r#"{"topic":"a","kind":"k","key":"a\u0007"}"#), ["/key"]);
+        assert_eq!(wrong(r#" ["a", null, "k", "1", null]"#), [""], "an array is no signal");
+        let padded = |bytes: usize| format!("{:<bytes$}", r#"{"topic":"a","kind":"k"}"#);
+        assert!(parse(padded(100 + FRAMING_BYTES).as_bytes(), 100).is_ok());
+        assert_eq!(wrong(&padded(101 + FRAMING_BYTES)), [""]);
+    }
+
+    #[test]
+    fn a_signal_is_about_its_address_kind_and_key() {
+        let tenant: Tenant = "t".parse().unwrap();
+        let (topic, user): (Topic, UserId) = ("team:7".parse().unwrap(), "u".parse().unwrap());
+        for (to, address) in [
+            (Recipient::Topic(topic.clone()), Address::Topic(TopicKey { tenant: tenant.clone(), topic })),
+            (Recipient::User(user.clone()), Address::User(UserKey { tenant: tenant.clone(), user })),
+        ] {
+            let signal = parse_for(to.clone(), br#"{"kind":"k","key":"1","data":2}"#, 100).unwrap();
+            assert_eq!((&signal.to, signal.data.as_str()), (&to, "2"));
+            assert_eq!(signal.subject(&tenant), Subject { to: address, kind: "k".into(), key: "1".into() });
+            let named = parse_for(to, br#"{"kind":"k","topic":"team:7"}"#, 100);
+            assert_eq!(named.unwrap_err().0[0].pointer, "/topic");
+        }
+    }
 }

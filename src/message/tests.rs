@@ -1,3 +1,5 @@
+mod amend;
+mod bounds;
 mod timing;
 
 use proptest::prelude::*;
