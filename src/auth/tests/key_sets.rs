@@ -5,23 +5,23 @@ use super::*;
 const EAGER: Rhythm = Rhythm { pause: Duration::ZERO, renew: Duration::from_mins(5) };
 const LAZY: Rhythm = Rhythm { pause: Duration::from_mins(5), renew: Duration::from_mins(5) };
 
-async fn serving(keys: &[Value]) -> MockServer {
+pub(super) async fn serving(keys: &[Value]) -> MockServer {
     let server = MockServer::start().await;
     serve(&server, ResponseTemplate::new(200).set_body_json(json!({"keys": keys}))).await;
     server
 }
 
-async fn serve(server: &MockServer, answer: ResponseTemplate) {
+pub(super) async fn serve(server: &MockServer, answer: ResponseTemplate) {
     server.reset().await;
     Mock::given(any()).respond_with(answer).mount(server).await;
 }
 
-fn authenticator(server: &MockServer, rhythm: Rhythm) -> Authenticator {
+pub(super) fn authenticator(server: &MockServer, rhythm: Rhythm) -> Authenticator {
     let settings = AuthSettings { jwks_url: Some(server.uri().parse().unwrap()), ..settings() };
     Authenticator::with_rhythm(&settings, None, rhythm).unwrap()
 }
 
-async fn fetches(server: &MockServer) -> usize {
+pub(super) async fn fetches(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 

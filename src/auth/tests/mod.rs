@@ -1,5 +1,6 @@
 //! Tokens that must and must not get in, and the keys they are verified with.
 
+mod bounds;
 mod key_sets;
 mod revoked;
 mod secrets;

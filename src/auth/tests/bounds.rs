@@ -1,0 +1,155 @@
+//! Tokens, keys and secrets on both sides of each bound.
+
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
+use chrono::DateTime;
+use secrecy::ExposeSecret;
+
+use super::{
+    key_sets::{authenticator, fetches, serve, serving},
+    *,
+};
+use crate::auth::{
+    Grant, TOKEN_BYTES,
+    claims::{Claims, Rules},
+    header, local_secret, mint,
+};
+
+fn identity(claims: Value, now: i64) -> Result<Identity, Rejected> {
+    let claims: Claims = serde_json::from_value(claims).unwrap();
+    claims.identity(&Rules::new(&settings()), DateTime::from_timestamp(now, 0).unwrap())
+}
+
+#[test]
+fn the_times_of_a_token_count_to_the_second_within_the_leeway() {
+    let verdict = |claims: Value| identity(claims, 1_000).err();
+    assert_eq!(verdict(json!({"sub": "u", "exp": 971})), None);
+    assert_eq!(verdict(json!({"sub": "u", "exp": 970})), Some(Rejected::Expired));
+    for name in ["iat", "nbf"] {
+        assert_eq!(verdict(json!({"sub": "u", "exp": 2_000, name: 1_030})), None);
+        assert_eq!(verdict(json!({"sub": "u", "exp": 2_000, name: 1_031})), Some(Rejected::NotYetValid));
+    }
+    assert_eq!(verdict(json!({"sub": "u"})), Some(Rejected::Claims("the token has no exp")));
+    assert_eq!(verdict(json!({"exp": 2_000})), Some(Rejected::Claims("the token has no sub")));
+}
+
+#[test]
+fn claims_are_taken_up_to_their_longest() {
+    let token = identity(
+        json!({"sub": "u".repeat(256), "tenant": "t".repeat(64), "exp": 2, "jti": "j".repeat(256), "topics": vec!["t"; 100]}),
+        1,
+    );
+    let token = token.unwrap();
+    assert_eq!((token.token_id, token.topics.len()), (Some("j".repeat(256)), 100));
+}
+
+#[test]
+fn a_token_has_a_greatest_length_and_nothing_but_a_signature() {
+    let begin = |header: Value| URL_SAFE_NO_PAD.encode(header.to_string());
+    let plain = begin(json!({"alg": "HS256"}));
+    let padded = |bytes: usize| format!("{plain}.{}.", "A".repeat(bytes - plain.len() - 2));
+    assert_eq!(padded(TOKEN_BYTES).len(), TOKEN_BYTES);
+    assert!(header(&padded(TOKEN_BYTES)).is_ok());
+    assert_eq!(header(&padded(TOKEN_BYTES + 1)).err(), Some(Rejected::Malformed));
+    for more in [json!({"alg": "HS256", "zip": "DEF"}), json!({"alg": "HS256", "enc": "A256GCM"})] {
+        assert_eq!(header(&format!("{}.e30.AA", begin(more.clone()))).err(), Some(Rejected::Malformed), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_minted_token_holds_all_that_was_granted() {
+    let key = crate::domain::user::UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
+    let grant = Grant {
+        key,
+        scope: String::new(),
+        ttl: Duration::from_mins(1),
+        token_id: Some("j".into()),
+        topics: vec!["team:*".parse().unwrap()],
+    };
+    let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap();
+    let token = mint(&SECRET.into(), &with_secret(), &grant, now).unwrap();
+    let identity = verdict(&with_secret(), &token).await.unwrap();
+    assert_eq!((identity.issued_at, identity.expires_at), (Some(now), now + Duration::from_mins(1)));
+    assert_eq!((identity.token_id, identity.topics), (grant.token_id.clone(), grant.topics.clone()));
+    assert!(!identity.publish && !identity.admin);
+    let endless = Grant { ttl: Duration::MAX, ..grant };
+    assert!(mint(&SECRET.into(), &with_secret(), &endless, now).is_err());
+}
+
+#[tokio::test]
+async fn a_key_on_p_384_is_taken_and_one_on_p_521_is_not() {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let p384 = Pair {
+        algorithm: Algorithm::ES384,
+        private: EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref()),
+        public_pem: public_pem(pair.public_key()),
+    };
+    let by_pem = AuthSettings { public_key: Some(p384.public_pem.clone()), ..settings() };
+    assert!(verdict(&by_pem, &p384.sign(None, &claims(json!({})))).await.is_ok());
+    let server = serving(&[p384.jwk("1")]).await;
+    let by_set = authenticator(&server, Rhythm::default());
+    assert!(by_set.authenticate(&p384.sign(Some("1"), &claims(json!({})))).await.is_ok());
+    let p521 = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
+    let unknown = AuthSettings { public_key: Some(public_pem(p521.public_key())), ..settings() };
+    assert!(Authenticator::new(&unknown, None).is_err());
+}
+
+#[tokio::test]
+async fn a_key_set_is_read_up_to_its_greatest_size() {
+    let pair = Pair::ec();
+    let token = pair.sign(Some("1"), &claims(json!({})));
+    let set = json!({"keys": [pair.jwk("1")]}).to_string();
+    let server = MockServer::start().await;
+    for (bytes, answer) in [(256 * 1024, None), (256 * 1024 + 1, Some(Rejected::KeysUnavailable))] {
+        serve(&server, ResponseTemplate::new(200).set_body_string(set.clone() + &" ".repeat(bytes - set.len()))).await;
+        let authenticator = authenticator(&server, Rhythm::default());
+        assert_eq!(authenticator.authenticate(&token).await.err(), answer);
+    }
+}
+
+/// A token of an unknown key has the set fetched, after a fetch that goes on behind an earlier request.
+#[tokio::test]
+async fn keys_are_fetched_behind_a_request_when_they_are_old_or_the_last_fetch_failed() {
+    for (renew, fetched) in [(Duration::from_mins(5), 2), (Duration::ZERO, 3)] {
+        let (ours, theirs) = (Pair::ec(), Pair::ec());
+        let (good, unknown) = (ours.sign(Some("1"), &claims(json!({}))), theirs.sign(Some("2"), &claims(json!({}))));
+        let server = serving(&[ours.jwk("1")]).await;
+        let authenticator = authenticator(&server, Rhythm { pause: Duration::ZERO, renew });
+        assert!(authenticator.authenticate(&good).await.is_ok());
+        assert!(authenticator.authenticate(&good).await.is_ok());
+        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::Signature));
+        assert_eq!(fetches(&server).await, fetched, "{renew:?}");
+        serve(&server, ResponseTemplate::new(500)).await;
+        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::KeysUnavailable));
+        assert!(authenticator.authenticate(&good).await.is_ok());
+        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::KeysUnavailable));
+        assert_eq!(fetches(&server).await, 3, "{renew:?}");
+    }
+}
+
+#[tokio::test]
+async fn within_the_pause_a_failed_fetch_is_not_repeated() {
+    let pair = Pair::ec();
+    let server = MockServer::start().await;
+    serve(&server, ResponseTemplate::new(500)).await;
+    let authenticator = authenticator(&server, Rhythm::default());
+    for _ in 0..3 {
+        let answer = authenticator.authenticate(&pair.sign(Some("1"), &claims(json!({})))).await;
+        assert_eq!(answer, Err(Rejected::KeysUnavailable));
+    }
+    assert_eq!(fetches(&server).await, 1);
+    let forged = hs256(&claims(json!({})));
+    assert_eq!(authenticator.authenticate(&forged).await, Err(Rejected::Signature), "no set has secrets");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_of_32_bytes_is_long_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = local_secret(dir.path()).unwrap().expose_secret().to_owned();
+    assert_eq!(local_secret(dir.path()).unwrap().expose_secret(), made, "it is made once");
+    let path = dir.path().join("jwt-secret");
+    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+    assert_eq!(local_secret(dir.path()).unwrap().expose_secret(), SECRET);
+    std::fs::write(&path, &SECRET[1..]).unwrap();
+    assert!(local_secret(dir.path()).is_err());
+}
