@@ -350,4 +350,77 @@ mod tests {
         feed.deliver(announcement(&feed, 1..=1, true), Origin::Local);
         assert!(matches!(feed.read(&old, 3, 100), Read::OtherEpoch));
     }
+
+    fn seqs(feed: &Feed, position: Seq, most_bytes: usize) -> Option<Vec<Seq>> {
+        match feed.read(&Epoch::from("e".to_owned()), position, most_bytes) {
+            Read::Frames(frames) => Some(frames.iter().map(|delivery| delivery.frame.seq).collect()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn announcements_that_follow_each_other_or_overlap_are_read_from_the_ring() {
+        let feed = feed();
+        for range in [1..=1, 2..=2, 2..=3, 1..=4] {
+            feed.deliver(announcement(&feed, range, true), Origin::Remote);
+        }
+        assert_eq!(seqs(&feed, 0, 1_000), Some(vec![1, 2, 3, 4]));
+        assert_eq!(seqs(&feed, 3, 1_000), Some(vec![4]));
+        assert!(matches!(feed.read(&Epoch::from("e".to_owned()), 4, 1_000), Read::Current));
+    }
+
+    #[test]
+    fn a_hole_is_filled_from_the_log_and_what_follows_it_is_read_from_the_ring() {
+        let feed = feed();
+        feed.deliver(announcement(&feed, 1..=1, true), Origin::Remote);
+        feed.deliver(announcement(&feed, 3..=3, true), Origin::Remote);
+        assert_eq!((seqs(&feed, 0, 1_000), seqs(&feed, 1, 1_000)), (None, None));
+        assert_eq!(seqs(&feed, 2, 1_000), Some(vec![3]));
+    }
+
+    #[test]
+    fn a_read_takes_as_many_bytes_and_frames_as_it_may_and_one_at_least() {
+        let key = UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
+        let feed = Feed::new(key, std::future::ready(()).boxed().shared(), 99, 10_000);
+        // Each of these frames has 9 bytes.
+        feed.deliver(announcement(&feed, 1..=9, true), Origin::Remote);
+        assert_eq!(seqs(&feed, 0, 27), Some(vec![1, 2, 3]));
+        assert_eq!((seqs(&feed, 0, 17), seqs(&feed, 0, 0)), (Some(vec![1]), Some(vec![1])));
+        feed.deliver(announcement(&feed, 10..=30, true), Origin::Remote);
+        assert_eq!(seqs(&feed, 9, 10_000).unwrap().len(), GATHERED);
+    }
+
+    #[test]
+    fn the_ring_keeps_the_newest_frames_within_its_bounds() {
+        let key = UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
+        let feed = Feed::new(key, std::future::ready(()).boxed().shared(), 4, 27);
+        feed.deliver(announcement(&feed, 1..=3, true), Origin::Remote);
+        assert_eq!(seqs(&feed, 0, 1_000), Some(vec![1, 2, 3]), "as many bytes as it may hold");
+        feed.deliver(announcement(&feed, 4..=5, true), Origin::Remote);
+        assert_eq!((seqs(&feed, 1, 1_000), seqs(&feed, 2, 1_000)), (None, Some(vec![3, 4, 5])));
+        let few = self::feed();
+        few.deliver(announcement(&few, 1..=5, true), Origin::Remote);
+        assert_eq!((seqs(&few, 0, 1_000), seqs(&few, 1, 1_000)), (None, Some(vec![2, 3, 4, 5])));
+    }
+
+    #[test]
+    fn only_the_first_snapshot_says_where_the_stream_stands() {
+        let (feed, epoch) = (feed(), Epoch::from("e".to_owned()));
+        feed.observe(&epoch, 3);
+        feed.observe(&epoch, 9);
+        assert!(matches!(feed.read(&epoch, 3, 100), Read::Current));
+        assert!(matches!(feed.read(&epoch, 2, 100), Read::Behind));
+    }
+
+    #[test]
+    fn a_head_without_frames_empties_the_ring_and_another_life_does_too() {
+        let (feed, other) = (feed(), Epoch::from("other".to_owned()));
+        feed.deliver(announcement(&feed, 1..=2, true), Origin::Remote);
+        assert!(feed.reached(&Epoch::from("e".to_owned()), 3));
+        assert_eq!((seqs(&feed, 0, 1_000), seqs(&feed, 2, 1_000)), (None, None));
+        feed.deliver(announcement(&feed, 4..=4, true), Origin::Remote);
+        assert_eq!(seqs(&feed, 3, 1_000), Some(vec![4]));
+        assert!(feed.reached(&other, 1));
+        assert!(matches!(feed.read(&other, 0, 1_000), Read::Behind));
+    }
 }

@@ -44,3 +44,35 @@ impl Meters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Frame, Subject};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    fn delivery(origin: Origin, published_at: u64) -> Delivery {
+        Delivery { frame: Frame { seq: 1, subject: Subject::State, bytes: "x".into() }, published_at, origin }
+    }
+
+    #[test]
+    fn frames_are_counted_and_the_lag_of_publishes_is_measured_by_its_path() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let meters = Meters::new();
+            meters.note_signals(2);
+            meters.note_signals(3);
+            meters.note(&delivery(Origin::Remote, 1_000_000), 3_000_000);
+            meters.note(&delivery(Origin::Local, 1_000_000), 500_000);
+            meters.note(&delivery(Origin::Local, 0), 3_000_000);
+        });
+        let text = recorder.handle().render();
+        let has = |line: &str| assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
+        has(&format!("{SIGNALS_SENT} 5"));
+        has(&format!("{FRAMES}{{from=\"ring\"}} 3"));
+        has(&format!("{LAG_SECONDS}_count{{path=\"remote\"}} 1"));
+        has(&format!("{LAG_SECONDS}_sum{{path=\"remote\"}} 2"));
+        has(&format!("{LAG_SECONDS}_count{{path=\"local\"}} 1"));
+        has(&format!("{LAG_SECONDS}_sum{{path=\"local\"}} 0"));
+    }
+}

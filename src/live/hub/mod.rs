@@ -8,6 +8,8 @@ mod meters;
 mod rooms;
 mod signalling;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod wheel;
 

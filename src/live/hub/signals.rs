@@ -180,4 +180,48 @@ mod tests {
         let left: Vec<_> = unread.iter().map(|signal| signal.sent_at).collect();
         assert_eq!((dropped, left), (2, vec![3, 4, 5, 6]));
     }
+
+    fn told(signals: &Signals, position: u64, most_bytes: usize) -> (Vec<u64>, u64) {
+        let (unread, end) = signals.after(position, most_bytes);
+        (unread.iter().map(|signal| signal.sent_at).collect(), end)
+    }
+
+    #[test]
+    fn the_ring_holds_as_many_bytes_as_it_may_and_one_signal_at_least() {
+        let signals = Signals::default();
+        let dropped: usize = (1..=4).map(|key| signals.push(signal(key, key.into()), 0, 9, 3)).sum();
+        assert_eq!((dropped, told(&signals, 0, 1_000)), (1, (vec![2, 3, 4], 4)));
+        assert_eq!(signals.push(signal(9, 5), 0, 9, 0), 3);
+        assert_eq!(told(&signals, 0, 1_000), (vec![5], 5));
+    }
+
+    #[test]
+    fn bytes_of_a_replaced_signal_are_not_counted_any_more() {
+        let signals = Signals::default();
+        let dropped = [(1, 10), (1, 5), (2, 6)].map(|(key, value)| signals.push(signal(key, value), 0, 9, 2));
+        assert_eq!((dropped, told(&signals, 0, 1_000)), ([0, 0, 0], (vec![5, 6], 3)));
+    }
+
+    #[test]
+    fn what_every_reader_has_got_is_forgotten() {
+        let signals = Signals::default();
+        [(1, 0), (2, 0), (3, 2)].into_iter().for_each(|(key, least)| {
+            assert_eq!(signals.push(signal(key, key.into()), least, 9, 1_000), 0);
+        });
+        assert_eq!(told(&signals, 0, 1_000), (vec![3], 3));
+        assert_eq!(signals.push(signal(4, 4), 2, 9, 2), 0, "their bytes do not count");
+    }
+
+    #[test]
+    fn a_read_takes_as_many_bytes_and_signals_as_it_may_and_one_at_least() {
+        let signals = Signals::default();
+        for key in 0..20 {
+            signals.push(signal(key, 1), 0, 99, 1_000);
+        }
+        assert_eq!(told(&signals, 0, 2), (vec![1, 1], 2));
+        assert_eq!(told(&signals, 2, 0), (vec![1], 3));
+        let (unread, end) = signals.after(1, 1_000);
+        assert_eq!((unread.len(), end), (GATHERED, 17));
+        assert_eq!(signals.after(end, 1_000).0.len(), 3);
+    }
 }

@@ -72,3 +72,63 @@ impl Wheel {
         &self.slots[(tick % SLOTS) as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::auth::Identity;
+
+    fn member() -> Arc<Member> {
+        let (tenant, user) = ("t".parse().unwrap(), "u".parse().unwrap());
+        Arc::new(Member::new(Identity {
+            key: crate::domain::user::UserKey { tenant, user },
+            publish: false,
+            admin: false,
+            expires_at: Utc::now(),
+            issued_at: None,
+            token_id: None,
+            topics: Vec::new(),
+        }))
+    }
+
+    /// A moment within the tick that follows this one: the tick has passed.
+    fn past(wheel: &Wheel, tick: u64) -> Instant {
+        wheel.start + TICK * u32::try_from(tick).unwrap() + Duration::from_millis(1)
+    }
+
+    #[test]
+    fn a_member_is_rung_once_when_its_time_has_passed_and_not_before() {
+        let (wheel, member) = (Wheel::new(), member());
+        wheel.schedule(&member, past(&wheel, 2));
+        wheel.turn(past(&wheel, 2));
+        assert!(!member.is_unheard());
+        wheel.turn(past(&wheel, 3));
+        assert!(member.rung().now_or_never().is_some());
+        wheel.turn(past(&wheel, 3 + SLOTS));
+        assert!(!member.is_unheard(), "a slot is rung once");
+    }
+
+    #[test]
+    fn what_lies_beyond_the_horizon_is_rung_at_the_horizon() {
+        let (wheel, member) = (Wheel::new(), member());
+        wheel.turn(past(&wheel, 7));
+        wheel.schedule(&member, past(&wheel, 3 * SLOTS));
+        wheel.turn(past(&wheel, 7 + SLOTS - 2));
+        assert!(!member.is_unheard());
+        wheel.turn(past(&wheel, 7 + SLOTS - 1));
+        assert!(member.is_unheard());
+    }
+
+    #[test]
+    fn what_lies_in_the_past_is_rung_at_the_next_tick() {
+        let (wheel, member) = (Wheel::new(), member());
+        wheel.turn(past(&wheel, 7));
+        wheel.schedule(&member, wheel.start);
+        assert!(!member.is_unheard());
+        wheel.turn(past(&wheel, 8));
+        assert!(member.is_unheard());
+    }
+}
