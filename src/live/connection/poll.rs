@@ -207,4 +207,29 @@ mod tests {
         let gathered = gathered((1..200).map(frame));
         assert!(gathered.is_cut && gathered.bytes <= MOST_BYTES && gathered.bytes > MOST_BYTES - length);
     }
+
+    /// A change whose data has so many bytes.
+    fn change(seq: i64, bytes: usize) -> Bytes {
+        format!("id: e.{seq}\nevent: settings\ndata: \"{}\"\n\n", "x".repeat(bytes - 2)).into()
+    }
+
+    #[test]
+    fn an_answer_takes_as_many_events_and_bytes_as_it_may() {
+        let settings = |seq| Frame::settings(&cursor(seq), 0).bytes;
+        let many = gathered((1..=500).map(settings));
+        assert_eq!((many.events.len(), many.is_cut), (500, false));
+        let more = gathered((1..=501).map(settings));
+        assert_eq!((more.events.len(), more.cursor.as_str(), more.is_cut), (500, "e.500", true));
+        let half = MOST_BYTES / 2;
+        let full = gathered([change(1, half), change(2, half)]);
+        assert_eq!((full.events.len(), full.bytes, full.is_cut), (2, MOST_BYTES, false));
+        let over = gathered([change(1, half), change(2, half + 1)]);
+        assert_eq!((over.events.len(), over.cursor.as_str(), over.is_cut), (1, "e.1", true));
+    }
+
+    #[test]
+    fn an_answer_takes_one_change_however_long_it_is() {
+        let gathered = gathered([change(1, MOST_BYTES + 1), change(2, 2)]);
+        assert_eq!((gathered.events.len(), gathered.cursor.as_str(), gathered.is_cut), (1, "e.1", true));
+    }
 }

@@ -1,6 +1,7 @@
 //! The state machine against a model of the log: no socket, no database, no clock.
 
 mod model;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 
