@@ -4,7 +4,6 @@
 //! else that fails with 1; both print one `error:` to standard error and nothing of our insides.
 
 pub mod access;
-pub mod bench;
 pub mod check_config;
 pub mod migrate;
 pub mod minter;
@@ -13,7 +12,7 @@ pub mod serve;
 pub mod tail;
 pub mod token;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{
     Parser, Subcommand,
@@ -29,6 +28,9 @@ const STYLES: Styles = Styles::styled()
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
+
+const BENCH_MOVED: &str = "the load generator is a program of its own: `tidings-bench`, \
+    built by `cargo build --release -p tidings-bench`, has the subcommands that `tidings bench` had";
 
 /// A durable inbox with a resumable stream over it.
 ///
@@ -60,8 +62,13 @@ pub enum Command {
     Tail(tail::Args),
     /// Publish a notification, or many from standard input.
     Publish(publish::Args),
-    /// Put a load on a running deployment and measure how it bears it.
-    Bench(Box<bench::Args>),
+    /// Says where the load generator is; it was a subcommand before.
+    #[command(hide = true, disable_help_flag = true)]
+    Bench {
+        /// What followed.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
 }
 
 /// An error that the user can mend: wrong arguments or settings.
@@ -91,7 +98,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Token(args)) => token::run(args),
         Some(Command::Tail(args)) => tail::run(args).await,
         Some(Command::Publish(args)) => publish::run(args).await,
-        Some(Command::Bench(args)) => bench::run(*args).await,
+        Some(Command::Bench { .. }) => Err(Mistake(BENCH_MOVED.to_owned()).into()),
     }
 }
 

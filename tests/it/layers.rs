@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::architecture::{ROOT, sources};
+use crate::{ROOT, architecture::sources};
 
 /// The storeys from the bottom to the top. A module imports modules of the storeys below its own.
 const LINE: &[&[&str]] = &[

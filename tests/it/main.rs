@@ -5,8 +5,9 @@
 //! one file per concept.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::PathBuf;
+
 mod architecture;
-mod bench;
 mod checker;
 mod command_line;
 mod docs;
@@ -39,3 +40,11 @@ mod tls;
 mod topics;
 mod web;
 mod ws;
+
+/// The checkout.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The server.
+fn tidings() -> PathBuf {
+    env!("CARGO_BIN_EXE_tidings").into()
+}

@@ -1,6 +1,6 @@
 //! The real binary as a process.
 
-use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
+use std::{collections::BTreeMap, path::Path, process::ExitStatus, time::Duration};
 
 use tempfile::TempDir;
 
@@ -66,7 +66,12 @@ impl Instance {
 
     /// Starts it with these words on the command line.
     pub fn launch_with(&mut self, arguments: &[&str]) {
-        let mut command = mortal(env!("CARGO_BIN_EXE_tidings"), Signal::KILL, None);
+        self.launch_program(&crate::tidings(), arguments);
+    }
+
+    /// Starts another program in its place, with its settings.
+    pub fn launch_program(&mut self, program: &Path, arguments: &[&str]) {
+        let mut command = mortal(program, Signal::KILL, None);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(&self.settings);
         self.process = Some(Process::spawn("tidings", &mut command, &self.directory.path().join("log"), Signal::KILL));
@@ -115,7 +120,7 @@ impl Instance {
     }
 
     /// Where it keeps its data when it is alone.
-    #[cfg(feature = "embedded")]
+    #[allow(dead_code, reason = "of the tests of the embedded database only")]
     pub fn data_dir(&self) -> &str {
         &self.settings[setting::DATA_DIR]
     }

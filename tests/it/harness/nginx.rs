@@ -1,15 +1,15 @@
 //! The nginx configuration that is shipped, in front of instances of a test.
 
-use std::{fs, net::TcpStream};
+use std::{fs, net::TcpStream, path::Path};
 
 use tempfile::TempDir;
+
+use crate::ROOT;
 
 use super::{
     Edge, Instance, eventually, free_port,
     process::{Process, Signal, mortal},
 };
-
-const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/nginx.conf");
 
 /// A running nginx.
 pub struct Nginx {
@@ -35,7 +35,7 @@ impl Nginx {
         let port = free_port();
         let ports: Vec<_> = instances.iter().map(Instance::port).collect();
         let file = directory.path().join("nginx.conf");
-        let shipped = fs::read_to_string(CONFIGURATION).unwrap();
+        let shipped = fs::read_to_string(Path::new(ROOT).join("deploy/nginx.conf")).unwrap();
         fs::write(&file, alter(adapted(&shipped, port, &ports))).unwrap();
 
         let mut command = mortal("nginx", Signal::TERM, None);

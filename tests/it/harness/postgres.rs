@@ -10,6 +10,8 @@ use std::{
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
+use crate::ROOT;
+
 use super::{
     eventually, free_port,
     process::{Process, Signal, mortal},
@@ -17,7 +19,6 @@ use super::{
 
 /// The language of a server that speaks no English, as a setting of it.
 pub const GERMAN: &str = "lc_messages=de_DE.UTF-8";
-const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
 
 /// A Postgres that may be restarted and crashed; what it committed survives.
 pub struct Postgres {
@@ -156,7 +157,7 @@ pub async fn connect(url: &str) -> tokio_postgres::Client {
 /// The directory of the migrated cluster, made once per checkout and whenever the migrations change. Tests run in
 /// processes of their own, so a lock file keeps them from making it at the same time.
 async fn template() -> PathBuf {
-    let checkout = fingerprint(env!("CARGO_MANIFEST_DIR"));
+    let checkout = fingerprint(fs::canonicalize(ROOT).unwrap());
     let home = std::env::temp_dir().join(format!("tidings-template-{checkout:016x}"));
     let lock = File::create(home.with_extension("lock")).unwrap();
     lock.lock().unwrap();
@@ -182,18 +183,14 @@ async fn make_template(home: &Path) {
     let mut postgres = Postgres { process: None, directory, port: free_port(), options: Vec::new() };
     postgres.resume().await;
     connect(&postgres.url_of("postgres")).await.batch_execute("create database tidings").await.unwrap();
-    let migrate = Command::new(env!("CARGO_BIN_EXE_tidings"))
-        .arg("migrate")
-        .env("DATABASE_URL", postgres.url())
-        .output()
-        .unwrap();
+    let migrate = Command::new(crate::tidings()).arg("migrate").env("DATABASE_URL", postgres.url()).output().unwrap();
     assert!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
     postgres.stop().await;
     fs::rename(postgres.data(), home.join("data")).unwrap();
 }
 
 fn migrations() -> u64 {
-    let mut files: Vec<_> = walk(Path::new(MIGRATIONS));
+    let mut files: Vec<_> = walk(&Path::new(ROOT).join("migrations"));
     files.sort();
     fingerprint(files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect::<Vec<_>>())
 }

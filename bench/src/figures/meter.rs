@@ -1,0 +1,88 @@
+//! Processor time of everybody who takes part in a run: the instances, Postgres, Redis, and this tool itself.
+
+use std::time::{Duration, Instant};
+
+use crate::figures::process::cpu;
+
+/// Whose time is measured.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    /// The instances.
+    pub tidings: Vec<u32>,
+    /// The database's first process.
+    pub postgres: Vec<u32>,
+    /// The Redis server.
+    pub redis: Vec<u32>,
+}
+
+/// What was used by everybody up to a moment; none of those whose processes are not known.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    at: Instant,
+    tidings: Option<Duration>,
+    postgres: Option<Duration>,
+    redis: Option<Duration>,
+    load: Option<Duration>,
+}
+
+/// What was used between two readings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// The time between them.
+    pub window: Duration,
+    /// By the instances.
+    pub tidings: Option<Duration>,
+    /// By Postgres.
+    pub postgres: Option<Duration>,
+    /// By Redis.
+    pub redis: Option<Duration>,
+    /// By this tool and its readers.
+    pub load: Option<Duration>,
+}
+
+impl Spent {
+    /// What is left of it without what everybody would have used in the same time by doing nothing.
+    pub fn beyond(&self, idle: &Self) -> Self {
+        let times = self.window.as_secs_f64() / idle.window.as_secs_f64().max(f64::MIN_POSITIVE);
+        let without = |used: Option<Duration>, idle: Option<Duration>| Some(used?.saturating_sub(idle?.mul_f64(times)));
+        Self {
+            window: self.window,
+            tidings: without(self.tidings, idle.tidings),
+            postgres: without(self.postgres, idle.postgres),
+            redis: without(self.redis, idle.redis),
+            load: without(self.load, idle.load),
+        }
+    }
+}
+
+impl Meter {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    /// When a process is gone or may not be read by this user.
+    pub fn read(&self) -> anyhow::Result<Reading> {
+        Ok(Reading {
+            at: Instant::now(),
+            tidings: cpu(&self.tidings)?,
+            postgres: cpu(&self.postgres)?,
+            redis: cpu(&self.redis)?,
+            load: cpu(&[std::process::id()])?,
+        })
+    }
+
+    /// What was used since an earlier reading.
+    ///
+    /// # Errors
+    /// When a process is gone.
+    pub fn since(&self, before: &Reading) -> anyhow::Result<Spent> {
+        let now = self.read()?;
+        let between = |before: Option<Duration>, now: Option<Duration>| Some(now?.saturating_sub(before?));
+        Ok(Spent {
+            window: now.at - before.at,
+            tidings: between(before.tidings, now.tidings),
+            postgres: between(before.postgres, now.postgres),
+            redis: between(before.redis, now.redis),
+            load: between(before.load, now.load),
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The ways in: HTTP in batches or one by one, the Redis stream, the Redis channels.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use redis::aio::MultiplexedConnection;
+use serde::Deserialize;
+
+use crate::{
+    load::{
+        caller::{Call, Caller},
+        publishers::Batch,
+    },
+    target::{Target, Users},
+};
+use tidings::client::wire::Problem;
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Via {
+    /// POST /api/notifications/batch.
+    HttpBatch,
+    /// POST /api/notifications, one by one.
+    Http,
+    /// XADD to the ingest stream; accepted is what Redis has taken.
+    Xadd,
+    /// PUBLISH to the users' channels; accepted is what an instance has heard.
+    Channel,
+}
+
+/// Which way, and what Redis calls it.
+#[derive(Debug, Clone)]
+pub struct SenderOptions {
+    /// The way in.
+    pub via: Via,
+    /// The servers of the two ways over HTTP, in turns.
+    pub targets: Vec<Target>,
+    /// The Redis server of the two ways through it.
+    pub redis_url: String,
+    /// First part of its keys and channels.
+    pub prefix: String,
+}
+
+/// One publisher's connection.
+pub enum Sender {
+    /// Over HTTP.
+    Http(Box<Http>),
+    /// Through Redis.
+    Redis(Box<Redis>),
+}
+
+impl Sender {
+    /// Connects publisher number `index`.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn connect(options: &SenderOptions, users: &Users, index: usize) -> anyhow::Result<Self> {
+        if matches!(options.via, Via::HttpBatch | Via::Http) {
+            let caller = Caller::connect(&options.targets[index % options.targets.len()]).await?;
+            let single = options.via == Via::Http;
+            let (token, body, trouble) = (users.publish_token()?, String::new(), None);
+            return Ok(Self::Http(Box::new(Http { caller, token, single, body, trouble })));
+        }
+        let client = redis::Client::open(options.redis_url.as_str()).context("--redis-url is no Redis address")?;
+        let connection = client.get_multiplexed_async_connection().await.context("cannot connect to Redis")?;
+        let (options, tenant) = (options.clone(), users.tenant().to_owned());
+        Ok(Self::Redis(Box::new(Redis { connection, options, tenant })))
+    }
+
+    /// Sends a batch; tells of each notification whether it was accepted.
+    ///
+    /// # Errors
+    /// When the answer to the whole is missing or a refusal: whether any was stored is not known.
+    pub async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
+        match self {
+            Self::Http(http) => http.send(batch).await,
+            Self::Redis(redis) => {
+                tokio::time::timeout(ANSWER_TIMEOUT, redis.send(batch)).await.context("no answer in time")?
+            }
+        }
+    }
+
+    /// Why a single notification of a batch was refused.
+    pub fn take_trouble(&mut self) -> Option<String> {
+        match self {
+            Self::Http(http) => http.trouble.take(),
+            Self::Redis(_) => None,
+        }
+    }
+}
+
+/// A publisher over HTTP.
+pub struct Http {
+    caller: Caller,
+    token: String,
+    single: bool,
+    body: String,
+    trouble: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    id: Option<serde::de::IgnoredAny>,
+    problem: Option<Problem>,
+}
+
+impl Http {
+    async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
+        self.write_body(batch);
+        let path = if self.single { "/api/notifications" } else { "/api/notifications/batch" };
+        let call = Call { method: "POST", path, token: &self.token, body: &self.body };
+        let answer = self.caller.ask(&call).await?;
+        if self.single {
+            return Ok(vec![true]);
+        }
+        let results: Results = serde_json::from_slice(&answer).context("the answer holds no results")?;
+        self.trouble = results.results.iter().find_map(|one| Some(one.problem.as_ref()?.to_string()));
+        Ok(results.results.iter().map(|one| one.id.is_some()).collect())
+    }
+
+    fn write_body(&mut self, batch: &Batch) {
+        self.body.clear();
+        if self.single {
+            batch.bodies.iter().for_each(|body| self.body.push_str(body));
+            return;
+        }
+        for (index, body) in batch.bodies.iter().enumerate() {
+            self.body.push(if index == 0 { '[' } else { ',' });
+            self.body.push_str(body);
+        }
+        self.body.push(']');
+    }
+}
+
+/// A publisher through Redis.
+pub struct Redis {
+    connection: MultiplexedConnection,
+    options: SenderOptions,
+    tenant: String,
+}
+
+impl Redis {
+    async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
+        let Self { connection, options: SenderOptions { via, prefix, .. }, tenant } = self;
+        let mut pipe = redis::pipe();
+        for (user, body) in batch.users.iter().zip(&batch.bodies) {
+            if *via == Via::Xadd {
+                let key = format!("{prefix}:ingest");
+                pipe.cmd("XADD").arg(key).arg("*").arg("tenant").arg(&*tenant).arg("message").arg(body);
+            } else {
+                pipe.cmd("PUBLISH").arg(format!("{prefix}:publish:{tenant}:user:{user}")).arg(body);
+            }
+        }
+        let answers: Vec<redis::Value> = pipe.query_async(connection).await.context("Redis refuses")?;
+        Ok(answers.iter().map(|answer| !matches!(answer, redis::Value::Int(0) | redis::Value::Nil)).collect())
+    }
+}

@@ -1,0 +1,13 @@
+//! What is measured: a file for each scenario, with its flags and its run.
+
+pub mod churn;
+pub mod deliver;
+pub mod drain;
+pub mod fanout;
+pub mod idle;
+pub mod mixed;
+pub mod presence;
+pub mod publish;
+pub mod schedule;
+pub mod signals;
+pub mod storm;

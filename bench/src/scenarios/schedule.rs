@@ -1,0 +1,260 @@
+//! The scenario `schedule`: what it costs that many publishes wait, and how long it takes until everybody is told when many
+//! are delivered, and many are due, in one second.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use clap::value_parser;
+use tokio::time::sleep;
+
+use crate::{
+    clock::{self, micros},
+    figures::{
+        meter::{Meter, Spent},
+        report::{Report, per_second},
+    },
+    flags::Common,
+    load::{
+        publishers::Batch,
+        sender::{Sender, SenderOptions, Via},
+    },
+    streams::{
+        fleet::Fleet,
+        protocol::{Request, Spread},
+        scan::title,
+        track::Marker,
+    },
+};
+use tidings::{
+    config::{Settings, options::Options},
+    domain::user::{Tenant, UserKey},
+    store::{Store, Tally},
+};
+
+/// Streams that may be opening at the same time.
+const CALM: usize = 256;
+/// Publishes of one request, and waiting ones of one statement.
+const BATCH: usize = 500;
+const BULK: u64 = 10_000;
+/// Until the first of those that only wait would be delivered.
+const FAR: chrono::TimeDelta = chrono::TimeDelta::days(30);
+/// What was written or opened has settled after this time.
+const SETTLE: Duration = Duration::from_secs(3);
+/// Between looks at how far it is.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Flags of `tidings-bench schedule`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    /// Publishes that wait for a time far away.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..=10_000_000))]
+    waiting: u64,
+    /// Publishes that are delivered in one second, and as many that are due in another.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    due: u32,
+    /// Users who get them, in turns; those with open streams are among them.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    recipients: u32,
+    /// How long before that second publishing begins; it must be over by then.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = value_parser!(u64).range(1..=3600))]
+    ahead: u64,
+    /// How long to measure that nothing goes on, before there are any that wait and with them.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = value_parser!(u64).range(1..=3600))]
+    idle: u64,
+    /// Longest wait for the last one, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = value_parser!(u64).range(1..=3600))]
+    longest: u64,
+    /// The instances' database, which those that wait are written into; `DATABASE_URL` when not given.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+/// A second of the future.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: DateTime<Utc>,
+    /// The same by the shared clock.
+    micros: u64,
+}
+
+/// The run, as its steps see it.
+struct Run<'a> {
+    args: &'a Args,
+    store: Store,
+    tenant: Tenant,
+    meter: Meter,
+    fleet: Fleet,
+    recipients: usize,
+}
+
+/// What came of a second in which many things were to happen.
+struct Fallen {
+    /// From that second to the last of them.
+    took: Duration,
+    spent: Spent,
+    tally: Tally,
+}
+
+/// Runs the scenario.
+pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
+    let options = Options { database_url: args.database_url.clone(), ..Options::default() };
+    let store = Store::open(&Settings::load(options)?).await?;
+    let mut fleet = common.fleet(Spread::Even, true).await?;
+    fleet.open(CALM, common.patience()).await?;
+    let tenant = fleet.users.tenant().parse()?;
+    let recipients = (args.recipients as usize).max(fleet.users.count);
+    let mut run = Run { args, store, tenant, meter: common.meter(), fleet, recipients };
+
+    let idle = run.idle().await?;
+    run.seed().await?;
+    let waiting = run.idle().await?;
+    let delivered = run.deliver().await?;
+    let due = u64::from(args.due);
+    let accepted: Vec<_> = run.marked(due).checked_sub(1).map(|last| (0, last)).into_iter().collect();
+    let outcome = run.fleet.outcome(&accepted, Duration::from_secs(args.longest)).await?;
+    let early = run.fleet.tell(&Request::Progress).await?.early;
+    let overdue = run.fall_overdue().await?;
+
+    let mut report = Report::of("schedule", &run.fleet);
+    report.count("waiting", "publishes that wait", args.waiting);
+    report.cpu_share("IdleCpuPercent", "CPU before there were any", &idle);
+    report.cpu_share("WaitingCpuPercent", "CPU with them", &waiting);
+    report.cpu_share("ClockCpuPercent", "CPU: the difference", &waiting.beyond(&idle));
+    report.count("recipients", "recipients", recipients as u64);
+    report.fallen("delivered", "delivered in one second", &delivered, due);
+    report.count("early", "delivered before it", early);
+    report.points("lag", "at streams, from that second", &outcome.lag);
+    report.outcome(&outcome);
+    report.cpu_per("Delivery", "delivery", &delivered.spent, due);
+    report.fallen("overdue", "overdue in one second", &overdue, due);
+    report.cpu_per("Overdue", "one that becomes overdue", &overdue.spent, due);
+    // Each is one item, told of once when it comes and once when it is overdue.
+    let count = i64::from(args.due);
+    let once = Tally { items: count, notifications: count, overdue: 0, changes: count };
+    let twice = Tally { overdue: count, changes: 2 * count, ..once };
+    report.clean &= early == 0 && delivered.tally == once && overdue.tally == twice;
+    Ok(report)
+}
+
+impl Report {
+    fn fallen(&mut self, key: &str, label: &str, fallen: &Fallen, count: u64) {
+        self.count(&format!("{key}Items"), &format!("items, {label}"), fallen.tally.items.unsigned_abs());
+        self.count(&format!("{key}Changes"), "changes of their inboxes", fallen.tally.changes.unsigned_abs());
+        self.add(&format!("{key}Ms"), "the last of them after", fallen.took.as_secs_f64() * 1000.0, "ms");
+        self.add(&format!("{key}PerSecond"), "per second", per_second(count, fallen.took), "/s");
+    }
+}
+
+impl Run<'_> {
+    /// Measures that nothing goes on.
+    async fn idle(&self) -> anyhow::Result<Spent> {
+        sleep(SETTLE).await;
+        let before = self.meter.read()?;
+        sleep(Duration::from_secs(self.args.idle)).await;
+        self.meter.since(&before)
+    }
+
+    /// Has many publishes wait, each for a user of its own.
+    async fn seed(&self) -> anyhow::Result<()> {
+        let from = Utc::now() + FAR;
+        for first in (0..self.args.waiting).step_by(BULK as usize) {
+            let numbers = first..self.args.waiting.min(first + BULK);
+            let users: Vec<_> = numbers.map(|n| format!("{}-waits-{n}", self.fleet.users.name(0))).collect();
+            self.store.seed_scheduled(&self.tenant, &users, from).await.context("the database takes no publishes")?;
+        }
+        self.store.tidy_scheduled().await.context("the database does not tidy up")
+    }
+
+    /// Publishes for users of whom some have open streams, and waits until all are delivered.
+    async fn deliver(&mut self) -> anyhow::Result<Fallen> {
+        let moment = self.moment();
+        self.fleet.tell(&Request::Due(moment.micros)).await?;
+        let users = self.names(0);
+        let connected = self.fleet.users.count;
+        let title_of = |place: usize| {
+            let (round, user) = (place / self.recipients, place % self.recipients);
+            let n = (round * connected + user) as u64;
+            if user < connected { title(Marker { n, t: 0 }) } else { "Delivered".to_owned() }
+        };
+        self.publish(&users, "deliverAt", moment.at, title_of).await?;
+        self.fall(&users, moment, u64::from(self.args.due)).await
+    }
+
+    /// Publishes what is due to users without streams, which would not be told of both an item's coming and its being overdue if
+    /// they were behind; and waits until all is overdue.
+    async fn fall_overdue(&self) -> anyhow::Result<Fallen> {
+        let (moment, users, count) = (self.moment(), self.names(self.recipients), u64::from(self.args.due));
+        self.publish(&users, "dueAt", moment.at, |_| "Due".to_owned()).await?;
+        self.fall(&users, moment, 2 * count).await
+    }
+
+    /// Recipients, the first with this number.
+    fn names(&self, first: usize) -> Vec<String> {
+        (first..first + self.recipients).map(|user| self.fleet.users.name(user)).collect()
+    }
+
+    /// How many of so many publishes go to users with open streams.
+    fn marked(&self, count: u64) -> u64 {
+        let (recipients, connected) = (self.recipients as u64, self.fleet.users.count as u64);
+        count / recipients * connected + (count % recipients).min(connected)
+    }
+
+    /// A whole second.
+    fn moment(&self) -> Moment {
+        let (now, micros_now) = (Utc::now(), clock::now());
+        let soonest = now + Duration::from_secs(self.args.ahead + 1);
+        let at = DateTime::from_timestamp(soonest.timestamp(), 0).unwrap_or(soonest);
+        Moment { at, micros: micros_now + micros((at - now).to_std().unwrap_or_default()) }
+    }
+
+    /// Publishes to users in turns; a field says at which time, and all must be accepted before it.
+    async fn publish(
+        &self,
+        users: &[String],
+        field: &str,
+        at: DateTime<Utc>,
+        title: impl Fn(usize) -> String,
+    ) -> anyhow::Result<()> {
+        let targets = self.fleet.targets.clone();
+        let options = SenderOptions { via: Via::HttpBatch, targets, redis_url: String::new(), prefix: String::new() };
+        let mut sender = Sender::connect(&options, &self.fleet.users, 0).await?;
+        let at = at.to_rfc3339();
+        let body = |place: usize| {
+            let (user, title) = (&users[place % users.len()], title(place));
+            format!(r#"{{"users":["{user}"],"kind":"bench","title":"{title}","{field}":"{at}"}}"#)
+        };
+        let places: Vec<usize> = (0..self.args.due as usize).collect();
+        for places in places.chunks(BATCH) {
+            let bodies = places.iter().map(|place| body(*place)).collect();
+            let accepted = sender.send(&Batch { users: Vec::new(), bodies }).await?;
+            if !accepted.iter().all(|accepted| *accepted) {
+                bail!("a publish was refused: {}", sender.take_trouble().unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a second, and from then on until the users' inboxes have had so many changes.
+    async fn fall(&self, users: &[String], moment: Moment, changes: u64) -> anyhow::Result<Fallen> {
+        let ahead = moment.micros.checked_sub(clock::now()).context("publishing took too long: raise --ahead")?;
+        sleep(Duration::from_micros(ahead)).await;
+        let before = self.meter.read()?;
+        let parse = |user: &String| Ok(UserKey { tenant: self.tenant.clone(), user: user.parse()? });
+        let keys = users.iter().map(parse).collect::<anyhow::Result<Vec<_>>>()?;
+        loop {
+            let come: i64 = self.store.heads(&keys).await?.iter().map(|head| head.seq).sum();
+            let took = Duration::from_micros(clock::now().saturating_sub(moment.micros));
+            if come.unsigned_abs() >= changes {
+                let spent = self.meter.since(&before)?;
+                return Ok(Fallen { took, spent, tally: self.store.tally(&self.tenant, users).await? });
+            }
+            if took > Duration::from_secs(self.args.longest) {
+                bail!("only {come} of {changes} changes came within {took:?}");
+            }
+            sleep(LOOK).await;
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! All streams of a run, held by reader processes: as many as the limit of open files asks for.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde::de::DeserializeOwned;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use crate::{
+    clock,
+    streams::protocol::{Job, Outcome, Progress, Request},
+    target::{Target, Users},
+};
+use tidings::cli::Mistake;
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// All streams of a run.
+pub struct Fleet {
+    /// Whose they are.
+    pub users: Users,
+    /// Where they are.
+    pub targets: Vec<Target>,
+    /// How many.
+    pub streams: usize,
+    readers: Vec<Reader>,
+}
+
+/// One of the processes; it ends when this is dropped.
+struct Reader {
+    _child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Fleet {
+    /// Starts the readers, so many, all streams closed. The job is of all of them together.
+    ///
+    /// # Errors
+    /// When a process cannot be started.
+    pub async fn start(job: Job, readers: usize) -> anyhow::Result<Self> {
+        let Job { users, targets, streams, .. } = job.clone();
+        let mut fleet = Self { users, targets, streams, readers: Vec::new() };
+        for (first, streams) in shares(streams, readers) {
+            let mut reader = Reader::spawn()?;
+            reader.say(&Job { first, streams, ..job.clone() }).await?;
+            fleet.readers.push(reader);
+        }
+        let _: Vec<Progress> = fleet.hear().await?;
+        Ok(fleet)
+    }
+
+    /// Opens all streams, so many at the same time, and waits until all are live; tells how that went.
+    ///
+    /// # Errors
+    /// When they are not within this time, or cannot be.
+    pub async fn open(&mut self, concurrency: usize, patience: Duration) -> anyhow::Result<Outcome> {
+        let begin = Instant::now();
+        let mut progress = self.tell(&Request::Open { concurrency, start: clock::now() }).await?;
+        while progress.live < self.streams {
+            if let Some(why) = progress.fatal {
+                return Err(Mistake(why).into());
+            }
+            if begin.elapsed() > patience {
+                let why = progress.trouble.unwrap_or_else(|| "no answer yet".to_owned());
+                let (live, streams) = (progress.live, self.streams);
+                bail!("only {live} of {streams} streams were live after {patience:?}; the last trouble: {why}");
+            }
+            tokio::time::sleep(TICK).await;
+            progress = self.tell(&Request::Progress).await?;
+        }
+        self.result(&[]).await
+    }
+
+    /// Drops streams one after another from now on, so many per second, and lets each come back after so long; no longer as
+    /// an earlier call said.
+    ///
+    /// # Errors
+    /// When a reader ended.
+    pub async fn turn_over(&mut self, rate: f64, away: Duration) -> anyhow::Result<()> {
+        let rate = rate / self.readers.len() as f64;
+        self.tell(&Request::Turnover { rate, away }).await.map(drop)
+    }
+
+    /// Drops all connections at once; every stream has noted its cursor then.
+    ///
+    /// # Errors
+    /// When a reader ended.
+    pub async fn close(&mut self) -> anyhow::Result<()> {
+        self.tell(&Request::Close).await.map(drop)
+    }
+
+    /// Waits until everything accepted has come, but no longer than the grace time.
+    ///
+    /// # Errors
+    /// When a reader ended.
+    pub async fn outcome(&mut self, accepted: &[(u64, u64)], grace: Duration) -> anyhow::Result<Outcome> {
+        let deadline = Instant::now() + grace;
+        let expected = self.expected(accepted);
+        loop {
+            let come = self.tell(&Request::Progress).await?.deliveries >= expected;
+            let late = Instant::now() >= deadline;
+            if come || late {
+                let outcome = self.result(accepted).await?;
+                if outcome.lost == 0 || late {
+                    return Ok(outcome);
+                }
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Asks all readers for the same, and adds up how far they are.
+    ///
+    /// # Errors
+    /// When one ended.
+    pub async fn tell(&mut self, request: &Request) -> anyhow::Result<Progress> {
+        self.say(request).await?;
+        let mut sum = Progress::default();
+        self.hear::<Progress>().await?.into_iter().for_each(|progress| sum.add(progress));
+        Ok(sum)
+    }
+
+    async fn result(&mut self, accepted: &[(u64, u64)]) -> anyhow::Result<Outcome> {
+        self.say(&Request::Outcome(accepted.to_vec())).await?;
+        let mut sum = Outcome::default();
+        self.hear::<Outcome>().await?.into_iter().for_each(|outcome| sum.add(outcome));
+        Ok(sum)
+    }
+
+    async fn say(&mut self, request: &Request) -> anyhow::Result<()> {
+        for reader in &mut self.readers {
+            reader.say(request).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<Vec<T>> {
+        let mut heard = Vec::with_capacity(self.readers.len());
+        for reader in &mut self.readers {
+            heard.push(reader.hear().await?);
+        }
+        Ok(heard)
+    }
+
+    fn expected(&self, accepted: &[(u64, u64)]) -> u64 {
+        let (users, streams) = (self.users.count as u64, self.streams as u64);
+        // User u has the streams u, u + users, u + 2 users, ...
+        let of = |n: u64| (streams - n % users).div_ceil(users);
+        accepted.iter().flat_map(|(first, last)| *first..=*last).map(of).sum()
+    }
+}
+
+/// The streams of each reader: the number of the first, and how many.
+fn shares(streams: usize, readers: usize) -> impl Iterator<Item = (usize, usize)> {
+    let begin = move |reader: usize| streams * reader / readers;
+    (0..readers).map(move |reader| (begin(reader), begin(reader + 1) - begin(reader)))
+}
+
+impl Reader {
+    fn spawn() -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot tell what this program is")?;
+        let mut command = Command::new(program);
+        command.arg("reader").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().context("cannot start a process that reads streams")?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = pipes.context("a process that reads streams has no pipes")?;
+        Ok(Self { _child: child, input, output: BufReader::new(output).lines() })
+    }
+
+    async fn say(&mut self, what: &impl serde::Serialize) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(what)?;
+        line.push(b'\n');
+        self.input.write_all(&line).await.context("a process that reads streams ended")
+    }
+
+    async fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+        let line = self.output.next_line().await?.context("a process that reads streams ended")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_has_one_reader() {
+        for (streams, readers) in [(1, 1), (10, 3), (3, 3), (50_000, 3)] {
+            let mut next = 0;
+            for (first, count) in shares(streams, readers) {
+                assert_eq!(first, next);
+                assert!(count.abs_diff(streams / readers) <= 1);
+                next += count;
+            }
+            assert_eq!(next, streams);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A stream's place in the run: whose it is, where it is opened, and the record of what it got.
+
+use std::sync::Mutex;
+
+use tokio::sync::Notify;
+
+use crate::streams::{
+    protocol::{Job, Spread},
+    track::Track,
+};
+
+/// A stream's place in the run and its record.
+pub struct Member {
+    /// The user's number.
+    pub user: usize,
+    /// Its own within the run.
+    pub number: usize,
+    /// Its server's.
+    pub target: usize,
+    /// What it shows.
+    pub token: String,
+    /// Asks the stream to drop its connection and come back.
+    pub leave: Notify,
+    /// What it got.
+    pub track: Mutex<Track>,
+}
+
+impl Member {
+    /// Stream `number` of the run, closed: it is of user `number % users`.
+    ///
+    /// # Errors
+    /// When no token can be signed.
+    pub fn new(job: &Job, number: usize) -> anyhow::Result<Self> {
+        let users = job.users.count;
+        let user = number % users;
+        Ok(Self {
+            user,
+            number,
+            target: place(job.spread, number, users, job.targets.len()),
+            token: job.users.user_token(user)?,
+            leave: Notify::new(),
+            track: Mutex::new(Track::new(user, users, job.gapless)),
+        })
+    }
+}
+
+/// The server of a stream.
+fn place(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
+    match spread {
+        Spread::Even => (number / users + number % users) % targets,
+        Spread::First(count) if number < count => 0,
+        Spread::First(_) => elsewhere(number, targets),
+    }
+}
+
+/// The server of a stream whose place is not the first.
+pub fn elsewhere(number: usize, targets: usize) -> usize {
+    1 + number % (targets - 1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(spread: Spread, streams: usize, users: usize, targets: usize) -> Vec<usize> {
+        (0..streams).map(|number| place(spread, number, users, targets)).collect()
+    }
+
+    #[test]
+    fn a_users_streams_are_spread_over_the_servers() {
+        assert_eq!(places(Spread::Even, 5, 2, 2), [0, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn the_first_server_has_the_streams_that_it_is_to_have() {
+        assert_eq!(places(Spread::First(2), 6, 6, 3), [0, 0, 1, 2, 1, 2]);
+        assert_eq!(places(Spread::First(1), 3, 3, 2), [0, 1, 1]);
+    }
+}

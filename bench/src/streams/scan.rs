@@ -1,0 +1,185 @@
+//! Reads the stream's text as far as the bench needs it: ids, and the marker in each title. JSON is parsed for the
+//! event that begins a stream only, so that reading costs little of the machine that is measured.
+
+use std::time::Duration;
+
+use memchr::{memchr, memmem};
+
+use crate::streams::track::Marker;
+use tidings::client::wire::Hello;
+
+/// What a title begins with, as it stands in the event's data.
+const TITLE: &[u8] = b"\"title\":\"bench ";
+/// The same of what is for all users of the run.
+const TITLE_FOR_ALL: &[u8] = b"\"title\":\"bench-for-all ";
+/// A block of the bench is small; more than this is a defect.
+const BLOCK_LIMIT: usize = 1024 * 1024;
+
+/// What a block says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// How the stream begins.
+    Hello(Hello),
+    /// A notification, with its marker if it is one of the bench's.
+    Notification(Option<Marker>),
+    /// A notification for all users of the run, with the time of its marker.
+    ForAll(u64),
+    /// A signal, with its marker if it is one of the bench's.
+    Signal(Option<Marker>),
+    /// Anything else.
+    Nothing,
+}
+
+/// One block of the stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Block<'a> {
+    /// Its `id:`.
+    pub id: Option<&'a str>,
+    /// Its `retry:`.
+    pub retry: Option<Duration>,
+    /// Its event.
+    pub said: Said,
+}
+
+/// The state between two reads of one stream: the beginning of a block whose end has not come yet.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    begun: Vec<u8>,
+}
+
+impl Scanner {
+    /// Takes the next bytes and hands over every block that they complete.
+    ///
+    /// # Errors
+    /// When a block has no end.
+    pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Block<'_>)) -> Result<(), &'static str> {
+        if self.begun.is_empty() {
+            let rest = blocks(bytes, &mut each);
+            self.begun.extend_from_slice(rest);
+        } else {
+            let mut joined = std::mem::take(&mut self.begun);
+            joined.extend_from_slice(bytes);
+            let rest = blocks(&joined, &mut each);
+            self.begun = rest.to_vec();
+        }
+        if self.begun.len() > BLOCK_LIMIT { Err("a block of the stream has no end") } else { Ok(()) }
+    }
+}
+
+/// Hands over the whole blocks and answers the rest.
+fn blocks<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
+    while let Some(end) = memmem::find(bytes, b"\n\n") {
+        each(block(&bytes[..end]));
+        bytes = &bytes[end + 2..];
+    }
+    bytes
+}
+
+fn block(mut bytes: &[u8]) -> Block<'_> {
+    let mut found = Block { id: None, retry: None, said: Said::Nothing };
+    let mut event: &[u8] = b"";
+    while !bytes.is_empty() {
+        let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let (line, rest) = bytes.split_at(end);
+        bytes = rest.get(1..).unwrap_or_default();
+        if let Some(id) = line.strip_prefix(b"id: ") {
+            found.id = str::from_utf8(id).ok();
+        } else if let Some(name) = line.strip_prefix(b"event: ") {
+            event = name;
+        } else if let Some(data) = line.strip_prefix(b"data: ") {
+            found.said = said(event, data);
+        } else if let Some(retry) = line.strip_prefix(b"retry: ") {
+            found.retry = number(retry).map(|(retry, _)| Duration::from_millis(retry));
+        }
+    }
+    found
+}
+
+fn said(event: &[u8], data: &[u8]) -> Said {
+    match event {
+        b"notification" => for_all(data).map_or_else(|| Said::Notification(marker(data)), Said::ForAll),
+        b"signal" => Said::Signal(marker(data)),
+        b"hello" => serde_json::from_slice(data).map_or(Said::Nothing, Said::Hello),
+        _ => Said::Nothing,
+    }
+}
+
+/// The title that carries a marker.
+pub fn title(marker: Marker) -> String {
+    format!("bench {} {}", marker.n, marker.t)
+}
+
+/// The title of a notification for all users of the run.
+pub fn title_for_all(t: u64) -> String {
+    format!("bench-for-all {t}")
+}
+
+fn for_all(data: &[u8]) -> Option<u64> {
+    let begin = memmem::find(data, TITLE_FOR_ALL)? + TITLE_FOR_ALL.len();
+    let (t, rest) = number(&data[begin..])?;
+    rest.starts_with(b"\"").then_some(t)
+}
+
+fn marker(data: &[u8]) -> Option<Marker> {
+    let begin = memmem::find(data, TITLE)? + TITLE.len();
+    let (n, rest) = number(&data[begin..])?;
+    let (t, rest) = number(rest.strip_prefix(b" ")?)?;
+    rest.starts_with(b"\"").then_some(Marker { n, t })
+}
+
+/// The number that the text begins with, and what follows it.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
+    Some((number, &text[digits..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings::client::wire::Verdict;
+
+    const STREAM: &str = "retry: 2000\n\nid: e.0\nevent: hello\ndata: {\"verdict\":\"fresh\",\"cursor\":\"e.0\"}\n\n\
+        id: e.1\nevent: notification\ndata: {\"id\":\"x\",\"title\":\"bench 7 90\",\"data\":{}}\n\n\
+        event: heartbeat\ndata: {}\n\nid: e.2\nevent: notification\ndata: {\"title\":\"bench 7\"}\n\n\
+        event: signal\ndata: {\"kind\":\"bench\",\"data\":{\"title\":\"bench 8 91\"}}\n\n\
+        id: e.3\n\nretry: 40\nevent: bye\ndata: {\"reason\":\"draining\",\"retryMs\":40}\n\n";
+
+    fn scan(step: usize) -> Vec<(Option<String>, Option<u64>, Said)> {
+        let (mut scanner, mut found) = (Scanner::default(), Vec::new());
+        for part in STREAM.as_bytes().chunks(step) {
+            let keep = |block: Block<'_>| {
+                let retry = block.retry.map(|retry| retry.as_millis() as u64);
+                found.push((block.id.map(str::to_owned), retry, block.said));
+            };
+            scanner.feed(part, keep).unwrap();
+        }
+        found
+    }
+
+    #[test]
+    fn blocks_are_the_same_however_they_are_cut() {
+        let whole = scan(STREAM.len());
+        assert_eq!(whole.len(), 8);
+        assert_eq!(whole[0], (None, Some(2000), Said::Nothing));
+        assert!(matches!(&whole[1].2, Said::Hello(hello) if hello.verdict == Verdict::Fresh));
+        assert_eq!(whole[2], (Some("e.1".into()), None, Said::Notification(Some(Marker { n: 7, t: 90 }))));
+        assert_eq!(whole[3], (None, None, Said::Nothing));
+        assert_eq!(whole[4].2, Said::Notification(None));
+        assert_eq!(whole[5], (None, None, Said::Signal(Some(Marker { n: 8, t: 91 }))));
+        assert_eq!(whole[6], (Some("e.3".into()), None, Said::Nothing));
+        assert_eq!(whole[7], (None, Some(40), Said::Nothing));
+        for step in 1..STREAM.len() {
+            assert_eq!(scan(step), whole, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_title_leads_back_to_its_marker() {
+        let given = Marker { n: u64::MAX, t: 0 };
+        let data = format!("{{\"title\":\"{}\"}}", title(given));
+        assert_eq!((marker(data.as_bytes()), for_all(data.as_bytes())), (Some(given), None));
+        let data = format!("{{\"title\":\"{}\"}}", title_for_all(7));
+        assert_eq!((marker(data.as_bytes()), for_all(data.as_bytes())), (None, Some(7)));
+    }
+}
