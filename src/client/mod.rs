@@ -1,6 +1,6 @@
 //! The client's side of a stream: parse server-sent events, keep the cursor, come back after an end.
 //!
-//! Used by `tidings tail` and `tidings bench`; it speaks only HTTP and knows nothing of the server's insides.
+//! Used by `tidings tail` and by the load generator; it speaks only HTTP and knows nothing of the server's insides.
 
 pub mod backoff;
 pub mod follow;

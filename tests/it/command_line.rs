@@ -75,6 +75,13 @@ async fn a_printed_token_is_good() {
 }
 
 #[tokio::test]
+async fn the_former_bench_names_the_program_that_took_its_place() {
+    for arguments in [&["bench"][..], &["bench", "publish", "--rate", "5"], &["bench", "--help"]] {
+        is_a_mistake(&run(&[], arguments).await, "tidings-bench");
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_told_plainly() {
     let cluster = cluster().start().await;
     let listen = format!("127.0.0.1:{}", cluster.instances[0].port());
