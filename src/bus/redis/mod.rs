@@ -33,16 +33,16 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
+pub use self::{
+    relay::{Ready, Relay},
+    servers::Servers,
+};
 use self::{
     names::Names,
     probe::Probe,
     sender::{Outgoing, Sender, Sending},
     session::Subscriber,
     wanted::Wanted,
-};
-pub use self::{
-    relay::{Ready, Relay},
-    servers::Servers,
 };
 use super::{Announcement, Arrivals, Control, Health, Incoming, Left, Sink};
 use crate::{
@@ -58,6 +58,11 @@ use crate::{
 const CONFIRMATION: Duration = Duration::from_secs(2);
 /// Longest time that a caller waits until Redis has taken a signal, or who lost a topic.
 const TAKEN: Duration = Duration::from_secs(1);
+
+/// An announcement as it travels over Redis: its channel and its message. `prefix` is the first part of all channels.
+pub fn message(prefix: &str, announcement: &Announcement) -> (String, Vec<u8>) {
+    (names::of_user(&names::opening(prefix), &announcement.key), wire::announcement(announcement))
+}
 
 /// The handle; cheap to clone.
 #[derive(Clone)]

@@ -40,17 +40,16 @@ impl Names {
     pub(super) fn new(prefix: &str, instance: &str, cluster: bool) -> Self {
         let count = if cluster { CLUSTER_PROBES } else { 1 };
         Self {
-            prefix: format!("{prefix}:{{"),
+            prefix: opening(prefix),
             control: format!("{prefix}:control"),
             arrivals: format!("{prefix}:arrivals"),
             probes: (0..count).map(|index| probe(prefix, instance, index, count)).collect(),
         }
     }
 
-    /// A user's channel. The braces are a hash tag: they make tenant and user decide the slot.
+    /// A user's channel.
     pub(super) fn user(&self, key: &UserKey) -> String {
-        let user = utf8_percent_encode(key.user.as_str(), ENCODED);
-        format!("{}{}:{user}}}", self.prefix, key.tenant)
+        of_user(&self.prefix, key)
     }
 
     /// A topic's channel.
@@ -92,6 +91,17 @@ impl Names {
         }
         self.probes.iter().any(|probe| probe == channel).then_some(Purpose::Probe)
     }
+}
+
+/// What channels of users and topics begin with. The brace opens a hash tag: tenant and user, or topic, decide the slot.
+pub(super) fn opening(prefix: &str) -> String {
+    format!("{prefix}:{{")
+}
+
+/// A user's channel.
+pub(super) fn of_user(opening: &str, key: &UserKey) -> String {
+    let user = utf8_percent_encode(key.user.as_str(), ENCODED);
+    format!("{opening}{}:{user}}}", key.tenant)
 }
 
 fn address(text: &str) -> Option<Address> {
