@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+const HEAD_START: Duration = Duration::from_millis(200);
+
 /// Microseconds of the machine's monotonic clock.
 pub fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
@@ -13,4 +15,14 @@ pub fn now() -> u64 {
 /// A duration in whole microseconds.
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A moment by which the readers can be told of it and a sender can begin.
+pub fn soon() -> u64 {
+    now() + micros(HEAD_START)
+}
+
+/// The time since a moment.
+pub fn since(moment: u64) -> Duration {
+    Duration::from_micros(now().saturating_sub(moment))
 }

@@ -3,21 +3,25 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::value_parser;
+use tidings::domain::user::Tenant;
 use url::Url;
 
 use crate::{
+    Mistake,
+    database::Database,
     figures::{meter::Meter, process},
     load::{
+        pace::Pace,
         publishers::Plan,
         sender::{SenderOptions, Via},
     },
+    peers::system::System,
     streams::{
         fleet::Fleet,
-        protocol::{Job, Spread},
+        protocol::{Job, Order, Spread},
     },
     target::{Signing, Target, Users},
 };
-use tidings::{cli::Mistake, domain::user::Tenant};
 
 /// How the figures are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -86,7 +90,7 @@ pub struct Common {
 
 impl Common {
     /// Starts the readers of the streams that the flags ask for, all closed.
-    pub async fn fleet(&self, spread: Spread, gapless: bool) -> anyhow::Result<Fleet> {
+    pub async fn fleet(&self, spread: Spread, order: Order) -> anyhow::Result<Fleet> {
         let streams = self.streams as usize;
         let users = self.users.unwrap_or(self.streams).min(self.streams) as usize;
         let mut targets = Vec::new();
@@ -98,7 +102,7 @@ impl Common {
         }
         let readers = self.readers.map_or_else(|| streams.div_ceil(process::most_streams()), usize::from);
         let users = Users::new(users, self.signing());
-        let job = Job { targets, users, first: 0, streams, spread, gapless };
+        let job = Job { targets, users, first: 0, streams, spread, system: System::Tidings, order };
         Fleet::start(job, readers.min(streams)).await
     }
 
@@ -115,9 +119,9 @@ impl Common {
     pub fn meter(&self) -> Meter {
         let (postgres, redis) = (self.postgres_pid, self.redis_pid);
         Meter {
-            tidings: self.pids.clone(),
-            postgres: postgres.into_iter().collect(),
-            redis: redis.into_iter().collect(),
+            servers: self.pids.clone(),
+            database: postgres.into_iter().collect(),
+            broker: redis.into_iter().collect(),
         }
     }
 
@@ -147,13 +151,25 @@ impl Common {
     }
 }
 
-/// Flags of the scenarios that publish.
+/// The instances' database, for the scenarios that fill it or look into it.
 #[derive(Debug, Clone, clap::Args)]
-pub struct LoadArgs {
-    /// The way in.
-    #[arg(long, value_enum, default_value = "http-batch")]
-    via: Via,
-    /// Redis, for the two ways through it.
+pub struct DatabaseArgs {
+    /// The instances' database, which is reached without TLS.
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+}
+
+impl DatabaseArgs {
+    /// Connects.
+    pub async fn connect(&self) -> anyhow::Result<Database> {
+        Database::connect(&self.database_url).await
+    }
+}
+
+/// The instances' Redis, for the scenarios that publish or announce through it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RedisArgs {
+    /// The instances' Redis.
     #[arg(
         long,
         value_name = "URL",
@@ -161,10 +177,20 @@ pub struct LoadArgs {
         default_value = "redis://127.0.0.1:6379",
         hide_env_values = true
     )]
-    redis_url: String,
-    /// First part of the servers' keys and channels in Redis.
+    pub redis_url: String,
+    /// First part of the instances' keys and channels in Redis.
     #[arg(long, env = "TIDINGS_PREFIX", default_value = "tidings")]
-    prefix: String,
+    pub prefix: String,
+}
+
+/// Flags of the scenarios that publish.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LoadArgs {
+    /// The way in.
+    #[arg(long, value_enum, default_value = "http-batch")]
+    via: Via,
+    #[command(flatten)]
+    redis: RedisArgs,
     /// Notifications per request (always 1 with `--via http`).
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u16).range(1..=1000))]
     batch_size: u16,
@@ -187,8 +213,7 @@ impl LoadArgs {
 
     /// The way in, at these servers where it is over HTTP.
     pub fn sender(&self, targets: &[Target]) -> SenderOptions {
-        let (redis_url, prefix) = (self.redis_url.clone(), self.prefix.clone());
-        SenderOptions { via: self.via, targets: targets.to_vec(), redis_url, prefix }
+        SenderOptions { via: self.via, targets: targets.to_vec(), redis: self.redis.clone() }
     }
 
     /// What to publish, from number 0 on.
@@ -196,8 +221,7 @@ impl LoadArgs {
         let single = self.via == Via::Http;
         Plan {
             first: 0,
-            rate,
-            total,
+            pace: Pace { rate, total },
             longest,
             batch: if single { 1 } else { self.batch_size.into() },
             addressed: self.via != Via::Channel,

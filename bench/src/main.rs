@@ -5,10 +5,12 @@
 //! of the machine and may open more of them than one process may have files.
 
 mod clock;
+mod database;
 mod figures;
 mod flags;
 mod http1;
 mod load;
+mod marker;
 mod peers;
 mod scenarios;
 mod streams;
@@ -20,7 +22,6 @@ use anyhow::{Context, bail};
 use clap::{Parser, error::ErrorKind};
 use mimalloc::MiMalloc;
 use serde_json::Value;
-use tidings::cli::Mistake;
 
 use self::{
     figures::{
@@ -31,6 +32,11 @@ use self::{
     scenarios::{churn, deliver, drain, fanout, idle, mixed, presence, publish, schedule, signals, storm},
     streams::reader,
 };
+
+/// An error that the user can mend: wrong arguments.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Mistake(String);
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -50,14 +56,12 @@ enum Scenario {
     Idle(idle::Args),
     /// Announce stored notifications at a rate, each to one user with an open stream: the delivery alone.
     ///
-    /// Stores them in bulk first, through `DATABASE_URL`, then announces them over `REDIS_URL`, as the instance that
-    /// stored them would have done. The instances must not find them first: run them with
-    /// `TIDINGS_HEAD_CHECK_SECONDS=3600`.
+    /// Writes their rows in bulk first, through `DATABASE_URL`, then announces them over `REDIS_URL`, as the instance that
+    /// stored them would have done. That is one Redis server over plain TCP, no cluster.
     Unicast(deliver::Args),
     /// The same with all streams of one user: each announcement is delivered to all of them.
     ///
-    /// The instances need `TIDINGS_MAX_CONNECTIONS_PER_USER` of at least the number of their streams, and
-    /// `TIDINGS_HEAD_CHECK_SECONDS=3600`.
+    /// The instances need `TIDINGS_MAX_CONNECTIONS_PER_USER` of at least the number of their streams.
     Broadcast(deliver::Args),
     /// Publish at a rate to users with open streams: rates, lag, processor time of each durable notification.
     Publish(publish::Args),
@@ -108,7 +112,7 @@ fn main() -> ExitCode {
 fn report(error: &anyhow::Error) -> ExitCode {
     // Clap colours the word as it does its own errors; a closed standard error leaves nobody to tell.
     let _ = clap::Error::raw(ErrorKind::ValueValidation, format!("{error:#}\n")).print();
-    if error.is::<Mistake>() || error.is::<tidings::config::Invalid>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if error.is::<Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// Runs the scenario and prints its figures.
@@ -116,8 +120,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
 /// # Errors
 /// When it cannot be run, or when anything was lost, repeated, out of order or foreign.
 async fn run(args: Args) -> anyhow::Result<()> {
-    if let Scenario::Peers(command) = &args.scenario {
-        return peers::run(command);
+    if let Scenario::Peers(command) = args.scenario {
+        return peers::run(command).await;
     }
     let Some(common) = args.scenario.common() else { return reader::run().await };
     let mut sides = vec![(common.clone(), Vec::new())];

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use tidings::cli::minter::Minter;
+use tidings::{cli::minter::Minter, domain::user::UserKey};
 
 /// Tokens outlive the longest run.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(3);
@@ -86,9 +86,27 @@ impl Users {
         format!("bench-{}-{user}", self.run)
     }
 
+    /// Its id within its tenant.
+    ///
+    /// # Errors
+    /// When the tenant is none.
+    pub fn key(&self, user: usize) -> anyhow::Result<UserKey> {
+        Ok(UserKey { tenant: self.tenant().parse()?, user: self.name(user).parse()? })
+    }
+
+    /// The ids of these users.
+    pub fn names(&self, users: impl IntoIterator<Item = usize>) -> Vec<String> {
+        users.into_iter().map(|user| self.name(user)).collect()
+    }
+
     /// The users' tenant.
     pub fn tenant(&self) -> &str {
         &self.signing.tenant
+    }
+
+    /// What their tokens are signed with.
+    pub fn secret(&self) -> &str {
+        &self.signing.secret
     }
 
     /// A token for what a user does.
@@ -105,6 +123,14 @@ impl Users {
     /// When the secret is of no use.
     pub fn publish_token(&self) -> anyhow::Result<String> {
         self.token(&format!("bench-{}", self.run), "publish")
+    }
+
+    /// A token that may do everything within the tenant.
+    ///
+    /// # Errors
+    /// When the secret is of no use.
+    pub fn admin_token(&self) -> anyhow::Result<String> {
+        self.token(&format!("bench-{}", self.run), "admin")
     }
 
     fn token(&self, name: &str, scope: &str) -> anyhow::Result<String> {

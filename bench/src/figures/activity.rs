@@ -6,11 +6,8 @@ use anyhow::Context;
 use tokio::{task::JoinHandle, time::interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::figures::process::cpu;
-use tidings::{
-    config::{Settings, options::Options},
-    store::{Activity, Store},
-};
+use super::process::cpu;
+use crate::database::{Activity, Database};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Postgres' connections tell the last of what they did only some time after they fell idle.
@@ -45,17 +42,16 @@ impl Sampling {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin(database_url: String, pids: Vec<u32>) -> anyhow::Result<Self> {
-        let options = Options { database_url: Some(database_url), ..Options::default() };
-        let store = Store::open(&Settings::load(options)?).await?;
+    pub async fn begin(database_url: &str, pids: Vec<u32>) -> anyhow::Result<Self> {
+        let database = Database::connect(database_url).await?;
         let stop = CancellationToken::new();
-        let mut samples = vec![sample(&store, &pids).await?];
+        let mut samples = vec![sample(&database, &pids).await?];
         let stopped = stop.clone();
         let samples = tokio::spawn(async move {
             let mut clock = interval(INTERVAL);
             while !stopped.is_cancelled() {
                 clock.tick().await;
-                samples.push(sample(&store, &pids).await?);
+                samples.push(sample(&database, &pids).await?);
             }
             Ok(samples)
         });
@@ -73,8 +69,8 @@ impl Sampling {
     }
 }
 
-async fn sample(store: &Store, pids: &[u32]) -> anyhow::Result<Sample> {
-    let activity = store.activity().await.context("cannot read the database's counters")?;
+async fn sample(database: &Database, pids: &[u32]) -> anyhow::Result<Sample> {
+    let activity = database.activity().await?;
     Ok(Sample { activity, cpu: cpu(pids)? })
 }
 

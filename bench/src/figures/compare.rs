@@ -30,7 +30,7 @@ impl Side {
 }
 
 /// The median: the middle value, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
@@ -106,5 +106,7 @@ mod tests {
         let json = as_json("idle", &[side("a", &[None]), side("b", &[Some(1.0)])]);
         assert_eq!(json["ratio"]["cpuUs"], Value::Null);
         assert_eq!(median(Vec::new()), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![3.0, 1.0]), Some(2.0));
     }
 }

@@ -7,21 +7,21 @@ use crate::figures::process::cpu;
 /// Whose time is measured.
 #[derive(Debug, Clone)]
 pub struct Meter {
-    /// The instances.
-    pub tidings: Vec<u32>,
+    /// The instances, or a system they are compared with.
+    pub servers: Vec<u32>,
     /// The database's first process.
-    pub postgres: Vec<u32>,
-    /// The Redis server.
-    pub redis: Vec<u32>,
+    pub database: Vec<u32>,
+    /// What their messages go through: Redis, mostly.
+    pub broker: Vec<u32>,
 }
 
 /// What was used by everybody up to a moment; none of those whose processes are not known.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     at: Instant,
-    tidings: Option<Duration>,
-    postgres: Option<Duration>,
-    redis: Option<Duration>,
+    servers: Option<Duration>,
+    database: Option<Duration>,
+    broker: Option<Duration>,
     load: Option<Duration>,
 }
 
@@ -31,11 +31,11 @@ pub struct Spent {
     /// The time between them.
     pub window: Duration,
     /// By the instances.
-    pub tidings: Option<Duration>,
-    /// By Postgres.
-    pub postgres: Option<Duration>,
-    /// By Redis.
-    pub redis: Option<Duration>,
+    pub servers: Option<Duration>,
+    /// By the database.
+    pub database: Option<Duration>,
+    /// By the broker.
+    pub broker: Option<Duration>,
     /// By this tool and its readers.
     pub load: Option<Duration>,
 }
@@ -47,9 +47,9 @@ impl Spent {
         let without = |used: Option<Duration>, idle: Option<Duration>| Some(used?.saturating_sub(idle?.mul_f64(times)));
         Self {
             window: self.window,
-            tidings: without(self.tidings, idle.tidings),
-            postgres: without(self.postgres, idle.postgres),
-            redis: without(self.redis, idle.redis),
+            servers: without(self.servers, idle.servers),
+            database: without(self.database, idle.database),
+            broker: without(self.broker, idle.broker),
             load: without(self.load, idle.load),
         }
     }
@@ -63,9 +63,9 @@ impl Meter {
     pub fn read(&self) -> anyhow::Result<Reading> {
         Ok(Reading {
             at: Instant::now(),
-            tidings: cpu(&self.tidings)?,
-            postgres: cpu(&self.postgres)?,
-            redis: cpu(&self.redis)?,
+            servers: cpu(&self.servers)?,
+            database: cpu(&self.database)?,
+            broker: cpu(&self.broker)?,
             load: cpu(&[std::process::id()])?,
         })
     }
@@ -79,9 +79,9 @@ impl Meter {
         let between = |before: Option<Duration>, now: Option<Duration>| Some(now?.saturating_sub(before?));
         Ok(Spent {
             window: now.at - before.at,
-            tidings: between(before.tidings, now.tidings),
-            postgres: between(before.postgres, now.postgres),
-            redis: between(before.redis, now.redis),
+            servers: between(before.servers, now.servers),
+            database: between(before.database, now.database),
+            broker: between(before.broker, now.broker),
             load: between(before.load, now.load),
         })
     }

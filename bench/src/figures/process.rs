@@ -1,6 +1,6 @@
 //! What processes use, read from `/proc`, and how many files this one may open.
 
-use std::{collections::HashMap, fs, time::Duration};
+use std::{collections::HashMap, fs, ops::AddAssign, time::Duration};
 
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,23 +17,19 @@ pub struct Memory {
     pub pss: f64,
 }
 
-/// The memory of these processes; none without processes.
+impl AddAssign for Memory {
+    fn add_assign(&mut self, other: Self) {
+        self.rss += other.rss;
+        self.pss += other.pss;
+    }
+}
+
+/// The memory of these processes and of all that they started; none without processes.
 ///
 /// # Errors
 /// When one of them is gone or may not be read by this user.
 pub fn memory(pids: &[u32]) -> anyhow::Result<Option<Memory>> {
-    let mut sum = Memory::default();
-    for &pid in pids {
-        let rollup = read(pid, "smaps_rollup")?;
-        let kb = |name: &str| {
-            let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()).map(|kib| kib * 1.024)
-        };
-        let (rss, pss) =
-            kb("Rss:").zip(kb("Pss:")).with_context(|| format!("cannot read the memory of process {pid}"))?;
-        sum = Memory { rss: sum.rss + rss, pss: sum.pss + pss };
-    }
-    Ok((!pids.is_empty()).then_some(sum))
+    sum(pids, memory_of)
 }
 
 /// User and system time of these processes and of all that they started, the ended ones too; none without processes.
@@ -41,21 +37,36 @@ pub fn memory(pids: &[u32]) -> anyhow::Result<Option<Memory>> {
 /// # Errors
 /// When one of them is gone or may not be read by this user.
 pub fn cpu(pids: &[u32]) -> anyhow::Result<Option<Duration>> {
+    sum(pids, |pid| Ok(own(&stat(pid)?, pid)))
+}
+
+/// Adds up what each of these processes uses and all that they started; none without processes.
+fn sum<T: Default + AddAssign>(pids: &[u32], of: impl Fn(u32) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     if pids.is_empty() {
         return Ok(None);
     }
     let children = children();
-    let mut sum = Duration::ZERO;
+    let mut sum = T::default();
     for &pid in pids {
-        sum += own(&stat(pid)?, pid);
+        sum += of(pid)?;
         let mut waiting = children.get(&pid).cloned().unwrap_or_default();
         while let Some(child) = waiting.pop() {
-            // One that ended meanwhile is in its parent's time from then on.
-            sum += stat(child).map(|stat| own(&stat, child)).unwrap_or_default();
+            // One that ended meanwhile is in its parent's time from then on, and has no memory.
+            sum += of(child).unwrap_or_default();
             waiting.extend(children.get(&child).into_iter().flatten());
         }
     }
     Ok(Some(sum))
+}
+
+fn memory_of(pid: u32) -> anyhow::Result<Memory> {
+    let rollup = read(pid, "smaps_rollup")?;
+    let kb = |name: &str| {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()).map(|kib| kib * 1.024)
+    };
+    let both = kb("Rss:").zip(kb("Pss:")).with_context(|| format!("cannot read the memory of process {pid}"))?;
+    Ok(Memory { rss: both.0, pss: both.1 })
 }
 
 /// What matters of `/proc/PID/stat`.
@@ -154,6 +165,25 @@ mod tests {
         let memory = memory(&[std::process::id()]).unwrap().unwrap();
         assert!(memory.rss > 0.0 && memory.pss <= memory.rss);
         assert_eq!(super::memory(&[]).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_process_started_counts_with_it() {
+        let own = [std::process::id()];
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let family = sum(&own, |pid| Ok(Pids(vec![pid]))).unwrap().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(family.0.contains(&own[0]) && family.0.contains(&child.id()));
+    }
+
+    #[derive(Default)]
+    struct Pids(Vec<u32>);
+
+    impl AddAssign for Pids {
+        fn add_assign(&mut self, other: Self) {
+            self.0.extend(other.0);
+        }
     }
 
     #[test]

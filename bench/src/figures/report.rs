@@ -166,9 +166,9 @@ impl Report {
 
 fn everybody(spent: &Spent) -> [(&'static str, &'static str, Option<Duration>); 4] {
     [
-        ("server", "server", spent.tidings),
-        ("postgres", "Postgres", spent.postgres),
-        ("redis", "Redis", spent.redis),
+        ("server", "server", spent.servers),
+        ("postgres", "Postgres", spent.database),
+        ("redis", "Redis", spent.broker),
         ("load", "this tool's", spent.load),
     ]
 }

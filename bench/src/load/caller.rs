@@ -3,13 +3,13 @@
 use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context, bail};
+use tidings::client::wire::Problem;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::{
     http1::{Decoder, read},
     target::Target,
 };
-use tidings::client::wire::Problem;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES: usize = 4 * 1024 * 1024;

@@ -1,8 +1,9 @@
-//! How load is made: publishers through the ways in, announcers on the bus, callers of the API.
+//! How load is made: publishers, who wait for answers, and announcers, who do not; callers of the API.
 
-pub mod announce;
+pub mod announcer;
 pub mod caller;
+pub mod pace;
 pub mod publishers;
 pub mod sender;
-pub mod subscribers;
+pub mod stored;
 pub mod visitor;

@@ -16,11 +16,14 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    pace::Pace,
+    sender::{Sender, SenderOptions},
+};
 use crate::{
     clock::{self, micros},
     figures::times::Times,
-    load::sender::{Sender, SenderOptions},
-    streams::{scan::title, track::Marker},
+    marker::Marker,
     target::Users,
 };
 
@@ -29,10 +32,8 @@ use crate::{
 pub struct Plan {
     /// The first notification's number.
     pub first: u64,
-    /// Notifications per second; 0 is as fast as they are accepted.
-    pub rate: u64,
-    /// Notifications of the whole plan at most.
-    pub total: u64,
+    /// How many at most, and how fast.
+    pub pace: Pace,
     /// Time after which nothing is published any more.
     pub longest: Duration,
     /// Notifications per request.
@@ -46,15 +47,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the plan takes at its rate: the last batch's time is part of it, although nothing follows.
+    /// What the plan takes at its rate.
     pub fn time(&self) -> Duration {
-        let seconds = self.total.checked_div(self.rate).unwrap_or_default();
-        Duration::from_secs(seconds).min(self.longest)
-    }
-
-    /// When the plan's `place`th notification is due after the beginning; at once where there is no rate.
-    pub fn due(&self, place: u64) -> Duration {
-        Duration::from_nanos((place * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
+        self.pace.time().min(self.longest)
     }
 
     /// A notification as JSON.
@@ -65,8 +60,8 @@ impl Plan {
         if self.addressed {
             let _ = write!(body, r#""users":["{user}"],"#);
         }
-        let _ =
-            write!(body, r#""kind":"bench","title":"{}","data":{{"padding":"{:p<payload$}"}}}}"#, title(marker), "");
+        let title = marker.text();
+        let _ = write!(body, r#""kind":"bench","title":"{title}","data":{{"padding":"{:p<payload$}"}}}}"#, "");
         body
     }
 }
@@ -174,9 +169,9 @@ impl Load {
     async fn work(self: Arc<Self>, mut sender: Sender) -> Done {
         let mut done = Done::default();
         while let Some((place, count)) = self.take() {
-            let due = self.origin + micros(self.plan.due(place));
+            let due = self.origin + micros(self.plan.pace.due(place));
             tokio::time::sleep(Duration::from_micros(due.saturating_sub(clock::now()))).await;
-            let due = if self.plan.rate == 0 { clock::now() } else { due };
+            let due = if self.plan.pace.rate == 0 { clock::now() } else { due };
             let result = sender.send(&self.batch(place, count, due)).await;
             done.answered.record(clock::now().saturating_sub(due));
             match result {
@@ -198,10 +193,10 @@ impl Load {
     /// The next batch: the place of its first notification, and its length.
     fn take(&self) -> Option<(u64, u64)> {
         let place = self.next.fetch_add(self.plan.batch, Relaxed);
-        let count = self.plan.batch.min(self.plan.total.checked_sub(place)?);
-        let begun = match self.plan.rate {
+        let count = self.plan.batch.min(self.plan.pace.total.checked_sub(place)?);
+        let begun = match self.plan.pace.rate {
             0 => Duration::from_micros(clock::now().saturating_sub(self.origin)),
-            _ => self.plan.due(place),
+            _ => self.plan.pace.due(place),
         };
         (count > 0 && begun < self.plan.longest && !self.stop.is_cancelled()).then_some((place, count))
     }
@@ -227,29 +222,22 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn plan(rate: u64, addressed: bool) -> Plan {
-        let longest = Duration::from_secs(1);
-        Plan { first: 0, rate, total: 1, longest, batch: 1, addressed, payload: 5, clients: 1 }
+    fn plan(addressed: bool) -> Plan {
+        let (pace, longest) = (Pace { rate: 1, total: 1 }, Duration::from_secs(1));
+        Plan { first: 0, pace, longest, batch: 1, addressed, payload: 5, clients: 1 }
     }
 
     fn parsed(addressed: bool) -> Value {
-        serde_json::from_str(&plan(1, addressed).body("bench-1-2", Marker { n: 7, t: 9 })).unwrap()
+        serde_json::from_str(&plan(addressed).body("bench-1-2", Marker { n: 7, t: 9 })).unwrap()
     }
 
     #[test]
     fn a_body_is_json_of_the_size_asked_for_and_names_its_user_unless_a_channel_does() {
         let body = parsed(true);
         assert_eq!(body["users"], json!(["bench-1-2"]));
-        assert_eq!(body["title"], "bench 7 9");
+        assert_eq!(body["title"], "~7~9~");
         assert_eq!(body["data"], json!({"padding": "ppppp"}));
         assert_eq!(parsed(false).get("users"), None);
-    }
-
-    #[test]
-    fn what_is_due_is_spread_evenly() {
-        let due = |place| plan(4, true).due(place).as_millis();
-        assert_eq!([0, 1, 2, 400].map(due), [0, 250, 500, 100_000]);
-        assert_eq!(plan(0, true).due(9), Duration::ZERO);
     }
 
     #[test]

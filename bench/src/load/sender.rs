@@ -5,15 +5,16 @@ use std::time::Duration;
 use anyhow::Context;
 use redis::aio::MultiplexedConnection;
 use serde::Deserialize;
+use tidings::client::wire::Problem;
 
+use super::{
+    caller::{Call, Caller},
+    publishers::Batch,
+};
 use crate::{
-    load::{
-        caller::{Call, Caller},
-        publishers::Batch,
-    },
+    flags::RedisArgs,
     target::{Target, Users},
 };
-use tidings::client::wire::Problem;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -37,10 +38,8 @@ pub struct SenderOptions {
     pub via: Via,
     /// The servers of the two ways over HTTP, in turns.
     pub targets: Vec<Target>,
-    /// The Redis server of the two ways through it.
-    pub redis_url: String,
-    /// First part of its keys and channels.
-    pub prefix: String,
+    /// Where the two ways through Redis begin.
+    pub redis: RedisArgs,
 }
 
 /// One publisher's connection.
@@ -58,15 +57,23 @@ impl Sender {
     /// When it cannot.
     pub async fn connect(options: &SenderOptions, users: &Users, index: usize) -> anyhow::Result<Self> {
         if matches!(options.via, Via::HttpBatch | Via::Http) {
-            let caller = Caller::connect(&options.targets[index % options.targets.len()]).await?;
-            let single = options.via == Via::Http;
-            let (token, body, trouble) = (users.publish_token()?, String::new(), None);
-            return Ok(Self::Http(Box::new(Http { caller, token, single, body, trouble })));
+            return Self::over_http(&options.targets[index % options.targets.len()], users, options.via).await;
         }
-        let client = redis::Client::open(options.redis_url.as_str()).context("--redis-url is no Redis address")?;
+        let client =
+            redis::Client::open(options.redis.redis_url.as_str()).context("--redis-url is no Redis address")?;
         let connection = client.get_multiplexed_async_connection().await.context("cannot connect to Redis")?;
-        let (options, tenant) = (options.clone(), users.tenant().to_owned());
-        Ok(Self::Redis(Box::new(Redis { connection, options, tenant })))
+        let (via, prefix, tenant) = (options.via, options.redis.prefix.clone(), users.tenant().to_owned());
+        Ok(Self::Redis(Box::new(Redis { connection, via, prefix, tenant })))
+    }
+
+    /// Connects a publisher over HTTP.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn over_http(target: &Target, users: &Users, via: Via) -> anyhow::Result<Self> {
+        let (caller, token) = (Caller::connect(target).await?, users.publish_token()?);
+        let (single, body, trouble) = (via == Via::Http, String::new(), None);
+        Ok(Self::Http(Box::new(Http { caller, token, single, body, trouble })))
     }
 
     /// Sends a batch; tells of each notification whether it was accepted.
@@ -142,13 +149,14 @@ impl Http {
 /// A publisher through Redis.
 pub struct Redis {
     connection: MultiplexedConnection,
-    options: SenderOptions,
+    via: Via,
+    prefix: String,
     tenant: String,
 }
 
 impl Redis {
     async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
-        let Self { connection, options: SenderOptions { via, prefix, .. }, tenant } = self;
+        let Self { connection, via, prefix, tenant } = self;
         let mut pipe = redis::pipe();
         for (user, body) in batch.users.iter().zip(&batch.bodies) {
             if *via == Via::Xadd {

@@ -12,10 +12,10 @@ use anyhow::Context;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
+use super::caller::{Call, Caller};
 use crate::{
     clock::{self, micros},
     figures::times::Times,
-    load::caller::{Call, Caller},
     target::{Target, Users},
 };
 

@@ -49,7 +49,7 @@ struct Floor {
 pub fn serve(options: &Options) -> anyhow::Result<()> {
     let mut listener = listen(options.listen)?;
     let mut redis = std::net::TcpStream::connect(options.redis)?;
-    redis.write_all(b"*2\r\n$10\r\nPSUBSCRIBE\r\n$2\r\nu*\r\n")?;
+    redis.write_all(b"*2\r\n$10\r\nPSUBSCRIBE\r\n$7\r\nbench-*\r\n")?;
     redis.set_nonblocking(true)?;
     let mut redis = TcpStream::from_std(redis);
     let poll = Poll::new()?;

@@ -1,25 +1,20 @@
-//! One load for all systems that Tidings is compared with: `run` opens streams to a system, publishes open loop and
-//! counts; `floor` is the cheapest server that could carry it; `table` makes the table of many runs' results.
+//! Other systems under the same load: `run` opens streams to one, publishes open loop and counts; `floor` is the cheapest
+//! server that could carry it; `table` makes the table of many runs' results.
 
 mod floor;
-mod marker;
-mod publisher;
-mod receiver;
-mod record;
+mod outlet;
 mod report;
 mod run;
-mod stream;
-mod system;
+pub mod socketio;
+pub mod system;
 mod table;
-mod token;
-mod usage;
 mod wire;
 
 /// Loads notification systems and compares them.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
     /// Opens streams to a system, publishes phase by phase, prints what came of it as JSON.
-    Run(run::Options),
+    Run(Box<run::Options>),
     /// Serves streams as cheaply as possible: one thread, one Redis subscription.
     Floor(floor::Options),
     /// Prints medians and ratios of the results in a directory as Markdown.
@@ -27,10 +22,13 @@ pub enum Command {
 }
 
 /// Does what the command says.
-pub fn run(command: &Command) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When processes, servers or files are not there.
+pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Run(options) => run::run(options),
-        Command::Floor(options) => floor::serve(options),
-        Command::Table(options) => table::print(options),
+        Command::Run(options) => run::run(&options).await,
+        Command::Floor(options) => floor::serve(&options),
+        Command::Table(options) => table::print(&options),
     }
 }

@@ -17,8 +17,8 @@ pub struct Report {
     pub connect: Connect,
     /// What was published and came.
     pub phases: Vec<Phase>,
-    /// Streams that the server ended.
-    pub ended: u64,
+    /// How often a stream was refused or ended, and was tried again.
+    pub retries: u64,
 }
 
 /// How streams opened.
@@ -26,17 +26,15 @@ pub struct Report {
 pub struct Connect {
     /// Streams that opened.
     pub opened: u64,
-    /// Streams that were refused or cut off.
-    pub refused: u64,
     /// Streams that waited in vain.
     pub unanswered: u64,
     /// Most that were opening at the same time.
     pub opening_at_once: u64,
     /// From the first connection until the last stream was open.
     pub seconds: f64,
-    /// The median of the time a stream took.
+    /// From the first connection until half of the streams were open.
     pub p50_ms: f64,
-    /// The 99th percentile of it.
+    /// The same until 99 % were.
     pub p99_ms: f64,
     /// The server's processor time for each.
     pub server_cpu_us: f64,
@@ -80,8 +78,8 @@ pub struct Phase {
     pub out_of_order: u64,
     /// Deliveries for another user.
     pub foreign: u64,
-    /// Deliveries of earlier phases.
-    pub late: u64,
+    /// Cursors that could not be resumed.
+    pub resets: u64,
     /// The median lag from when a message was due until it came.
     pub p50_ms: f64,
     /// The 99th percentile of it.
@@ -101,7 +99,7 @@ pub struct Phase {
 impl Phase {
     /// Deliveries that were not as they must be.
     pub fn faults(&self) -> u64 {
-        self.lost + self.repeated + self.out_of_order + self.foreign + self.late
+        self.lost + self.repeated + self.out_of_order + self.foreign + self.resets
     }
 
     /// Whether everything came, once, in order, and with a 99th percentile below this.

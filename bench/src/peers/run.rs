@@ -5,31 +5,40 @@ use std::{
     io::{self, Write as _},
     net::SocketAddr,
     path::PathBuf,
-    process, thread,
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use super::{
-    publisher::{Plan, Publisher},
-    receiver::{Receiver, Shared},
-    record::Record,
+    outlet::Outlet,
     report::{Connect, Phase, Report},
-    system::{Cursor, System},
-    token::Signer,
-    usage,
+    system::System,
+};
+use crate::{
+    clock,
+    figures::{
+        meter::{Meter, Reading},
+        process::{self, memory},
+    },
+    load::pace::Pace,
+    streams::{
+        fleet::Fleet,
+        protocol::{Job, Order, Outcome, Spread},
+        track::Faults,
+    },
+    target::{Signing, Target, Users},
 };
 
 /// Longest time for all streams to open.
 const OPENING: Duration = Duration::from_secs(60);
 /// Pause after that, in which servers finish what the openings began.
 const SETTLE: Duration = Duration::from_secs(2);
-/// How long deliveries are waited for while some still come, and in all.
-const QUIET: Duration = Duration::from_secs(2);
+/// Longest wait for deliveries that are still under way.
 const DRAIN: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(2);
+/// How far behind its plan publishing may fall: then the broker does not take that rate.
+const BEHIND: Duration = Duration::from_secs(3);
 
 /// What to load, and how.
 #[derive(Debug, Clone, Args)]
@@ -55,18 +64,21 @@ pub struct Options {
     /// The broker's process; its children count as well
     #[arg(long)]
     broker_pid: Option<u32>,
+    /// The database of Tidings' instances, which rows of what is announced are written into
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
     /// Streams to open
     #[arg(long)]
-    streams: u64,
+    streams: usize,
     /// Users that they belong to in turn
     #[arg(long)]
-    users: u64,
+    users: usize,
     /// Most streams that are opening at the same time
     #[arg(long)]
     opening: usize,
     /// Rates and seconds, `10000x8,40000x8`: the first is a warm-up, the last is the one that does not hold
     #[arg(long, value_delimiter = ',', value_parser = phase)]
-    phases: Vec<(u64, u64)>,
+    phases: Vec<Pace>,
     /// A rate does not hold when the 99th percentile of the lag reaches this, in milliseconds
     #[arg(long, default_value_t = 100.0)]
     p99_ms: f64,
@@ -78,17 +90,29 @@ pub struct Options {
     output: Option<PathBuf>,
 }
 
-fn phase(text: &str) -> Result<(u64, u64), String> {
+fn phase(text: &str) -> Result<Pace, String> {
     let parts = text.split_once('x').and_then(|(rate, seconds)| Some((rate.parse().ok()?, seconds.parse().ok()?)));
-    parts.filter(|(rate, seconds)| *rate > 0 && *seconds > 0).ok_or_else(|| "a phase is RATExSECONDS".to_owned())
+    let parts = parts.filter(|(rate, seconds): &(u64, u64)| *rate > 0 && *seconds > 0);
+    parts
+        .map(|(rate, seconds)| Pace { rate, total: rate * seconds })
+        .ok_or_else(|| "a phase is RATExSECONDS".to_owned())
+}
+
+/// What a run is made of.
+struct Run<'a> {
+    options: &'a Options,
+    fleet: Fleet,
+    meter: Meter,
+    /// Faults of the phases so far.
+    faults: Faults,
 }
 
 /// Runs it and prints the report.
 ///
 /// # Errors
 /// When processes or servers are not there.
-pub fn run(options: &Options) -> anyhow::Result<()> {
-    let report = measure(options)?;
+pub async fn run(options: &Options) -> anyhow::Result<()> {
+    let report = measure(options).await?;
     let mut out: Box<dyn io::Write> = match &options.output {
         Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => Box::new(io::stdout()),
@@ -98,195 +122,131 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(options: &Options) -> anyhow::Result<Report> {
-    ensure!(
-        options.users > 0 && options.streams.is_multiple_of(options.users),
-        "every user needs the same number of streams"
-    );
-    let publisher = match options.publish_to.filter(|_| !options.phases.is_empty()) {
-        Some(address) => Some(Publisher::connect(options.system, address)?),
+async fn measure(options: &Options) -> anyhow::Result<Report> {
+    let Options { streams, users, label, scenario, .. } = options;
+    ensure!(*users > 0 && streams.is_multiple_of(*users), "every user needs the same number of streams");
+    let outlet = match options.publish_to.filter(|_| !options.phases.is_empty()) {
+        Some(address) => Some(Outlet::connect(options.system, address)?),
         None => None,
     };
-    let shared = Shared::new(options.users)?;
-    let receiver = Receiver {
-        shared: &shared,
-        system: options.system,
-        server: options.server,
-        requests: requests(options)?,
-        users: options.users,
-        opening: options.opening,
-        answers: publisher.as_ref().map_or(Ok(Vec::new()), Publisher::answers)?,
+    let servers = vec![options.server_pid];
+    let meter = Meter { servers, database: Vec::new(), broker: options.broker_pid.into_iter().collect() };
+    let mut run = Run { options, fleet: fleet(options).await?, meter, faults: Faults::default() };
+    let connect = run.open().await?;
+    let phases = match outlet {
+        Some(outlet) => run.publish(outlet).await?,
+        None => Vec::new(),
     };
-    let gauge = Gauge { server: vec![options.server_pid], broker: options.broker_pid.into_iter().collect() };
-    thread::scope(|scope| {
-        let before = gauge.read()?;
-        let memory_before_kib = usage::memory_kib(&gauge.server)?;
-        let thread = scope.spawn(|| receiver.run());
-        let outcome = (|| {
-            let connect = await_open(options, &shared, &gauge, before, memory_before_kib)?;
-            let phases = publisher.map_or(Ok(Vec::new()), |publisher| publish(options, &shared, &gauge, publisher))?;
-            anyhow::Ok((connect, phases))
-        })();
-        shared.stop();
-        thread.join().map_err(|_| anyhow::anyhow!("the receiver panicked"))??;
-        let (connect, phases) = outcome?;
-        Ok(Report {
-            system: options.label.clone(),
-            scenario: options.scenario.clone(),
-            streams: options.streams,
-            users: options.users,
-            connect,
-            phases,
-            ended: shared.seen().ended as u64,
+    let retries = run.fleet.outcome(&[], Duration::ZERO).await?.retries;
+    let (streams, users) = (*streams as u64, *users as u64);
+    Ok(Report { system: label.clone(), scenario: scenario.clone(), streams, users, connect, phases, retries })
+}
+
+/// The processes that read the streams, all closed.
+async fn fleet(options: &Options) -> anyhow::Result<Fleet> {
+    let Options { system, server, streams, .. } = *options;
+    let targets = vec![Target { address: server, host: server.to_string(), base: String::new() }];
+    let tenant = "default".to_owned();
+    let signing = Signing { secret: options.secret.clone(), tenant, issuer: None, audience: None };
+    let users = Users::new(options.users, signing);
+    let order = if system == System::Tidings { Order::Gapless } else { Order::Numbers };
+    let job = Job { targets, users, first: 0, streams, spread: Spread::Even, system, order };
+    Fleet::start(job, streams.div_ceil(process::most_streams())).await
+}
+
+/// Microseconds of each of so many.
+fn each(spent: Option<Duration>, count: u64) -> f64 {
+    spent.unwrap_or_default().as_secs_f64() * 1e6 / count.max(1) as f64
+}
+
+impl Run<'_> {
+    async fn open(&mut self) -> anyhow::Result<Connect> {
+        let servers = self.meter.servers.clone();
+        let (before, empty) = (self.meter.read()?, memory(&servers)?.unwrap_or_default());
+        let opened = self.fleet.open_within(self.options.opening, OPENING).await?.live as u64;
+        let spent = self.meter.since(&before)?;
+        tokio::time::sleep(SETTLE).await;
+        let idle = memory(&servers)?.unwrap_or_default();
+        let Outcome { live_after, .. } = self.fleet.outcome(&[], Duration::ZERO).await?;
+        Ok(Connect {
+            opened,
+            unanswered: self.options.streams as u64 - opened,
+            opening_at_once: self.options.opening as u64,
+            seconds: live_after.milliseconds_at(1.0) / 1000.0,
+            p50_ms: live_after.milliseconds_at(0.5),
+            p99_ms: live_after.milliseconds_at(0.99),
+            server_cpu_us: each(spent.servers, opened),
+            load_cpu_us: each(spent.load, opened),
+            memory_before_kib: (empty.pss / 1.024) as u64,
+            memory_idle_kib: (idle.pss / 1.024) as u64,
         })
-    })
-}
-
-fn requests(options: &Options) -> anyhow::Result<Vec<Vec<u8>>> {
-    let signer = Signer::new(&options.secret)?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    Ok((0..options.streams).map(|index| options.system.request(index % options.users, &signer, now)).collect())
-}
-
-/// Reads processor times of server, broker and this program.
-struct Gauge {
-    server: Vec<u32>,
-    broker: Vec<u32>,
-}
-
-#[derive(Clone, Copy)]
-struct Times {
-    server: Duration,
-    broker: Duration,
-    load: Duration,
-}
-
-impl Gauge {
-    fn read(&self) -> anyhow::Result<Times> {
-        let [server, broker] = [&self.server, &self.broker].map(|pids| usage::cpu(pids));
-        Ok(Times { server: server?, broker: broker?, load: usage::cpu(&[process::id()])? })
     }
-}
 
-/// Microseconds between two readings for each of so many.
-fn each(after: Duration, before: Duration, count: u64) -> f64 {
-    after.saturating_sub(before).as_secs_f64() * 1e6 / count.max(1) as f64
-}
-
-fn await_open(
-    options: &Options,
-    shared: &Shared,
-    gauge: &Gauge,
-    before: Times,
-    memory_before_kib: u64,
-) -> anyhow::Result<Connect> {
-    let patience = Instant::now() + OPENING;
-    let settled = || {
-        let seen = shared.seen();
-        (seen.opened + seen.failed) as u64
-    };
-    while settled() < options.streams && Instant::now() < patience {
-        thread::sleep(LOOK);
-    }
-    let after = gauge.read()?;
-    thread::sleep(SETTLE);
-    let memory_idle_kib = usage::memory_kib(&gauge.server)?;
-    let seen = shared.seen();
-    let opened = seen.opened as u64;
-    Ok(Connect {
-        opened,
-        refused: seen.failed as u64,
-        unanswered: options.streams - opened - seen.failed as u64,
-        opening_at_once: options.opening as u64,
-        seconds: seen.opening.as_secs_f64(),
-        p50_ms: seen.connect.quantile_ms(0.5),
-        p99_ms: seen.connect.quantile_ms(0.99),
-        server_cpu_us: each(after.server, before.server, opened),
-        load_cpu_us: each(after.load, before.load, opened),
-        memory_before_kib,
-        memory_idle_kib,
-    })
-}
-
-/// Publishes phase after phase until one does not hold.
-fn publish(options: &Options, shared: &Shared, gauge: &Gauge, mut publisher: Publisher) -> anyhow::Result<Vec<Phase>> {
-    let cursors = shared.seen().cursors.clone();
-    let mut phases: Vec<Phase> = Vec::new();
-    let mut first = 0;
-    for &(rate, seconds) in &options.phases {
-        let plan = Plan { first, count: rate * seconds, rate, began: Instant::now() };
-        shared.seen().record = Record::begin(first, plan.began)?;
-        // Under too high a rate a server or its broker may end, which is a result as well.
-        let mut phase = match hold(options, shared, gauge, &mut publisher, plan, &cursors) {
-            Ok(phase) => phase,
-            Err(error) => {
-                eprintln!("{} at {rate}/s: {error:#}", options.label);
+    /// Publishes phase after phase until one does not hold.
+    async fn publish(&mut self, mut outlet: Outlet) -> anyhow::Result<Vec<Phase>> {
+        outlet.prepare(&mut self.fleet, &self.options.phases, self.options.database_url.as_deref()).await?;
+        let mut phases: Vec<Phase> = Vec::new();
+        let mut first = 0;
+        for &pace in &self.options.phases {
+            outlet.make_ready(first, pace);
+            let before = self.meter.read()?;
+            // Under too high a rate a server or its broker may end, which is a result as well.
+            let phase;
+            (outlet, phase) = match self.hold(outlet, first, pace, &before).await {
+                Ok((outlet, phase)) => (outlet, Phase { warm_up: phases.is_empty(), ..phase }),
+                Err(error) => {
+                    eprintln!("{} at {}/s: {error:#}", self.options.label, pace.rate);
+                    break;
+                }
+            };
+            let holds = phase.warm_up || phase.held(self.options.p99_ms);
+            phases.push(phase);
+            if !holds {
                 break;
             }
-        };
-        phase.warm_up = phases.is_empty();
-        let holds = phase.warm_up || phase.held(options.p99_ms);
-        phases.push(phase);
-        if !holds {
-            break;
+            first += pace.total;
         }
-        first += plan.count;
+        Ok(phases)
     }
-    Ok(phases)
-}
 
-/// Holds one rate.
-fn hold(
-    options: &Options,
-    shared: &Shared,
-    gauge: &Gauge,
-    publisher: &mut Publisher,
-    plan: Plan,
-    cursors: &[Cursor],
-) -> anyhow::Result<Phase> {
-    let before = gauge.read()?;
-    let sent = publisher.publish(plan, cursors)?;
-    let expected = sent * (options.streams / options.users);
-    drain(shared, expected);
-    let after = gauge.read()?;
-    let seen = shared.seen();
-    let (counts, lag) = (seen.record.counts, &seen.record.lag);
-    let received = counts.received;
-    Ok(Phase {
-        warm_up: false,
-        rate: plan.rate,
-        seconds: plan.count as f64 / plan.rate as f64,
-        planned: plan.count,
-        sent,
-        expected,
-        received,
-        lost: expected.saturating_sub(received),
-        repeated: counts.repeated,
-        out_of_order: counts.out_of_order,
-        foreign: counts.foreign,
-        late: counts.late,
-        p50_ms: lag.quantile_ms(0.5),
-        p99_ms: lag.quantile_ms(0.99),
-        max_ms: lag.quantile_ms(1.0),
-        server_cpu_us: each(after.server, before.server, received),
-        broker_cpu_us: options.broker_pid.map(|_| each(after.broker, before.broker, sent)),
-        load_cpu_us: each(after.load, before.load, received),
-        bytes: counts.bytes as f64 / received.max(1) as f64,
-    })
-}
-
-/// Waits for what is still under way.
-fn drain(shared: &Shared, expected: u64) {
-    let end = Instant::now() + DRAIN;
-    let mut last = (0, Instant::now());
-    while Instant::now() < end && last.1.elapsed() < QUIET {
-        let received = shared.seen().record.counts.received;
-        if received >= expected {
-            return;
-        }
-        if received > last.0 {
-            last = (received, Instant::now());
-        }
-        thread::sleep(LOOK);
+    /// Holds one rate.
+    async fn hold(
+        &mut self,
+        outlet: Outlet,
+        first: u64,
+        pace: Pace,
+        before: &Reading,
+    ) -> anyhow::Result<(Outlet, Phase)> {
+        let begin = clock::soon();
+        self.fleet.begin(begin, first).await?;
+        let (outlet, published) = outlet.send(pace.rate, begin, BEHIND).await?;
+        let accepted: Vec<_> = published.checked_sub(1).map(|last| (first, first + last)).into_iter().collect();
+        let outcome = self.fleet.outcome(&accepted, DRAIN).await?;
+        let spent = self.meter.since(before)?;
+        let faults = outcome.faults.since(&self.faults);
+        self.faults = outcome.faults;
+        let (received, lag) = (outcome.deliveries, &outcome.lag);
+        let phase = Phase {
+            warm_up: false,
+            rate: pace.rate,
+            seconds: pace.time().as_secs_f64(),
+            planned: pace.total,
+            sent: published,
+            expected: outcome.expected,
+            received,
+            lost: outcome.lost,
+            repeated: faults.repeated,
+            out_of_order: faults.out_of_order,
+            foreign: faults.foreign,
+            resets: faults.resets,
+            p50_ms: lag.milliseconds_at(0.5),
+            p99_ms: lag.milliseconds_at(0.99),
+            max_ms: lag.milliseconds_at(1.0),
+            server_cpu_us: each(spent.servers, received),
+            broker_cpu_us: spent.broker.map(|broker| each(Some(broker), published)),
+            load_cpu_us: each(spent.load, received),
+            bytes: outcome.bytes as f64 / received.max(1) as f64,
+        };
+        Ok((outlet, phase))
     }
 }

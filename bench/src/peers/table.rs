@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::report::{Connect, Phase, Report};
+use crate::figures::compare::median;
 
 /// What it is measured against.
 const OWN: &str = "Tidings";
@@ -59,16 +60,6 @@ impl Runs {
         let figures: Vec<Option<f64>> = runs.map(figure).collect();
         let found: Vec<f64> = figures.iter().copied().flatten().collect();
         if found.len() * 2 > figures.len() { median(found) } else { None }
-    }
-}
-
-fn median(mut figures: Vec<f64>) -> Option<f64> {
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.len() % 2 {
-        _ if figures.is_empty() => None,
-        0 => Some(f64::midpoint(figures[middle - 1], figures[middle])),
-        _ => Some(figures[middle]),
     }
 }
 
@@ -156,18 +147,18 @@ fn faults(rows: &[(&str, &Runs)]) {
     println!();
     for (name, runs) in rows {
         for run in &runs.0 {
-            let Report { scenario, connect, ended, .. } = run;
-            let Connect { refused, unanswered, .. } = connect;
-            if refused + unanswered + ended > 0 {
+            let Report { scenario, connect: Connect { unanswered, .. }, retries, .. } = run;
+            if unanswered + retries > 0 {
                 println!(
-                    "- {name}, {scenario}: of the streams {refused} were refused, {unanswered} not answered, {ended} ended."
+                    "- {name}, {scenario}: {unanswered} streams did not open; {retries} times one was refused or ended, and \
+                     was tried again."
                 );
             }
             for phase in run.phases.iter().filter(|phase| phase.faults() > 0) {
-                let Phase { rate, expected, lost, repeated, out_of_order, foreign, late, .. } = phase;
+                let Phase { rate, expected, lost, repeated, out_of_order, foreign, resets, .. } = phase;
                 println!(
                     "- {name}, {scenario} at {rate} messages/s: of {expected} deliveries {lost} did not come in time to be \
-                     counted, {repeated} came twice, {out_of_order} out of order, {foreign} to others, {late} late."
+                     counted, {repeated} came twice, {out_of_order} out of order, {foreign} to others; {resets} cursors were not resumed."
                 );
             }
         }
@@ -177,13 +168,6 @@ fn faults(rows: &[(&str, &Runs)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![3.0, 1.0]), Some(2.0));
-        assert_eq!(median(Vec::new()), None);
-    }
 
     #[test]
     fn figures_are_short() {

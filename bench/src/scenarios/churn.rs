@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use clap::value_parser;
 
+use super::CALM;
 use crate::{
     clock,
     figures::{process::memory, report::Report},
     flags::{Common, LoadArgs},
     load::publishers::Publishers,
-    streams::protocol::{Outcome, Request, Spread},
+    streams::protocol::{Order, Outcome, Spread},
 };
 
-const CALM: usize = 256;
 const LONGEST: Duration = Duration::from_mins(10);
 /// An instance is given so long to notice that its clients are gone before its memory is read.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -63,12 +63,12 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
 /// New users connect, get something each, and leave.
 async fn round(args: &Args, common: &Common) -> anyhow::Result<Outcome> {
     let Args { load, each, .. } = args;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
     fleet.open(CALM, common.patience()).await?;
     let plan = load.plan(0, each * fleet.users.count as u64, LONGEST);
     let publishers = Publishers::connect(plan, &fleet.users, &load.sender(&fleet.targets)).await?;
     let begin = clock::now();
-    fleet.tell(&Request::Due(begin)).await?;
+    fleet.begin(begin, 0).await?;
     let published = publishers.publish(begin).await?;
     let outcome = fleet.outcome(&published.accepted, load.grace()).await?;
     fleet.close().await?;

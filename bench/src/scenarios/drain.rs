@@ -6,19 +6,18 @@ use anyhow::{Context, bail};
 use clap::value_parser;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::CALM;
 use crate::{
-    clock,
+    Mistake, clock,
     figures::report::Report,
     flags::{Common, LoadArgs},
     load::publishers::Publishers,
     streams::{
         fleet::Fleet,
-        protocol::{Request, Spread},
+        protocol::{Order, Request, Spread},
     },
 };
-use tidings::cli::Mistake;
 
-const CALM: usize = 256;
 const TICK: Duration = Duration::from_millis(20);
 
 /// Flags of `tidings-bench drain`.
@@ -52,7 +51,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
         bail!(Mistake("drain needs --pid of the instance that ends".to_owned()));
     };
     let all = common.with_others(*others, stay);
-    let mut fleet = all.fleet(Spread::First(common.streams as usize), true).await?;
+    let mut fleet = all.fleet(Spread::First(common.streams as usize), Order::Gapless).await?;
     fleet.open(CALM, common.patience()).await?;
     let plan = load.plan(*rate, rate * seconds, Duration::from_secs(*seconds));
     let publishers = Publishers::connect(plan, &fleet.users, &load.sender(&fleet.targets[1..])).await?;
@@ -60,7 +59,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let meter = all.meter();
     let before = meter.read()?;
     let begin = clock::now();
-    fleet.tell(&Request::Due(begin)).await?;
+    fleet.begin(begin, 0).await?;
     let publishing = tokio::spawn(publishers.publish(begin));
     tokio::time::sleep(Duration::from_secs(*after)).await;
     fleet.tell(&Request::Leave(clock::now())).await?;

@@ -4,33 +4,26 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::value_parser;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use super::CALM;
 use crate::{
     clock,
     figures::report::{Report, per_second},
-    flags::{Common, LoadArgs},
+    flags::{Common, DatabaseArgs, LoadArgs},
     load::{
         caller::{Call, Caller},
         publishers::Publishers,
         sender::Via,
-        subscribers::subscribe,
     },
+    marker::text_for_all,
     streams::{
         fleet::Fleet,
-        protocol::{Request, Spread},
-        scan::title_for_all,
+        protocol::{Order, Spread},
     },
 };
-use tidings::{
-    config::{Settings, options::Options},
-    domain::{topic::Topic, user::Tenant},
-    store::{FanoutProgress, Store},
-};
 
-/// Streams that may be opening at the same time.
-const CALM: usize = 256;
 /// The load on others begins this long before the publish to the topic.
 const WARM: Duration = Duration::from_millis(500);
 /// Between looks at how far it is.
@@ -52,9 +45,8 @@ pub struct Args {
     /// Longest wait for the last subscriber, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = value_parser!(u64).range(1..=3600))]
     longest: u64,
-    /// The instances' database, which the subscribers are written into; `DATABASE_URL` when not given.
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// What became of the publish to the topic.
@@ -69,12 +61,11 @@ struct Fanned {
 /// Runs the scenario.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let longest = Duration::from_secs(args.longest);
-    let options = Options { database_url: args.database_url.clone(), ..Options::default() };
-    let store = Store::open(&Settings::load(options)?).await?;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
-    let topic: Topic = format!("bench:{}", fleet.users.name(0)).parse()?;
+    let database = args.database.connect().await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
+    let topic = format!("bench:{}", fleet.users.name(0));
     let subscribers = (args.subscribers as usize).max(fleet.users.count);
-    subscribe(&store, &fleet.users, &topic, 0..subscribers).await?;
+    database.subscribe(fleet.users.tenant(), &topic, &fleet.users.names(0..subscribers)).await?;
     fleet.open(CALM, common.patience()).await?;
     let single = args.load.by(Via::Http);
     let plan = single.plan(args.rate, args.rate * args.longest, longest);
@@ -83,10 +74,10 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let meter = common.meter();
     let before = meter.read()?;
     let begin = clock::now();
-    fleet.tell(&Request::Due(begin)).await?;
+    fleet.begin(begin, 0).await?;
     let load = publishers.stop();
     let (published, fanned) =
-        tokio::try_join!(publishers.publish(begin), fan_out(&store, &fleet, &topic, begin, longest, load))?;
+        tokio::try_join!(publishers.publish(begin), fan_out(&fleet, &topic, begin, longest, load))?;
     let outcome = fleet.outcome(&published.accepted, single.grace()).await?;
     let spent = meter.since(&before)?;
 
@@ -110,9 +101,8 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
 
 /// Publishes to the topic and waits until everybody has it; ends the load on others then.
 async fn fan_out(
-    store: &Store,
     fleet: &Fleet,
-    topic: &Topic,
+    topic: &str,
     begin: u64,
     longest: Duration,
     load: CancellationToken,
@@ -121,28 +111,25 @@ async fn fan_out(
     let mut caller = Caller::connect(&fleet.targets[0]).await?;
     tokio::time::sleep(WARM).await;
     let sent = clock::now();
-    let body = format!(r#"{{"topics":["{topic}"],"kind":"bench","title":"{}"}}"#, title_for_all(sent - begin));
-    let call = Call { method: "POST", path: "/api/notifications", token: &fleet.users.publish_token()?, body: &body };
-    let answer: serde_json::Value = serde_json::from_slice(&caller.ask(&call).await?)?;
+    let body = format!(r#"{{"topics":["{topic}"],"kind":"bench","title":"{}"}}"#, text_for_all(sent - begin));
+    let token = &fleet.users.publish_token()?;
+    let call = Call { method: "POST", path: "/api/notifications", token, body: &body };
+    let answer: Value = serde_json::from_slice(&caller.ask(&call).await?)?;
     let answered = clock::now();
-    let id: Uuid = answer["id"].as_str().context("the answer names no id")?.parse()?;
-    let tenant: Tenant = fleet.users.tenant().parse()?;
+    let path = &format!("/api/fanouts/{}", answer["id"].as_str().context("the answer names no id")?);
     loop {
-        let progress = store.fanout_progress(&tenant, id).await?.context("the fan-out is unknown")?;
-        let took = since(answered);
-        if let FanoutProgress { finished_at: Some(_), reached, .. } = progress {
-            let answered = Duration::from_micros(answered - sent);
-            return Ok(Fanned { answered, took, reached: u64::try_from(reached).unwrap_or(0) });
+        let call = Call { method: "GET", path, token, body: "" };
+        let progress: Value = serde_json::from_slice(&caller.ask(&call).await?)?;
+        let took = clock::since(answered);
+        let reached = progress["recipients"].as_u64().context("the answer names no recipients")?;
+        if progress["state"] == "finished" {
+            return Ok(Fanned { answered: Duration::from_micros(answered - sent), took, reached });
         }
         if took > longest {
-            bail!("only {} subscribers were reached after {took:?}", progress.reached);
+            bail!("only {reached} subscribers were reached after {took:?}");
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-fn since(moment: u64) -> Duration {
-    Duration::from_micros(clock::now().saturating_sub(moment))
 }
 
 fn milliseconds(time: Duration) -> f64 {

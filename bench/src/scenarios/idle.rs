@@ -10,7 +10,7 @@ use crate::{
         report::{Report, per_second},
     },
     flags::Common,
-    streams::protocol::Spread,
+    streams::protocol::{Order, Spread},
 };
 
 /// Flags of `tidings-bench idle`.
@@ -30,7 +30,7 @@ pub struct Args {
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let Args { seconds, concurrency, .. } = args;
     let meter = common.meter();
-    let mut fleet = common.fleet(Spread::Even, true).await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
     let (before, empty) = (meter.read()?, memory(&common.pids)?);
     let opened = fleet.open(*concurrency as usize, common.patience()).await?;
     let (connecting, open) = (meter.since(&before)?, memory(&common.pids)?);

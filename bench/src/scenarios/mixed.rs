@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::value_parser;
 
+use super::CALM;
 use crate::{
     clock,
     figures::report::Report,
@@ -13,11 +14,8 @@ use crate::{
         sender::Via,
         visitor::{Visited, Visits, visit},
     },
-    streams::protocol::{Request, Spread},
+    streams::protocol::{Order, Spread},
 };
-
-/// Streams that may be opening at the same time before the blend begins.
-const CALM: usize = 256;
 
 /// Flags of `tidings-bench mixed`.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,14 +51,14 @@ impl Args {
         let single = self.load.by(Via::Http);
         let singles = single.plan(self.single_rate.max(1), self.single_rate * self.seconds, longest);
         let others = self.load.plan(self.rate.max(1), self.rate * self.seconds, longest);
-        [singles, Plan { first: singles.total, ..others }]
+        [singles, Plan { first: singles.pace.total, ..others }]
     }
 }
 
 /// Runs the scenario.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let load = &args.load;
-    let mut fleet = common.fleet(Spread::Even, false).await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Ascending).await?;
     fleet.open(CALM, common.patience()).await?;
     let [singles, others] = args.plans();
     let single = load.by(Via::Http);
@@ -72,7 +70,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let meter = common.meter();
     let before = meter.read()?;
     let begin = clock::now();
-    fleet.tell(&Request::Due(begin)).await?;
+    fleet.begin(begin, 0).await?;
     if args.reconnect_rate > 0 {
         fleet.turn_over(args.reconnect_rate.into(), Duration::ZERO).await?;
     }

@@ -11,3 +11,6 @@ pub mod publish;
 pub mod schedule;
 pub mod signals;
 pub mod storm;
+
+/// Streams that may be opening at the same time where their opening is not what is measured.
+const CALM: usize = 256;

@@ -5,31 +5,22 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::value_parser;
+use tidings::metrics;
 use tokio::time::{Instant, interval, sleep};
 
+use super::CALM;
 use crate::{
     clock,
+    database::Database,
     figures::{report::Report, times::Times},
-    flags::Common,
-    load::{
-        caller::{Call, Caller},
-        subscribers::subscribe,
-    },
+    flags::{Common, DatabaseArgs},
+    load::caller::{Call, Caller},
     streams::{
         fleet::Fleet,
-        protocol::{Request, Spread},
+        protocol::{Order, Request, Spread},
     },
-    target::Users,
-};
-use tidings::{
-    config::{Settings, options::Options},
-    domain::topic::{Rules, Topic},
-    metrics,
-    store::Store,
 };
 
-/// Streams that may be opening at the same time.
-const CALM: usize = 256;
 /// Between looks at how many joined, and between questions about a topic.
 const SECOND: Duration = Duration::from_secs(1);
 /// What happens is found and told within this time.
@@ -64,9 +55,8 @@ pub struct Args {
     /// How long to measure before both, with nothing going on.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
     idle: u64,
-    /// The instances' database, which the subscribers are written into; `DATABASE_URL` when not given.
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// Comings and goings that the instances found, by their metrics.
@@ -78,10 +68,9 @@ struct Found {
 
 /// Runs the scenario.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
-    let options = Options { database_url: args.database_url.clone(), ..Options::default() };
-    let store = Store::open(&Settings::load(options)?).await?;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
-    let topics = seed(&store, &fleet.users, args).await?;
+    let database = args.database.connect().await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
+    let topics = seed(&database, &fleet, args).await?;
     settle(&mut fleet, common.patience()).await?;
 
     let meter = common.meter();
@@ -126,15 +115,16 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
 }
 
 /// Makes the users subscribers of topics, neighbours of different ones: they leave one after another.
-async fn seed(store: &Store, users: &Users, args: &Args) -> anyhow::Result<Vec<Topic>> {
-    let kind = if args.untold { UNTOLD } else { TOLD };
-    let rules = Rules { presence: !args.untold, ..Rules::default() };
-    store.put_topic_kind(&users.tenant().parse()?, &kind.parse()?, &rules, i64::MAX).await?;
+async fn seed(database: &Database, fleet: &Fleet, args: &Args) -> anyhow::Result<Vec<String>> {
+    let (users, kind) = (&fleet.users, if args.untold { UNTOLD } else { TOLD });
+    let (path, body) = (&format!("/api/topic-kinds/{kind}"), &format!(r#"{{"presence":{}}}"#, !args.untold));
+    let call = Call { method: "PUT", path, token: &users.admin_token()?, body };
+    Caller::connect(&fleet.targets[0]).await?.ask(&call).await?;
     let count = users.count.div_ceil(args.topic_size as usize);
     let mut topics = Vec::with_capacity(count);
     for number in 0..count {
-        let topic: Topic = format!("{kind}:{}", users.name(number)).parse()?;
-        subscribe(store, users, &topic, (number..users.count).step_by(count)).await?;
+        let topic = format!("{kind}:{}", users.name(number));
+        database.subscribe(users.tenant(), &topic, &users.names((number..users.count).step_by(count))).await?;
         topics.push(topic);
     }
     Ok(topics)
@@ -178,7 +168,7 @@ fn counter(text: &str, change: &str) -> anyhow::Result<u64> {
 }
 
 /// Asks once a second, so often, who of a topic is present; each time of another.
-async fn ask(fleet: &Fleet, topics: &[Topic], times: u64) -> anyhow::Result<Times> {
+async fn ask(fleet: &Fleet, topics: &[String], times: u64) -> anyhow::Result<Times> {
     let mut caller = Caller::connect(&fleet.targets[0]).await?;
     let token = &fleet.users.publish_token()?;
     let (mut answered, mut clock) = (Times::new(), interval(SECOND));

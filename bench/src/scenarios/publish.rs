@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use clap::value_parser;
 
+use super::CALM;
 use crate::{
     clock,
     figures::report::{Report, per_second},
     flags::{Common, LoadArgs},
     load::publishers::Publishers,
-    streams::protocol::{Request, Spread},
+    streams::protocol::{Order, Spread},
 };
 
 /// A run's streams keep a record of a bit per notification: this bounds it.
 const MOST: u64 = 20_000_000;
-/// Streams that may be opening at the same time.
-const CALM: usize = 256;
 
 /// Flags of `tidings-bench publish`.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,7 +34,7 @@ pub struct Args {
 /// Runs the scenario.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let Args { load, rate, seconds, .. } = args;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
     fleet.open(CALM, common.patience()).await?;
     let total = if *rate == 0 { MOST } else { (rate * seconds).min(MOST) };
     let plan = load.plan(*rate, total, Duration::from_secs(*seconds));
@@ -44,7 +43,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let meter = common.meter();
     let before = meter.read()?;
     let begin = clock::now();
-    fleet.tell(&Request::Due(begin)).await?;
+    fleet.begin(begin, 0).await?;
     let published = publishers.publish(begin).await?;
     let outcome = fleet.outcome(&published.accepted, load.grace()).await?;
     let spent = meter.since(&before)?;

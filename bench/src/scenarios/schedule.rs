@@ -8,32 +8,26 @@ use chrono::{DateTime, Utc};
 use clap::value_parser;
 use tokio::time::sleep;
 
+use super::CALM;
 use crate::{
     clock::{self, micros},
+    database::{Database, Tally},
     figures::{
         meter::{Meter, Spent},
         report::{Report, per_second},
     },
-    flags::Common,
+    flags::{Common, DatabaseArgs},
     load::{
         publishers::Batch,
-        sender::{Sender, SenderOptions, Via},
+        sender::{Sender, Via},
     },
+    marker::Marker,
     streams::{
         fleet::Fleet,
-        protocol::{Request, Spread},
-        scan::title,
-        track::Marker,
+        protocol::{Order, Request, Spread},
     },
 };
-use tidings::{
-    config::{Settings, options::Options},
-    domain::user::{Tenant, UserKey},
-    store::{Store, Tally},
-};
 
-/// Streams that may be opening at the same time.
-const CALM: usize = 256;
 /// Publishes of one request, and waiting ones of one statement.
 const BATCH: usize = 500;
 const BULK: u64 = 10_000;
@@ -67,9 +61,8 @@ pub struct Args {
     /// Longest wait for the last one, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = value_parser!(u64).range(1..=3600))]
     longest: u64,
-    /// The instances' database, which those that wait are written into; `DATABASE_URL` when not given.
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// A second of the future.
@@ -83,8 +76,7 @@ struct Moment {
 /// The run, as its steps see it.
 struct Run<'a> {
     args: &'a Args,
-    store: Store,
-    tenant: Tenant,
+    database: Database,
     meter: Meter,
     fleet: Fleet,
     recipients: usize,
@@ -100,13 +92,11 @@ struct Fallen {
 
 /// Runs the scenario.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
-    let options = Options { database_url: args.database_url.clone(), ..Options::default() };
-    let store = Store::open(&Settings::load(options)?).await?;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
+    let database = args.database.connect().await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
     fleet.open(CALM, common.patience()).await?;
-    let tenant = fleet.users.tenant().parse()?;
     let recipients = (args.recipients as usize).max(fleet.users.count);
-    let mut run = Run { args, store, tenant, meter: common.meter(), fleet, recipients };
+    let mut run = Run { args, database, meter: common.meter(), fleet, recipients };
 
     let idle = run.idle().await?;
     run.seed().await?;
@@ -163,21 +153,21 @@ impl Run<'_> {
         for first in (0..self.args.waiting).step_by(BULK as usize) {
             let numbers = first..self.args.waiting.min(first + BULK);
             let users: Vec<_> = numbers.map(|n| format!("{}-waits-{n}", self.fleet.users.name(0))).collect();
-            self.store.seed_scheduled(&self.tenant, &users, from).await.context("the database takes no publishes")?;
+            self.database.add_waiting(self.fleet.users.tenant(), &users, from).await?;
         }
-        self.store.tidy_scheduled().await.context("the database does not tidy up")
+        self.database.tidy("notifications, scheduled").await
     }
 
     /// Publishes for users of whom some have open streams, and waits until all are delivered.
     async fn deliver(&mut self) -> anyhow::Result<Fallen> {
         let moment = self.moment();
-        self.fleet.tell(&Request::Due(moment.micros)).await?;
+        self.fleet.begin(moment.micros, 0).await?;
         let users = self.names(0);
         let connected = self.fleet.users.count;
         let title_of = |place: usize| {
             let (round, user) = (place / self.recipients, place % self.recipients);
             let n = (round * connected + user) as u64;
-            if user < connected { title(Marker { n, t: 0 }) } else { "Delivered".to_owned() }
+            if user < connected { Marker { n, t: 0 }.text() } else { "Delivered".to_owned() }
         };
         self.publish(&users, "deliverAt", moment.at, title_of).await?;
         self.fall(&users, moment, u64::from(self.args.due)).await
@@ -218,9 +208,7 @@ impl Run<'_> {
         at: DateTime<Utc>,
         title: impl Fn(usize) -> String,
     ) -> anyhow::Result<()> {
-        let targets = self.fleet.targets.clone();
-        let options = SenderOptions { via: Via::HttpBatch, targets, redis_url: String::new(), prefix: String::new() };
-        let mut sender = Sender::connect(&options, &self.fleet.users, 0).await?;
+        let mut sender = Sender::over_http(&self.fleet.targets[0], &self.fleet.users, Via::HttpBatch).await?;
         let at = at.to_rfc3339();
         let body = |place: usize| {
             let (user, title) = (&users[place % users.len()], title(place));
@@ -242,14 +230,13 @@ impl Run<'_> {
         let ahead = moment.micros.checked_sub(clock::now()).context("publishing took too long: raise --ahead")?;
         sleep(Duration::from_micros(ahead)).await;
         let before = self.meter.read()?;
-        let parse = |user: &String| Ok(UserKey { tenant: self.tenant.clone(), user: user.parse()? });
-        let keys = users.iter().map(parse).collect::<anyhow::Result<Vec<_>>>()?;
+        let tenant = self.fleet.users.tenant();
         loop {
-            let come: i64 = self.store.heads(&keys).await?.iter().map(|head| head.seq).sum();
-            let took = Duration::from_micros(clock::now().saturating_sub(moment.micros));
+            let come = self.database.changes(tenant, users).await?;
+            let took = clock::since(moment.micros);
             if come.unsigned_abs() >= changes {
                 let spent = self.meter.since(&before)?;
-                return Ok(Fallen { took, spent, tally: self.store.tally(&self.tenant, users).await? });
+                return Ok(Fallen { took, spent, tally: self.database.tally(tenant, users).await? });
             }
             if took > Duration::from_secs(self.args.longest) {
                 bail!("only {come} of {changes} changes came within {took:?}");

@@ -5,27 +5,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::{CALM, deliver};
 use crate::{
     clock::{self, micros},
     figures::report::Report,
     flags::Common,
     load::{
         caller::{Call, Caller},
-        publishers::Plan,
-        subscribers::subscribe,
+        pace::Pace,
     },
-    scenarios::deliver,
+    marker::Marker,
     streams::{
         fleet::Fleet,
-        protocol::{Outcome, Request, Spread},
-        scan::title,
-        track::{Faults, Marker},
+        protocol::{Order, Outcome, Request, Spread},
+        track::Faults,
     },
 };
-use tidings::{domain::topic::Topic, store::Store};
 
-/// Streams that may be opening at the same time.
-const CALM: usize = 256;
 /// The topic is told of those who came within this time; they are no part of the measure.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Between looks at how many have come.
@@ -48,47 +44,47 @@ pub async fn run(args: &deliver::Args, common: &Common) -> anyhow::Result<Report
 }
 
 async fn measure(args: &deliver::Args, common: &Common) -> anyhow::Result<Report> {
-    let plan = args.plan_for_all()?;
-    let store = Store::open(&args.settings()?).await?;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
-    let topic: Topic = format!("bench:{}", fleet.users.name(0)).parse()?;
-    subscribe(&store, &fleet.users, &topic, 0..fleet.users.count).await?;
+    let pace = args.pace_for_all()?;
+    let database = args.database.connect().await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
+    let topic = format!("bench:{}", fleet.users.name(0));
+    database.subscribe(fleet.users.tenant(), &topic, &fleet.users.names(0..fleet.users.count)).await?;
     fleet.open(CALM, common.patience()).await?;
     sleep(SETTLE).await;
 
     let meter = common.meter();
     let before = meter.read()?;
     let begin = clock::now();
-    fleet.tell(&Request::Due(begin)).await?;
-    send(plan, &fleet, &topic, begin).await?;
-    let expected = plan.total * fleet.streams as u64;
+    fleet.begin(begin, 0).await?;
+    send(pace, args.payload_bytes as usize, &fleet, &topic, begin).await?;
+    let expected = pace.total * fleet.streams as u64;
     let outcome = arrive(&mut fleet, expected, args.grace()).await?;
     let spent = meter.since(&before)?;
 
     let mut report = Report::of("signals", &fleet);
-    report.count("signals", "signals sent", plan.total);
+    report.count("signals", "signals sent", pace.total);
     show(&mut report, &outcome, expected);
     report.cpu_per("Delivery", "delivery", &spent, outcome.deliveries);
     report.cpu_share("CpuPercent", "CPU", &spent);
     Ok(report)
 }
 
-/// Sends the plan's signals, each at its time, one after another so that their order is known.
-async fn send(plan: Plan, fleet: &Fleet, topic: &Topic, begin: u64) -> anyhow::Result<()> {
+/// Sends signals, each at its time, one after another so that their order is known.
+async fn send(pace: Pace, payload: usize, fleet: &Fleet, topic: &str, begin: u64) -> anyhow::Result<()> {
     let mut caller = Caller::connect(&fleet.targets[0]).await?;
     let token = &fleet.users.publish_token()?;
-    for n in 0..plan.total {
-        let due = micros(plan.due(n));
+    for n in 0..pace.total {
+        let due = micros(pace.due(n));
         sleep(Duration::from_micros((begin + due).saturating_sub(clock::now()))).await;
-        let body = &body(topic, Marker { n, t: due }, plan.payload);
+        let body = &body(topic, Marker { n, t: due }, payload);
         caller.ask(&Call { method: "POST", path: "/api/signals", token, body }).await?;
     }
     Ok(())
 }
 
 /// A signal with a key of its own, so that no other takes its place.
-fn body(topic: &Topic, marker: Marker, payload: usize) -> String {
-    let (key, title) = (marker.n, title(marker));
+fn body(topic: &str, marker: Marker, payload: usize) -> String {
+    let (key, title) = (marker.n, marker.text());
     format!(
         r#"{{"topic":"{topic}","kind":"bench","key":"{key}","data":{{"title":"{title}","padding":"{:p<payload$}"}}}}"#,
         ""

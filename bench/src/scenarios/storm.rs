@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::value_parser;
 
+use super::CALM;
 use crate::{
     clock,
     figures::{
@@ -13,11 +14,9 @@ use crate::{
     },
     flags::{Common, LoadArgs},
     load::publishers::Publishers,
-    streams::protocol::Spread,
+    streams::protocol::{Order, Spread},
 };
 
-/// Streams are opened in peace, so many at the same time, before the storm.
-const CALM: usize = 256;
 const LONGEST: Duration = Duration::from_mins(10);
 
 /// Flags of `tidings-bench storm`.
@@ -41,20 +40,20 @@ pub struct Args {
 /// Runs the scenario.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let Args { load, missed, concurrency, database_url, .. } = args;
-    let mut fleet = common.fleet(Spread::Even, true).await?;
+    let mut fleet = common.fleet(Spread::Even, Order::Gapless).await?;
     fleet.open(CALM, common.patience()).await?;
     fleet.close().await?;
 
     let plan = load.plan(0, missed * fleet.users.count as u64, LONGEST);
     let publishers = Publishers::connect(plan, &fleet.users, &load.sender(&fleet.targets)).await?;
     let published = publishers.publish(clock::now()).await?;
-    if published.accepted.is_empty() && plan.total > 0 {
+    if published.accepted.is_empty() && plan.pace.total > 0 {
         bail!("nothing was accepted: {}", published.trouble.unwrap_or_default());
     }
 
     let meter = common.meter();
     let sampling = match database_url {
-        Some(url) => Some(Sampling::begin(url.clone(), meter.postgres.clone()).await?),
+        Some(url) => Some(Sampling::begin(url, meter.database.clone()).await?),
         None => None,
     };
     let before = meter.read()?;

@@ -12,12 +12,13 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
+use tidings::domain::cursor::Cursor;
+
+use super::protocol::{Job, Outcome, Progress, Request};
 use crate::{
-    clock,
-    streams::protocol::{Job, Outcome, Progress, Request},
+    Mistake, clock,
     target::{Target, Users},
 };
-use tidings::cli::Mistake;
 
 const TICK: Duration = Duration::from_millis(10);
 
@@ -61,21 +62,50 @@ impl Fleet {
     /// # Errors
     /// When they are not within this time, or cannot be.
     pub async fn open(&mut self, concurrency: usize, patience: Duration) -> anyhow::Result<Outcome> {
+        let Progress { live, trouble, .. } = self.open_within(concurrency, patience).await?;
+        if live < self.streams {
+            let (why, streams) = (trouble.unwrap_or_else(|| "no answer yet".to_owned()), self.streams);
+            bail!("only {live} of {streams} streams were live after {patience:?}; the last trouble: {why}");
+        }
+        self.result(&[]).await
+    }
+
+    /// Opens all streams, so many at the same time, and waits until all are live, but no longer than this.
+    ///
+    /// # Errors
+    /// When they cannot be.
+    pub async fn open_within(&mut self, concurrency: usize, patience: Duration) -> anyhow::Result<Progress> {
         let begin = Instant::now();
         let mut progress = self.tell(&Request::Open { concurrency, start: clock::now() }).await?;
-        while progress.live < self.streams {
+        while progress.live < self.streams && begin.elapsed() < patience {
             if let Some(why) = progress.fatal {
                 return Err(Mistake(why).into());
-            }
-            if begin.elapsed() > patience {
-                let why = progress.trouble.unwrap_or_else(|| "no answer yet".to_owned());
-                let (live, streams) = (progress.live, self.streams);
-                bail!("only {live} of {streams} streams were live after {patience:?}; the last trouble: {why}");
             }
             tokio::time::sleep(TICK).await;
             progress = self.tell(&Request::Progress).await?;
         }
-        self.result(&[]).await
+        Ok(progress)
+    }
+
+    /// Where each user's log stands; every user has had a stream.
+    ///
+    /// # Errors
+    /// When a reader ended, or a stream was not told where it stands.
+    pub async fn cursors(&mut self) -> anyhow::Result<Vec<Cursor>> {
+        self.say(&Request::Cursors).await?;
+        let mut cursors = vec![None; self.users.count];
+        for (user, cursor) in self.hear::<Vec<(usize, String)>>().await?.into_iter().flatten() {
+            cursors[user] = Some(cursor.parse().context("a stream without a cursor")?);
+        }
+        cursors.into_iter().collect::<Option<_>>().context("a user without a stream")
+    }
+
+    /// Has notifications from number `first` on be due from `origin` on, and counted.
+    ///
+    /// # Errors
+    /// When a reader ended.
+    pub async fn begin(&mut self, origin: u64, first: u64) -> anyhow::Result<()> {
+        self.tell(&Request::Due { origin, first }).await.map(drop)
     }
 
     /// Drops streams one after another from now on, so many per second, and lets each come back after so long; no longer as

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
-use crate::streams::{
+use super::{
     protocol::{Job, Spread},
     track::Track,
 };
@@ -17,8 +17,10 @@ pub struct Member {
     pub number: usize,
     /// Its server's.
     pub target: usize,
-    /// What it shows.
-    pub token: String,
+    /// What it asks for.
+    pub path: String,
+    /// What it says with that, as lines of the request's head.
+    pub headers: String,
     /// Asks the stream to drop its connection and come back.
     pub leave: Notify,
     /// What it got.
@@ -37,9 +39,10 @@ impl Member {
             user,
             number,
             target: place(job.spread, number, users, job.targets.len()),
-            token: job.users.user_token(user)?,
+            path: job.system.path(&job.users.name(user)),
+            headers: job.system.headers(&job.users, user)?,
             leave: Notify::new(),
-            track: Mutex::new(Track::new(user, users, job.gapless)),
+            track: Mutex::new(Track::new(user, users, job.order)),
         })
     }
 }

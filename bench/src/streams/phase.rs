@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
+use tidings::client::wire::Verdict;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock, figures::times::Times};
-use tidings::client::wire::Verdict;
 
 /// Locks what only this tool's own short sections hold; a panic in one leaves figures behind, not broken state.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

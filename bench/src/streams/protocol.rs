@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     figures::times::Times,
+    peers::system::System,
     streams::track::Faults,
     target::{Target, Users},
 };
@@ -23,9 +24,22 @@ pub struct Job {
     pub streams: usize,
     /// Where they are opened.
     pub spread: Spread,
-    /// Whether each change of a user comes by itself: changes of state of one item are told as one to whoever missed
-    /// them, so that only runs without them can tell a hole by the seqs.
-    pub gapless: bool,
+    /// What the servers are.
+    pub system: System,
+    /// What shows that changes of a user came in order.
+    pub order: Order,
+}
+
+/// What shows that changes of a user came in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Each seq follows its predecessor's.
+    Gapless,
+    /// Seqs ascend. Changes of state of one item are told as one to a client that missed them, so a run with such changes
+    /// cannot tell a hole by the seqs.
+    Ascending,
+    /// Numbers ascend, of messages that one sender sends.
+    Numbers,
 }
 
 /// How streams are spread over the servers.
@@ -37,7 +51,7 @@ pub enum Spread {
     First(usize),
 }
 
-/// What a reader is asked; it answers with [`Progress`], and with [`Outcome`] where it says so.
+/// What a reader is asked; it answers with [`Progress`] unless it says otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {
     /// Open all streams, so many at the same time, and keep them open; `start` is when this began.
@@ -49,8 +63,13 @@ pub enum Request {
     },
     /// Drop all connections at once.
     Close,
-    /// Notifications are due from this moment of the shared clock on.
-    Due(u64),
+    /// Notifications are due from this moment on, and counted from now on.
+    Due {
+        /// By the shared clock.
+        origin: u64,
+        /// The number of the first; those before it are counted no more.
+        first: u64,
+    },
     /// Drop streams one after another and let each come back.
     Turnover {
         /// So many per second.
@@ -64,6 +83,8 @@ pub enum Request {
     Progress,
     /// What came of the accepted notifications, ranges of numbers: answered with [`Outcome`].
     Outcome(Vec<(u64, u64)>),
+    /// Where the users' logs stand: answered with each user's number and cursor.
+    Cursors,
 }
 
 /// How far a reader is.
@@ -100,6 +121,8 @@ pub struct Outcome {
     pub deliveries: u64,
     /// When the last of them came.
     pub last_delivery: u64,
+    /// Bytes of all streams.
+    pub bytes: u64,
     /// From the moment a notification was due to its arrival.
     pub lag: Times,
     /// The same of what is for all users of the run.
@@ -131,6 +154,7 @@ impl Outcome {
         self.faults.add(&other.faults);
         self.deliveries += other.deliveries;
         self.last_delivery = self.last_delivery.max(other.last_delivery);
+        self.bytes += other.bytes;
         self.lag.add(&other.lag);
         self.lag_for_all.add(&other.lag_for_all);
         self.moved_lag.add(&other.moved_lag);

@@ -1,10 +1,7 @@
 //! A process that reads streams for the bench: it does what the lines on its standard input ask for, and answers on its
 //! standard output. It ends when its input does, so it never outlives the bench.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -16,73 +13,14 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{
-    clock::micros,
-    figures::{process, times::Times},
-    streams::{
-        member::Member,
-        phase::{Phase, lock},
-        protocol::{Job, Outcome, Progress, Request},
-        stream::keep_open,
-    },
-    target::Target,
+use super::{
+    member::Member,
+    phase::{Phase, lock},
+    protocol::{Job, Outcome, Progress, Request},
+    shared::Shared,
+    stream::keep_open,
 };
-
-/// What all streams of a reader share.
-pub struct Shared {
-    /// The servers.
-    pub targets: Vec<Target>,
-    /// When publishing began: what markers count from.
-    pub origin: AtomicU64,
-    /// When the first server went away; 0 while it is there.
-    pub left: AtomicU64,
-    /// From the moment a notification was due to its arrival.
-    pub lag: Mutex<Times>,
-    /// The same of what is for all users of the run.
-    pub lag_for_all: Mutex<Times>,
-    /// The same at streams of a server that went away.
-    pub moved_lag: Mutex<Times>,
-    /// From the moment a server went away to a stream's being live elsewhere.
-    pub moved_after: Mutex<Times>,
-    /// Streams that moved.
-    pub moved: AtomicUsize,
-    /// How long a stream that is to leave stays away, in microseconds.
-    pub away: AtomicU64,
-    /// Notifications that came before they were due.
-    pub early: AtomicU64,
-    /// Signals that came from the servers themselves.
-    pub told: AtomicU64,
-    /// Notifications that came, repeats left out.
-    pub deliveries: AtomicU64,
-    /// When the last of them came.
-    pub last_delivery: AtomicU64,
-}
-
-impl Shared {
-    /// Of a run whose notifications are not due yet.
-    pub fn new(targets: Vec<Target>) -> Self {
-        Self {
-            targets,
-            origin: AtomicU64::new(0),
-            left: AtomicU64::new(0),
-            lag: Mutex::default(),
-            lag_for_all: Mutex::default(),
-            moved_lag: Mutex::default(),
-            moved_after: Mutex::default(),
-            moved: AtomicUsize::new(0),
-            away: AtomicU64::new(0),
-            early: AtomicU64::new(0),
-            told: AtomicU64::new(0),
-            deliveries: AtomicU64::new(0),
-            last_delivery: AtomicU64::new(0),
-        }
-    }
-
-    /// How long a stream that is to leave stays away.
-    pub fn away(&self) -> Duration {
-        Duration::from_micros(self.away.load(Relaxed))
-    }
-}
+use crate::{clock::micros, figures::process};
 
 /// Runs the process.
 ///
@@ -96,6 +34,7 @@ pub async fn run() -> anyhow::Result<()> {
     while let Some(line) = lines.next_line().await? {
         match serde_json::from_str(&line)? {
             Request::Outcome(accepted) => say(&reader.outcome(&accepted)).await?,
+            Request::Cursors => say(&reader.cursors()).await?,
             request => {
                 reader.take(request).await;
                 say(&reader.progress()).await?;
@@ -130,7 +69,7 @@ impl Reader {
         let numbers = job.first..job.first + job.streams;
         let members = numbers.map(|number| Member::new(&job, number).map(Arc::new)).collect::<anyhow::Result<_>>()?;
         Ok(Self {
-            shared: Arc::new(Shared::new(job.targets)),
+            shared: Arc::new(Shared::new(job.targets, job.system)),
             users: job.users.count,
             members,
             thread: thread()?,
@@ -144,7 +83,7 @@ impl Reader {
         match request {
             Request::Open { concurrency, start } => self.open(concurrency, start),
             Request::Close => self.close().await,
-            Request::Due(origin) => self.shared.origin.store(origin, Relaxed),
+            Request::Due { origin, first } => self.shared.begin(origin, first),
             Request::Turnover { rate, away } => {
                 self.shared.away.store(micros(away), Relaxed);
                 let turnover = self.thread.spawn(turn_over(self.members.clone(), rate));
@@ -153,7 +92,7 @@ impl Reader {
                 }
             }
             Request::Leave(at) => self.shared.left.store(at, Relaxed),
-            Request::Progress | Request::Outcome(_) => {}
+            Request::Progress | Request::Outcome(_) | Request::Cursors => {}
         }
     }
 
@@ -185,11 +124,17 @@ impl Reader {
         }
     }
 
+    /// The users' numbers and where their logs stand.
+    fn cursors(&self) -> Vec<(usize, String)> {
+        self.members.iter().map(|member| (member.user, lock(&member.track).cursor.clone())).collect()
+    }
+
     fn outcome(&self, accepted: &[(u64, u64)]) -> Outcome {
         let Self { shared, phase, .. } = self;
         let mut outcome = audit(&self.members, self.users, accepted);
         outcome.deliveries = shared.deliveries.load(Relaxed);
         outcome.last_delivery = shared.last_delivery.load(Relaxed);
+        outcome.bytes = shared.bytes.load(Relaxed);
         outcome.lag.clone_from(&lock(&shared.lag));
         outcome.lag_for_all.clone_from(&lock(&shared.lag_for_all));
         outcome.moved_lag.clone_from(&lock(&shared.moved_lag));
@@ -245,11 +190,13 @@ fn thread() -> anyhow::Result<Handle> {
 mod tests {
     use super::*;
     use crate::{
+        marker::Marker,
+        peers::system::System,
         streams::{
-            protocol::Spread,
-            track::{Faults, Marker},
+            protocol::{Order, Spread},
+            track::Faults,
         },
-        target::{Signing, Users},
+        target::{Signing, Target, Users},
     };
 
     /// Five streams of two users: user 0 has three, user 1 has two.
@@ -257,7 +204,15 @@ mod tests {
         let target = Target { address: ([127, 0, 0, 1], 1).into(), host: "a:1".into(), base: String::new() };
         let signing = Signing { secret: "secret".into(), tenant: "default".into(), issuer: None, audience: None };
         let users = Users::new(2, signing);
-        let job = Job { targets: vec![target], users, first: 0, streams: 5, spread: Spread::Even, gapless: true };
+        let job = Job {
+            targets: vec![target],
+            users,
+            first: 0,
+            streams: 5,
+            spread: Spread::Even,
+            system: System::Tidings,
+            order: Order::Gapless,
+        };
         (0..5).map(|number| Arc::new(Member::new(&job, number).unwrap())).collect()
     }
 

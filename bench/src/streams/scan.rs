@@ -1,28 +1,31 @@
-//! Reads the stream's text as far as the bench needs it: ids, and the marker in each title. JSON is parsed for the
-//! event that begins a stream only, so that reading costs little of the machine that is measured.
+//! Reads the stream's text as far as the bench needs it: ids, and the marker in each message. JSON is parsed for the event
+//! that begins a stream only, so that reading costs little of the machine that is measured.
 
 use std::time::Duration;
 
 use memchr::{memchr, memmem};
-
-use crate::streams::track::Marker;
 use tidings::client::wire::Hello;
 
-/// What a title begins with, as it stands in the event's data.
-const TITLE: &[u8] = b"\"title\":\"bench ";
-/// The same of what is for all users of the run.
-const TITLE_FOR_ALL: &[u8] = b"\"title\":\"bench-for-all ";
+use crate::{
+    marker::{self, Found, Marker, number},
+    peers::{socketio, system::System},
+};
+
 /// A block of the bench is small; more than this is a defect.
 const BLOCK_LIMIT: usize = 1024 * 1024;
 
 /// What a block says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
-    /// How the stream begins.
+    /// How a stream of Tidings begins.
     Hello(Hello),
-    /// A notification, with its marker if it is one of the bench's.
+    /// The stream is open.
+    Open,
+    /// The server asks for this answer.
+    Asks(&'static str),
+    /// A message, with its marker if it is one of the bench's.
     Notification(Option<Marker>),
-    /// A notification for all users of the run, with the time of its marker.
+    /// A message for all users of the run, with the time of its marker.
     ForAll(u64),
     /// A signal, with its marker if it is one of the bench's.
     Signal(Option<Marker>),
@@ -42,31 +45,41 @@ pub struct Block<'a> {
 }
 
 /// The state between two reads of one stream: the beginning of a block whose end has not come yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
+    framed: bool,
     begun: Vec<u8>,
 }
 
 impl Scanner {
+    /// A scanner at the beginning of what a system sends.
+    pub fn of(system: System) -> Self {
+        Self { framed: system.is_framed(), begun: Vec::new() }
+    }
+
     /// Takes the next bytes and hands over every block that they complete.
     ///
     /// # Errors
     /// When a block has no end.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Block<'_>)) -> Result<(), &'static str> {
         if self.begun.is_empty() {
-            let rest = blocks(bytes, &mut each);
+            let rest = self.split(bytes, &mut each);
             self.begun.extend_from_slice(rest);
         } else {
             let mut joined = std::mem::take(&mut self.begun);
             joined.extend_from_slice(bytes);
-            let rest = blocks(&joined, &mut each);
+            let rest = self.split(&joined, &mut each);
             self.begun = rest.to_vec();
         }
         if self.begun.len() > BLOCK_LIMIT { Err("a block of the stream has no end") } else { Ok(()) }
     }
+
+    fn split<'a>(&self, bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
+        if self.framed { socketio::frames(bytes, each) } else { blocks(bytes, each) }
+    }
 }
 
-/// Hands over the whole blocks and answers the rest.
+/// Hands over the whole blocks of server-sent events and answers the rest.
 fn blocks<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
     while let Some(end) = memmem::find(bytes, b"\n\n") {
         each(block(&bytes[..end]));
@@ -95,43 +108,26 @@ fn block(mut bytes: &[u8]) -> Block<'_> {
     found
 }
 
+/// Systems without names of events send messages only.
 fn said(event: &[u8], data: &[u8]) -> Said {
     match event {
-        b"notification" => for_all(data).map_or_else(|| Said::Notification(marker(data)), Said::ForAll),
-        b"signal" => Said::Signal(marker(data)),
+        b"" | b"notification" => notification(marker::find(data)),
+        b"signal" => match marker::find(data) {
+            Some(Found::One(marker)) => Said::Signal(Some(marker)),
+            _ => Said::Signal(None),
+        },
         b"hello" => serde_json::from_slice(data).map_or(Said::Nothing, Said::Hello),
         _ => Said::Nothing,
     }
 }
 
-/// The title that carries a marker.
-pub fn title(marker: Marker) -> String {
-    format!("bench {} {}", marker.n, marker.t)
-}
-
-/// The title of a notification for all users of the run.
-pub fn title_for_all(t: u64) -> String {
-    format!("bench-for-all {t}")
-}
-
-fn for_all(data: &[u8]) -> Option<u64> {
-    let begin = memmem::find(data, TITLE_FOR_ALL)? + TITLE_FOR_ALL.len();
-    let (t, rest) = number(&data[begin..])?;
-    rest.starts_with(b"\"").then_some(t)
-}
-
-fn marker(data: &[u8]) -> Option<Marker> {
-    let begin = memmem::find(data, TITLE)? + TITLE.len();
-    let (n, rest) = number(&data[begin..])?;
-    let (t, rest) = number(rest.strip_prefix(b" ")?)?;
-    rest.starts_with(b"\"").then_some(Marker { n, t })
-}
-
-/// The number that the text begins with, and what follows it.
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
-    Some((number, &text[digits..]))
+/// A message in which this was found.
+pub fn notification(found: Option<Found>) -> Said {
+    match found {
+        Some(Found::All(t)) => Said::ForAll(t),
+        Some(Found::One(marker)) => Said::Notification(Some(marker)),
+        None => Said::Notification(None),
+    }
 }
 
 #[cfg(test)]
@@ -140,13 +136,13 @@ mod tests {
     use tidings::client::wire::Verdict;
 
     const STREAM: &str = "retry: 2000\n\nid: e.0\nevent: hello\ndata: {\"verdict\":\"fresh\",\"cursor\":\"e.0\"}\n\n\
-        id: e.1\nevent: notification\ndata: {\"id\":\"x\",\"title\":\"bench 7 90\",\"data\":{}}\n\n\
+        id: e.1\nevent: notification\ndata: {\"id\":\"x\",\"title\":\"~7~90~\",\"data\":{}}\n\n\
         event: heartbeat\ndata: {}\n\nid: e.2\nevent: notification\ndata: {\"title\":\"bench 7\"}\n\n\
-        event: signal\ndata: {\"kind\":\"bench\",\"data\":{\"title\":\"bench 8 91\"}}\n\n\
+        event: signal\ndata: {\"kind\":\"bench\",\"data\":{\"title\":\"~8~91~\"}}\n\n\
         id: e.3\n\nretry: 40\nevent: bye\ndata: {\"reason\":\"draining\",\"retryMs\":40}\n\n";
 
     fn scan(step: usize) -> Vec<(Option<String>, Option<u64>, Said)> {
-        let (mut scanner, mut found) = (Scanner::default(), Vec::new());
+        let (mut scanner, mut found) = (Scanner::of(System::Tidings), Vec::new());
         for part in STREAM.as_bytes().chunks(step) {
             let keep = |block: Block<'_>| {
                 let retry = block.retry.map(|retry| retry.as_millis() as u64);
@@ -175,11 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn a_title_leads_back_to_its_marker() {
-        let given = Marker { n: u64::MAX, t: 0 };
-        let data = format!("{{\"title\":\"{}\"}}", title(given));
-        assert_eq!((marker(data.as_bytes()), for_all(data.as_bytes())), (Some(given), None));
-        let data = format!("{{\"title\":\"{}\"}}", title_for_all(7));
-        assert_eq!((marker(data.as_bytes()), for_all(data.as_bytes())), (None, Some(7)));
+    fn events_without_a_name_are_messages() {
+        let mut said = Vec::new();
+        Scanner::of(System::Nchan).feed(b": hi\n\nid: 17:0\ndata: ~1~2~xx\n\n", |block| said.push(block.said)).unwrap();
+        assert_eq!(said, [Said::Nothing, Said::Notification(Some(Marker { n: 1, t: 2 }))]);
     }
 }

@@ -1,27 +1,29 @@
 //! One stream of the load: opened by hand on a bare socket, read into the shared buffer, come back to with its cursor.
 
 use std::{
-    fmt::Write as _,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::SemaphorePermit};
-
-use crate::{
-    clock,
-    http1::{Decoder, read},
-    streams::{
-        member::{Member, elsewhere},
-        phase::{Phase, lock},
-        reader::Shared,
-        scan::{Block, Said, Scanner},
-        track::{Marker, Track, seq_of},
-    },
-};
 use tidings::client::{
     backoff::Backoff,
     wire::{Hello, Verdict},
+};
+use tokio::{net::TcpStream, sync::SemaphorePermit};
+
+use super::{
+    connect::connect,
+    member::{Member, elsewhere},
+    phase::{Phase, lock},
+    scan::{Block, Said, Scanner},
+    shared::Shared,
+    track::{Track, seq_of},
+};
+use crate::{
+    clock,
+    http1::{Decoder, read},
+    marker::Marker,
+    peers::socketio,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -78,14 +80,16 @@ impl<'a> Stream<'a> {
     /// Opens the stream and reads it to its end.
     async fn once(&mut self, backoff: &mut Backoff) -> End {
         let permit = self.phase.permits.acquire().await.ok();
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.connect());
+        let cursor = lock(&self.member.track).cursor.clone();
+        let target = &self.shared.targets[self.target()];
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connect(target, self.member, &cursor));
         let socket = match connecting.await {
             Ok(Ok(socket)) => socket,
             Ok(Err(error)) => return failed(backoff, format!("cannot connect: {error:#}")),
             Err(_) => return failed(backoff, "cannot connect in time".to_owned()),
         };
-        let mut connection =
-            Connection { decoder: Decoder::new(), scanner: Scanner::default(), permit, live_from: None, wait: None };
+        let (decoder, scanner) = (Decoder::new(), Scanner::of(self.shared.system));
+        let mut connection = Connection { decoder, scanner, permit, live_from: None, wait: None };
         let why = self.read(&socket, &mut connection).await;
         if connection.live_from.is_none() {
             connection.wait.into_iter().for_each(|wait| backoff.ask(wait));
@@ -104,28 +108,11 @@ impl<'a> Stream<'a> {
         }
     }
 
-    async fn connect(&self) -> anyhow::Result<TcpStream> {
-        let target = &self.shared.targets[self.target()];
-        let mut socket = TcpStream::connect(target.address).await?;
-        socket.set_nodelay(true)?;
-        let mut head = format!(
-            "GET {}/api/notifications/stream HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n",
-            target.base, target.host, self.member.token,
-        );
-        let cursor = lock(&self.member.track).cursor.clone();
-        if !cursor.is_empty() {
-            let _ = write!(head, "Last-Event-ID: {cursor}\r\n");
-        }
-        head.push_str("\r\n");
-        socket.write_all(head.as_bytes()).await?;
-        Ok(socket)
-    }
-
     async fn read(&mut self, socket: &TcpStream, connection: &mut Connection<'a>) -> String {
         loop {
             let reading = read(socket, |bytes| match bytes {
                 [] => Some("the stream ended".to_owned()),
-                bytes => self.take(bytes, connection).err(),
+                bytes => self.take(bytes, socket, connection).err(),
             });
             match reading.await {
                 Ok(None) if connection.decoder.is_done() => return "the stream ended".to_owned(),
@@ -136,36 +123,44 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], connection: &mut Connection<'a>) -> Result<(), String> {
+    fn take(&mut self, bytes: &[u8], socket: &TcpStream, connection: &mut Connection<'a>) -> Result<(), String> {
         let now = clock::now();
         let Connection { decoder, scanner, live_from, wait, .. } = connection;
         let mut track = lock(&self.member.track);
-        let (mut endless, mut came) = (None, 0);
+        let (mut endless, mut came, mut asked) = (None, 0, None);
         let decoded = decoder.feed(bytes, |body| {
             let fed = scanner.feed(body, |block| {
                 *wait = block.retry.or(*wait);
+                if let Said::Asks(answer) = block.said {
+                    asked = Some(answer);
+                }
                 came += u64::from(self.block(block, &mut track, live_from, now));
             });
             endless = endless.or(fed.err());
         });
+        self.shared.bytes.fetch_add(bytes.len() as u64, Relaxed);
         if came > 0 {
             self.shared.came(came, now);
         }
         decoded.map_err(|error| error.to_string())?;
         self.check_status(decoder.status())?;
+        if decoder.status() != 0 && !self.shared.system.greets() {
+            live_from.get_or_insert(0);
+        }
         if connection.permit.is_some() && live_from.is_some_and(|from| track.last() >= from) {
             drop(track);
             self.live(connection);
         }
+        asked.map_or(Ok(()), |answer| say(socket, answer))?;
         endless.map_or(Ok(()), |why| Err(why.to_owned()))
     }
 
     /// Takes a block; true when it is a notification, or a signal of the bench's own, that came for the first time.
     fn block(&self, block: Block<'_>, track: &mut Track, live_from: &mut Option<i64>, now: u64) -> bool {
-        if let Said::Hello(hello) = &block.said {
-            *live_from = self.hello(hello, track);
-        } else if let Some(seq) = block.id.and_then(seq_of) {
-            track.step(seq);
+        match &block.said {
+            Said::Hello(hello) => *live_from = self.hello(hello, track),
+            Said::Open => *live_from = Some(0),
+            _ => block.id.and_then(seq_of).into_iter().for_each(|seq| track.step(seq)),
         }
         if let Some(id) = block.id {
             id.clone_into(&mut track.cursor);
@@ -190,7 +185,7 @@ impl<'a> Stream<'a> {
 
     fn check_status(&self, status: u16) -> Result<(), String> {
         match status {
-            0 | 200 => Ok(()),
+            0 | 101 | 200 => Ok(()),
             401 | 403 => {
                 let why = format!("the server refuses the streams' token (status {status}): is --secret the server's?");
                 let _ = self.phase.fatal.set(why.clone());
@@ -227,27 +222,30 @@ impl<'a> Stream<'a> {
         Some(head)
     }
 
-    /// Notes how late it is if it came for the first time, and answers whether it did.
+    /// Notes how late it is if it came for the first time and counts, and answers whether it does.
     fn timed(&self, first: bool, marker: Marker, now: u64) -> bool {
-        if first {
-            let Shared { origin, early, left, lag, moved_lag, .. } = self.shared;
+        let Shared { origin, first: begin, early, left, lag, moved_lag, .. } = self.shared;
+        let counts = first && marker.n >= begin.load(Relaxed);
+        if counts {
             let due = origin.load(Relaxed) + marker.t;
             early.fetch_add(u64::from(due > now + EARLY_MICROS), Relaxed);
             let moves = self.member.target == 0 && left.load(Relaxed) > 0;
             lock(if moves { moved_lag } else { lag }).record(now.saturating_sub(due));
         }
-        first
+        counts
+    }
+}
+
+/// Answers what the server asked for: it is short and nothing else is written, so it fits, or the connection is broken.
+fn say(socket: &TcpStream, answer: &str) -> Result<(), String> {
+    let frame = socketio::client_frame(answer);
+    match socket.try_write(&frame) {
+        Ok(length) if length == frame.len() => Ok(()),
+        _ => Err("the server takes no answer".to_owned()),
     }
 }
 
 fn failed(backoff: &mut Backoff, why: String) -> End {
     backoff.failed();
     End { why, wait: backoff.wait() }
-}
-
-impl Shared {
-    fn came(&self, count: u64, now: u64) {
-        self.deliveries.fetch_add(count, Relaxed);
-        self.last_delivery.fetch_max(now, Relaxed);
-    }
 }

@@ -2,14 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the bench writes into a notification's title.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marker {
-    /// The notification's number within the run; it goes to user `n % users`.
-    pub n: u64,
-    /// When it was due, in microseconds since publishing began.
-    pub t: u64,
-}
+use super::protocol::Order;
+use crate::marker::Marker;
 
 /// Faults seen by one stream or by all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +19,16 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// Those that came after an earlier count.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            repeated: self.repeated - earlier.repeated,
+            out_of_order: self.out_of_order - earlier.out_of_order,
+            foreign: self.foreign - earlier.foreign,
+            resets: self.resets - earlier.resets,
+        }
+    }
+
     /// Adds another stream's faults.
     pub fn add(&mut self, other: &Self) {
         self.repeated += other.repeated;
@@ -39,7 +43,7 @@ impl Faults {
 pub struct Track {
     user: u64,
     users: u64,
-    gapless: bool,
+    order: Order,
     /// The cursor to come back with; empty before the first hello.
     pub cursor: String,
     /// What went wrong.
@@ -47,25 +51,25 @@ pub struct Track {
     last: i64,
     seen: Vec<u64>,
     has_for_all: bool,
-    /// The number after the newest signal's.
-    next_signal: u64,
+    /// The number after the newest.
+    next: u64,
 }
 
 impl Track {
-    /// The record of a stream of user number `user` of `users`; `gapless` when a hole in the seqs is a fault.
-    pub fn new(user: usize, users: usize, gapless: bool) -> Self {
+    /// The record of a stream of user number `user` of `users`.
+    pub fn new(user: usize, users: usize, order: Order) -> Self {
         let (user, users) = (user as u64, users as u64);
         let cursor = String::new();
         Self {
             user,
             users,
-            gapless,
+            order,
             cursor,
             faults: Faults::default(),
             last: 0,
             seen: Vec::new(),
             has_for_all: false,
-            next_signal: 0,
+            next: 0,
         }
     }
 
@@ -81,7 +85,11 @@ impl Track {
 
     /// Takes the seq of a change.
     pub fn step(&mut self, seq: i64) {
-        let in_order = if self.gapless { seq == self.last + 1 } else { seq > self.last };
+        let in_order = match self.order {
+            Order::Gapless => seq == self.last + 1,
+            Order::Ascending => seq > self.last,
+            Order::Numbers => true,
+        };
         self.faults.out_of_order += u64::from(!in_order);
         self.last = self.last.max(seq);
     }
@@ -94,6 +102,9 @@ impl Track {
         }
         let first = self.mark(marker.n / self.users);
         self.faults.repeated += u64::from(!first);
+        if first && self.order == Order::Numbers {
+            self.follow(marker.n);
+        }
         first
     }
 
@@ -108,8 +119,9 @@ impl Track {
     pub fn take_signal(&mut self, n: u64) -> bool {
         let first = self.mark(n);
         self.faults.repeated += u64::from(!first);
-        self.faults.out_of_order += u64::from(first && n < self.next_signal);
-        self.next_signal = self.next_signal.max(n + 1);
+        if first {
+            self.follow(n);
+        }
         first
     }
 
@@ -117,6 +129,12 @@ impl Track {
     pub fn has(&self, n: u64) -> bool {
         let (word, bit) = place(n / self.users);
         self.seen.get(word).is_some_and(|seen| seen & bit != 0)
+    }
+
+    /// Takes the number of what came for the first time.
+    fn follow(&mut self, n: u64) {
+        self.faults.out_of_order += u64::from(n < self.next);
+        self.next = self.next.max(n + 1);
     }
 
     fn mark(&mut self, index: u64) -> bool {
@@ -151,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_comes_once_and_in_order_is_no_fault() {
-        let mut track = Track::new(1, 3, true);
+        let mut track = Track::new(1, 3, Order::Gapless);
         track.begin_at(10);
         assert!(take(&mut track, 11, 1) && take(&mut track, 12, 4));
         assert_eq!(track.faults, Faults::default());
@@ -160,7 +178,7 @@ mod tests {
 
     #[test]
     fn repeats_holes_and_strangers_are_told_apart() {
-        let mut track = Track::new(0, 2, true);
+        let mut track = Track::new(0, 2, Order::Gapless);
         assert!(take(&mut track, 1, 0));
         assert!(!take(&mut track, 1, 0));
         assert!(take(&mut track, 4, 400));
@@ -171,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_signal_may_be_lost_but_not_repeated_or_late() {
-        let mut track = Track::new(1, 3, true);
+        let mut track = Track::new(1, 3, Order::Gapless);
         assert!(track.take_signal(0) && track.take_signal(3));
         assert_eq!(track.faults, Faults::default());
         assert!(!track.take_signal(3));
@@ -180,8 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn one_senders_messages_come_in_the_order_of_their_numbers() {
+        let mut track = Track::new(0, 1, Order::Numbers);
+        let came: Vec<_> = [0, 3, 1, 1, 3, 2, 4].into_iter().map(|n| take(&mut track, 0, n)).collect();
+        assert_eq!(came, [true, true, true, false, false, true, true]);
+        assert_eq!(track.faults, Faults { repeated: 2, out_of_order: 2, ..Faults::default() });
+    }
+
+    #[test]
     fn where_changes_of_state_are_told_together_only_the_order_counts() {
-        let mut track = Track::new(0, 1, false);
+        let mut track = Track::new(0, 1, Order::Ascending);
         assert!(take(&mut track, 1, 0) && take(&mut track, 5, 1));
         assert_eq!(track.faults.out_of_order, 0);
         track.step(5);

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-mod floor;
 #[allow(dead_code, unused_imports, reason = "the server's tests need the rest of it")]
 #[path = "../../../tests/it/harness/mod.rs"]
 mod harness;
+mod peers;
 mod scenarios;
 
 /// The checkout.

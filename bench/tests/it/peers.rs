@@ -83,7 +83,7 @@ fn every_message_comes_once_to_its_user() {
     for (phase, messages) in [(0, 100), (1, 200)] {
         let phase = &report["phases"][phase];
         assert_eq!(phase["received"], messages);
-        for fault in ["lost", "repeated", "out_of_order", "foreign", "late"] {
+        for fault in ["lost", "repeated", "out_of_order", "foreign", "resets"] {
             assert_eq!(phase[fault], 0, "{fault}");
         }
         assert!(phase["server_cpu_us"].as_f64().unwrap() > 0.0 && phase["p99_ms"].as_f64().unwrap() > 0.0);

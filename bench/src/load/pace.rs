@@ -1,0 +1,60 @@
+//! When each message of a load is due: evenly spread, whatever became of those before.
+
+use std::time::Duration;
+
+/// How many messages, and how fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Messages per second; 0 is as fast as they are taken.
+    pub rate: u64,
+    /// Messages in all.
+    pub total: u64,
+}
+
+impl Pace {
+    /// What all take at this rate: the last one's time is part of it, although nothing follows.
+    pub fn time(self) -> Duration {
+        Duration::from_secs(self.total.checked_div(self.rate).unwrap_or_default())
+    }
+
+    /// When the message at this place is due after the beginning; at once where there is no rate.
+    pub fn due(self, place: u64) -> Duration {
+        Duration::from_nanos((place * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
+    }
+
+    /// How many are due so many microseconds after the beginning.
+    pub fn due_by(self, micros: u64) -> u64 {
+        let due = u128::from(micros) * u128::from(self.rate) / 1_000_000 + 1;
+        u64::try_from(due).unwrap_or(u64::MAX).min(self.total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::micros;
+
+    #[test]
+    fn messages_are_spread_evenly() {
+        let due = |rate, place| Pace { rate, total: 500 }.due(place).as_millis();
+        assert_eq!([0, 1, 2, 400].map(|place| due(4, place)), [0, 250, 500, 100_000]);
+        assert_eq!(due(0, 9), 0);
+    }
+
+    #[test]
+    fn none_is_due_early() {
+        let pace = Pace { rate: 10_000, total: 10_000 };
+        assert_eq!(
+            [0, 99, 100, 1_000, 1_000_000, 9_000_000].map(|micros| pace.due_by(micros)),
+            [1, 1, 2, 11, 10_000, 10_000]
+        );
+        for rate in [1, 3, 10_000, 60_000, 999_983] {
+            let pace = Pace { rate, total: u64::MAX };
+            for place in [0, 1, 2, 3, 1_000, 123_457] {
+                let due = micros(pace.due(place));
+                assert!(pace.due_by(due + 1) > place, "{rate} {place}");
+                assert!(due == 0 || pace.due_by(due - 1) <= place, "{rate} {place}");
+            }
+        }
+    }
+}
