@@ -75,12 +75,7 @@ impl Connection {
         }
     }
 
-    /// Sends messages to channels, in a cluster to sharded ones.
-    pub(crate) async fn publish(&mut self, messages: &[(String, Vec<u8>)]) -> RedisResult<()> {
-        self.run_and_publish(Vec::new(), messages).await
-    }
-
-    /// Runs commands of one key each, then sends messages, as [`Self::run_all`] does.
+    /// Runs commands of one key each, then sends messages, in a cluster to sharded channels, as [`Self::run_all`] does.
     pub(crate) async fn run_and_publish(
         &mut self,
         mut commands: Vec<Cmd>,

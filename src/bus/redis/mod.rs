@@ -8,7 +8,6 @@ mod ephemeral;
 mod last;
 mod names;
 mod probe;
-mod relay;
 mod sender;
 mod session;
 mod slot;
@@ -33,16 +32,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
+pub use self::servers::Servers;
 use self::{
     names::Names,
     probe::Probe,
     sender::{Outgoing, Sender, Sending},
     session::Subscriber,
     wanted::Wanted,
-};
-pub use self::{
-    relay::{Ready, Relay},
-    servers::Servers,
 };
 use super::{Announcement, Arrivals, Control, Health, Incoming, Left, Sink};
 use crate::{
