@@ -26,7 +26,6 @@ mod timed;
 mod topics;
 
 pub use self::access::TICKET_TTL;
-pub use self::database::activity::Activity;
 pub use self::database::pool::PoolUse;
 pub use self::database::unavailable::Unavailable;
 pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Turn, Unreached};
@@ -43,7 +42,7 @@ pub use self::publish::append::{Appended, Placed, Written};
 pub use self::publish::decided::{About, Decided};
 pub use self::timed::due_work::{DueWork, Ticked};
 pub use self::timed::retention::Swept;
-pub use self::timed::scheduled::{NotAmended, Scheduled, Tally};
+pub use self::timed::scheduled::{NotAmended, Scheduled};
 pub use self::topics::facts::Facts;
 pub use self::topics::known::{KnownTopic, MyTopic};
 pub use self::topics::members::Member;

@@ -1,6 +1,5 @@
 //! The way to Postgres: connections, their security, failures and what limits concurrency.
 
-pub(crate) mod activity;
 pub(crate) mod clock;
 #[cfg(feature = "embedded")]
 pub(crate) mod embedded;

@@ -4,7 +4,6 @@
 
 mod candidates;
 mod progress;
-mod seed;
 mod unreached;
 
 use chrono::{DateTime, Utc};

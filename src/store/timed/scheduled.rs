@@ -1,7 +1,6 @@
 //! The table `scheduled`: publishes that wait for their time, and their delivery when it has come.
 
 mod manage;
-mod seed;
 
 use std::collections::HashSet;
 
@@ -15,10 +14,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use self::{
-    manage::{NotAmended, Scheduled},
-    seed::Tally,
-};
+pub use self::manage::{NotAmended, Scheduled};
 use super::reminders;
 use crate::store::{
     database::clock,
