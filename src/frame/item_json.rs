@@ -230,6 +230,7 @@ mod tests {
                 message: Some("m".into()),
                 data: None,
                 action_url: None,
+                image_url: None,
                 presentation: Presentation {
                     action_label: Some("l".into()),
                     sound: Some("s".into()),

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 
 use super::{
     database::{
-        activity::{self, Activity},
         pool::{self, PoolUse},
         shared::Shared,
         unavailable::Unavailable,
@@ -94,14 +93,6 @@ impl Store {
     /// When there is none.
     pub async fn ping(&self) -> Result<(), Unavailable> {
         self.shared.once(async |conn| streams::ping(conn).await).await
-    }
-
-    /// Reads the database's own counters.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn activity(&self) -> Result<Activity, Unavailable> {
-        self.shared.once(async |conn| activity::read(conn).await).await
     }
 
     /// Where streams stand, by one query; a user without a stream is left out.

@@ -51,6 +51,7 @@ impl Stored {
             message: None,
             data: (padding > 0).then(|| json!({"padding": "p".repeat(padding)})),
             action_url: None,
+            image_url: None,
             presentation: Presentation::default(),
         };
         let users = (0..users.count).map(|user| users.key(user)).collect::<anyhow::Result<_>>()?;
