@@ -292,4 +292,10 @@ mod tests {
         assert_eq!(Decision::PLAIN.stored(), 1_152_921_504_606_846_979);
         assert_eq!((Decision::PLAIN.first_layout(), Decision::from_stored(3)), (3, Decision::PLAIN));
     }
+
+    #[test]
+    fn what_is_decided_twice_stays_decided() {
+        let once = Decision::NONE.and(Channel::Push, true, Cause::Mandatory);
+        assert_eq!(once.and(Channel::Push, true, Cause::Mandatory), once);
+    }
 }

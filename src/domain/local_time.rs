@@ -191,6 +191,7 @@ mod tests {
             assert!(wrong.contains("twice in Europe/Berlin") && wrong.ends_with("+02:00 or +01:00"), "{wrong}");
         }
         assert!(settled("2026-11-01T01:30", "America/St_Johns").unwrap_err().ends_with("-02:30 or -03:30"));
+        assert!(settled("2026-10-25T01:30", "Europe/London").unwrap_err().ends_with("+01:00 or +00:00"));
         assert_eq!(settled("2026-10-25T03:00", "Europe/Berlin").unwrap(), "2026-10-25T02:00:00+00:00");
         assert!(settled("2026-10-25T01:59:59", "Europe/Berlin").is_ok());
     }

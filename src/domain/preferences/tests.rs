@@ -107,3 +107,14 @@ fn what_is_in_force_names_its_cause() {
     assert!(shown.categories.contains_key("tickets"));
     assert_eq!(Preferences::default().standing("k", None, Decision::PLAIN), Decision::PLAIN);
 }
+
+#[test]
+fn categories_and_kinds_are_counted_together_up_to_the_most() {
+    let entries = |categories: usize, kinds: usize| {
+        let named =
+            |count| (0..count).map(|n| (format!("n{n}"), json!({"toast": true}))).collect::<serde_json::Map<_, _>>();
+        check(&Preferences::default(), &json!({"categories": named(categories), "kinds": named(kinds)}))
+    };
+    assert_eq!((entries(200, 0), entries(150, 50)), (vec![], vec![]));
+    assert_eq!(entries(150, 51), [""]);
+}
