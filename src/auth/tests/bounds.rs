@@ -153,3 +153,30 @@ fn a_secret_of_32_bytes_is_long_enough() {
     std::fs::write(&path, &SECRET[1..]).unwrap();
     assert!(local_secret(dir.path()).is_err());
 }
+
+#[tokio::test]
+async fn a_set_without_a_key_that_is_known_here_leaves_the_keys_unavailable() {
+    let part = |bytes| URL_SAFE_NO_PAD.encode(vec![1; bytes]);
+    let p521 = json!({"kty": "EC", "crv": "P-521", "kid": "1", "x": part(66), "y": part(66)});
+    let odd = json!({"kty": "OKP", "crv": "P-256", "kid": "1", "x": part(32)});
+    let token = Pair::ec().sign(Some("1"), &claims(json!({})));
+    for key in [p521, odd] {
+        let server = serving(&[key]).await;
+        let authenticator = authenticator(&server, Rhythm::default());
+        assert_eq!(authenticator.authenticate(&token).await, Err(Rejected::KeysUnavailable));
+    }
+}
+
+#[tokio::test]
+async fn a_signed_text_that_holds_no_claims_is_malformed() {
+    for odd in [json!(5), json!("sub")] {
+        assert_eq!(verdict(&with_secret(), &hs256(&odd)).await, Err(Rejected::Malformed), "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_other_audiences_is_refused() {
+    let strict = AuthSettings { audience: Some("a".into()), ..with_secret() };
+    let answer = verdict(&strict, &hs256(&claims(json!({"aud": ["b", "c"]})))).await;
+    assert_eq!(answer, Err(Rejected::Claims("the token is for another audience")));
+}
