@@ -112,3 +112,12 @@ fn an_event_without_an_own_key_is_named_by_its_source_and_id() {
         json!({"specversion": "1.0", "id": "1", "source": "", "type": "k", "data": {"users": ["u"], "title": "t"}});
     assert_eq!(pointers(read_one(&empty)), ["/source"]);
 }
+
+#[test]
+fn objects_count_as_levels_of_data_too() {
+    let nested = |levels: usize| (0..levels).fold(Value::Null, |inner, _| json!({"a": inner}));
+    assert_eq!(pointers(read_one(&body("data", nested(32)))), [""; 0]);
+    assert_eq!(pointers(read_one(&body("data", nested(33)))), [format!("/data{}", "/a".repeat(32))]);
+    let mixed = (0..17).fold(Value::Null, |inner, _| json!([{"a": [inner]}]));
+    assert_eq!(pointers(read_one(&body("data", mixed))).len(), 1);
+}
