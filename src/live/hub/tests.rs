@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{DRAIN_PACE, Full, Hub, Membership, Origin, Read, Transport};
+use super::{DRAIN_PACE, Feed, Full, Hub, Membership, Origin, Read, Transport};
 use crate::{
     auth::Identity,
     bus::{Announcement, Bus, Joined, Left},
@@ -260,14 +260,33 @@ async fn the_wheel_rings_a_member_whose_time_has_come() {
     wheel.await.unwrap();
 }
 
+/// Whether a ring of a feed or room of so many goes on behind the call.
+fn is_spread(members: &[Membership]) -> bool {
+    let rung = members.iter().filter(|membership| membership.member().is_unheard()).count();
+    assert!(rung == 0 || rung == members.len());
+    rung == 0
+}
+
 #[tokio::test]
-async fn a_large_feed_is_rung_to_its_last_member() {
-    let hub = large_hub(300);
-    let members: Vec<_> = (0..300).map(|_| join(&hub, "a")).collect();
-    hub.deliver(announcement("a", 1..=1), Origin::Local);
-    for membership in &members {
-        membership.member().rung().await;
+async fn a_large_feed_is_rung_to_its_last_member_behind_the_announcement() {
+    for (count, spread) in [(1, false), (128, false), (300, true)] {
+        let hub = large_hub(300);
+        let members: Vec<_> = (0..count).map(|_| join(&hub, "a")).collect();
+        hub.deliver(announcement("a", 1..=1), Origin::Local);
+        assert_eq!(is_spread(&members), spread, "{count}");
+        for membership in &members {
+            membership.member().rung().await;
+        }
     }
+}
+
+#[test]
+fn a_connection_waits_until_the_bus_has_subscribed_its_user() {
+    let hub = hub();
+    let mut mine = join(&hub, "a");
+    assert!(mine.subscribed().now_or_never().is_some());
+    mine.feed = Arc::new(Feed::new(key("a"), std::future::pending().boxed().shared(), 4, 1_000));
+    assert!(mine.subscribed().now_or_never().is_none());
 }
 
 #[test]
@@ -342,10 +361,9 @@ async fn a_connection_knows_its_topics_when_its_subscriptions_were_read() {
     assert_eq!(hub.rooms().topics_of(&key("b")), []);
     hub.rooms().mark_dirty(&key("a"));
     let waits = tokio::spawn(async move { mine.topics().await });
-    while !waits.is_finished() {
-        read_subscriptions(&hub, &[]);
-        tokio::task::yield_now().await;
-    }
+    // The task waits for the end of a turn before there is one.
+    tokio::task::yield_now().await;
+    read_subscriptions(&hub, &[]);
     assert_eq!(waits.await.unwrap(), []);
 }
 
@@ -499,15 +517,18 @@ fn a_connection_gets_no_signal_from_before_it_joined() {
 }
 
 #[tokio::test]
-async fn a_large_room_is_rung_to_its_last_subscriber() {
-    let hub = large_hub(300);
-    hub.rooms().open_room(topic("team:1"));
-    let members: Vec<_> = (0..300).map(|number| join(&hub, &format!("user{number}"))).collect();
-    read_subscriptions(&hub, &[topic("team:1")]);
-    hub.signal(to_topic("team:1", 1));
-    for membership in &members {
-        membership.member().rung().await;
-        assert_eq!(signalled(membership), [1]);
+async fn a_large_room_is_rung_to_its_last_subscriber_behind_the_signal() {
+    for (count, spread) in [(1, false), (128, false), (300, true)] {
+        let hub = large_hub(300);
+        hub.rooms().open_room(topic("team:1"));
+        let members: Vec<_> = (0..count).map(|number| join(&hub, &format!("user{number}"))).collect();
+        read_subscriptions(&hub, &[topic("team:1")]);
+        hub.signal(to_topic("team:1", 1));
+        assert_eq!(is_spread(&members), spread, "{count}");
+        for membership in &members {
+            membership.member().rung().await;
+            assert_eq!(signalled(membership), [1]);
+        }
     }
 }
 
@@ -516,13 +537,14 @@ fn paced(interval: Duration, sent_at: u64) -> Signal {
     Signal { interval, sent_at, ..signal(Address::User(key("a")), 0) }
 }
 
-#[test]
-fn a_signal_within_its_interval_is_held() {
+#[tokio::test]
+async fn a_signal_within_its_interval_is_held() {
     let hub = hub();
     let mine = join(&hub, "a");
     hub.signal(paced(Duration::from_hours(1), 1));
     hub.signal(paced(Duration::from_hours(1), 2));
     assert_eq!(signalled(&mine), [1]);
+    assert!(hub.rooms().held().now_or_never().is_none(), "the interval has not ended");
     hub.rooms().close();
     hub.signal(paced(Duration::from_hours(1), 3));
     assert_eq!(signalled(&mine), [3], "closing the rooms forgets what is held");
@@ -556,6 +578,7 @@ fn what_is_dropped_or_missing_is_counted_by_its_reason() {
         assert_eq!(signalled(&mine), (3..=10).collect::<Vec<_>>());
         hub.deliver(announcement("a", 1..=1), Origin::Remote);
         hub.deliver(announcement("a", 3..=3), Origin::Remote);
+        hub.deliver(announcement("a", 5..=5), Origin::Remote);
         hub.deliver(Announcement { frames: Vec::new(), ..announcement("a", 9..=9) }, Origin::Remote);
         hub.rooms().close();
         hub.signal(to_topic("team:1", 1));
@@ -564,9 +587,32 @@ fn what_is_dropped_or_missing_is_counted_by_its_reason() {
     for (name, labels, count) in [
         (metrics::SIGNALS_DROPPED, "{reason=\"slow\"}", 2),
         (metrics::SIGNALS_DROPPED, "{reason=\"doubt\"}", 1),
-        (metrics::HOLES, "", 1),
+        (metrics::HOLES, "", 2),
     ] {
         let line = format!("{name}{labels} {count}");
         assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
     }
+}
+
+#[test]
+fn connections_are_measured_by_transport_and_rooms_as_they_come_and_go() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let has = |line: String| {
+        let text = recorder.handle().render();
+        assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
+    };
+    ::metrics::with_local_recorder(&recorder, || {
+        let hub = hub_with_room("team:1");
+        hub.rooms().open_room(topic("team:2"));
+        let (_sse, _tab) = (join(&hub, "a"), join(&hub, "a"));
+        let socket = hub.join(identity("b"), Transport::WebSocket).unwrap();
+        has(format!("{}{{transport=\"sse\"}} 2", metrics::CONNECTIONS));
+        has(format!("{}{{transport=\"websocket\"}} 1", metrics::CONNECTIONS));
+        has(format!("{} 2", metrics::ROOMS));
+        drop(socket);
+        read_subscriptions(&hub, &[topic("team:1")]);
+        assert_eq!(hub.rooms().reap(), [topic("team:2")]);
+        has(format!("{}{{transport=\"websocket\"}} 0", metrics::CONNECTIONS));
+        has(format!("{} 1", metrics::ROOMS));
+    });
 }

@@ -343,7 +343,7 @@ fn the_end_of_a_stream_is_counted_by_its_reason() {
         let rung_at_once = greeted(&hub, LONG);
         rung_at_once.member().ring();
         drop(rung_at_once);
-        for is_rung in [true, false] {
+        for is_rung in [true, true, false] {
             let mut slow = greeted(&hub, LONG);
             if is_rung {
                 slow.member().ring();
@@ -353,7 +353,7 @@ fn the_end_of_a_stream_is_counted_by_its_reason() {
         }
     });
     let text = recorder.handle().render();
-    for (reason, count) in [("revoked", 1), ("stalled", 1), ("left", 3)] {
+    for (reason, count) in [("revoked", 1), ("stalled", 2), ("left", 3)] {
         let line = format!("{}{{reason=\"{reason}\"}} {count}", metrics::ENDS);
         assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
     }
@@ -368,4 +368,27 @@ fn a_connection_knows_the_topics_of_its_user() {
     hub.rooms().take(1);
     hub.join_rooms(&key(), std::slice::from_ref(&topic));
     assert_eq!(connection.topics().now_or_never(), Some(vec![topic]));
+}
+
+#[test]
+fn a_long_page_is_sent_to_its_end_before_the_log_is_asked_again() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    ::metrics::with_local_recorder(&recorder, || {
+        let (hub, mut log) = (hub(4, 4), Log::new(0));
+        (0..200).for_each(|_| log.publish(true));
+        let seat = hub.join(identity(Utc::now() + LONG), Transport::Sse).unwrap();
+        let asked = Asked::NewestAfter(0);
+        let page = log.page(&asked.ask(&key(), 1_000));
+        let mut connection = Connection::at(seat, &asked, Arc::new(page), Filter::default());
+        assert_eq!(events(connection.step()), ["hello"]);
+        let mut sent = Vec::new();
+        while sent.len() < 200 {
+            let events = events(connection.step());
+            assert!(events.len() < 200, "a page is sent in slices");
+            sent.extend(events);
+        }
+        assert!(sent.iter().all(|event| event == "notification") && matches!(connection.step(), Step::Wait));
+    });
+    let (text, line) = (recorder.handle().render(), format!("{}{{from=\"backfill\"}} 200", metrics::FRAMES));
+    assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
 }
