@@ -91,7 +91,6 @@ fn a_reason_is_read_from_what_is_stored() {
     for (code, name, reason, text) in [
         (0, None, Reason::Direct, "direct"),
         (1, Some("team:7"), Reason::Topic(topic.clone()), "topic"),
-        (1, None, Reason::Direct, "direct"),
         (2, None, Reason::Everyone, "everyone"),
         (3, Some("team:7"), Reason::Rule, "rule"),
         (9, None, Reason::Direct, "direct"),
