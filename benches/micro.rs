@@ -1,10 +1,9 @@
-//! Pieces of the way of a notification, each by itself. `micro list` names them, `micro NAME ITERATIONS` runs one so many
+//! Steps of the path of a notification, each by itself. `micro list` names them, `micro NAME ITERATIONS` runs one so many
 //! times; benches/instructions counts what one iteration costs.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on is to say so")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on must stop")]
 
 use std::{env, hint::black_box, process::ExitCode, sync::Arc, task::Waker, time::Duration};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde_json::json;
@@ -22,7 +21,7 @@ use tidings::{
         priority::Priority,
         user::UserKey,
     },
-    frame::{Frame, item_json::Item, state_blocks},
+    frame::{Frame, item_json::Item},
     live::{
         connection::{Asked, Connection, Filter, Step},
         hub::{Hub, Membership, Origin, Transport},
@@ -90,7 +89,7 @@ fn render_20_states(iterations: u64) {
     };
     let states: Vec<_> = (0..20).map(state).collect();
     for _ in 0..iterations {
-        black_box(state_blocks(Some(black_box(&cursor)), black_box(&states), 7));
+        black_box(Frame::state(black_box(&cursor), black_box(&states), 7));
     }
 }
 
@@ -104,21 +103,21 @@ fn cursor_there_and_back(iterations: u64) {
 
 /// An announcement comes in and is read by who has read all before.
 fn ring_at_the_head(iterations: u64) {
-    let (hub, news) = (hub(), News::new());
-    let seat = seat(&hub);
+    let (hub, stream) = (hub(), Stream::new());
+    let membership = join(&hub);
     for seq in seqs(iterations) {
-        hub.deliver(news.announcement(seq), Origin::Remote);
-        black_box(seat.feed().read(&news.epoch, seq - 1, usize::MAX));
+        hub.deliver(stream.announcement(seq), Origin::Remote);
+        black_box(membership.feed().read(&stream.epoch, seq - 1, usize::MAX));
     }
 }
 
 /// What a gathered write takes at once.
 fn ring_16_behind(iterations: u64) {
-    let (hub, news) = (hub(), News::new());
-    let seat = seat(&hub);
-    (1..=16).for_each(|seq| hub.deliver(news.announcement(seq), Origin::Remote));
+    let (hub, stream) = (hub(), Stream::new());
+    let membership = join(&hub);
+    (1..=16).for_each(|seq| hub.deliver(stream.announcement(seq), Origin::Remote));
     for _ in 0..iterations {
-        black_box(seat.feed().read(black_box(&news.epoch), 0, usize::MAX));
+        black_box(membership.feed().read(black_box(&stream.epoch), 0, usize::MAX));
     }
 }
 
@@ -132,25 +131,25 @@ fn wake_100_of_1(iterations: u64) {
 
 /// An announcement to a user of whose connections each listens.
 fn wake(members: usize, iterations: u64) {
-    let (hub, news) = (hub(), News::new());
-    let seats: Vec<_> = (0..members).map(|_| seat(&hub)).collect();
+    let (hub, stream) = (hub(), Stream::new());
+    let memberships: Vec<_> = (0..members).map(|_| join(&hub)).collect();
     for seq in seqs(iterations) {
-        hub.deliver(news.announcement(seq), Origin::Remote);
-        for seat in &seats {
-            black_box(seat.member().listen(Waker::noop()));
+        hub.deliver(stream.announcement(seq), Origin::Remote);
+        for membership in &memberships {
+            black_box(membership.member().listen(Waker::noop()));
         }
     }
 }
 
 /// A connection's whole way for one announcement, up to what it hands to the socket.
 fn step_to_the_chunk(iterations: u64) {
-    let (hub, news) = (hub(), News::new());
+    let (hub, stream) = (hub(), Stream::new());
     let end = Position::after(0);
-    let page = Page { epoch: news.epoch.clone(), head: 0, pruned: 0, unread: 0, rows: Vec::new(), end };
-    let mut connection = Connection::at(seat(&hub), &Asked::Nothing, Arc::new(page), Filter::default());
+    let page = Page { epoch: stream.epoch.clone(), head: 0, pruned: 0, unread: 0, rows: Vec::new(), end };
+    let mut connection = Connection::at(join(&hub), &Asked::Nothing, Arc::new(page), Filter::default());
     exhaust(&mut connection);
     for seq in seqs(iterations) {
-        hub.deliver(news.announcement(seq), Origin::Remote);
+        hub.deliver(stream.announcement(seq), Origin::Remote);
         exhaust(&mut connection);
     }
 }
@@ -213,28 +212,22 @@ fn token(iterations: u64) {
 }
 
 /// Announcements of one stream, which share their frame's bytes.
-struct News {
+struct Stream {
     key: UserKey,
     epoch: Epoch,
     frame: Frame,
 }
 
-impl News {
+impl Stream {
     fn new() -> Self {
         let frame = Frame::notification(&epoch(), &Item::from(&item()), 7);
         Self { key: key(), epoch: epoch(), frame }
     }
 
     fn announcement(&self, seq: Seq) -> Announcement {
-        let frames = vec![Frame { seq, subject: self.frame.subject.clone(), bytes: Bytes::clone(&self.frame.bytes) }];
-        Announcement {
-            key: self.key.clone(),
-            epoch: self.epoch.clone(),
-            head: seq,
-            frames,
-            published_at: 1,
-            subscription: None,
-        }
+        let frames = vec![Frame { seq, ..self.frame.clone() }];
+        let cursor = Cursor { epoch: self.epoch.clone(), seq };
+        Announcement { published_at: 1, ..Announcement::new(self.key.clone(), cursor, frames) }
     }
 }
 
@@ -283,7 +276,7 @@ fn hub() -> Hub {
     Hub::new(Bus::local(Arc::new(|_| {})), settings)
 }
 
-fn seat(hub: &Hub) -> Membership {
+fn join(hub: &Hub) -> Membership {
     hub.join(identity(), Transport::Sse).unwrap()
 }
 

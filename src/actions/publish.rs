@@ -17,7 +17,7 @@ use crate::{
     actions::micros_now,
     bus::Announcement,
     config::PublishSettings,
-    domain::{audience::Reason, notification::NewNotification, topic::Topic, user::UserKey},
+    domain::{audience::Reason, cursor::Cursor, notification::NewNotification, topic::Topic, user::UserKey},
     frame::Arrivals,
     live::announce::Announcer,
     metrics,
@@ -293,13 +293,8 @@ pub fn announce(item: &NewNotification, written: &Written, received_at: u64, ann
     let mut arrivals = Arrivals::of(item.id, &item.content, written.created_at, written.expires_at);
     for (key, row) in keys(item).zip(&written.rows) {
         let Some(Placed { epoch, seq, unread, decision }) = row else { continue };
-        announcements.push(Announcement {
-            key,
-            epoch: epoch.clone(),
-            head: *seq,
-            frames: vec![arrivals.frame(&Reason::Direct, *decision, epoch, *seq, *unread)],
-            published_at: received_at,
-            subscription: None,
-        });
+        let frame = arrivals.frame(&Reason::Direct, *decision, epoch, *seq, *unread);
+        let announcement = Announcement::new(key, Cursor { epoch: epoch.clone(), seq: *seq }, vec![frame]);
+        announcements.push(Announcement { published_at: received_at, ..announcement });
     }
 }

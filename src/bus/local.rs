@@ -1,4 +1,4 @@
-//! The bus of an instance that is alone: what is sent is heard at once, and last values are kept in memory.
+//! The bus of an instance that is alone: a message is received at once, and last values are kept in memory.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,8 +27,8 @@ impl LocalBus {
         (self.0.sink)(incoming);
     }
 
-    /// Signals go one at a time, under the lock of the values: all readers hear them in one order, and what is heard last is
-    /// what is kept. Nobody who hears a signal asks this bus for anything, so the lock is never taken twice.
+    /// Signals go one at a time, under the lock of the values: all readers receive them in one order, and the last one received is the one
+    /// that is kept. The sink never calls this bus for a signal, so the lock is not taken twice.
     pub(super) fn signal(&self, mut signal: Signal, kept: bool) {
         let mut values = lock(&self.0.kept);
         if kept {

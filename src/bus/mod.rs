@@ -1,6 +1,6 @@
 //! Carries "user U reached seq S" between instances, with the rendered frames where they are small.
 //!
-//! The truth is Postgres: whatever is lost here is found by the head check. Redis lives in [`redis`] only.
+//! Postgres holds the truth: the head check finds a lost message. Redis is used in [`redis`] only.
 
 mod kept;
 mod local;
@@ -17,7 +17,7 @@ use crate::{
     auth::Identity,
     domain::{
         channel::Decision,
-        cursor::{Epoch, Seq},
+        cursor::{Cursor, Epoch, Seq},
         notification::Published,
         signal::{Signal, TopicKey},
         topic::Topic,
@@ -26,7 +26,7 @@ use crate::{
     frame::Frame,
 };
 
-/// How long the last value of a topic's subject is kept for those who come late.
+/// How long the last value of a topic's subject is kept for later subscribers.
 pub const KEPT_FOR: Duration = Duration::from_hours(1);
 /// Most subjects of one topic whose last value is kept.
 pub const KEPT_SUBJECTS: usize = 100;
@@ -48,7 +48,19 @@ pub struct Announcement {
     pub subscription: Option<Joined>,
 }
 
-/// That a user joined or left a topic. Announcements may come out of order: that of the newest head counts.
+impl Announcement {
+    /// Of the changes up to `cursor`, whose frames these are; none of a publish or a subscription.
+    pub fn new(key: UserKey, Cursor { epoch, seq }: Cursor, frames: Vec<Frame>) -> Self {
+        debug_assert!(
+            frames.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq),
+            "frames follow each other without gaps"
+        );
+        debug_assert!(frames.last().is_none_or(|last| last.seq == seq), "the last frame is the head's");
+        Self { key, epoch, head: seq, frames, published_at: 0, subscription: None }
+    }
+}
+
+/// A user joined or left a topic. Announcements may come out of order: that of the newest head counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
     /// The topic.
@@ -57,7 +69,7 @@ pub struct Joined {
     pub subscribed: bool,
 }
 
-/// One notification that arrived in many inboxes at once: what every instance hears.
+/// One notification that arrived in many inboxes at once, for every instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrivals {
     /// Whose tenant.
@@ -88,31 +100,31 @@ pub struct Arrival {
 /// Something every instance must do at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
-    /// RevocationList changed: read them anew and end the streams they concern.
+    /// The revocations changed: read them again and end the streams that they concern.
     Revoked,
-    /// What tenants say of kinds changed: read it anew.
+    /// The tenants' kinds changed: read them again.
     KindsChanged,
     /// Let an open stream go on under a fresh token of its user.
     Extend {
         /// The stream's connection, wherever it is.
         connection: Uuid,
-        /// Who the token stands for.
+        /// The identity of the token.
         identity: Box<Identity>,
     },
     /// A large fan-out began: carry it to the users who are connected before the others.
     ConnectedFirst(Uuid),
 }
 
-/// That users left a topic, or lost it: nothing of it may reach them any more. It travels between the topic's signals.
+/// Users left a topic, or lost it: no signal of it may reach them any more. The message keeps its order among the topic's signals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// The topic.
     pub topic: TopicKey,
-    /// Who lost it.
+    /// The users that lost it.
     pub users: Vec<UserId>,
 }
 
-/// What the bus hands to this instance.
+/// A message that the bus hands to this instance.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
     /// A subscribed user's stream moved.
@@ -125,16 +137,16 @@ pub enum Incoming {
     Left(Left),
     /// An order to all instances, this one too.
     Control(Control),
-    /// The path is broken: what comes before it is whole again may follow something that was missed.
+    /// The path is broken: until it is whole again a message may follow one that was missed.
     Broken,
     /// The path was broken and is whole again: anything may have been missed.
     Restored,
 }
 
-/// Takes what the bus hands over; called on the bus's own task, so it must not block.
+/// Takes the bus's messages; called on the bus's own task, so it must not block.
 pub type Sink = Arc<dyn Fn(Incoming) + Send + Sync>;
 
-/// How the path to the other instances does.
+/// The health of the path to the other instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
     /// False while announcements may be lost: the head check must hurry.
@@ -146,7 +158,7 @@ pub struct Health {
 /// The bus: in-process when the instance is alone, else Redis.
 #[derive(Clone)]
 pub enum Bus {
-    /// One instance: the hub hears its own publishes directly, only orders and signals pass here.
+    /// One instance: the hub gets its own publishes directly, only orders and signals pass here.
     Local(LocalBus),
     /// Several instances.
     Redis(redis::RedisBus),
@@ -182,7 +194,7 @@ impl Bus {
         }
     }
 
-    /// Whether everything that is sent to the topic from now on is heard here.
+    /// Whether this instance receives everything that is sent to the topic from now on.
     pub fn follows(&self, topic: &TopicKey) -> bool {
         match self {
             Self::Local(_) => true,
@@ -197,12 +209,12 @@ impl Bus {
         }
     }
 
-    /// Sends a signal to every instance that follows its address, this one too: so that all hear it between the same
+    /// Sends a signal to every instance that follows its address, this one too: so that all receive it between the same
     /// other messages. The order of calls is kept from this call on. The future ends, after a second at most, when Redis has
     /// taken it: what is sent once that has answered true, through whichever instance, comes after it. False when the bus
     /// did not take it, or too many wait.
     ///
-    /// One that is `kept` is the last value of its subject from the moment it is heard; its time is later than that of
+    /// One that is `kept` is the last value of its subject from the moment it is received; its time is later than that of
     /// the value before.
     pub fn signal(&self, signal: Signal, kept: bool) -> BoxFuture<'static, bool> {
         match self {
@@ -236,7 +248,7 @@ impl Bus {
         }
     }
 
-    /// Tells every instance that users lost a topic, and waits, a second at most, until Redis has taken it. When this answers
+    /// Sends every instance a removal of users from a topic, and waits, a second at most, until Redis has taken it. When this answers
     /// true, every signal to the topic that is sent from now on comes after it; false when the bus did not take it.
     pub async fn send_removal(&self, left: Left) -> bool {
         match self {
@@ -248,14 +260,14 @@ impl Bus {
         }
     }
 
-    /// Tells the other instances; neither waits nor fails.
+    /// Announces to the other instances; neither waits nor fails.
     pub fn announce(&self, announcements: Vec<Announcement>) {
         if let Self::Redis(bus) = self {
             bus.announce(announcements);
         }
     }
 
-    /// Tells the other instances of arrivals; neither waits nor fails.
+    /// Announces arrivals to the other instances; neither waits nor fails.
     pub fn send_arrivals(&self, arrivals: Arrivals) {
         if let Self::Redis(bus) = self {
             bus.send_arrivals(arrivals);
@@ -275,7 +287,7 @@ impl Bus {
         matches!(self, Self::Redis(_))
     }
 
-    /// How the path does.
+    /// The health of the path.
     pub fn health(&self) -> Health {
         match self {
             Self::Local(_) => Health { up: true, probe_age: None },

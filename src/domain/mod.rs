@@ -14,6 +14,7 @@ pub mod preferences;
 pub mod preferences_in_force;
 pub mod priority;
 pub mod problem;
+pub(crate) mod rate_limit;
 pub mod search_words;
 pub mod signal;
 pub mod text;

@@ -1,11 +1,11 @@
 //! The first event of every stream: the verdict on its cursor.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::push_event;
+use super::{Blocks, EventType, Renderer};
 use crate::domain::cursor::Cursor;
 
 /// The verdict on a (re)connect.
@@ -75,13 +75,11 @@ fn as_text<S: serde::Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok
 impl Hello {
     /// Renders it with the reconnect delay. Only a fresh or reset hello moves the client's cursor; on a resumed stream
     /// the replayed frames do.
-    pub fn render(&self, retry: Duration) -> String {
-        let mut text = format!("retry: {}\n\n", retry.as_millis());
-        if self.verdict != Verdict::Resumed {
-            let _ = writeln!(text, "id: {}", self.cursor);
-        }
-        push_event(&mut text, "hello", self);
-        text
+    pub fn render(&self, retry: Duration) -> Blocks {
+        let mut renderer = Renderer::after(format!("retry: {}\n\n", retry.as_millis()));
+        let cursor = Some(&self.cursor).filter(|_| self.verdict != Verdict::Resumed);
+        renderer.push(cursor, EventType::Hello, self);
+        renderer.finish()
     }
 }
 
@@ -101,8 +99,9 @@ mod tests {
             heartbeat_ms: 20_000,
             reason: None,
         };
-        assert!(!hello(Verdict::Resumed).render(Duration::from_secs(2)).contains("id: "));
-        assert!(hello(Verdict::Fresh).render(Duration::from_secs(2)).contains("\n\nid: e.4\nevent: hello\n"));
+        let text = |verdict| String::from_utf8(hello(verdict).render(Duration::from_secs(2)).bytes().to_vec()).unwrap();
+        assert!(!text(Verdict::Resumed).contains("id: "));
+        assert!(text(Verdict::Fresh).starts_with("retry: 2000\n\nid: e.4\nevent: hello\n"));
     }
 
     #[test]
@@ -124,8 +123,8 @@ mod tests {
             r#""connectionId":"00000000-0000-0000-0000-000000000000","heartbeatMs":20000,"reason":"tooFar"}"#
         );
         assert_eq!(
-            hello.render(Duration::from_secs(2)),
-            format!("retry: 2000\n\nid: e.4\nevent: hello\ndata: {json}\n\n")
+            hello.render(Duration::from_secs(2)).bytes(),
+            &format!("retry: 2000\n\nid: e.4\nevent: hello\ndata: {json}\n\n")
         );
     }
 }

@@ -1,16 +1,16 @@
 //! The arrival of a notification. What all whom it reaches in the same way have in common is rendered once.
 
-use std::{io::Write as _, ops::Range};
+use std::{io::Write as _, ops::Range, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Frame, Subject};
+use super::{EventType, Frame, Renderer, Subject};
 use crate::{
     domain::{
         audience::Reason,
         channel::Decision,
-        cursor::{Epoch, Seq},
+        cursor::{Cursor, Epoch, Seq},
         notification::Content,
         priority::Priority,
     },
@@ -57,7 +57,7 @@ pub(super) struct Rendered {
     json: Vec<u8>,
     /// Where the seq stands.
     seq: Range<usize>,
-    kind: String,
+    kind: Arc<str>,
     priority: Priority,
 }
 
@@ -71,20 +71,22 @@ impl Rendered {
         json.pop();
         let digits = json.iter().skip(BEGINNING.len()).take_while(|byte| byte.is_ascii_digit()).count();
         let seq = BEGINNING.len()..BEGINNING.len() + digits;
-        Self { json, seq, kind: item.kind.to_owned(), priority: item.priority }
+        Self { json, seq, kind: item.kind.into(), priority: item.priority }
     }
 
     pub(super) fn frame(&self, epoch: &Epoch, seq: Seq, unread: i64) -> Frame {
         let json = &self.json;
-        let mut text = Vec::with_capacity(json.len() + OWN_BYTES);
-        // Writing to memory cannot fail.
-        let _ = write!(text, "id: {}.{seq}\nevent: notification\ndata: ", epoch.as_str());
-        text.extend_from_slice(&json[..self.seq.start]);
-        let _ = write!(text, "{seq}");
-        text.extend_from_slice(&json[self.seq.end..]);
-        let _ = write!(text, ",\"unread\":{unread}}}\n\n");
+        let mut renderer = Renderer::with_capacity(json.len() + OWN_BYTES);
+        let cursor = Cursor { epoch: epoch.clone(), seq };
+        renderer.push_with(Some(&cursor), EventType::Notification, |text| {
+            text.extend_from_slice(&json[..self.seq.start]);
+            // Writing to memory cannot fail.
+            let _ = write!(text, "{seq}");
+            text.extend_from_slice(&json[self.seq.end..]);
+            let _ = write!(text, ",\"unread\":{unread}}}");
+        });
         let subject = Subject::Notification { kind: self.kind.clone(), priority: self.priority };
-        Frame { seq, subject, bytes: text.into() }
+        Frame { seq, subject, blocks: renderer.finish() }
     }
 }
 
@@ -113,7 +115,7 @@ mod tests {
             for (reason, decision, seq, unread) in inboxes {
                 let decision = Decision::from_stored(i64::from(decision));
                 let frame = arrivals.frame(&reason, decision, &epoch, seq, unread);
-                let text = std::str::from_utf8(&frame.bytes).unwrap();
+                let text = std::str::from_utf8(frame.blocks.bytes()).unwrap();
                 let data = text.strip_prefix(&format!("id: e.{seq}\nevent: notification\ndata: ")).unwrap();
                 let told: serde_json::Value = serde_json::from_str(data).unwrap();
                 let item = Item::arriving(id, seq, &content, &reason, decision, at, at);

@@ -2,21 +2,20 @@
 //!
 //! Every `data:` is one line of JSON, in which line breaks are escaped, so no text of a publisher can end a block.
 
-mod block;
+mod blocks;
 mod hello;
 mod item;
 pub mod item_json;
 
-use std::{fmt::Write as _, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use self::item::Rendered;
 pub use self::{
-    block::Block,
+    blocks::{Block, Blocks, EventType, Renderer},
     hello::{Hello, ResetReason, Verdict},
     item::Arrivals,
 };
@@ -31,19 +30,24 @@ use crate::{
     frame::item_json::Item,
 };
 
-/// Most ids in one state frame: a larger change is told in several, the last of which carries the cursor.
+/// Most ids in one state event: a larger change takes several, the last of which carries the cursor.
 pub const STATE_IDS: usize = 500;
 
 /// The heartbeat: an event, because a comment never reaches JavaScript; without `id:`, so the cursor stays.
 pub const HEARTBEAT: &[u8] = b"event: heartbeat\ndata: {}\n\n";
+/// The parts of the heartbeat.
+pub const HEARTBEAT_BLOCK: Block<'static> = Block::event(EventType::Heartbeat, "{}");
+
+/// What comes before the data of a signal.
+const BEFORE_SIGNAL: &str = "event: signal\ndata: ";
 
 /// What filters look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A notification of this kind and priority.
     Notification {
-        /// Its kind.
-        kind: String,
+        /// Its kind; what renders for many inboxes shares it.
+        kind: Arc<str>,
         /// Its priority.
         priority: Priority,
     },
@@ -51,15 +55,15 @@ pub enum Subject {
     State,
 }
 
-/// All that is sent for one change: complete SSE blocks, the last of which carries `id:`.
+/// All that is sent for one change: complete events, the last of which carries the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The change's place in the user's log.
+    /// The change's seq in the user's log.
     pub seq: Seq,
     /// What filters look at.
     pub subject: Subject,
-    /// The SSE text.
-    pub bytes: Bytes,
+    /// The events.
+    pub blocks: Blocks,
 }
 
 impl Frame {
@@ -70,24 +74,25 @@ impl Frame {
 
     /// Renders a change of state of some items, which must not be empty.
     pub fn state(cursor: &Cursor, states: &[ItemState], unread: i64) -> Self {
-        let bytes = state_blocks(Some(cursor), states, unread).into_bytes().into();
-        Self { seq: cursor.seq, subject: Subject::State, bytes }
+        let mut renderer = Renderer::default();
+        renderer.push_states(Some(cursor), states, unread);
+        Self { seq: cursor.seq, subject: Subject::State, blocks: renderer.finish() }
     }
 
     /// Renders a change of one of the user's subscriptions.
     pub fn subscription(cursor: &Cursor, subscription: &Subscription, unread: i64) -> Self {
-        Self::account(cursor, "subscription", &Counted { what: subscription, unread })
+        Self::account(cursor, EventType::Subscription, &Counted { what: subscription, unread })
     }
 
     /// Renders that the user's settings changed.
     pub fn settings(cursor: &Cursor, unread: i64) -> Self {
-        Self::account(cursor, "settings", &Counted { what: (), unread })
+        Self::account(cursor, EventType::Settings, &Counted { what: (), unread })
     }
 
-    fn account(cursor: &Cursor, event: &str, data: &impl Serialize) -> Self {
-        let mut text = format!("id: {cursor}\n");
-        push_event(&mut text, event, data);
-        Self { seq: cursor.seq, subject: Subject::State, bytes: text.into() }
+    fn account(cursor: &Cursor, event: EventType, data: &impl Serialize) -> Self {
+        let mut renderer = Renderer::default();
+        renderer.push(Some(cursor), event, data);
+        Self { seq: cursor.seq, subject: Subject::State, blocks: renderer.finish() }
     }
 }
 
@@ -99,45 +104,36 @@ struct Counted<T> {
     unread: i64,
 }
 
-/// Renders states; only the last block carries the cursor, and none when the change is not told to its end here.
-pub fn state_blocks(cursor: Option<&Cursor>, states: &[ItemState], unread: i64) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    #[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
-    struct State<'a> {
-        ids: Vec<&'a Uuid>,
-        read: bool,
-        archived: bool,
-        deleted: bool,
-        seen: bool,
-        snoozed_until: Option<DateTime<Utc>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        due_state: Option<DueState>,
-        unread: i64,
-    }
-    let told = |state: &ItemState| ItemState { id: Uuid::nil(), seq: 0, ..*state };
-    let alike = |a: &ItemState, b: &ItemState| told(a) == told(b);
-    let mut blocks: Vec<&[ItemState]> = Vec::new();
-    for run in states.chunk_by(alike) {
-        blocks.extend(run.chunks(STATE_IDS));
-    }
-    let last = blocks.len().saturating_sub(1);
-    let mut text = String::new();
-    for (place, block) in blocks.into_iter().enumerate() {
-        if let Some(cursor) = cursor.filter(|_| place == last) {
-            let _ = writeln!(text, "id: {cursor}");
-        }
-        let ItemState { read, archived, deleted, seen, snoozed_until, due: due_state, .. } = block[0];
-        let ids = block.iter().map(|state| &state.id).collect();
-        let state = State { ids, read, archived, deleted, seen, snoozed_until, due_state, unread };
-        push_event(&mut text, "state", &state);
-    }
-    text
+/// The state of some items as an event carries it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
+struct State<'a> {
+    ids: Vec<&'a Uuid>,
+    read: bool,
+    archived: bool,
+    deleted: bool,
+    seen: bool,
+    snoozed_until: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_state: Option<DueState>,
+    unread: i64,
 }
 
-/// Moves the client's cursor without an event: a block without `data:` fires none.
-pub fn bare_cursor(cursor: &Cursor) -> String {
-    format!("id: {cursor}\n\n")
+impl Renderer {
+    /// Renders states: one event for each run of items with the same state. The last event carries the cursor; there is no cursor
+    /// while a change goes on in a later text.
+    pub fn push_states(&mut self, cursor: Option<&Cursor>, states: &[ItemState], unread: i64) {
+        let shown = |state: &ItemState| ItemState { id: Uuid::nil(), seq: 0, ..*state };
+        let alike = |a: &ItemState, b: &ItemState| shown(a) == shown(b);
+        let mut events = states.chunk_by(alike).flat_map(|run| run.chunks(STATE_IDS)).peekable();
+        while let Some(items) = events.next() {
+            let ItemState { read, archived, deleted, seen, snoozed_until, due: due_state, .. } = items[0];
+            let ids = items.iter().map(|state| &state.id).collect();
+            let state = State { ids, read, archived, deleted, seen, snoozed_until, due_state, unread };
+            self.push(cursor.filter(|_| events.peek().is_none()), EventType::State, &state);
+        }
+    }
 }
 
 /// Why a stream ends.
@@ -170,7 +166,7 @@ impl EndReason {
 }
 
 /// The last event of a stream that the server ends, with the time after which to come back.
-pub fn bye(reason: EndReason, retry: Duration) -> String {
+pub fn bye(reason: EndReason, retry: Duration) -> Blocks {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Bye {
@@ -178,34 +174,35 @@ pub fn bye(reason: EndReason, retry: Duration) -> String {
         retry_ms: u128,
     }
     let retry_ms = retry.as_millis();
-    let mut text = format!("retry: {retry_ms}\n");
-    push_event(&mut text, "bye", &Bye { reason, retry_ms });
-    text
+    let mut renderer = Renderer::after(format!("retry: {retry_ms}\n"));
+    renderer.push(None, EventType::Bye, &Bye { reason, retry_ms });
+    renderer.finish()
 }
 
 /// Renders a signal; `data` is one line of JSON. One to a topic names it.
 pub fn signal(topic: Option<&Topic>, kind: &str, key: &str, data: &str) -> String {
     let text = |text: &str| serde_json::to_string(text).unwrap_or_default(); // text always serialises
     let topic = topic.map(|topic| format!("\"topic\":{},", text(topic.as_str()))).unwrap_or_default();
-    format!("event: signal\ndata: {{{topic}\"kind\":{},\"key\":{},\"data\":{data}}}\n\n", text(kind), text(key))
+    format!("{BEFORE_SIGNAL}{{{topic}\"kind\":{},\"key\":{},\"data\":{data}}}\n\n", text(kind), text(key))
 }
 
-/// Tells that the token ends soon.
-pub fn expiring(left: Duration) -> String {
+/// The parts of a signal, of which every one is rendered alike. A text of another form has no data.
+pub fn signal_block(bytes: &[u8]) -> Block<'_> {
+    let data = bytes.strip_prefix(BEFORE_SIGNAL.as_bytes()).and_then(|rest| rest.strip_suffix(b"\n\n"));
+    let data = data.and_then(|data| str::from_utf8(data).ok()).unwrap_or_default();
+    Block::event(EventType::Signal, data)
+}
+
+/// Says that the token expires soon.
+pub fn expiring(left: Duration) -> Blocks {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Expiring {
         expires_in_ms: u128,
     }
-    let mut text = String::new();
-    push_event(&mut text, "expiring", &Expiring { expires_in_ms: left.as_millis() });
-    text
-}
-
-fn push_event(text: &mut String, event: &str, data: &impl Serialize) {
-    // Plain data with text keys always serialises.
-    let data = serde_json::to_string(data).unwrap_or_default();
-    let _ = write!(text, "event: {event}\ndata: {data}\n\n");
+    let mut renderer = Renderer::default();
+    renderer.push(None, EventType::Expiring, &Expiring { expires_in_ms: left.as_millis() });
+    renderer.finish()
 }
 
 #[cfg(test)]
@@ -244,12 +241,16 @@ mod tests {
         }
     }
 
+    fn text(blocks: &Blocks) -> String {
+        String::from_utf8(blocks.bytes().to_vec()).unwrap()
+    }
+
     proptest! {
         #[test]
         fn no_text_escapes_its_block(title in "\\PC*|[\\r\\n:a]*", message in any::<String>()) {
             let item = item(title.clone(), message.clone());
             let frame = Frame::notification(&Epoch::from("e1".to_owned()), &Item::from(&item), 3);
-            let text = std::str::from_utf8(&frame.bytes).unwrap();
+            let text = std::str::from_utf8(frame.blocks.bytes()).unwrap();
             let lines: Vec<_> = text.split(['\n', '\r']).collect();
             prop_assert_eq!(lines.len(), 5);
             prop_assert_eq!(&lines[..2], &["id: e1.7", "event: notification"]);
@@ -276,7 +277,7 @@ mod tests {
         states.push(state(false));
         let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 9 };
         let frame = Frame::state(&cursor, &states, 1);
-        let text = std::str::from_utf8(&frame.bytes).unwrap();
+        let text = std::str::from_utf8(frame.blocks.bytes()).unwrap();
         let blocks: Vec<_> = text.split_terminator("\n\n").collect();
         assert_eq!(blocks.len(), 3);
         assert_eq!(blocks.iter().filter(|block| block.starts_with("id: e.9\n")).count(), 1);
@@ -295,22 +296,22 @@ mod tests {
         for (reason, name) in all {
             let json = format!(r#"{{"reason":"{name}","retryMs":1500}}"#);
             assert_eq!(reason.as_str(), name);
-            assert_eq!(bye(reason, Duration::from_millis(1_500)), format!("retry: 1500\nevent: bye\ndata: {json}\n\n"));
+            assert_eq!(text(&bye(reason, Duration::from_millis(1_500))), format!("retry: 1500\nevent: bye\ndata: {json}\n\n"));
         }
     }
 
     #[test]
     fn small_events_are_rendered_as_one_block() {
         let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 9 };
-        let text = |frame: Frame| (frame.seq, frame.subject, String::from_utf8(frame.bytes.to_vec()).unwrap());
+        let whole = |frame: Frame| (frame.seq, frame.subject, text(&frame.blocks));
         let settings = "id: e.9\nevent: settings\ndata: {\"unread\":3}\n\n".to_owned();
-        assert_eq!(text(Frame::settings(&cursor, 3)), (9, Subject::State, settings));
+        assert_eq!(whole(Frame::settings(&cursor, 3)), (9, Subject::State, settings));
         let subscription = Subscription { topic: "team:7".parse().unwrap(), subscribed: true, muted_until: None };
         let json = r#"{"topic":"team:7","subscribed":true,"mutedUntil":null,"unread":3}"#;
         let subscribed = format!("id: e.9\nevent: subscription\ndata: {json}\n\n");
-        assert_eq!(text(Frame::subscription(&cursor, &subscription, 3)), (9, Subject::State, subscribed));
-        assert_eq!(bare_cursor(&cursor), "id: e.9\n\n");
-        assert_eq!(expiring(Duration::from_millis(250)), "event: expiring\ndata: {\"expiresInMs\":250}\n\n");
+        assert_eq!(whole(Frame::subscription(&cursor, &subscription, 3)), (9, Subject::State, subscribed));
+        assert_eq!(text(&Blocks::of_cursor(&cursor)), "id: e.9\n\n");
+        assert_eq!(text(&expiring(Duration::from_millis(250))), "event: expiring\ndata: {\"expiresInMs\":250}\n\n");
         let data = r#"{"kind":"k","key":"a\"b","data":[1]}"#;
         assert_eq!(signal(None, "k", "a\"b", "[1]"), format!("event: signal\ndata: {data}\n\n"));
         let named = r#"{"topic":"team:7","kind":"k","key":"","data":null}"#;
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn states_that_differ_are_told_apart_and_a_cut_change_moves_no_cursor() {
+    fn states_that_differ_make_events_of_their_own_and_a_cut_change_moves_no_cursor() {
         let state = |id: u128, read, due| ItemState {
             id: Uuid::from_u128(id),
             seq: i64::try_from(id).unwrap(),
@@ -332,11 +333,14 @@ mod tests {
         };
         let states =
             [state(1, true, None), state(2, true, None), state(3, false, None), state(4, false, Some(DueState::Done))];
-        let text = state_blocks(None, &states, 2);
-        let told: Vec<_> = Block::all(text.as_bytes())
+        let mut renderer = Renderer::default();
+        renderer.push_states(None, &states, 2);
+        let blocks = renderer.finish();
+        let shown: Vec<_> = blocks
+            .all()
             .map(|block| {
                 let data: serde_json::Value = serde_json::from_str(block.data).unwrap();
-                assert_eq!((block.id, block.event, &data["unread"]), (None, Some("state"), &2.into()));
+                assert_eq!((block.cursor, block.event, &data["unread"]), (None, Some(EventType::State), &2.into()));
                 (
                     data["ids"].as_array().unwrap().len(),
                     data["read"] == true,
@@ -344,19 +348,16 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(told, [(2, true, None), (1, false, None), (1, false, Some("done".to_owned()))]);
+        assert_eq!(shown, [(2, true, None), (1, false, None), (1, false, Some("done".to_owned()))]);
     }
 
     #[test]
-    fn blocks_are_read_as_they_were_rendered() {
-        let change = |event| Block { id: Some("e.1"), event: Some(event), data: "{}" };
-        for event in ["notification", "state", "subscription", "settings"] {
-            let text = format!("id: e.1\nevent: {event}\ndata: {{}}\n\n");
-            assert_eq!(Block::all(text.as_bytes()).collect::<Vec<_>>(), [change(event)]);
-            assert!(change(event).is_change());
-        }
-        assert!(!change("hello").is_change() && !Block::default().is_change());
-        let other = Block::all(b"retry: 5\n\nid: e.2\n\n").collect::<Vec<_>>();
-        assert_eq!(other, [Block::default(), Block { id: Some("e.2"), ..Block::default() }]);
+    fn the_blocks_that_are_not_indexed_have_their_parts() {
+        assert_eq!(HEARTBEAT, format!("event: heartbeat\ndata: {}\n\n", HEARTBEAT_BLOCK.data).as_bytes());
+        let text = signal(Some(&"team:7".parse().unwrap()), "typing", "k\n", "[1]");
+        let block = signal_block(text.as_bytes());
+        let data: serde_json::Value = serde_json::from_str(block.data).unwrap();
+        assert_eq!(data, serde_json::json!({ "topic": "team:7", "kind": "typing", "key": "k\n", "data": [1] }));
+        assert_eq!((block.event, signal_block(b"x").data), (Some(EventType::Signal), ""));
     }
 }

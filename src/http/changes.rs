@@ -1,4 +1,4 @@
-//! Long polling: the stream for those who cannot stream.
+//! Long polling: the stream for clients that cannot stream.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub async fn changes(
     let wait = params.number("wait", 0, WAIT).unwrap_or(0).unsigned_abs();
     params.finish()?;
     let known = Known::of(&request)?;
-    // No leeway here: the connection ends with its token, and who asks again at once would do so without rest.
+    // No leeway here: the connection ends with its token, and a client that asks again at once would do so without rest.
     if caller.expires_at <= Utc::now() {
         return Err(Rejected::Expired.into());
     }

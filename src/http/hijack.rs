@@ -65,7 +65,7 @@ impl HijackableSocket {
 }
 
 impl Hijack {
-    /// Of a request whose answer may take its socket over.
+    /// Of a request whose response may hijack its socket.
     pub fn of(request: &HttpRequest) -> Option<Self> {
         let alone = request.version() <= Version::HTTP_11;
         request.conn_data::<Self>().filter(|_| alone).cloned()
@@ -84,7 +84,7 @@ impl Hijack {
     }
 }
 
-/// The body of a response whose socket is taken over: names the taker when the head has been put into words.
+/// The body of a response whose socket is hijacked: names the taker once the head has been rendered.
 struct HijackingBody {
     handle: Hijack,
     taker: Option<Taker>,
@@ -129,7 +129,7 @@ impl AsyncWrite for HijackableSocket {
         self.with(|socket| socket.poll_write(context, bytes))
     }
 
-    /// The server flushes when all that it wrote was accepted: here a taken-over socket changes hands.
+    /// The server flushes when all that it wrote was accepted: here a hijacked socket changes hands.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.with(|socket| socket.poll_flush(context)))?;
         let mut shared = self.0.borrow_mut();

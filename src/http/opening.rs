@@ -1,4 +1,4 @@
-//! How a connection comes about, for whatever carries it: who may not have one, and why.
+//! Opens a connection for every transport, and names the reasons not to.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::{Parts, error::ApiError};
 /// How long a stream that asks for last values waits for the user's subscriptions.
 const SETTLING: Duration = Duration::from_secs(2);
 
-/// Explanation a connection is not opened.
+/// Why a connection is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotOpened {
     /// The caller was revoked.
@@ -36,9 +36,10 @@ pub enum NotOpened {
 /// # Errors
 /// When it cannot be opened, which is counted.
 pub async fn open(parts: &Parts, identity: Identity, asked: Request) -> Result<Connection, NotOpened> {
-    let recalls = asked.signals == Signals::Last;
+    let wants_last_values = asked.signals == Signals::Last;
     let opened = Connection::open(&parts.hub, &parts.store, identity.clone(), asked).await;
-    // From here on orders reach the connection; what was ordered while it opened is looked at once more.
+    // From here on a revocation or a drain reaches the connection through the hub. One that came while it opened may have missed it,
+    // so both are checked again.
     let opened = if parts.authenticator.revocations().refuses(&identity) {
         Err(NotOpened::Revoked)
     } else if parts.health.phase() == Phase::Draining {
@@ -47,18 +48,18 @@ pub async fn open(parts: &Parts, identity: Identity, asked: Request) -> Result<C
         opened.map_err(NotOpened::NotNow)
     };
     let mut connection = opened.inspect_err(|reason| count_refused(reason.as_str()))?;
-    if recalls {
-        Box::pin(recall(parts, &mut connection)).await;
+    if wants_last_values {
+        Box::pin(send_last_values(parts, &mut connection)).await;
     }
     Ok(connection)
 }
 
-/// Has the last values of the user's topics sent first. Signals to them reach the connection before the values are read, so
-/// nothing falls between; without the database or the bus there are none.
-async fn recall(parts: &Parts, connection: &mut Connection) {
+/// Sends the last values of the user's topics first. The connection receives the topics' signals before the values are read, so no signal
+/// falls between; without the database or the bus there are no values.
+async fn send_last_values(parts: &Parts, connection: &mut Connection) {
     let Ok(topics) = timeout(SETTLING, connection.topics()).await else { return };
     let key = connection.member().key().clone();
-    connection.recall(parts.signals.last(&key, &topics).await);
+    connection.send_last_values(parts.signals.last(&key, &topics).await);
 }
 
 /// Counts a connection that is not opened.
@@ -67,7 +68,7 @@ pub fn count_refused(label: &'static str) {
 }
 
 impl NotOpened {
-    /// As a stream says it.
+    /// The reason on a stream.
     pub fn end(self) -> EndReason {
         match self {
             Self::Revoked => EndReason::Revoked,
@@ -76,7 +77,7 @@ impl NotOpened {
         }
     }
 
-    /// As an ordinary answer says it.
+    /// The reason as an ordinary response.
     pub fn refusal(self, parts: &Parts) -> ApiError {
         let stream = &parts.settings.stream;
         let (limit, most) = match self {

@@ -21,7 +21,7 @@ use crate::{
     frame::{EndReason, bye},
     health::Phase,
     live::{
-        connection::{Connection, Filter, Request, Signals, jittered},
+        connection::{Connection, Filter, Piece, Request, Signals, jittered},
         hub::Transport,
     },
     store::Store,
@@ -32,8 +32,8 @@ const KINDS: usize = 50;
 /// Most items that `?replay=` sends.
 const REPLAY: i64 = 1_000;
 
-/// Opens the stream. What may pass is answered with 200, a delay and an end, for `EventSource` gives up for good on
-/// anything else; 400, 401 and 403 are final.
+/// Opens the stream. A passing trouble is answered with 200, a delay and an end, because `EventSource` gives up for good on every other
+/// status; 400, 401 and 403 are final.
 ///
 /// # Errors
 /// When the query is wrong or nobody is proven.
@@ -53,12 +53,12 @@ pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResp
     Ok(answer(&request, &parts, open(parts.clone(), identity, asked)))
 }
 
-/// Opens the connection, behind the answer's head; else what to say instead.
+/// Opens the connection, behind the response's head; otherwise the farewell.
 async fn open(parts: Data<Parts>, identity: Identity, asked: Request) -> Result<Connection, Bytes> {
     opening::open(&parts, identity, asked).await.map_err(|reason| farewell(&parts, reason.end()))
 }
 
-/// The stream on the request's own socket where that can be had, else as a body of the server.
+/// The stream on the request's own socket where it can be hijacked, otherwise as a body of the server.
 fn answer(
     request: &HttpRequest,
     parts: &Parts,
@@ -97,7 +97,7 @@ pub async fn extend(
     Ok(HttpResponse::Accepted().finish())
 }
 
-/// What the client asks for, by query and `Last-Event-ID`.
+/// The client's request, by query and `Last-Event-ID`.
 pub(super) fn read_request(request: &HttpRequest, params: &mut Params) -> Request {
     let header =
         request.headers().get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -114,7 +114,7 @@ pub(super) fn read_request(request: &HttpRequest, params: &mut Params) -> Reques
     Request { cursor, replay, filter, signals: signals.unwrap_or_default(), transport: Transport::Sse }
 }
 
-/// What a client does not want to be sent.
+/// The filter of a request.
 pub(super) fn read_filter(params: &mut Params) -> Filter {
     let kinds = params.checked("kinds", "must be 1 to 50 kinds of 1 to 64 characters, separated by commas", |text| {
         let kinds: Vec<String> = text.split(',').map(str::to_owned).collect();
@@ -148,18 +148,18 @@ fn events(opening: impl Future<Output = Result<Connection, Bytes>>, store: Store
 fn chunks(connection: Connection, store: Store) -> impl Stream<Item = Bytes> {
     let chunks = stream::unfold((connection, store), |(mut connection, store)| async move {
         let chunk = connection.next(&store).await?;
-        Some((stream::iter(chunk), (connection, store)))
+        Some((stream::iter(chunk).map(Piece::into_text), (connection, store)))
     });
     chunks.flatten()
 }
 
-/// A stream that ends at once and tells when to come back.
+/// A stream that ends at once and says when to come back.
 fn not_now(parts: &Parts, reason: EndReason, label: &'static str) -> HttpResponse {
     opening::count_refused(label);
     head().body(farewell(parts, reason))
 }
 
-/// All that is sent on a stream that is not opened.
+/// The text of a stream that is not opened.
 fn farewell(parts: &Parts, reason: EndReason) -> Bytes {
-    bye(reason, jittered(parts.settings.stream.retry)).into()
+    bye(reason, jittered(parts.settings.stream.retry)).into_bytes()
 }

@@ -1,4 +1,4 @@
-//! Tells of changes: first the connections of this instance, then the other instances.
+//! Announces changes: first to the connections of this instance, then to the other instances.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::{
     bus::{Announcement, Arrival, Arrivals, Bus, Joined},
-    domain::{audience::Reason, user::UserKey},
+    domain::{audience::Reason, cursor::Cursor, user::UserKey},
     frame::{self, Frame},
     live::hub::{Hub, Origin},
     store::{Changed, Chunk, Head, Reached, Stamped, SubscriptionChange},
@@ -15,7 +15,7 @@ use crate::{
 /// Most items of one change of state that are carried to other instances; a larger one they read from the log.
 const CARRIED: usize = 1_000;
 
-/// The way from a committed change to whoever must hear of it; cheap to clone.
+/// The path from a committed change to the connections of its user; cheap to clone.
 #[derive(Clone)]
 pub struct Announcer {
     hub: Hub,
@@ -29,7 +29,7 @@ impl Announcer {
         Self { hub, bus, begun: Arc::default() }
     }
 
-    /// Tells of committed changes; neither waits nor fails, for the head check finds what is lost.
+    /// Announces committed changes; neither waits nor fails, because the head check finds a lost announcement.
     pub fn announce(&self, announcements: Vec<Announcement>) {
         if announcements.is_empty() {
             return;
@@ -43,12 +43,12 @@ impl Announcer {
         self.bus.announce(announcements);
     }
 
-    /// Tells where inboxes stand: what led there is read from the log.
+    /// Announces the heads of inboxes: the changes up to them are read from the log.
     pub fn announce_heads(&self, heads: Vec<Head>) {
         self.announce(heads.into_iter().map(Announcement::from).collect());
     }
 
-    /// Tells of what one chunk of a fan-out carried: one message for all other instances.
+    /// Announces one chunk of a fan-out: one message for all other instances.
     pub fn announce_chunk(&self, chunk: Chunk) {
         let arrivals = Arrivals::from(chunk);
         if !arrivals.rows.is_empty() {
@@ -57,7 +57,7 @@ impl Announcer {
         }
     }
 
-    /// Hands arrivals to those of their users who have connections here; frames are rendered for no others.
+    /// Delivers arrivals to their users' connections on this instance; frames are rendered for no other users.
     pub fn deliver_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
         // There are none when the notification was too large to carry: it is then read from the log.
         let mut frames = arrivals.notification.as_deref().map(|published| {
@@ -75,7 +75,7 @@ impl Announcer {
         }
     }
 
-    /// Notes that a fan-out began here: whoever carries them need not wait for its next look.
+    /// Notes that a fan-out began here, so that the fan-out worker need not wait for its next look.
     pub fn note_begun(&self) {
         self.begun.notify_one();
     }
@@ -85,17 +85,17 @@ impl Announcer {
         self.begun.notified().await;
     }
 
-    /// Tells of a change of state.
+    /// Announces a change of state.
     pub fn announce_change(&self, key: &UserKey, changed: &Changed) {
         self.announce(Announcement::of_change(key, changed).into_iter().collect());
     }
 
-    /// Tells users of changes of their subscriptions.
+    /// Announces changes of subscriptions.
     pub fn announce_subscriptions(&self, changes: &[SubscriptionChange]) {
         self.announce(changes.iter().map(Announcement::of_subscription).collect());
     }
 
-    /// Tells of a change of the user's settings.
+    /// Announces a change of the user's preferences.
     pub fn announce_settings(&self, key: &UserKey, stamped: &Stamped) {
         let frame = Frame::settings(&stamped.cursor, stamped.unread);
         self.announce(vec![Announcement::of_account(key, stamped, frame)]);
@@ -105,14 +105,7 @@ impl Announcer {
 impl Announcement {
     fn of_arrival(key: UserKey, row: &Arrival, frame: Option<Frame>) -> Self {
         // A fan-out takes its time, so it does not count among the times of publishes.
-        Self {
-            key,
-            epoch: row.epoch.clone(),
-            head: row.seq,
-            frames: frame.into_iter().collect(),
-            published_at: 0,
-            subscription: None,
-        }
+        Self::new(key, Cursor { epoch: row.epoch.clone(), seq: row.seq }, frame.into_iter().collect())
     }
 
     /// Of a change of state; none when it changed nothing.
@@ -123,14 +116,7 @@ impl Announcement {
         let carried = changed.rows.len() <= CARRIED;
         let frames =
             if carried { vec![Frame::state(&changed.cursor, &changed.rows, changed.unread)] } else { Vec::new() };
-        Some(Self {
-            key: key.clone(),
-            epoch: changed.cursor.epoch.clone(),
-            head: changed.cursor.seq,
-            frames,
-            published_at: 0,
-            subscription: None,
-        })
+        Some(Self::new(key.clone(), changed.cursor.clone(), frames))
     }
 
     fn of_subscription(SubscriptionChange { key, stamped, subscription }: &SubscriptionChange) -> Self {
@@ -140,14 +126,7 @@ impl Announcement {
     }
 
     fn of_account(key: &UserKey, stamped: &Stamped, frame: Frame) -> Self {
-        Self {
-            key: key.clone(),
-            epoch: stamped.cursor.epoch.clone(),
-            head: stamped.cursor.seq,
-            frames: vec![frame],
-            published_at: 0,
-            subscription: None,
-        }
+        Self::new(key.clone(), stamped.cursor.clone(), vec![frame])
     }
 }
 
@@ -172,14 +151,7 @@ impl From<Chunk> for Arrivals {
 }
 
 impl From<Head> for Announcement {
-    fn from(head: Head) -> Self {
-        Self {
-            key: head.key,
-            epoch: head.epoch,
-            head: head.seq,
-            frames: Vec::new(),
-            published_at: 0,
-            subscription: None,
-        }
+    fn from(Head { key, epoch, seq }: Head) -> Self {
+        Self::new(key, Cursor { epoch, seq }, Vec::new())
     }
 }

@@ -1,4 +1,4 @@
-//! Who hears of a committed change in this process: hub, connections and their sockets. It knows no HTTP.
+//! Delivers committed changes within this process: hub, connections and their sockets. It knows no HTTP.
 
 pub mod announce;
 pub mod connection;

@@ -1,22 +1,28 @@
 //! How often each sender may send: so many a second, and a second's worth at once.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    time::{Duration, Instant},
+};
 
-use tokio::time::Instant;
+use crate::domain::rate_limit::RateLimit;
 
-/// Senders that are kept track of before those are forgotten who have been quiet for a second.
+/// Senders that are kept track of before those are forgotten that have used up nothing.
 const SENDERS: usize = 10_000;
+const BURST: Duration = Duration::from_secs(1);
 
-/// For each sender the time until which it has used up what it may send.
+/// The rate limit of each sender.
 pub(super) struct Pace<K> {
-    gap: Duration,
-    until: HashMap<K, Instant>,
+    limit: RateLimit,
+    /// Until when each sender has used up its rate.
+    used_until: HashMap<K, Instant>,
 }
 
 impl<K: Clone + Eq + Hash> Pace<K> {
     /// So many a second for each sender.
     pub(super) fn new(per_second: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.max(1), until: HashMap::new() }
+        Self { limit: RateLimit::new(per_second, BURST), used_until: HashMap::new() }
     }
 
     /// Lets one pass, or says how long to wait.
@@ -25,16 +31,13 @@ impl<K: Clone + Eq + Hash> Pace<K> {
     }
 
     fn admit_at(&mut self, sender: &K, now: Instant) -> Result<(), Duration> {
-        let until = self.until.get(sender).map_or(now, |until| (*until).max(now)) + self.gap;
-        let wait = (until - now).saturating_sub(Duration::from_secs(1));
-        if !wait.is_zero() {
-            return Err(wait);
+        if let Some(used_until) = self.used_until.get_mut(sender) {
+            return self.limit.admit(used_until, now);
         }
-        if self.until.len() >= SENDERS {
-            self.until.retain(|_, until| *until > now);
+        if self.used_until.len() >= SENDERS {
+            self.used_until.retain(|_, used_until| *used_until > now);
         }
-        self.until.insert(sender.clone(), until);
-        Ok(())
+        self.limit.admit(self.used_until.entry(sender.clone()).or_insert(now), now)
     }
 }
 
@@ -43,22 +46,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_of_signals_may_come_at_once_and_then_so_many_a_second() {
-        let (mut pace, start) = (Pace::new(20), Instant::now());
-        let mut admit = |sender: &str, millis: u64| {
-            pace.admit_at(&sender.to_owned(), start + Duration::from_millis(millis)).is_ok()
-        };
-        assert_eq!((0..30).filter(|_| admit("a", 0)).count(), 20);
-        assert!(admit("b", 0), "senders do not slow each other");
-        assert_eq!((0..30).filter(|_| admit("a", 100)).count(), 2);
-        assert_eq!((0..30).filter(|_| admit("a", 5_000)).count(), 20);
-        assert_eq!(Pace::new(1).admit_at(&1, start), Ok(()));
+    fn senders_do_not_slow_each_other() {
+        let (mut pace, now) = (Pace::new(2), Instant::now());
+        assert_eq!((0..5).filter(|_| pace.admit_at(&"a", now).is_ok()).count(), 2);
+        assert_eq!(pace.admit_at(&"b", now), Ok(()));
     }
 
     #[test]
-    fn who_must_wait_is_told_how_long() {
-        let (mut pace, now) = (Pace::new(2), Instant::now());
-        assert!(pace.admit_at(&1, now).is_ok() && pace.admit_at(&1, now).is_ok());
-        assert_eq!(pace.admit_at(&1, now), Err(Duration::from_millis(500)));
+    fn senders_that_have_rested_are_forgotten() {
+        let (mut pace, start) = (Pace::new(1), Instant::now());
+        assert!((0..SENDERS).all(|sender| pace.admit_at(&sender, start).is_ok()));
+        assert_eq!(pace.admit_at(&SENDERS, start + Duration::from_millis(500)), Ok(()));
+        assert_eq!(pace.used_until.len(), SENDERS + 1, "nobody has rested yet");
+        assert_eq!(pace.admit_at(&(SENDERS + 1), start + BURST), Ok(()));
+        assert_eq!(pace.used_until.len(), 2);
     }
 }

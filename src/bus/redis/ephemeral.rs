@@ -1,5 +1,5 @@
-//! What the bus carries about signals, as bytes: the signals themselves, and who lost a topic. The star in the second
-//! word tells them from announcements, for no epoch holds one.
+//! Messages about signals as bytes: the signals themselves, and removals of users from a topic. A star begins their second word; an
+//! announcement has its epoch there, which holds no star.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(super) fn signal(signal: &Signal) -> Vec<u8> {
     [before.as_bytes(), signal.sent_at.to_string().as_bytes(), &behind].concat()
 }
 
-/// What stands before and behind the time in a signal's message, for Redis to set the time itself.
+/// The bytes before and behind the time of a signal's message, for Redis to set the time itself.
 pub(super) fn around_time(signal: &Signal) -> (String, Vec<u8>) {
     let Signal { subject, interval, bytes, .. } = signal;
     let mut behind = format!(" {} {}\n", interval.as_millis(), field(subject)).into_bytes();
@@ -46,7 +46,7 @@ pub(super) fn field(subject: &Subject) -> String {
     format!("{} {}", subject.kind, utf8_percent_encode(&subject.key, ENCODED))
 }
 
-/// Writes who lost the channel's topic.
+/// Writes which users lost the channel's topic.
 pub(super) fn left(left: &Left) -> Vec<u8> {
     let mut message = format!("{VERSION} {LEFT}");
     for user in &left.users {
@@ -107,7 +107,7 @@ mod tests {
         }
 
         #[test]
-        fn who_left_survives_its_bytes(users in vec("[^\\p{C}]{1,20}", 0..9)) {
+        fn a_removal_survives_its_bytes(users in vec("[^\\p{C}]{1,20}", 0..9)) {
             let users = users.iter().map(|user| user.parse().unwrap()).collect();
             let given = Left { topic: topic(), users };
             let message = left(&given);

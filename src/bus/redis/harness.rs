@@ -134,7 +134,7 @@ impl Network {
                     let mut outer = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
                     tokio::select! {
                         _ = copy_bidirectional(&mut inner, &mut outer) => {}
-                        // Both ends stay open and hear nothing.
+                        // Both ends stay open and receive nothing.
                         Ok(()) = current.changed() => std::future::pending().await,
                     }
                 });

@@ -1,7 +1,7 @@
 //! The bus over Redis: a sender, a subscribed connection, and the proof that the two meet.
 //!
-//! Redis may lose everything at any moment; then this says so ([`Health`]) and mends itself, and the head check finds
-//! what was missed. Nothing here stores anything.
+//! Redis may lose everything at any moment. Then this reports it ([`Health`]) and reconnects, and the head check finds the missed changes.
+//! Nothing here stores anything.
 
 mod arrivals;
 mod ephemeral;
@@ -52,7 +52,7 @@ use crate::{
 
 /// Longest time that a caller waits for the confirmation of a subscription.
 const CONFIRMATION: Duration = Duration::from_secs(2);
-/// Longest time that a caller waits until Redis has taken a signal, or who lost a topic.
+/// Longest time that a caller waits until Redis has taken a signal or a removal.
 const TAKEN: Duration = Duration::from_secs(1);
 
 /// An announcement as it travels over Redis: its channel and its message. `prefix` is the first part of all channels.
@@ -113,7 +113,7 @@ impl RedisBus {
         Ok(Self(Arc::new(Shared { servers, names, wanted, probe, outgoing, signals, sink })))
     }
 
-    /// The server or cluster that this bus uses, for whoever else needs it.
+    /// The server or cluster that this bus uses, for other users of Redis.
     pub fn servers(&self) -> &Servers {
         &self.0.servers
     }

@@ -68,7 +68,7 @@ impl Names {
         &self.control
     }
 
-    /// The channel of what arrives in many inboxes at once, which all instances hear.
+    /// The channel of arrivals in many inboxes at once, to which all instances subscribe.
     pub(super) fn arrivals(&self) -> &str {
         &self.arrivals
     }

@@ -1,6 +1,6 @@
-//! Proof of the path: what is published by the ordinary way must come back on the subscribed connection.
+//! Proof of the path: a message that is published in the ordinary way must come back on the subscribed connection.
 //!
-//! A client may believe that it is subscribed when it is not, after a failover say; only an echo shows that it is.
+//! After a failover a client may take itself for subscribed when it is not; only an echo proves the subscription.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -14,34 +14,34 @@ use crate::domain::lock::lock;
 /// Rounds without an echo after which the path counts as broken.
 const MISSED: u64 = 3;
 
-/// The rounds sent and heard on this instance's probe channels.
+/// The rounds sent and echoed on this instance's probe channels.
 #[derive(Debug)]
 pub(super) struct Probe {
     state: Mutex<State>,
-    heard: Notify,
+    echoed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     sent: u64,
-    /// The newest round heard, by channel.
-    heard: Vec<u64>,
-    /// When a round was last heard on every channel.
+    /// The newest round that came back, by channel.
+    echoes: Vec<u64>,
+    /// When a round last came back on every channel.
     whole_at: Option<Instant>,
 }
 
 impl Probe {
     /// Over so many channels.
     pub(super) fn new(channels: usize) -> Self {
-        let state = State { sent: 0, heard: vec![0; channels], whole_at: None };
-        Self { state: Mutex::new(state), heard: Notify::new() }
+        let state = State { sent: 0, echoes: vec![0; channels], whole_at: None };
+        Self { state: Mutex::new(state), echoed: Notify::new() }
     }
 
     /// Begins anew on a fresh connection: earlier rounds no longer count.
     pub(super) fn restart(&self) {
         let mut state = self.state();
         let sent = state.sent;
-        state.heard.fill(sent);
+        state.echoes.fill(sent);
     }
 
     /// The next round to send.
@@ -52,23 +52,23 @@ impl Probe {
     }
 
     /// Notes an echo.
-    pub(super) fn hear(&self, round: u64, channel: usize) {
+    pub(super) fn note(&self, round: u64, channel: usize) {
         let mut state = self.state();
         let plausible = round <= state.sent;
-        let Some(heard) = state.heard.get_mut(channel).filter(|heard| plausible && **heard < round) else {
+        let Some(newest) = state.echoes.get_mut(channel).filter(|newest| plausible && **newest < round) else {
             return;
         };
-        *heard = round;
-        if state.heard.iter().all(|heard| *heard >= round) {
+        *newest = round;
+        if state.echoes.iter().all(|newest| *newest >= round) {
             state.whole_at = Some(Instant::now());
-            self.heard.notify_one();
+            self.echoed.notify_one();
         }
     }
 
     /// Ends when the newest round has come back on every channel.
     pub(super) async fn whole(&self) {
         while self.outstanding() > 0 {
-            self.heard.notified().await;
+            self.echoed.notified().await;
         }
     }
 
@@ -84,7 +84,7 @@ impl Probe {
 
     fn outstanding(&self) -> u64 {
         let state = self.state();
-        state.heard.iter().map(|heard| state.sent - heard).max().unwrap_or(0)
+        state.echoes.iter().map(|newest| state.sent - newest).max().unwrap_or(0)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -102,10 +102,10 @@ mod tests {
         assert!(!probe.is_lost() && probe.age().is_none());
         for round in 1..=3 {
             assert_eq!(probe.next_round(), round);
-            probe.hear(round, 0);
+            probe.note(round, 0);
         }
         assert!(probe.is_lost());
-        probe.hear(1, 1);
+        probe.note(1, 1);
         assert!(!probe.is_lost() && probe.age().is_some());
         probe.next_round();
         assert!(probe.is_lost());
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn echoes_that_were_never_sent_count_for_nothing() {
         let probe = Probe::new(1);
-        probe.hear(5, 0);
-        probe.hear(1, 7);
+        probe.note(5, 0);
+        probe.note(1, 7);
         assert!(probe.age().is_none() && !probe.is_lost());
     }
 }

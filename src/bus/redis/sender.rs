@@ -1,6 +1,6 @@
-//! Sends what this instance tells the others: batches of whatever waits, one round trip each, in order.
+//! Sends this instance's messages to the others: batches of the waiting messages, one round trip each, in order.
 //!
-//! It never holds anybody up: while Redis does not take messages they are dropped and counted.
+//! No caller waits for it: while Redis does not take messages they are dropped and counted.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(super) enum Outgoing {
     Announcement(Announcement),
     Arrivals(Arrivals),
     Control(Control),
-    /// Who lost a topic; the sender is let go when Redis has taken it.
+    /// Users that lost a topic; the caller is let go when Redis has taken it.
     Left(Left, oneshot::Sender<()>),
     /// A round of probes.
     Probe(u64),
@@ -57,11 +57,11 @@ pub(super) struct Sending {
     pub(super) signal: Signal,
     /// It is the last value of its subject.
     pub(super) kept: bool,
-    /// Who is let go when Redis has taken it, if anybody waits.
+    /// Notified when Redis has taken it, if a caller waits.
     pub(super) taken: Option<oneshot::Sender<()>>,
 }
 
-/// What goes in one round trip.
+/// The commands of one round trip.
 #[derive(Default)]
 struct Batch {
     /// Signals that are kept and sent by one command each.
@@ -85,7 +85,7 @@ impl Sender {
         Self { servers, names, instance, connection: None, backoff: Backoff::default(), closed_until: None }
     }
 
-    /// Sends until told to stop, then what still waits.
+    /// Sends until `stop`, then the messages that still wait.
     pub(super) async fn run(
         mut self,
         mut queue: mpsc::Receiver<Outgoing>,
@@ -118,7 +118,7 @@ impl Sender {
 
     async fn deliver_signals(&mut self, signals: &mut Vec<Sending>) {
         let count = signals.len();
-        // Who was told that a signal did not go may have sent a newer one through another instance.
+        // A caller that got the answer that its signal did not go may have sent a newer one through another instance.
         signals.retain(|sending| sending.taken.as_ref().is_none_or(|taken| !taken.is_closed()));
         let (mut batch, publish) = (Batch::default(), publish_command(self.servers.is_cluster()));
         for Sending { signal, kept, .. } in &*signals {
@@ -131,8 +131,8 @@ impl Sender {
         }
         let taken = if signals.is_empty() || self.send(&batch).await { signals.len() } else { 0 };
         metrics::counter!(SIGNALS_DROPPED, "reason" => "bus").increment((count - taken) as u64);
-        for told in signals.drain(..).filter(|_| taken > 0).filter_map(|sending| sending.taken) {
-            let _ = told.send(()); // who waited may have gone
+        for waiter in signals.drain(..).filter(|_| taken > 0).filter_map(|sending| sending.taken) {
+            let _ = waiter.send(()); // the caller may have stopped waiting
         }
     }
 
@@ -148,10 +148,10 @@ impl Sender {
             metrics::counter!(BUS_DROPPED).increment(announcements as u64);
         }
         for item in batch.drain(..) {
-            if let Outgoing::Left(_, told) = item
+            if let Outgoing::Left(_, waiter) = item
                 && taken
             {
-                let _ = told.send(()); // who waited may have gone
+                let _ = waiter.send(()); // the caller may have stopped waiting
             }
         }
     }
@@ -184,7 +184,7 @@ impl Sender {
         if result.is_err() && started.elapsed() < QUICK {
             result = self.attempt(batch).await;
         }
-        // What Redis refuses shows in the probe, which is logged; a line per batch would drown it.
+        // A refusal of Redis shows in the probe, which is logged; a line per batch would drown it.
         match &result {
             Ok(()) => {
                 self.backoff.reset();

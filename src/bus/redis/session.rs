@@ -1,4 +1,11 @@
-//! The subscribed connection: made, proven, kept in line with what is wanted, and made anew whenever it fails.
+//! The subscribed connection: made, proven, kept in line with the wanted channels, and made anew whenever it fails.
+//!
+//! The order of a session's steps keeps its promise that a caller waits only for a subscription that will count:
+//!
+//! 1. It subscribes to the probes, then to every wanted channel. Callers that join meanwhile do not wait: for them the session is down.
+//! 2. It waits for the echo of a probe, which proves the whole path: a connection may answer and still receive nothing.
+//! 3. It subscribes to the channels that were joined meanwhile, until there are none, and counts as up from then on.
+//! 4. It reports `Restored`. The head check that follows covers everything that was announced before step 3.
 
 use std::{
     convert::Infallible,
@@ -63,7 +70,7 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Keeps a session until told to stop.
+    /// Keeps a session until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         let subscriber = Arc::new(self);
         tokio::select! {
@@ -74,18 +81,19 @@ impl Subscriber {
 
     async fn sessions(self: &Arc<Self>) -> Infallible {
         let mut backoff = Backoff::default();
-        let mut told = false;
+        let mut has_warned = false;
         metrics::gauge!(BUS_UP).set(0.0);
         loop {
             let Err(broken) = self.session().await;
             let was_up = self.wanted.broke();
             metrics::gauge!(BUS_UP).set(0.0);
-            if was_up || !told {
+            if was_up || !has_warned {
                 log::warn!("the bus is down, streams follow the database until it is back: {broken}");
-                told = true;
+                has_warned = true;
             }
             if was_up {
                 backoff.reset();
+                // Before the next session begins: rooms close before a removal can be missed.
                 (self.sink)(Incoming::Broken);
             }
             self.measure();
@@ -114,6 +122,7 @@ impl Subscriber {
         self.catch_up(connection).await?;
         self.send_probe();
         timeout(FIRST_ECHO, self.probe.whole()).await.map_err(|_| Broken::Silent)?;
+        // A channel that is joined between the two calls makes `mend` answer false; its caller did not wait.
         while !self.wanted.mend() {
             self.catch_up(connection).await?;
         }
@@ -126,7 +135,7 @@ impl Subscriber {
         }
     }
 
-    /// Brings Redis in line with what is wanted, again and again.
+    /// Brings Redis in line with the wanted channels, again and again.
     async fn follow(&self, connection: &mut Connection) -> Result<Infallible, Broken> {
         loop {
             self.wanted.changed().await;
@@ -237,7 +246,7 @@ impl Subscriber {
             }
             Purpose::Probe => {
                 let (round, index) = wire::read_probe(&message)?;
-                self.probe.hear(round, index);
+                self.probe.note(round, index);
             }
         }
         Ok(())

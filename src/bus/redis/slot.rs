@@ -1,4 +1,4 @@
-//! The hash slot of a channel in a Redis Cluster. The client knows it too, but tells only whether two are equal.
+//! The hash slot of a channel in a Redis Cluster. The client computes it too, but only answers whether two are equal.
 
 /// Hash slots of a cluster.
 pub(super) const SLOTS: u16 = 16_384;

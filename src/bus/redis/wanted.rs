@@ -1,6 +1,6 @@
-//! The channels that this instance wants to hear, and which of them Redis has confirmed.
+//! The channels that this instance wants, and which of them Redis has confirmed.
 //!
-//! Callers change what is wanted under a short lock and never wait; the session brings Redis in line. A user who
+//! Callers change the wanted channels under a short lock and never wait; the session brings Redis in line. A user that
 //! comes and goes faster than Redis answers costs nothing: only the last state counts.
 
 use std::{
@@ -23,15 +23,21 @@ pub(super) struct Wanted {
     changed: Notify,
 }
 
+/// Between two uses of the lock, as [`State::check`] asserts:
+///
+/// - a channel in `joining` is wanted;
+/// - while the session is not up, no caller waits.
+///
+/// A channel may be in `joining` and in `leaving`: it was left and is wanted again.
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the session is whole. While it is not, nobody waits.
+    /// Whether the session is whole.
     up: bool,
-    /// What is wanted.
+    /// The wanted channels.
     channels: HashMap<Channel, Confirmation>,
     /// Wanted, not yet confirmed and not yet asked for.
     joining: HashSet<Channel>,
-    /// No longer wanted and perhaps known to Redis. A channel may be wanted again before this is worked off.
+    /// No longer wanted and perhaps known to Redis.
     leaving: HashSet<Channel>,
 }
 
@@ -41,11 +47,21 @@ enum Confirmation {
     Given,
 }
 
-/// What the session is to do next, in this order.
+/// The next commands of the session, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) leave: Vec<Channel>,
     pub(super) join: Vec<Channel>,
+}
+
+#[cfg(test)]
+impl State {
+    fn check(&self) {
+        assert!(self.joining.iter().all(|channel| self.channels.contains_key(channel)));
+        let waits =
+            |confirmation: &Confirmation| matches!(confirmation, Confirmation::Awaited(waiters) if !waiters.is_empty());
+        assert!(self.up || !self.channels.values().any(waits), "a caller waits for a session that is down");
+    }
 }
 
 impl Wanted {
@@ -71,7 +87,7 @@ impl Wanted {
         receiver
     }
 
-    /// No longer wants a channel. Whoever waits for it is let go.
+    /// No longer wants a channel. Callers that wait for it are let go.
     pub(super) fn leave(&self, channel: &Channel) {
         let mut state = self.state();
         if state.channels.remove(channel).is_some() && !state.joining.remove(channel) {
@@ -105,8 +121,8 @@ impl Wanted {
         mem::replace(&mut state.up, false)
     }
 
-    /// The session is whole, unless somebody came in the meantime: who is not told to wait must not be missed by
-    /// what follows the return of the bus.
+    /// The session is whole, unless a channel was joined in the meantime. While the session is down `join` lets its caller go on at
+    /// once, so the check of the heads that follows the return of the bus must come after the subscription of that channel.
     pub(super) fn mend(&self) -> bool {
         let mut state = self.state();
         state.up = state.joining.is_empty();
@@ -131,7 +147,7 @@ impl Wanted {
                 let before = mem::replace(confirmation, Confirmation::Given);
                 if let Confirmation::Awaited(waiters) = before {
                     for waiter in waiters {
-                        let _ = waiter.send(()); // who waited may have gone
+                        let _ = waiter.send(()); // the caller may have stopped waiting
                     }
                 }
             }
@@ -161,6 +177,10 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn channel(name: &str) -> Channel {
@@ -219,6 +239,84 @@ mod tests {
         wanted.confirmed(&join);
         assert_eq!(all(&wanted), (vec![channel("a")], vec![]));
         assert!(!wanted.is_confirmed("a"));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Event {
+        Join(u8),
+        Leave(u8),
+        /// The session takes its next commands, or ends while they are under way.
+        Work {
+            breaks: bool,
+        },
+        /// Redis answers them.
+        Answer,
+        Mend,
+    }
+
+    /// A session and the server that it subscribes on.
+    #[derive(Default)]
+    struct Session {
+        wanted: Wanted,
+        subscribed: BTreeSet<Channel>,
+        under_way: Vec<Channel>,
+        waiters: Vec<oneshot::Receiver<()>>,
+    }
+
+    impl Session {
+        fn apply(&mut self, event: &Event) {
+            match *event {
+                Event::Join(name) => self.waiters.extend(self.wanted.join(channel(&name.to_string()))),
+                Event::Leave(name) => self.wanted.leave(&channel(&name.to_string())),
+                Event::Work { breaks: true } => {
+                    self.wanted.broke();
+                    self.wanted.restart();
+                    self.subscribed.clear();
+                    self.under_way.clear();
+                }
+                // A session waits for one answer before it takes more work.
+                Event::Work { breaks: false } if self.under_way.is_empty() => {
+                    let (leave, join) = all(&self.wanted);
+                    leave.iter().for_each(|channel| drop(self.subscribed.remove(channel)));
+                    self.under_way = join;
+                }
+                Event::Work { breaks: false } => {}
+                Event::Answer => {
+                    self.subscribed.extend(self.under_way.iter().cloned());
+                    self.wanted.confirmed(&std::mem::take(&mut self.under_way));
+                }
+                Event::Mend => {
+                    self.wanted.mend();
+                }
+            }
+            self.wanted.state().check();
+        }
+    }
+
+    proptest! {
+        /// However channels come and go and sessions break: in the end Redis knows the wanted channels and no others, and no caller waits.
+        #[test]
+        fn redis_ends_with_the_wanted_channels(
+            events in vec(prop_oneof![
+                4 => (0_u8..4).prop_map(Event::Join),
+                4 => (0_u8..4).prop_map(Event::Leave),
+                4 => prop::bool::weighted(0.2).prop_map(|breaks| Event::Work { breaks }),
+                3 => Just(Event::Answer),
+                1 => Just(Event::Mend),
+            ], 0..80),
+        ) {
+            let mut session = Session::default();
+            events.iter().for_each(|event| session.apply(event));
+            for event in [Event::Answer, Event::Work { breaks: false }, Event::Answer] {
+                session.apply(&event);
+            }
+            let wanted: BTreeSet<_> = session.wanted.state().channels.keys().cloned().collect();
+            prop_assert!(wanted.iter().all(|channel| session.wanted.is_confirmed(channel)));
+            prop_assert_eq!(&session.subscribed, &wanted);
+            for waiter in &mut session.waiters {
+                prop_assert!(waiter.try_recv() != Err(oneshot::error::TryRecvError::Empty));
+            }
+        }
     }
 
     #[test]

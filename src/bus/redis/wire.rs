@@ -7,13 +7,13 @@ use bytes::Bytes;
 use crate::{
     bus::{Announcement, Control, Joined},
     domain::{
-        cursor::{Epoch, Seq},
+        cursor::{Cursor, Epoch, Seq},
         priority::Priority,
         text::KIND_BYTES,
         topic::TOPIC_BYTES,
         user::UserKey,
     },
-    frame::{Frame, Subject},
+    frame::{Blocks, Frame, Subject},
 };
 
 /// First word of every message; a change of the form takes another number.
@@ -44,25 +44,24 @@ pub(super) fn announcement(announcement: &Announcement) -> Vec<u8> {
     if let Some(Joined { topic, subscribed }) = subscription {
         let _ = write!(message, " {}{topic}", if *subscribed { '+' } else { '-' });
     }
-    for Frame { seq, subject, bytes } in frames {
+    for Frame { seq, subject, blocks } in frames {
+        let length = blocks.bytes().len();
         let _ = match subject {
-            Subject::State => write!(message, " {seq},{}", bytes.len()),
-            Subject::Notification { kind, priority } => {
-                write!(message, " {seq},{},{},{kind}", bytes.len(), priority.rank())
-            }
+            Subject::State => write!(message, " {seq},{length}"),
+            Subject::Notification { kind, priority } => write!(message, " {seq},{length},{},{kind}", priority.rank()),
         }; // writing to a string cannot fail
     }
     message.push('\n');
     let mut message = message.into_bytes();
     for frame in frames {
-        message.extend_from_slice(&frame.bytes);
+        message.extend_from_slice(frame.blocks.bytes());
     }
     message
 }
 
 /// Whether frames may travel: few, small, and of kinds that do not break the header.
 fn portable(frames: &[Frame]) -> bool {
-    let size: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+    let size: usize = frames.iter().map(|frame| frame.blocks.bytes().len()).sum();
     let plain = |frame: &Frame| match &frame.subject {
         Subject::State => true,
         Subject::Notification { kind, .. } => is_kind(kind),
@@ -107,8 +106,12 @@ fn parse_announcement<'a>(
     let gapless = frames.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
     let at_head = frames.last().is_none_or(|last| last.seq == head);
     let whole = body.is_empty() && gapless && at_head;
-    let epoch = Epoch::from(epoch.to_owned());
-    whole.then_some(Announcement { key, epoch, head, frames, published_at, subscription })
+    // A later version may have extended the form of events: such changes are read from the log.
+    if frames.iter().any(|frame| frame.blocks.is_empty()) {
+        frames.clear();
+    }
+    let cursor = Cursor { epoch: Epoch::from(epoch.to_owned()), seq: head };
+    whole.then(|| Announcement { published_at, subscription, ..Announcement::new(key, cursor, frames) })
 }
 
 /// The word of the header that says which topic was joined (`+`) or left (`-`).
@@ -117,7 +120,8 @@ fn joined(word: &str) -> Option<Joined> {
     Some(Joined { topic, subscribed: word.starts_with('+') })
 }
 
-/// One frame's word of the header; its bytes are taken off the body.
+/// One frame's word of the header; its text is taken off the body. A text that is not understood leaves the frame without
+/// events.
 fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
     let mut parts = word.splitn(4, ',');
     let seq: Seq = digits(parts.next()?)?;
@@ -126,12 +130,12 @@ fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
         (None, None) => Subject::State,
         (Some(rank), Some(kind)) if is_kind(kind) => {
             let rank = digits(rank).filter(|rank| (0..=3).contains(rank))?;
-            Subject::Notification { kind: kind.to_owned(), priority: Priority::from_rank(rank) }
+            Subject::Notification { kind: kind.into(), priority: Priority::from_rank(rank) }
         }
         _ => return None,
     };
     let bytes = (length <= body.len()).then(|| body.split_to(length))?;
-    Some(Frame { seq, subject, bytes })
+    Some(Frame { seq, subject, blocks: Blocks::of_change(bytes).unwrap_or_default() })
 }
 
 /// Writes an order; `origin` is the instance that gave it.
@@ -224,6 +228,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::frame::{EventType, Renderer};
 
     fn key() -> UserKey {
         UserKey { tenant: "acme".parse().unwrap(), user: "u".parse().unwrap() }
@@ -231,22 +236,29 @@ mod tests {
 
     fn subjects() -> impl Strategy<Value = Subject> {
         let notification = ("[A-Za-z0-9_.:-]{1,64}", 0_i16..4)
-            .prop_map(|(kind, rank)| Subject::Notification { kind, priority: Priority::from_rank(rank) });
+            .prop_map(|(kind, rank)| Subject::Notification { kind: kind.into(), priority: Priority::from_rank(rank) });
         prop_oneof![Just(Subject::State), notification]
+    }
+
+    fn blocks(epoch: &str, seq: Seq, data: &str) -> Blocks {
+        let mut renderer = Renderer::default();
+        renderer.push(Some(&Cursor { epoch: epoch.to_owned().into(), seq }), EventType::State, &data);
+        renderer.finish()
     }
 
     prop_compose! {
         fn announcements()(
             epoch in "[a-z0-9]{1,20}", first in 1_i64..i64::MAX - 100, published_at: u64,
-            parts in vec((subjects(), vec(any::<u8>(), 0..300)), 0..20),
+            parts in vec((subjects(), ".{0,100}"), 0..20),
             joined in prop::option::of(("[a-z0-9]{1,9}(:[A-Za-z0-9_.-]{0,9}[a-z])?", any::<bool>())),
         ) -> Announcement {
-            let frames: Vec<Frame> = (first..).zip(parts).map(|(seq, (subject, bytes))| {
-                Frame { seq, subject, bytes: bytes.into() }
+            let frames: Vec<Frame> = (first..).zip(parts).map(|(seq, (subject, data))| {
+                Frame { seq, subject, blocks: blocks(&epoch, seq, &data) }
             }).collect();
             let head = frames.last().map_or(first, |frame| frame.seq);
             let subscription = joined.map(|(topic, subscribed)| Joined { topic: topic.parse().unwrap(), subscribed });
-            Announcement { key: key(), epoch: Epoch::from(epoch), head, frames, published_at, subscription }
+            let announcement = Announcement::new(key(), Cursor { epoch: Epoch::from(epoch), seq: head }, frames);
+            Announcement { published_at, subscription, ..announcement }
         }
     }
 
@@ -279,12 +291,20 @@ mod tests {
 
     #[test]
     fn large_frames_are_left_out() {
-        let bytes = Bytes::from(vec![b'x'; FRAME_BYTES + 1]);
-        let frames = vec![Frame { seq: 7, subject: Subject::State, bytes }];
-        let epoch = Epoch::from("e".to_owned());
-        let given = Announcement { key: key(), epoch, head: 7, frames, published_at: 1, subscription: None };
+        let blocks = blocks("e", 7, &"x".repeat(FRAME_BYTES));
+        let frames = vec![Frame { seq: 7, subject: Subject::State, blocks }];
+        let given = Announcement::new(key(), Cursor { epoch: Epoch::from("e".to_owned()), seq: 7 }, frames);
         let read = read_announcement(key(), &announcement(&given).into()).unwrap();
         assert_eq!(read, Announcement { frames: Vec::new(), ..given });
+    }
+
+    #[test]
+    fn an_event_of_a_later_version_leaves_its_announcement_without_frames() {
+        for body in ["id: e.1\nevent: later\ndata: {}\n\n", "x"] {
+            let message = format!("T1 e 1 7 1,{}\n{body}", body.len());
+            let read = read_announcement(key(), &message.into()).unwrap();
+            assert_eq!((read.head, read.frames), (1, Vec::new()), "{body:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The WebSocket as the API's description tells it. Nothing here runs.
+//! The WebSocket in the API's description. Nothing here runs.
 
 use crate::{domain::priority::Priority, http::openapi::BadQuery};
 
@@ -6,7 +6,7 @@ use crate::{domain::priority::Priority, http::openapi::BadQuery};
 ///
 /// The stream over a WebSocket: the same cursors, verdicts, order and filters, and JSON messages both ways. The README tells them.
 /// Where a browser cannot send the header `Authorization`, the token is the second subprotocol,
-/// `new WebSocket(url, ["bearer", token])`, or a ticket in the query. Who is not let in is let in to be outgoing why by an `error`, and closed with 4001 (no token),
+/// `new WebSocket(url, ["bearer", token])`, or a ticket in the query. Who is not let in is let in to be told why by an `error`, and closed with 4001 (no token),
 /// 4002 (invalid or revoked) or 4003 (expired).
 #[utoipa::path(get, path = "/ws/notifications", tag = "stream", operation_id = "webSocket",
     params(

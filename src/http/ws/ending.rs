@@ -11,12 +11,12 @@ use crate::{frame::EndReason, http::error::ApiError, metrics::LIMIT_HITS};
 /// Most bytes of a client's message, however many frames it comes in; the reason of the close names it.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 
-/// Explanation a WebSocket ends.
+/// Why a WebSocket ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The client closed it.
     Left,
-    /// The client is not there any more: there is nobody to tell.
+    /// The client is not there any more: no close frame reaches it.
     Gone,
     /// The server closes it, with this code and reason.
     Closed(u16, &'static str),
@@ -34,7 +34,7 @@ const RESTART: Ending = Ending::Closed(1012, "come back with the cursor");
 const LATER: Ending = Ending::Closed(1013, "try again later");
 
 impl Ending {
-    /// What is sent is not taken.
+    /// The client does not take what is sent.
     pub fn too_slow() -> Self {
         Self::by_limit("write_stall", 4008, "what was sent was not read in time")
     }
@@ -60,7 +60,7 @@ impl Ending {
         }
     }
 
-    /// For who is not let in.
+    /// For a caller without access.
     pub fn of_refusal(error: &ApiError) -> Self {
         match error {
             ApiError::NoToken => NO_TOKEN,
@@ -69,7 +69,7 @@ impl Ending {
         }
     }
 
-    /// The frame that says it, if there is anybody to hear.
+    /// The close frame, if a client is there to read it.
     pub fn frame(self) -> Option<CloseFrame> {
         match self {
             Self::Closed(code, reason) => Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() }),

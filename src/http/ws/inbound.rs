@@ -1,4 +1,4 @@
-//! Messages of clients: one JSON object each, read strictly. What is wrong is outgoing with the message and the field.
+//! Messages of clients: one JSON object each, read strictly. An error names the message and the field.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -21,10 +21,10 @@ const TYPES: &str = "subscribe, unsubscribe, mark_read, get_history, ping, resum
 /// A message's own id, a text or a whole number: the answer repeats it.
 pub type Id = Value;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// To be sent what is of these kinds or on these topics only, beside others that were named before.
+    /// To get only events of these kinds or on these topics, beside others that were named before.
     Subscribe(Vec<String>),
     /// The opposite.
     Unsubscribe(Vec<String>),
@@ -100,7 +100,7 @@ impl Received {
     /// Reads a message.
     ///
     /// # Errors
-    /// Says what is wrong, and with which message as far as that can be outgoing.
+    /// Says what is wrong, and with which message as far as that is known.
     pub fn parse(text: &str) -> Result<Self, (About, ApiError)> {
         let mut about = About::default();
         match read(text.as_bytes(), &mut about) {
@@ -173,7 +173,7 @@ pub fn wrong(pointer: &str, detail: String) -> ApiError {
     ApiError::Invalid(vec![FieldError::body(pointer, detail)])
 }
 
-/// Tells what is wrong with a message, or with the caller where there is none.
+/// The answer to a message that is wrong, or to a caller without access.
 pub fn refusal(about: &About, error: &ApiError) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

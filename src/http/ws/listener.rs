@@ -1,10 +1,12 @@
-//! What comes from the client: one message at a time, and the next is not read before the answer to the last was taken.
+//! Messages from the client: one at a time, and the next is not read before the answer to the last was taken.
+
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use futures_util::{StreamExt as _, stream::SplitStream};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::{sync::mpsc::Sender, time::Instant};
+use tokio::sync::mpsc::Sender;
 use tokio_tungstenite::tungstenite::protocol::Message;
 use uuid::Uuid;
 
@@ -12,13 +14,13 @@ use super::{
     channels::Channels,
     ending::Ending,
     inbound::{About, Ask, Id, Received, refusal, wrong},
-    liveness::{Liveness, RateLimit},
+    liveness::Liveness,
     outbound::{answer, history_item},
     session::Socket,
     writer::Order,
 };
 use crate::{
-    domain::{notification::Action, user::UserKey},
+    domain::{notification::Action, rate_limit::RateLimit, user::UserKey},
     frame::item_json::Item,
     http::{Parts, error::ApiError},
     store::ListQuery,
@@ -26,6 +28,8 @@ use crate::{
 
 /// About the most bytes of items in one answer: what is left out follows when asked for.
 const HISTORY_BYTES: usize = 1024 * 1024;
+/// So much of the rate may come at once.
+const BURST: Duration = Duration::from_secs(2);
 
 /// The way from the client.
 pub struct Listener<'a> {
@@ -33,7 +37,9 @@ pub struct Listener<'a> {
     key: UserKey,
     parts: &'a Data<Parts>,
     liveness: &'a Liveness,
-    pace: RateLimit,
+    rate_limit: RateLimit,
+    /// Until when the messages so far use up the rate.
+    used_until: Instant,
     channels: Channels,
 }
 
@@ -45,8 +51,8 @@ impl<'a> Listener<'a> {
         parts: &'a Data<Parts>,
         liveness: &'a Liveness,
     ) -> Self {
-        let pace = RateLimit::new(parts.settings.stream.messages_per_second);
-        Self { stream, key, parts, liveness, pace, channels: Channels::default() }
+        let rate_limit = RateLimit::new(parts.settings.stream.messages_per_second, BURST);
+        Self { stream, key, parts, liveness, rate_limit, used_until: Instant::now(), channels: Channels::default() }
     }
 
     /// Takes messages until the client leaves or breaks a rule.
@@ -69,7 +75,7 @@ impl<'a> Listener<'a> {
         loop {
             let message = self.stream.next().await.ok_or(Ending::Left)?.map_err(|error| Ending::of_error(&error))?;
             let answers = self.liveness.note() && message.is_pong();
-            if !answers && !message.is_close() && !self.pace.admit(Instant::now()) {
+            if !answers && !message.is_close() && !self.admit() {
                 return Err(Ending::too_many());
             }
             match message {
@@ -81,10 +87,15 @@ impl<'a> Listener<'a> {
         }
     }
 
+    /// Counts a message; false when it is one too many.
+    fn admit(&mut self) -> bool {
+        self.rate_limit.admit(&mut self.used_until, Instant::now()).is_ok()
+    }
+
     async fn answer(&mut self, text: &str) -> Order {
         let Received { id, ask } = match Received::parse(text) {
             Ok(received) => received,
-            Err((about, error)) => return Order::Say(refusal(&about, &error)),
+            Err((about, error)) => return Order::Send(refusal(&about, &error)),
         };
         let (name, order) = match ask {
             Ask::Subscribe(names) => ("subscribe", self.narrow("subscribed", self.channels.with(&names), id.as_ref())),
@@ -95,10 +106,10 @@ impl<'a> Listener<'a> {
             Ask::GetHistory { limit, offset } => {
                 ("get_history", Box::pin(self.history(limit, offset, id.as_ref())).await)
             }
-            Ask::Ping => ("ping", Ok(Order::Say(pong(id.as_ref())))),
+            Ask::Ping => ("ping", Ok(Order::Send(pong(id.as_ref())))),
             Ask::Resume(cursor) => return Order::Resume(cursor, id),
         };
-        order.unwrap_or_else(|error| Order::Say(refusal(&About { id, name: Some(name) }, &error)))
+        order.unwrap_or_else(|error| Order::Send(refusal(&About { id, name: Some(name) }, &error)))
     }
 
     fn narrow(
@@ -130,7 +141,7 @@ impl<'a> Listener<'a> {
         }
         let changed = self.parts.inbox.change(&self.key, item, Action::Read).await?;
         let marked = Marked { notification_id: item, unread: changed.unread, cursor: changed.cursor.to_string() };
-        Ok(Order::Say(answer("marked_read", id, &marked)))
+        Ok(Order::Send(answer("marked_read", id, &marked)))
     }
 
     async fn history(&self, limit: i64, offset: i64, id: Option<&Id>) -> Result<Order, ApiError> {
@@ -153,7 +164,7 @@ impl<'a> Listener<'a> {
             notifications.push(RawValue::from_string(text).map_err(|_| ApiError::Internal)?);
         }
         let has_more = page.next.is_some() || notifications.len() < page.items.len();
-        Ok(Order::Say(answer("history", id, &History { notifications, total: page.total, has_more })))
+        Ok(Order::Send(answer("history", id, &History { notifications, total: page.total, has_more })))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Signs of life of a client: how long it has owed one, and how many messages it may send.
+//! Signs of life of a client: for how long it has owed one.
 
 use std::{cell::Cell, time::Duration};
 
@@ -47,45 +47,15 @@ impl Liveness {
         }
     }
 
-    /// When its time is up, as far as can be outgoing now.
+    /// When its time is up, as far as is known now.
     fn until(&self, now: Instant) -> Instant {
         self.owed.get().filter(|_| !self.deaf.get()).unwrap_or(now) + self.most
-    }
-}
-
-/// So many messages a second, and two seconds' worth at once.
-pub struct RateLimit {
-    gap: Duration,
-    /// Until when the messages so far last.
-    until: Instant,
-}
-
-impl RateLimit {
-    /// For a client that has sent nothing yet.
-    pub fn new(per_second: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.max(1), until: Instant::now() }
-    }
-
-    /// Counts a message; false when it is one too many.
-    pub fn admit(&mut self, now: Instant) -> bool {
-        self.until = self.until.max(now) + self.gap;
-        self.until - now <= Duration::from_secs(2)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn two_seconds_of_messages_may_come_at_once_and_then_so_many_a_second() {
-        let (mut pace, start) = (RateLimit::new(20), Instant::now() + Duration::from_secs(1));
-        assert_eq!((0..40).filter(|_| pace.admit(start)).count(), 40);
-        assert!(!pace.admit(start));
-        let mut pace = RateLimit::new(20);
-        let admitted = |millis| start + Duration::from_millis(millis);
-        assert!((0..200).all(|number| pace.admit(admitted(number * 50))), "at the pace for ever");
-    }
 
     #[test]
     fn silence_counts_from_the_ping_that_is_not_answered() {
@@ -99,7 +69,7 @@ mod tests {
         liveness.ask();
         assert_eq!(liveness.until(later), until, "a second ping gives no more time");
         liveness.set_deaf(true);
-        assert_eq!(liveness.until(later), later + most, "who does not listen hears nothing");
+        assert_eq!(liveness.until(later), later + most, "a server that does not listen cannot miss a sign");
         liveness.set_deaf(false);
         assert_eq!(liveness.until(later), until);
         assert!(liveness.note() && !liveness.note());

@@ -1,8 +1,8 @@
 //! The stream as a WebSocket: another transport of the same connections, with messages the other way as well.
 //!
-//! Browsers cannot read the status of a handshake that is refused, so who is not let in is let in to be outgoing why, and
-//! closed with a code of its own. Only what a person must mend in the page's code is refused before: a foreign origin, a
-//! query that is not understood, a request for no WebSocket.
+//! Browsers cannot read the status of a handshake that is refused. So a client without access is let in, gets an error with the reason, and is
+//! closed with a code of its own. Only errors in the page's code are refused before: a foreign origin, a query that is not understood, a
+//! request for no WebSocket.
 
 mod channels;
 pub mod docs;
@@ -46,7 +46,7 @@ const KEY_BYTES: usize = 16;
 /// Opens a WebSocket.
 ///
 /// # Errors
-/// When the request is for no WebSocket, its query is wrong or its page foreign; all else is outgoing over the WebSocket.
+/// When the request is for no WebSocket, its query is wrong or its page foreign; every other error is sent over the WebSocket.
 pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let (claim, response) = accept(&request)?;
     let mut params = Params::parse(request.query_string());

@@ -1,5 +1,5 @@
-//! Messages to clients, made of the stream's own blocks: the payloads are the stream's, with what a client of messages
-//! wants beside them.
+//! Messages to clients, made of the parts of the stream's events: the payloads are the stream's, with the fields of messages
+//! beside them.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{channels::Channels, inbound::Id};
-use crate::frame::{Block, item_json::Item};
+use crate::frame::{Block, EventType, item_json::Item};
 
 /// The heartbeat.
 pub const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
@@ -32,18 +32,17 @@ pub enum Outgoing {
 impl Outgoing {
     /// The message of a block. `answering` is the id of the message that the verdict answers, if any.
     pub fn of(block: &Block<'_>, channels: &Channels, answering: Option<&Id>) -> Self {
-        let Some(event) = block.event else {
-            return block.id.map_or(Self::Nothing, |cursor| Self::Message(self::cursor(cursor)));
+        let Block { cursor, event, data } = *block;
+        let message = match event {
+            None => cursor.map(self::cursor),
+            Some(EventType::Hello) => connected(data, answering),
+            Some(EventType::Notification | EventType::Signal) if !passes(data, channels) => return Self::LeftOut,
+            Some(event @ EventType::Notification) => payload(data, cursor).map(|payload| wrap(event, &payload, None)),
+            Some(EventType::Heartbeat) => return Self::Heartbeat,
+            Some(EventType::Bye) => Some(bye(data)),
+            Some(event) => Some(wrap(event, data, cursor)),
         };
-        let outgoing = match event {
-            "hello" => connected(block.data, answering),
-            "notification" | "signal" if !passes(block.data, channels) => return Self::LeftOut,
-            "notification" => payload(block.data, block.id).map(|payload| wrap(event, &payload, None)),
-            "heartbeat" => return Self::Heartbeat,
-            "bye" => Some(format!(r#"{{"type":"bye",{}"#, rest(block.data))),
-            _ => Some(wrap(event, block.data, block.id)),
-        };
-        outgoing.map_or(Self::Nothing, Self::Message)
+        message.map_or(Self::Nothing, Self::Message)
     }
 }
 
@@ -72,16 +71,21 @@ pub fn history_item(item: &Item<'_>) -> Option<String> {
     payload(&serde_json::to_string(item).ok()?, None)
 }
 
+/// Says why the server closes the WebSocket; `data` is that of the event.
+pub fn bye(data: &str) -> String {
+    format!(r#"{{"type":"bye",{}"#, rest(data))
+}
+
 /// What an object's text goes on with after its brace.
 fn rest(data: &str) -> &str {
     data.get(1..).unwrap_or_default()
 }
 
-fn wrap(kind: &str, payload: &str, cursor: Option<&str>) -> String {
+fn wrap(event: EventType, payload: &str, cursor: Option<&str>) -> String {
     let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
     // Room for all of it: a text that grows takes twice what it needs.
     let mut text = String::with_capacity(payload.len() + cursor.len() + FRAMING_BYTES);
-    let _ = write!(text, r#"{{"type":"{kind}","payload":{payload}{cursor}}}"#);
+    let _ = write!(text, r#"{{"type":"{}","payload":{payload}{cursor}}}"#, event.as_str());
     text
 }
 
@@ -153,11 +157,15 @@ mod tests {
     use super::*;
     use crate::{
         domain::cursor::{Cursor, Epoch},
-        frame::{EndReason, Hello, Verdict, bare_cursor, bye},
+        frame::{Blocks, EndReason, HEARTBEAT_BLOCK, Hello, Renderer, Verdict},
     };
 
-    fn outgoing(text: &str, channels: &Channels) -> Vec<Outgoing> {
-        Block::all(text.as_bytes()).map(|block| Outgoing::of(&block, channels, None)).collect()
+    fn outgoing(blocks: &Blocks, channels: &Channels) -> Vec<Outgoing> {
+        blocks.all().map(|block| Outgoing::of(&block, channels, None)).collect()
+    }
+
+    fn cursor_at(seq: i64) -> Cursor {
+        Cursor { epoch: Epoch::from("e".to_owned()), seq }
     }
 
     fn json_of(outgoing: &Outgoing) -> Value {
@@ -169,7 +177,10 @@ mod tests {
     fn a_notification_carries_the_streams_fields_and_those_of_messages() {
         let data =
             r#"{"id":"x","kind":"k\"1","topic":"t","createdAt":"2026","readAt":null,"data":{"type":1},"unread":3}"#;
-        let block = format!("id: e.7\nevent: notification\ndata: {data}\n\n");
+        let mut renderer = Renderer::default();
+        let item: &RawValue = serde_json::from_str(data).unwrap();
+        renderer.push(Some(&cursor_at(7)), EventType::Notification, &item);
+        let block = renderer.finish();
         let message = json_of(&outgoing(&block, &Channels::default())[0]);
         let mut due: Value = serde_json::from_str(data).unwrap();
         due["type"] = json!("k\"1");
@@ -186,18 +197,23 @@ mod tests {
 
     #[test]
     fn every_other_block_has_its_message() {
-        let cursor = Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 };
-        let open = Channels::default();
-        let states = outgoing("event: state\ndata: {\"a\":1}\n\nid: e.4\nevent: state\ndata: {}\n\n", &open);
+        let (cursor, open) = (cursor_at(4), Channels::default());
+        let mut states = Renderer::default();
+        states.push(None, EventType::State, &json!({"a": 1}));
+        states.push(Some(&cursor), EventType::State, &json!({}));
+        let states = outgoing(&states.finish(), &open);
         assert_eq!(json_of(&states[0]), json!({"type": "state", "payload": {"a": 1}}));
         assert_eq!(json_of(&states[1]), json!({"type": "state", "payload": {}, "cursor": "e.4"}));
-        assert_eq!(json_of(&outgoing(&bare_cursor(&cursor), &open)[0]), json!({"type": "cursor", "cursor": "e.4"}));
-        let farewell = bye(EndReason::Draining, Duration::from_secs(2));
+        assert_eq!(
+            json_of(&outgoing(&Blocks::of_cursor(&cursor), &open)[0]),
+            json!({"type": "cursor", "cursor": "e.4"})
+        );
+        let farewell = crate::frame::bye(EndReason::Draining, Duration::from_secs(2));
         assert_eq!(
             json_of(&outgoing(&farewell, &open)[0]),
             json!({"type": "bye", "reason": "draining", "retryMs": 2000})
         );
-        assert_eq!(outgoing("event: heartbeat\ndata: {}\n\n", &open), [Outgoing::Heartbeat]);
+        assert_eq!(Outgoing::of(&HEARTBEAT_BLOCK, &open, None), Outgoing::Heartbeat);
     }
 
     #[test]
@@ -212,9 +228,9 @@ mod tests {
             reason: None,
         };
         let text = hello.render(Duration::from_secs(2));
-        let blocks: Vec<_> = Block::all(text.as_bytes()).collect();
-        assert_eq!(Outgoing::of(&blocks[0], &Channels::default(), None), Outgoing::Nothing);
-        let message = json_of(&Outgoing::of(&blocks[1], &Channels::default(), Some(&json!(5))));
+        let blocks: Vec<_> = text.all().collect();
+        assert_eq!(blocks.len(), 1, "the delay before it is no event");
+        let message = json_of(&Outgoing::of(&blocks[0], &Channels::default(), Some(&json!(5))));
         let mut due = serde_json::to_value(&hello).unwrap();
         due["type"] = json!("connected");
         due["clientId"] = json!(Uuid::nil());

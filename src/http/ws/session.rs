@@ -1,4 +1,4 @@
-//! One WebSocket from its handshake to its end: who is let in is served by a [`Listener`] and a [`Writer`] side by side.
+//! One WebSocket from its handshake to its end: a [`Listener`] and a [`Writer`] serve the client side by side.
 
 use std::{io, time::Duration};
 
@@ -18,28 +18,27 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    channels::Channels,
     ending::{Ending, MESSAGE_BYTES},
     inbound::{About, refusal},
     listener::Listener,
     liveness::Liveness,
-    outbound::Outgoing,
+    outbound,
     writer::Writer,
 };
 use crate::{
     auth::Identity,
-    frame::{Block, EndReason, bye},
+    frame::{EndReason, bye},
     http::{Parts, error::ApiError, opening},
     live::connection::{Connection, Request, jittered},
 };
 
-/// How long a client may take to hear that it is being closed, and again to close its side.
+/// How long a client may take to read the close frame, and again to close its side.
 pub const CLOSING: Duration = Duration::from_secs(5);
 /// Read at once: most messages are small.
 const READ_BYTES: usize = 1024;
 /// Written at once. What waits for a client that reads slowly is this, one frame, and the text that the frame is of.
 const WRITE_BYTES: usize = 4 * 1024;
-/// A client that is pinged at each heartbeat is gone when it has not been liveness of for this and one heartbeat.
+/// A client is pinged at each heartbeat. It is gone when it has given no sign of life for so many heartbeats.
 const SILENT_HEARTBEATS: f64 = 1.5;
 
 /// A client's socket.
@@ -47,17 +46,17 @@ pub type Socket = WebSocketStream<TcpStream>;
 
 /// A WebSocket that begins.
 pub struct Entry {
-    /// What it works with.
+    /// The parts of the server.
     pub parts: Data<Parts>,
-    /// Who asks, or why it is not let in.
+    /// The caller, or why it is not let in.
     pub caller: Result<Identity, Refusal>,
-    /// For what.
+    /// The request.
     pub asked: Request,
 }
 
-/// Explanation somebody is not let in.
+/// Why a caller is not let in.
 pub enum Refusal {
-    /// For who they are.
+    /// Because of its credential.
     Denied(ApiError),
     /// Not now.
     Later(EndReason),
@@ -79,7 +78,7 @@ pub async fn run(mut socket: TcpStream, handshake: Bytes, entry: Entry) {
     close(socket, ending, connection).await;
 }
 
-/// The kernel drops a client that takes nothing; here the client is outgoing before.
+/// The kernel drops a client that takes nothing; the server closes it with a reason before.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
 fn outlast(socket: &TcpStream, write_stall: Duration) {
     #[cfg(target_os = "linux")]
@@ -88,11 +87,11 @@ fn outlast(socket: &TcpStream, write_stall: Duration) {
     }
 }
 
-/// Serves it until it ends; the connection counts as open until the client was outgoing of the end.
+/// Serves it until it ends; the connection counts as open until the client was sent the reason.
 async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (Ending, Option<Connection>) {
     let identity = match caller {
         Ok(identity) => identity,
-        Err(Refusal::Later(reason)) => return (say_bye(socket, &parts, reason).await, None),
+        Err(Refusal::Later(reason)) => return (send_bye(socket, &parts, reason).await, None),
         Err(Refusal::Denied(error)) => {
             let ending = Ending::of_refusal(&error);
             let said = socket.send(Message::text(refusal(&About::default(), &error))).await;
@@ -102,11 +101,11 @@ async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (E
     let key = identity.key.clone();
     let connection = match opening::open(&parts, identity, asked.clone()).await {
         Ok(connection) => connection,
-        Err(reason) => return (say_bye(socket, &parts, reason.end()).await, None),
+        Err(reason) => return (send_bye(socket, &parts, reason.end()).await, None),
     };
     let liveness = Liveness::new(parts.settings.stream.heartbeat.mul_f64(SILENT_HEARTBEATS));
     let (sink, stream) = socket.split();
-    // One order at most waits: who asks for more waits as well.
+    // One order at most waits; a client with more messages waits as well.
     let (orders, taken) = mpsc::channel(1);
     let mut writer = Writer::new(sink, connection, &parts, asked, &liveness);
     let mut listener = Listener::new(stream, key, &parts, &liveness);
@@ -118,26 +117,19 @@ async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (E
     (ending, writer.into_connection())
 }
 
-async fn say_bye(socket: &mut Socket, parts: &Parts, reason: EndReason) -> Ending {
-    for message in farewell(parts, reason) {
-        if socket.send(Message::text(message)).await.is_err() {
-            return Ending::Gone;
-        }
-    }
-    reason.into()
+async fn send_bye(socket: &mut Socket, parts: &Parts, reason: EndReason) -> Ending {
+    let said = socket.send(Message::text(farewell(parts, reason))).await;
+    said.map_or(Ending::Gone, |()| reason.into())
 }
 
-/// The messages of a farewell: one, in fact.
-pub fn farewell(parts: &Parts, reason: EndReason) -> Vec<String> {
-    let text = bye(reason, jittered(parts.settings.stream.retry));
-    let outgoing = Block::all(text.as_bytes()).map(|block| Outgoing::of(&block, &Channels::default(), None));
-    outgoing
-        .filter_map(|outgoing| if let Outgoing::Message(message) = outgoing { Some(message) } else { None })
-        .collect()
+/// The message that comes before the server closes the WebSocket.
+pub fn farewell(parts: &Parts, reason: EndReason) -> String {
+    let bye = bye(reason, jittered(parts.settings.stream.retry));
+    bye.all().map(|block| outbound::bye(block.data)).collect()
 }
 
-/// Says why, leaves the hub, and waits until the client has closed its side: who closes with messages unread may take the
-/// last word back, and so does a proxy that hears of the end while its client still sends.
+/// Sends the reason, leaves the hub, and waits until the client has closed its side. A socket that is closed with unread bytes is reset, and a
+/// reset may discard the close frame on its way; a proxy does the same while its client still sends.
 async fn close(mut socket: Socket, ending: Ending, connection: Option<Connection>) {
     if ending == Ending::Gone {
         return;

@@ -1,7 +1,7 @@
-//! What goes to the client: the connection's news, and answers to what it asked.
+//! Messages to the client: the connection's changes, and answers to its messages.
 //!
-//! There is no queue. Nothing is asked of the connection, and no order is taken, while the client has not taken what was
-//! written; so a slow client is a position in the log here as it is on a stream.
+//! There is no queue. While the client has not taken what was written, the connection is not asked for a chunk and no order is taken; so a
+//! slow client is a position in the log here as it is on a stream.
 
 use std::{pin::pin, task::Poll, time::Duration};
 
@@ -29,23 +29,23 @@ use super::{
     session::{Socket, farewell},
 };
 use crate::{
-    frame::Block,
+    frame::EventType,
     http::{Parts, opening},
-    live::connection::{Chunk, Connection, Request},
+    live::connection::{Chunk, Connection, Piece, Request},
 };
 
 /// Most bytes of one frame: longer messages go out in several, for a buffer that has grown for one is kept.
 const FRAME_BYTES: usize = 8 * 1024;
-/// How long a write may wait before what was read ahead is forgotten: most that must wait do so for less.
+/// How long a write may wait before the page that was read ahead is dropped: most writes that must wait do so for less.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What the client's messages come to.
+/// What follows from a client's message.
 pub enum Order {
-    /// To be outgoing this.
-    Say(String),
-    /// To be outgoing this, and from then on only what passes these channels.
+    /// Send this answer.
+    Send(String),
+    /// Send this answer, and from then on only events that pass these channels.
     Narrow(Channels, String),
-    /// To have the stream begin anew after this cursor.
+    /// Begin the stream anew after this cursor.
     Resume(String, Option<Id>),
 }
 
@@ -55,7 +55,7 @@ pub struct Writer<'a> {
     /// None when it could not be opened anew.
     connection: Option<Connection>,
     parts: &'a Data<Parts>,
-    /// What the client asked for when it came.
+    /// The client's request when it connected.
     asked: Request,
     channels: Channels,
     liveness: &'a Liveness,
@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
         self.connection
     }
 
-    /// Tells the client everything until one of the two ends.
+    /// Sends the client everything until one of the two ends.
     pub async fn run(&mut self, mut orders: Receiver<Order>) -> Ending {
         loop {
             if let Err(ending) = self.turn(&mut orders).await {
@@ -94,21 +94,21 @@ impl<'a> Writer<'a> {
         let connection = self.connection.as_mut().ok_or(Ending::Gone)?;
         select! {
             biased;
-            Some(order) = orders.recv() => self.obey(order).await,
+            Some(order) = orders.recv() => self.execute(order).await,
             chunk = connection.next(&self.parts.store) => match chunk {
-                Some(chunk) => self.tell(&chunk).await,
+                Some(chunk) => self.send_chunk(&chunk).await,
                 None => Err(connection.end_reason().map_or(Ending::Gone, Ending::from)),
             },
             () = self.liveness.silence() => Err(Ending::Gone),
         }
     }
 
-    async fn obey(&mut self, order: Order) -> Result<(), Ending> {
+    async fn execute(&mut self, order: Order) -> Result<(), Ending> {
         match order {
-            Order::Say(text) => self.say(text).await?,
+            Order::Send(text) => self.send(text).await?,
             Order::Narrow(channels, text) => {
                 self.channels = channels;
-                self.say(text).await?;
+                self.send(text).await?;
             }
             Order::Resume(cursor, id) => return Box::pin(self.resume(cursor, id)).await,
         }
@@ -125,43 +125,41 @@ impl<'a> Writer<'a> {
         match opening::open(self.parts, identity, asked).await {
             Ok(connection) => self.connection = Some(connection),
             Err(reason) => {
-                for message in farewell(self.parts, reason.end()) {
-                    self.say(message).await?;
-                }
+                self.send(farewell(self.parts, reason.end())).await?;
                 return Err(reason.end().into());
             }
         }
         Ok(())
     }
 
-    async fn tell(&mut self, chunk: &Chunk) -> Result<(), Ending> {
+    async fn send_chunk(&mut self, chunk: &Chunk) -> Result<(), Ending> {
         let mut left_out = None;
-        for block in chunk.iter().flat_map(|bytes| Block::all(bytes)) {
+        for block in chunk.iter().flat_map(Piece::blocks) {
             match Outgoing::of(&block, &self.channels, self.answering.as_ref()) {
-                Outgoing::LeftOut => left_out = block.id.or(left_out),
+                Outgoing::LeftOut => left_out = block.cursor.or(left_out),
                 Outgoing::Nothing => {}
                 Outgoing::Heartbeat => {
-                    self.say(outbound::HEARTBEAT).await?;
+                    self.send(outbound::HEARTBEAT).await?;
                     self.write(Message::Ping(Bytes::new())).await?;
                     self.liveness.ask();
                 }
                 Outgoing::Message(text) => {
                     // What is sent later carries a later cursor.
-                    left_out = left_out.filter(|_| block.id.is_none());
-                    self.say(text).await?;
+                    left_out = left_out.filter(|_| block.cursor.is_none());
+                    self.send(text).await?;
                 }
             }
-            if block.event == Some("hello") {
+            if block.event == Some(EventType::Hello) {
                 self.answering = None;
             }
         }
         if let Some(cursor) = left_out {
-            self.say(outbound::cursor(cursor)).await?;
+            self.send(outbound::cursor(cursor)).await?;
         }
         self.flush().await
     }
 
-    async fn say(&mut self, text: impl Into<Bytes>) -> Result<(), Ending> {
+    async fn send(&mut self, text: impl Into<Bytes>) -> Result<(), Ending> {
         let mut left = text.into();
         let mut part = Part::Text;
         loop {

@@ -1,8 +1,8 @@
-//! What a client does not want to be sent.
+//! Which changes and signals a client wants.
 
 use crate::{domain::priority::Priority, frame::Subject};
 
-/// Lets pass what has one of the kinds, if any are named, and at least the priority. Changes of state always pass.
+/// Lets notifications of one of the kinds, if any are named, and of at least the priority pass. Changes of state always pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Wanted kinds; none means all.

@@ -1,13 +1,14 @@
 //! One connection as a cursor over the user's log: verdict, replay, then live. It knows no transport.
 //!
-//! It queues nothing. What it sends next is found from its position: in the feed's ring when the position is near the
-//! head, in the log when it is not. So a slow client costs no memory and misses nothing. It waits for nothing either: a
-//! transport asks for its next [`Step`] whenever the member is rung, so an idle stream needs no task.
+//! It queues nothing. Its position says where the next changes are: in the feed's ring near the head, otherwise in the log. So a slow
+//! client costs no memory and misses nothing. It waits for nothing either: a transport asks for its next [`Step`] whenever the member
+//! is rung, so an idle stream needs no task.
 
+mod chunk;
 mod filter;
+mod last_values;
 mod open;
 mod poll;
-mod recalled;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -15,24 +16,24 @@ mod verdict;
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 pub use self::{
+    chunk::{Chunk, Piece},
     filter::Filter,
     open::{NotNow, Request, Signals},
     poll::{Event, Polled},
     verdict::Asked,
 };
-use self::{recalled::Recalled, replay::Telling};
+use self::{last_values::LastValues, replay::Replay};
 use crate::{
     domain::{
         cursor::{Cursor, Epoch},
         signal::Signal,
     },
-    frame::{self, EndReason, Hello},
+    frame::{self, Blocks, EndReason, Hello},
     live::hub::{Delivery, GATHERED, Member, Membership, Read},
     metrics,
     store::{Ask, Page, Position, Store, Unavailable},
@@ -45,43 +46,41 @@ const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 /// Pause after a failed backfill; the feed and heartbeats go on meanwhile.
 const BACKFILL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Bytes to send, in order: most often one frame.
-pub type Chunk = SmallVec<[Bytes; GATHERED]>;
-
 /// What a transport is to do next.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a chunk lives on the stack for one write: a box would be an allocation")]
 pub enum Step {
     /// Send this, then ask again.
     Send(Chunk),
-    /// Read this from the log, hand over what it says ([`Connection::take_in`]), then ask again.
+    /// Read this from the log, hand over the answer ([`Connection::take_in`]), then ask again.
     Fetch(Ask),
     /// Ask again when the member is rung.
     Wait,
-    /// Close: everything was said.
+    /// Close: everything was sent.
     End,
 }
 
 /// An open stream.
 pub struct Connection {
-    seat: Membership,
+    membership: Membership,
     filter: Option<Box<Filter>>,
     epoch: Epoch,
+    /// The end of what was handed over; only [`Connection::advance`] moves it, and never back.
     position: Position,
     hello: Option<Box<Hello>>,
     /// Read and not sent yet.
-    page: Option<Telling>,
+    page: Option<Replay>,
     next_heartbeat: Instant,
     rotates_at: Instant,
-    /// When the wheel is to ring next.
+    /// When the wheel rings next.
     wakes_at: Option<Instant>,
     backfill_from: Instant,
     /// The end of the token that the client was warned of.
     warned_of: Option<DateTime<Utc>>,
     ended: Option<EndReason>,
     /// Values that were signalled before it began, sent after the hello.
-    recalled: Option<Box<Recalled>>,
-    /// When the transport last took something.
+    last_values: Option<Box<LastValues>>,
+    /// When the transport last took a chunk.
     handed_at: Instant,
 }
 
@@ -103,10 +102,10 @@ impl Now {
 impl Connection {
     /// The connection's handle within the hub.
     pub fn member(&self) -> &Member {
-        self.seat.member()
+        self.membership.member()
     }
 
-    /// Why it has ended, once it has said so.
+    /// Why it has ended, once the client was sent the reason.
     pub fn end_reason(&self) -> Option<EndReason> {
         self.ended
     }
@@ -127,22 +126,22 @@ impl Connection {
         step
     }
 
-    /// Takes what the log said to the last `Fetch`.
+    /// Takes the log's answer to the last `Fetch`.
     pub fn take_in(&mut self, page: Result<Arc<Page>, Unavailable>) {
         match page {
-            Ok(page) => self.page = Some(Telling::of(page)),
+            Ok(page) => self.page = Some(Replay::of(page)),
             Err(Unavailable) => self.backfill_from = Instant::now() + jittered(BACKFILL_PAUSE),
         }
     }
 
-    /// The transport accepts no more for now: what was read ahead is forgotten and read again when there is room, so that
-    /// a client that has stopped reading costs next to nothing.
+    /// The transport accepts no more for now: the page that was read ahead is dropped and read again when there is room, so that a
+    /// client that has stopped reading costs next to nothing.
     pub fn pause(&mut self) {
         self.page = None;
     }
 
-    /// For transports that wait: what to send next; none when the stream has ended. Cancel safe: nothing is lost when a
-    /// wait is dropped.
+    /// For transports that wait: the next chunk; none when the stream has ended. Cancel safe: a chunk is taken and returned in one
+    /// poll, and a page that a dropped wait was reading is read again.
     pub async fn next(&mut self, store: &Store) -> Option<Chunk> {
         loop {
             match self.step() {
@@ -171,11 +170,11 @@ impl Connection {
             self.warned_of = Some(now.expires_at);
             return send(frame::expiring(now.left()));
         }
-        match self.news(now) {
+        match self.changes(now) {
             Step::Wait if now.at >= self.next_heartbeat => {
-                self.next_heartbeat = now.at + self.seat.settings().heartbeat;
-                self.recalled.take_if(|recalled| recalled.is_over(now.at));
-                Step::Send(smallvec![Bytes::from_static(frame::HEARTBEAT)])
+                self.next_heartbeat = now.at + self.membership.settings().heartbeat;
+                self.last_values.take_if(|values| values.are_over(now.at));
+                Step::Send(smallvec![Piece::Heartbeat])
             }
             // Signals come last of all: they may be late or lost.
             Step::Wait => self.signals(),
@@ -183,20 +182,19 @@ impl Connection {
         }
     }
 
-    /// The next signals that pass the filter and are news.
+    /// The next signals that pass the filter and are newer than the last values.
     fn signals(&mut self) -> Step {
-        if let Some(values) = self.recalled.as_mut().and_then(|recalled| recalled.take()) {
+        if let Some(values) = self.last_values.as_mut().and_then(|values| values.take()) {
             return Step::Send(values);
         }
-        while let Some(signals) = self.seat.take_signals(CHUNK_BYTES) {
+        while let Some(signals) = self.membership.take_signals(CHUNK_BYTES) {
             let passes = |signal: &Signal| {
                 self.filter.as_ref().is_none_or(|filter| filter.passes_signal(&signal.subject.kind))
-                    && self.recalled.as_ref().is_none_or(|recalled| !recalled.covers(signal))
+                    && self.last_values.as_ref().is_none_or(|values| !values.cover(signal))
             };
-            let chunk: Chunk =
-                signals.iter().filter(|signal| passes(signal)).map(|signal| signal.bytes.clone()).collect();
+            let chunk: Chunk = signals.into_iter().filter(|signal| passes(signal)).map(Piece::Signal).collect();
             if !chunk.is_empty() {
-                self.seat.meters().note_signals(chunk.len());
+                self.membership.meters().note_signals(chunk.len());
                 return Step::Send(chunk);
             }
         }
@@ -208,13 +206,15 @@ impl Connection {
         send(frame::bye(reason, self.retry()))
     }
 
-    /// Each client is told another delay, so that those who left together do not come back together.
+    /// Each client gets another delay, so that clients that left together do not come back together.
     fn retry(&self) -> Duration {
-        jittered(self.seat.settings().retry)
+        jittered(self.membership.settings().retry)
     }
 
-    /// What follows the position: from a page of the log, the ring, or the log itself.
-    fn news(&mut self, now: Now) -> Step {
+    /// The changes after the position: from the page that was read, then from the ring, then from the log itself.
+    fn changes(&mut self, now: Now) -> Step {
+        // The page comes first. It was read at this position, so it goes on without a gap whatever the ring holds; the ring may
+        // have moved past the position meanwhile.
         if let Some(page) = self.page.take() {
             let before = self.position;
             let step = self.take_page(page);
@@ -222,67 +222,76 @@ impl Connection {
                 return step;
             }
             if self.position == before {
-                // The log is behind what was announced, as after a failover that lost commits: do not spin.
+                // The page was empty although the head is ahead: the log is behind the announcements, as after a failover that lost
+                // commits. Without a pause this would read the same page again at once.
                 self.backfill_from = now.at + jittered(BACKFILL_PAUSE);
             }
         }
+        // Within a change of many rows the ring is no help: its frame would repeat the rows that were sent.
         let read = if self.position.is_whole() {
-            self.seat.feed().read(&self.epoch, self.position.seq, CHUNK_BYTES)
+            self.membership.feed().read(&self.epoch, self.position.seq, CHUNK_BYTES)
         } else {
             Read::Behind
         };
         match read {
             Read::Current => Step::Wait,
-            Read::Frames(deliveries) => Step::Send(self.take_deliveries(&deliveries, now)),
+            Read::Frames(deliveries) => Step::Send(self.take_deliveries(deliveries, now)),
             Read::OtherEpoch => self.end(EndReason::Rotated),
             Read::Behind if now.at < self.backfill_from => Step::Wait,
             Read::Behind => {
                 ::metrics::counter!(metrics::BACKFILLS).increment(1);
                 let key = self.member().key().clone();
-                Step::Fetch(Ask { key, after: self.position, max_rows: self.seat.settings().page_rows })
+                Step::Fetch(Ask { key, after: self.position, max_rows: self.membership.settings().page_rows })
             }
         }
     }
 
     /// Renders a slice of a page and moves on; `Wait` when nothing of the page is to be sent.
-    fn take_page(&mut self, mut telling: Telling) -> Step {
-        let page = telling.page();
+    fn take_page(&mut self, mut replay: Replay) -> Step {
+        let page = replay.page();
         if page.epoch != self.epoch || self.position < Position::after(page.pruned) {
-            // The rest cannot follow whole: the client comes back and is told so by a reset.
+            // The rest cannot follow whole. The client comes back with its cursor, and the verdict is a reset.
             return self.end(EndReason::Rotated);
         }
-        let rows = telling.left();
-        let (text, end) = telling.slice(self.position, self.filter.as_deref());
-        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment((rows - telling.left()) as u64);
-        self.position = end.max(self.position);
-        self.page = (telling.left() > 0).then_some(telling);
-        if text.is_empty() { Step::Wait } else { send(text) }
+        let rows = replay.left();
+        let (blocks, end) = replay.slice(self.position, self.filter.as_deref());
+        ::metrics::counter!(metrics::FRAMES, "from" => "backfill").increment((rows - replay.left()) as u64);
+        // A log that lost commits ends before the position.
+        self.advance(end.max(self.position));
+        self.page = (replay.left() > 0).then_some(replay);
+        if blocks.is_empty() { Step::Wait } else { send(blocks) }
     }
 
-    fn take_deliveries(&mut self, deliveries: &[Arc<Delivery>], now: Now) -> Chunk {
+    fn take_deliveries(&mut self, deliveries: SmallVec<[Arc<Delivery>; GATHERED]>, now: Now) -> Chunk {
         let micros = u64::try_from(now.time.timestamp_micros()).unwrap_or(0);
         let mut moved_by_frame = false;
         let mut chunk = Chunk::new();
         for delivery in deliveries {
-            self.position = Position::after(delivery.frame.seq);
+            debug_assert_eq!(delivery.frame.seq, self.position.seq + 1, "the ring has no gaps");
+            self.advance(Position::after(delivery.frame.seq));
             moved_by_frame = self.filter.as_ref().is_none_or(|filter| filter.passes(&delivery.frame.subject));
             if moved_by_frame {
-                self.seat.meters().note(delivery, micros);
-                chunk.push(delivery.frame.bytes.clone());
+                self.membership.meters().note(&delivery, micros);
+                chunk.push(Piece::Frame(delivery));
             }
         }
         if !moved_by_frame {
             let cursor = Cursor { epoch: self.epoch.clone(), seq: self.position.seq };
-            chunk.push(frame::bare_cursor(&cursor).into());
+            chunk.push(Blocks::of_cursor(&cursor).into());
         }
         chunk
+    }
+
+    fn advance(&mut self, to: Position) {
+        debug_assert!(to >= self.position, "the position went back from {:?} to {to:?}", self.position);
+        self.position = to;
     }
 
     /// Has the wheel ring at the next time at which something is due by itself.
     fn schedule(&mut self, now: Now) {
         let mut at = self.next_heartbeat.min(self.rotates_at);
         let warned = self.warned_of == Some(now.expires_at);
-        // A token may outlive the clock's range: what lies beyond the next heartbeat is looked at again then.
+        // A token may outlive the clock's range; then the heartbeat before it computes the time again.
         let notice = if warned { now.left() } else { now.left().saturating_sub(EXPIRY_NOTICE) };
         if let Some(expiry) = now.at.checked_add(notice) {
             at = at.min(expiry);
@@ -292,18 +301,19 @@ impl Connection {
         }
         if self.wakes_at.is_none_or(|wakes_at| wakes_at <= now.at || at < wakes_at) {
             self.wakes_at = Some(at);
-            self.seat.wake_at(at);
+            self.membership.wake_at(at);
         }
     }
 }
 
-fn send(text: String) -> Step {
-    Step::Send(smallvec![text.into()])
+fn send(blocks: Blocks) -> Step {
+    Step::Send(smallvec![blocks.into()])
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let stalled = self.member().is_unheard() && self.handed_at.elapsed() >= self.seat.settings().write_stall / 2;
+        let stalled =
+            self.member().is_unheard() && self.handed_at.elapsed() >= self.membership.settings().write_stall / 2;
         let reason = self.ended.map_or(if stalled { "stalled" } else { "left" }, EndReason::as_str);
         ::metrics::counter!(metrics::ENDS, "reason" => reason).increment(1);
     }

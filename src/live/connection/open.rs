@@ -1,12 +1,13 @@
-//! How a stream begins: a seat in the hub, a look at the log, a verdict.
+//! How a stream begins: it joins the hub, reads where the log stands, and gets a verdict.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::{
-    Connection, Filter, Telling,
-    recalled::Recalled,
+    Connection, Filter,
+    last_values::LastValues,
+    replay::Replay,
     verdict::{Asked, Start, snapshot},
 };
 use crate::{
@@ -28,18 +29,18 @@ pub struct Request {
     pub cursor: Option<String>,
     /// Without a cursor: how many of the newest items to send again.
     pub replay: Option<i64>,
-    /// What to leave out.
+    /// Which changes and signals to leave out.
     pub filter: Filter,
     /// Which signals to send.
     pub signals: Signals,
-    /// What carries the connection.
+    /// The transport of the connection.
     pub transport: Transport,
 }
 
 /// Which signals a client wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Signals {
-    /// Those to come.
+    /// The signals to come.
     #[default]
     All,
     /// First the last value of each subject of the user's topics.
@@ -71,45 +72,46 @@ impl NotNow {
 }
 
 impl Connection {
-    /// Joins the hub, then looks where the stream stands: in this order nothing can fall between the two.
+    /// Joins the hub, then reads where the log stands. In this order a change that commits meanwhile is in the log's answer or in an
+    /// announcement that reaches the feed; the other way round it could be in neither.
     ///
     /// # Errors
     /// When there is no room or no database.
     pub async fn open(hub: &Hub, store: &Store, identity: Identity, request: Request) -> Result<Self, NotNow> {
         let key = identity.key.clone();
-        let seat = hub.join(identity, request.transport)?;
-        seat.subscribed().await;
+        let membership = hub.join(identity, request.transport)?;
+        membership.subscribed().await;
         if request.signals == Signals::None {
-            seat.refuse_signals();
+            membership.refuse_signals();
         }
-        let (asked, page) = snapshot(store, seat.settings(), &key, &request).await?;
-        Ok(Self::at(seat, &asked, page, request.filter))
+        let (asked, page) = snapshot(store, membership.settings(), &key, &request).await?;
+        Ok(Self::at(membership, &asked, page, request.filter))
     }
 
     /// The user's topics, once signals to them reach the connection.
     pub async fn topics(&self) -> Vec<TopicKey> {
-        self.seat.topics().await
+        self.membership.topics().await
     }
 
-    /// Has values that were signalled before sent after the hello, but for those that the client does not want.
-    pub fn recall(&mut self, signals: Vec<Signal>) {
+    /// Sends the last values of subjects after the hello, without those that the client does not want.
+    pub fn send_last_values(&mut self, signals: Vec<Signal>) {
         let passes = |kind: &str| self.filter.as_ref().is_none_or(|filter| filter.passes_signal(kind));
-        self.recalled = Recalled::of(signals.into_iter().filter(|signal| passes(&signal.subject.kind)));
+        self.last_values = LastValues::of(signals.into_iter().filter(|signal| passes(&signal.subject.kind)));
     }
 
-    /// The stream of a seat by what the log said to [`Asked::ask`] after the seat was taken.
-    pub fn at(seat: Membership, asked: &Asked, page: Arc<Page>, filter: Filter) -> Self {
-        seat.feed().observe(&page.epoch, page.head);
-        let settings = seat.settings();
+    /// The stream of a member, by the log's answer to [`Asked::ask`] after it joined.
+    pub fn at(membership: Membership, asked: &Asked, page: Arc<Page>, filter: Filter) -> Self {
+        membership.feed().observe(&page.epoch, page.head);
+        let settings = membership.settings();
         let start = Start::of(asked, &page, settings.max_replay);
         ::metrics::counter!(metrics::CONNECTS, "verdict" => start.verdict.as_str()).increment(1);
         let now = Instant::now();
         let hello = Hello {
             verdict: start.verdict,
-            cursor: Cursor { epoch: page.epoch.clone(), seq: start.told },
+            cursor: Cursor { epoch: page.epoch.clone(), seq: start.cursor },
             missed: if start.verdict == Verdict::Resumed { page.head - start.from } else { 0 },
             unread: page.unread,
-            connection_id: seat.member().id(),
+            connection_id: membership.member().id(),
             heartbeat_ms: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
             reason: start.reason,
         };
@@ -118,17 +120,17 @@ impl Connection {
             epoch: page.epoch.clone(),
             position: Position::after(start.from),
             hello: Some(Box::new(hello)),
-            page: (start.from < page.head).then(|| Telling::of(page)),
-            // Streams that open together must not beat together: that many writes at once would hold up the news of others.
+            page: (start.from < page.head).then(|| Replay::of(page)),
+            // Streams that open together must not beat together: so many writes at once would delay the changes of others.
             next_heartbeat: now + settings.heartbeat.mul_f64(rand::random_range(0.5..1.0)),
             rotates_at: now + settings.max_lifetime.mul_f64(rand::random_range(0.75..1.0)),
             wakes_at: None,
             backfill_from: now,
             warned_of: None,
             ended: None,
-            recalled: None,
+            last_values: None,
             handed_at: now,
-            seat,
+            membership,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! A stream for those who cannot stream: what follows a cursor, gathered for one answer.
+//! Long polling: the changes after a cursor, gathered for one answer.
 //!
-//! It runs the stream's own steps and takes their text apart, so verdicts, replay, order and filters are the stream's.
+//! It runs the stream's own steps, so verdicts, replay, order and filters are the stream's.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use super::{Chunk, Connection, Step};
+use super::{Chunk, Connection, Piece, Step};
 use crate::{
     domain::cursor::Cursor,
-    frame::{Block, Hello, Verdict},
+    frame::{Block, EventType, Hello, Verdict},
     store::Store,
 };
 
-/// Most events of one answer, and most bytes of their data, but for a change that is told in several events: it is never
-/// cut, for no cursor leads into it.
+/// Most events of one answer, and most bytes of their data. A change of several events is never cut, because no cursor leads into it:
+/// with such a change an answer may be longer.
 const MOST_EVENTS: usize = 500;
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// What one answer tells.
+/// One answer.
 #[derive(Debug)]
 pub struct Polled {
     /// The verdict on the cursor.
     pub hello: Hello,
-    /// Where the answer ends: what follows comes with the next one.
+    /// Where the answer ends: later changes come with the next one.
     pub cursor: String,
-    /// What follows the cursor that was asked for, in order.
+    /// The changes after the cursor of the request, in order.
     pub events: Vec<Event>,
     /// Whether more follows already.
     pub has_more: bool,
-    /// Whether it tells of changes that came after the verdict, whose counts are older then.
+    /// Whether it has changes that came after the verdict, whose counts are older then.
     pub outlived_hello: bool,
 }
 
@@ -46,15 +46,15 @@ pub struct Event {
     pub id: Option<String>,
     /// `notification`, `state`, `subscription` or `settings`.
     #[schema(example = "notification")]
-    pub event: String,
+    pub event: &'static str,
     /// As on the stream.
     #[schema(value_type = Object)]
     pub data: Box<RawValue>,
 }
 
 impl Connection {
-    /// Gathers what follows the cursor and ends the stream; while nothing does, waits so long. It answers sooner with what
-    /// there is when the stream must end. None for a stream whose hello was sent.
+    /// Gathers the changes after the cursor and ends the stream; while there are none, waits so long. It answers sooner when the stream
+    /// must end. None for a stream whose hello was sent.
     pub async fn poll(mut self, store: &Store, wait: Duration) -> Option<Polled> {
         let hello = *self.hello.take()?;
         let start = Cursor { epoch: self.epoch.clone(), seq: self.position.seq };
@@ -62,7 +62,7 @@ impl Connection {
         if hello.verdict == Verdict::Resumed {
             self.gather(store, Instant::now() + wait, &mut gathered).await;
         }
-        // A change whose end did not come is told whole the next time.
+        // A change whose end did not come is sent whole the next time.
         gathered.events.truncate(gathered.whole);
         Some(Polled {
             has_more: gathered.is_cut || self.position.seq < hello.cursor.seq,
@@ -95,7 +95,7 @@ struct Gathered {
     cursor: String,
     events: Vec<Event>,
     bytes: usize,
-    /// How many of the events tell whole changes: as many as the cursor covers.
+    /// How many of the events are of whole changes: as many as the cursor covers.
     whole: usize,
     is_cut: bool,
 }
@@ -105,18 +105,18 @@ impl Gathered {
         Self { cursor, events: Vec::new(), bytes: 0, whole: 0, is_cut: false }
     }
 
-    /// Takes what the stream would send, up to the bounds.
+    /// Takes the events that the stream would send, up to the bounds.
     fn take(&mut self, chunk: &Chunk) {
-        for block in chunk.iter().flat_map(|bytes| Block::all(bytes)) {
-            if block.is_change() {
+        for block in chunk.iter().flat_map(Piece::blocks) {
+            if let Some(event) = block.event.filter(|event| event.is_change()) {
                 if self.is_full(block.data.len()) {
                     self.is_cut = true;
                     return;
                 }
-                self.push(&block);
+                self.push(event, &block);
             }
-            if let Some(id) = block.id {
-                id.clone_into(&mut self.cursor);
+            if let Some(cursor) = block.cursor {
+                cursor.clone_into(&mut self.cursor);
                 self.whole = self.events.len();
             }
         }
@@ -129,12 +129,11 @@ impl Gathered {
         between_changes && over && !self.events.is_empty()
     }
 
-    fn push(&mut self, block: &Block<'_>) {
+    fn push(&mut self, event: EventType, block: &Block<'_>) {
         // Every event's data is a line of JSON.
         let Ok(data) = RawValue::from_string(block.data.to_owned()) else { return };
-        let event = block.event.unwrap_or_default().to_owned();
         self.bytes += block.data.len();
-        self.events.push(Event { id: block.id.map(str::to_owned), event, data });
+        self.events.push(Event { id: block.cursor.map(str::to_owned), event: event.as_str(), data });
     }
 }
 
@@ -143,9 +142,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{cursor::Epoch, notification::ItemState},
-        frame::{EndReason, Frame, HEARTBEAT, STATE_IDS, bare_cursor, bye},
+        frame::{Blocks, EndReason, Frame, Renderer, STATE_IDS, bye},
     };
-    use bytes::Bytes;
     use uuid::Uuid;
 
     fn cursor(seq: i64) -> Cursor {
@@ -166,56 +164,57 @@ mod tests {
         vec![state; count]
     }
 
-    fn gathered(chunks: impl IntoIterator<Item = Bytes>) -> Gathered {
+    fn gathered(pieces: impl IntoIterator<Item = Blocks>) -> Gathered {
         let mut gathered = Gathered::from("e.0".to_owned());
-        gathered.take(&chunks.into_iter().collect());
+        gathered.take(&[Piece::Heartbeat].into_iter().chain(pieces.into_iter().map(Piece::from)).collect());
         gathered
     }
 
     #[test]
     fn only_changes_are_events_and_the_cursor_ends_after_the_last() {
-        let bare: Bytes = bare_cursor(&cursor(3)).into();
-        let bye: Bytes = bye(EndReason::Draining, Duration::ZERO).into();
-        let state = Frame::state(&cursor(2), &states(1), 0).bytes;
-        let gathered = gathered([HEARTBEAT.into(), Frame::settings(&cursor(1), 0).bytes, state, bare, bye]);
-        let told: Vec<_> = gathered.events.iter().map(|one| (one.event.as_str(), one.id.as_deref().unwrap())).collect();
-        assert_eq!(told, [("settings", "e.1"), ("state", "e.2")]);
+        let (bare, bye) = (Blocks::of_cursor(&cursor(3)), bye(EndReason::Draining, Duration::ZERO));
+        let state = Frame::state(&cursor(2), &states(1), 0).blocks;
+        let gathered = gathered([Frame::settings(&cursor(1), 0).blocks, state, bare, bye]);
+        let changes: Vec<_> = gathered.events.iter().map(|one| (one.event, one.id.as_deref().unwrap())).collect();
+        assert_eq!(changes, [("settings", "e.1"), ("state", "e.2")]);
         assert_eq!((gathered.cursor.as_str(), gathered.whole, gathered.is_cut), ("e.3", 2, false));
     }
 
     #[test]
     fn an_answer_is_cut_between_changes_and_never_within_one() {
-        let before = (1..=499).map(|seq| Frame::settings(&cursor(seq), 0).bytes);
-        let long = Frame::state(&cursor(500), &states(3 * STATE_IDS), 0).bytes;
-        let gathered = gathered(before.chain([long, Frame::settings(&cursor(501), 0).bytes]));
+        let before = (1..=499).map(|seq| Frame::settings(&cursor(seq), 0).blocks);
+        let long = Frame::state(&cursor(500), &states(3 * STATE_IDS), 0).blocks;
+        let gathered = gathered(before.chain([long, Frame::settings(&cursor(501), 0).blocks]));
         assert_eq!((gathered.events.len(), gathered.whole), (502, 502));
         assert_eq!((gathered.cursor.as_str(), gathered.is_cut), ("e.500", true));
     }
 
     #[test]
     fn a_change_without_its_end_is_not_covered() {
-        let text = String::from_utf8(Frame::state(&cursor(2), &states(2 * STATE_IDS), 0).bytes.to_vec()).unwrap();
-        let half = text[..text.find("\n\n").unwrap() + 2].to_owned();
-        let gathered = gathered([Frame::settings(&cursor(1), 0).bytes, half.into()]);
+        let mut half = Renderer::default();
+        half.push_states(None, &states(STATE_IDS), 0);
+        let gathered = gathered([Frame::settings(&cursor(1), 0).blocks, half.finish()]);
         assert_eq!((gathered.events.len(), gathered.whole, gathered.cursor.as_str()), (2, 1, "e.1"));
     }
 
     #[test]
     fn an_answer_is_cut_before_it_is_too_long() {
-        let frame = |seq| Frame::state(&cursor(seq), &states(STATE_IDS), 0).bytes;
-        let length = frame(1).len();
+        let frame = |seq| Frame::state(&cursor(seq), &states(STATE_IDS), 0).blocks;
+        let length = frame(1).bytes().len();
         let gathered = gathered((1..200).map(frame));
         assert!(gathered.is_cut && gathered.bytes <= MOST_BYTES && gathered.bytes > MOST_BYTES - length);
     }
 
     /// A change whose data has so many bytes.
-    fn change(seq: i64, bytes: usize) -> Bytes {
-        format!("id: e.{seq}\nevent: settings\ndata: \"{}\"\n\n", "x".repeat(bytes - 2)).into()
+    fn change(seq: i64, bytes: usize) -> Blocks {
+        let mut renderer = Renderer::default();
+        renderer.push(Some(&cursor(seq)), EventType::Settings, &"x".repeat(bytes - 2));
+        renderer.finish()
     }
 
     #[test]
     fn an_answer_takes_as_many_events_and_bytes_as_it_may() {
-        let settings = |seq| Frame::settings(&cursor(seq), 0).bytes;
+        let settings = |seq| Frame::settings(&cursor(seq), 0).blocks;
         let many = gathered((1..=500).map(settings));
         assert_eq!((many.events.len(), many.is_cut), (500, false));
         let more = gathered((1..=501).map(settings));

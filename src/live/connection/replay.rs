@@ -1,4 +1,4 @@
-//! A page of the log as the stream's text.
+//! A page of the log as the stream's events.
 
 use std::sync::Arc;
 
@@ -7,49 +7,51 @@ use crate::{
         cursor::{Cursor, Seq},
         notification::InboxItem,
     },
-    frame::{Frame, bare_cursor, item_json::Item, state_blocks},
+    frame::{Blocks, Frame, Renderer, item_json::Item},
     live::connection::Filter,
     store::{AccountChange, Page, Position, Row},
 };
 
-/// A slice of a page is at least so long, if the page is: what a socket that accepts no more makes a connection keep.
+/// A slice of a page is at least so long, if the page is. It is the most that a connection keeps for a socket that accepts no more,
+/// and enough for one write to be worth its system call.
 const SLICE_BYTES: usize = 16 * 1024;
 
-/// A page of the log that is being told. Connections of a user that are at the same place share it.
-pub(super) struct Telling {
+/// A page of the log that is being sent. Connections of a user at the same position share the page.
+pub(super) struct Replay {
     page: Arc<Page>,
-    /// How many of its rows were told.
-    told: usize,
+    /// How many of its rows were rendered.
+    rendered: usize,
 }
 
-impl Telling {
+impl Replay {
     pub(super) fn of(page: Arc<Page>) -> Self {
-        Self { page, told: 0 }
+        Self { page, rendered: 0 }
     }
 
     pub(super) fn page(&self) -> &Page {
         &self.page
     }
 
-    /// How many rows are left to tell.
+    /// How many rows are left to render.
     pub(super) fn left(&self) -> usize {
-        self.page.rows.len() - self.told
+        self.page.rows.len() - self.rendered
     }
 
-    /// Tells a slice that follows `from`; answers the place after it. The text leaves the client's cursor at that place,
+    /// Renders a slice that follows `from`; answers the position after it. The events leave the client's cursor at that position,
     /// by a bare `id:` block if no frame does; within a change that goes on on the next page the cursor stays before it.
-    pub(super) fn slice(&mut self, from: Position, filter: Option<&Filter>) -> (String, Position) {
-        let (text, end, rows) = render(&self.page, &self.page.rows[self.told..], from, filter);
-        self.told += rows;
-        (text, end)
+    pub(super) fn slice(&mut self, from: Position, filter: Option<&Filter>) -> (Blocks, Position) {
+        let (blocks, end, rows) = render(&self.page, &self.page.rows[self.rendered..], from, filter);
+        self.rendered += rows;
+        (blocks, end)
     }
 }
 
-/// The text of the first of the rows left, the place after it, and how many rows it took.
-fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) -> (String, Position, usize) {
+/// The events of the first of the rows left, the position after them, and how many rows they took.
+fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) -> (Blocks, Position, usize) {
     let wants = |item: &InboxItem| filter.is_none_or(|filter| filter.wants(&item.content.kind, item.content.priority));
-    let mut text = String::new();
-    let mut told = from.seq;
+    let mut events = Renderer::default();
+    // The cursor that the client has after the events so far.
+    let mut cursor_at = from.seq;
     let mut end = page.end;
     let mut rows = left.iter().peekable();
     while let Some(row) = rows.next() {
@@ -57,8 +59,8 @@ fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) ->
         match row {
             Row::Arrived { item: Some(item), .. } if wants(item) => {
                 let frame = Frame::notification(&page.epoch, &Item::from(&**item), page.unread);
-                push(&mut text, &frame);
-                told = seq;
+                events.append(&frame.blocks);
+                cursor_at = seq;
             }
             Row::Arrived { .. } => {}
             Row::Changed { state, .. } => {
@@ -66,32 +68,29 @@ fn render(page: &Page, left: &[Row], from: Position, filter: Option<&Filter>) ->
                 while let Some(Row::Changed { state, .. }) = rows.next_if(|next| shares(next, seq)) {
                     states.push(*state);
                 }
+                // With a cursor here, a client that comes back would miss the change's rows on the next page.
                 let whole = rows.peek().is_some() || page.end.is_whole();
                 let cursor = Cursor { epoch: page.epoch.clone(), seq };
-                text.push_str(&state_blocks(whole.then_some(&cursor), &states, page.unread));
-                told = if whole { seq } else { told };
+                events.push_states(whole.then_some(&cursor), &states, page.unread);
+                cursor_at = if whole { seq } else { cursor_at };
             }
             Row::Account { change, .. } => {
                 let cursor = Cursor { epoch: page.epoch.clone(), seq };
-                push(&mut text, &account(&cursor, change, page.unread));
-                told = seq;
+                events.append(&account(&cursor, change, page.unread).blocks);
+                cursor_at = seq;
             }
         }
-        if text.len() >= SLICE_BYTES && rows.peek().is_some() {
+        if events.len() >= SLICE_BYTES && rows.peek().is_some() {
             end = Position::after(seq);
             break;
         }
     }
     let taken = left.len() - rows.len();
-    if end.is_whole() && end.seq > told {
-        text.push_str(&bare_cursor(&Cursor { epoch: page.epoch.clone(), seq: end.seq }));
+    // Rows that the filter leaves out, or that are gone, must not be read again on every reconnect.
+    if end.is_whole() && end.seq > cursor_at {
+        events.push_cursor(&Cursor { epoch: page.epoch.clone(), seq: end.seq });
     }
-    (text, end, taken)
-}
-
-fn push(text: &mut String, frame: &Frame) {
-    // Frames are made of text, so the bytes are UTF-8.
-    text.push_str(std::str::from_utf8(&frame.bytes).unwrap_or_default());
+    (events.finish(), end, taken)
 }
 
 fn account(cursor: &Cursor, change: &AccountChange, unread: i64) -> Frame {
@@ -125,14 +124,20 @@ mod tests {
         Row::Changed { state, at: Position { seq, row } }
     }
 
-    fn telling(rows: Vec<Row>, end: Position) -> Telling {
-        Telling::of(Arc::new(Page { epoch: "e".to_owned().into(), head: 9, pruned: 0, unread: 0, rows, end }))
+    fn replay(rows: Vec<Row>, end: Position) -> Replay {
+        Replay::of(Arc::new(Page { epoch: "e".to_owned().into(), head: 9, pruned: 0, unread: 0, rows, end }))
+    }
+
+    /// A slice as SSE sends it.
+    fn slice(replay: &mut Replay, from: Position) -> (String, Position) {
+        let (blocks, end) = replay.slice(from, None);
+        (String::from_utf8(blocks.bytes().to_vec()).unwrap(), end)
     }
 
     #[test]
     fn a_change_that_goes_on_leaves_the_cursor_before_it() {
-        let mut telling = telling(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
-        let (text, _) = telling.slice(Position::after(4), None);
+        let mut replay = replay(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
+        let (text, _) = slice(&mut replay, Position::after(4));
         assert!(text.contains("id: e.5\n"));
         assert!(!text.contains("id: e.9"));
     }
@@ -140,22 +145,22 @@ mod tests {
     #[test]
     fn what_is_left_out_still_moves_the_cursor() {
         let gone = Row::Arrived { item: None, at: Position::after(8) };
-        let (text, _) = telling(vec![gone], Position::after(9)).slice(Position::after(7), None);
+        let (text, _) = slice(&mut replay(vec![gone], Position::after(9)), Position::after(7));
         assert_eq!(text, "id: e.9\n\n");
     }
 
     #[test]
-    fn a_long_page_is_told_in_slices_that_end_between_changes() {
+    fn a_long_page_is_sent_in_slices_that_end_between_changes() {
         let rows: Vec<_> = (1..=400).flat_map(|seq| [changed(seq, 2 * seq), changed(seq, 2 * seq + 1)]).collect();
-        let mut telling = telling(rows, Position::after(400));
+        let mut replay = replay(rows, Position::after(400));
         let (mut from, mut slices, mut text) = (Position::after(0), 0, String::new());
-        while telling.left() > 0 {
-            let (slice, end) = telling.slice(from, None);
-            assert!(slice.ends_with("\n\n") && slice.len() < SLICE_BYTES + 1_024);
+        while replay.left() > 0 {
+            let (part, end) = slice(&mut replay, from);
+            assert!(part.ends_with("\n\n") && part.len() < SLICE_BYTES + 1_024);
             assert!(end.is_whole() && end > from);
-            assert!(slice.contains(&format!("id: e.{}\n", end.seq)));
+            assert!(part.contains(&format!("id: e.{}\n", end.seq)));
             (from, slices) = (end, slices + 1);
-            text.push_str(&slice);
+            text.push_str(&part);
         }
         assert!(slices > 1);
         assert_eq!((from, text.matches("\nid: ").count() + 1), (Position::after(400), 400));

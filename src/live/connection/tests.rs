@@ -115,7 +115,7 @@ fn key() -> UserKey {
     UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() }
 }
 
-fn seat(hub: &Hub) -> Membership {
+fn join(hub: &Hub) -> Membership {
     let expires_at = Utc::now() + Duration::from_hours(1);
     let identity = Identity {
         key: key(),
@@ -149,12 +149,12 @@ struct World {
 impl World {
     fn new(hub: Hub, filter: Filter) -> Self {
         let (log, mut client) = (Log::new(0), Client::new(filter));
-        let (other, connection) = (seat(&hub), connect(&hub, &log, &mut client));
+        let (other, connection) = (join(&hub), connect(&hub, &log, &mut client));
         let (misled, may_end) = (false, false);
         Self { hub, _other: other, log, lives: 1, client, connection, answer: None, misled, may_end }
     }
 
-    fn suffer(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event) {
         match *event {
             Event::Publish { wanted } => self.log.publish(wanted),
             Event::Change { first, more, delete } => self.log.change(first..=first + more, delete),
@@ -245,9 +245,9 @@ impl World {
 }
 
 fn connect(hub: &Hub, log: &Log, client: &mut Client) -> Connection {
-    let (asked, seat) = (client.asks(log), seat(hub));
-    let page = log.page(&asked.ask(&key(), seat.settings().page_rows));
-    Connection::at(seat, &asked, Arc::new(page), client.filter.clone())
+    let (asked, membership) = (client.asks(log), join(hub));
+    let page = log.page(&asked.ask(&key(), membership.settings().page_rows));
+    Connection::at(membership, &asked, Arc::new(page), client.filter.clone())
 }
 
 proptest! {
@@ -259,7 +259,7 @@ proptest! {
     ) {
         let mut world = World::new(hub(ring_frames, page_rows), filter);
         for event in &events {
-            world.suffer(event);
+            world.apply(event);
         }
         world.settle();
         world.client.is_up_to_date(&world.log);
@@ -269,7 +269,7 @@ proptest! {
 #[test]
 fn a_log_behind_what_was_announced_is_asked_again_only_after_a_pause() {
     let mut world = World::new(hub(4, 4), Filter::default());
-    world.suffer(&Event::Ahead { more: 1 });
+    world.apply(&Event::Ahead { more: 1 });
     assert!(!world.turn(false), "the log is asked");
     assert!(world.turn(false), "the log knew nothing");
     assert!(world.turn(false), "the pause has not ended");
@@ -299,7 +299,7 @@ fn a_stream_ends_when_the_rest_of_a_change_that_it_began_to_tell_is_forgotten() 
     world.reach(3);
     assert!(!world.turn(false), "the first row of the change is asked for");
     assert!(!world.turn(true), "the other one is, and cannot be read");
-    world.suffer(&Event::Purge);
+    world.apply(&Event::Purge);
     world.settle();
     world.client.is_up_to_date(&world.log);
 }

@@ -1,4 +1,4 @@
-//! Where a stream starts: the client's cursor held against where its log stands.
+//! Where a stream starts: the client's cursor compared with the log.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     store::{Ask, Page, Position, Store, Unavailable},
 };
 
-/// What the client's cursor turned out to be.
+/// The client's cursor, parsed.
 pub enum Asked {
     /// There is none.
     Nothing,
@@ -26,7 +26,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// The question to the log whose answer tells where the stream starts.
+    /// The question to the log whose answer says where the stream starts.
     pub fn ask(&self, key: &UserKey, page_rows: usize) -> Ask {
         let (after, max_rows) = match self {
             Self::After(cursor) => (cursor.seq, page_rows),
@@ -58,16 +58,16 @@ pub(super) async fn snapshot(
 pub(super) struct Start {
     pub verdict: Verdict,
     pub reason: Option<ResetReason>,
-    /// What the client has: what follows is sent.
+    /// The client has the changes up to this one; the later ones are sent.
     pub from: Seq,
     /// The cursor that the hello names.
-    pub told: Seq,
+    pub cursor: Seq,
 }
 
 impl Start {
     pub fn of(asked: &Asked, page: &Page, max_replay: u64) -> Self {
-        let fresh = |from| Self { verdict: Verdict::Fresh, reason: None, from, told: from };
-        let reset = |reason| Self { verdict: Verdict::Reset, reason: Some(reason), from: page.head, told: page.head };
+        let fresh = |from| Self { verdict: Verdict::Fresh, reason: None, from, cursor: from };
+        let reset = |reason| Self { verdict: Verdict::Reset, reason: Some(reason), from: page.head, cursor: page.head };
         match asked {
             Asked::Nothing => fresh(page.head),
             Asked::NewestAfter(seq) => fresh((*seq).min(page.head)),
@@ -76,7 +76,9 @@ impl Start {
             Asked::After(cursor) if cursor.seq > page.head => reset(ResetReason::Invalid),
             Asked::After(cursor) if cursor.seq < page.pruned => reset(ResetReason::Pruned),
             Asked::After(cursor) if (page.head - cursor.seq).unsigned_abs() > max_replay => reset(ResetReason::TooFar),
-            Asked::After(cursor) => Self { verdict: Verdict::Resumed, reason: None, from: cursor.seq, told: page.head },
+            Asked::After(cursor) => {
+                Self { verdict: Verdict::Resumed, reason: None, from: cursor.seq, cursor: page.head }
+            }
         }
     }
 }

@@ -1,6 +1,4 @@
 //! One user's connections here, and the ring of the newest frames that they share: a cache of the log's tail.
-//!
-//! Under the lock: the ring's entries have rising seqs without gaps and end at `head`, or the ring is empty.
 
 use std::{
     collections::VecDeque,
@@ -8,12 +6,12 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{
     Subscribed,
     member::Member,
+    ringing::ring_all,
     signals::{NEVER, Signals, Unread},
 };
 use crate::{
@@ -40,8 +38,6 @@ pub enum Origin {
 
 /// Most frames that one read takes from the ring: what one gathered write sends.
 pub const GATHERED: usize = 16;
-/// Members that one task rings: a larger feed's are rung by several tasks side by side.
-const RUNG_TOGETHER: usize = 128;
 
 /// A frame in the ring, shared by all who send it.
 #[derive(Debug)]
@@ -80,13 +76,20 @@ pub struct Feed {
     state: Mutex<State>,
 }
 
+/// Between two uses of the lock, as [`State::check`] asserts:
+///
+/// - the ring is empty, or its seqs rise by one and end at the head's;
+/// - `ring_bytes` is the length of the ring's texts;
+/// - no two members have the same id.
+///
+/// Within an epoch the head only rises.
 #[derive(Default)]
 struct State {
     /// None until the first snapshot or announcement.
     head: Option<(Epoch, Seq)>,
     ring: VecDeque<Arc<Delivery>>,
     ring_bytes: usize,
-    /// Copied only by who comes or goes while they are being rung.
+    /// Copied only when a member joins or leaves while the members are being rung.
     members: Members,
 }
 
@@ -145,7 +148,7 @@ impl Feed {
         }
     }
 
-    /// Takes in an announcement and wakes the members if it is news.
+    /// Takes in an announcement and wakes the members if it moves the head.
     pub(super) fn deliver(&self, announcement: Announcement, origin: Origin) {
         let members = {
             let mut state = lock(&self.state);
@@ -155,7 +158,7 @@ impl Feed {
             state.trim(self.most_frames, self.most_bytes);
             state.members.clone()
         };
-        ring(members);
+        ring_all(members, Member::ring);
     }
 
     /// Takes in a signal, if a member wants any; [`Self::ring_for_signals`] must follow.
@@ -192,7 +195,7 @@ impl Feed {
         lock(&self.state).head.as_ref().is_some_and(|(known, head)| known != epoch || *head < seq)
     }
 
-    /// Notes a head whose frames are not known; true when it is news.
+    /// Notes a head whose frames are not known; true when the head moved.
     pub(super) fn reached(&self, epoch: &Epoch, seq: Seq) -> bool {
         let members = {
             let mut state = lock(&self.state);
@@ -202,7 +205,7 @@ impl Feed {
             state.clear();
             state.members.clone()
         };
-        ring(members);
+        ring_all(members, Member::ring);
         true
     }
 
@@ -224,26 +227,15 @@ impl Feed {
         let mut bytes = 0;
         let fits = |delivery: &&Arc<Delivery>| {
             let first = bytes == 0;
-            bytes += delivery.frame.bytes.len();
+            bytes += delivery.frame.blocks.bytes().len();
             first || bytes <= most_bytes
         };
         Read::Frames(state.ring.iter().skip(skipped).take(GATHERED).take_while(fits).cloned().collect())
     }
 }
 
-/// Rings members, and must be called without any lock: a ring may write to a socket. Many are spread over the runtime's
-/// threads, so that what comes behind a broadcast need not wait for its last member.
-fn ring(members: Members) {
-    let runtime = Handle::try_current().ok().filter(|_| members.len() > RUNG_TOGETHER);
-    let Some(runtime) = runtime else { return members.iter().for_each(|member| member.ring()) };
-    for first in (0..members.len()).step_by(RUNG_TOGETHER) {
-        let members = members.clone();
-        runtime.spawn(async move { members.iter().skip(first).take(RUNG_TOGETHER).for_each(|member| member.ring()) });
-    }
-}
-
 impl State {
-    /// Moves the head; false when `seq` is no news.
+    /// Moves the head; false when it stands there already.
     fn advance(&mut self, epoch: &Epoch, seq: Seq) -> bool {
         match &self.head {
             Some((known, head)) if known == epoch && *head >= seq => return false,
@@ -269,7 +261,9 @@ impl State {
             self.clear();
         }
         for frame in frames.into_iter().filter(|frame| old.is_none_or(|old| frame.seq > old)) {
-            self.ring_bytes += frame.bytes.len();
+            let last = self.ring.back().map(|delivery| delivery.frame.seq);
+            debug_assert!(last.is_none_or(|last| last + 1 == frame.seq), "{} follows {last:?}", frame.seq);
+            self.ring_bytes += frame.blocks.bytes().len();
             self.ring.push_back(Arc::new(Delivery { frame, published_at, origin }));
         }
         true
@@ -278,7 +272,7 @@ impl State {
     fn trim(&mut self, most_frames: usize, most_bytes: usize) {
         while self.ring.len() > most_frames || self.ring_bytes > most_bytes {
             let Some(oldest) = self.ring.pop_front() else { break };
-            self.ring_bytes -= oldest.frame.bytes.len();
+            self.ring_bytes -= oldest.frame.blocks.bytes().len();
         }
     }
 
@@ -286,13 +280,24 @@ impl State {
         self.ring.clear();
         self.ring_bytes = 0;
     }
+
+    #[cfg(test)]
+    fn check(&self) {
+        let seqs: Vec<Seq> = self.ring.iter().map(|delivery| delivery.frame.seq).collect();
+        assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?} has gaps");
+        let head = self.head.as_ref().map(|(_, head)| head);
+        assert!(seqs.is_empty() || seqs.last() == head, "{seqs:?} ends at another head than {head:?}");
+        let bytes: usize = self.ring.iter().map(|delivery| delivery.frame.blocks.bytes().len()).sum();
+        assert_eq!(self.ring_bytes, bytes);
+        let ids: std::collections::HashSet<_> = self.members.iter().map(|member| member.id()).collect();
+        assert_eq!(ids.len(), self.members.len());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Subject;
-    use bytes::Bytes;
+    use crate::domain::cursor::Cursor;
     use futures_util::FutureExt as _;
     use proptest::prelude::*;
 
@@ -302,15 +307,17 @@ mod tests {
     }
 
     fn announcement(feed: &Feed, seqs: std::ops::RangeInclusive<Seq>, carried: bool) -> Announcement {
-        let frame = |seq: Seq| Frame { seq, subject: Subject::State, bytes: Bytes::from(format!("id: e.{seq}\n\n")) };
+        let cursor = |seq| Cursor { epoch: Epoch::from("e".to_owned()), seq };
+        let frame = |seq| Frame::settings(&cursor(seq), 0);
         let frames = if carried { seqs.clone().map(frame).collect() } else { Vec::new() };
-        Announcement {
-            key: feed.key.clone(),
-            epoch: Epoch::from("e".to_owned()),
-            head: *seqs.end(),
-            frames,
-            published_at: 0,
-            subscription: None,
+        Announcement::new(feed.key.clone(), cursor(*seqs.end()), frames)
+    }
+
+    impl Feed {
+        fn check(&self) {
+            let state = lock(&self.state);
+            state.check();
+            assert!(state.ring.len() <= self.most_frames && state.ring_bytes <= self.most_bytes);
         }
     }
 
@@ -327,6 +334,7 @@ mod tests {
             let mut newest = 0;
             for (first, more, carried) in events {
                 feed.deliver(announcement(&feed, first..=first + more, carried), Origin::Remote);
+                feed.check();
                 newest = newest.max(first + more);
                 for &position in &positions {
                     match feed.read(&epoch, position, 10_000) {

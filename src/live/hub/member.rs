@@ -1,4 +1,4 @@
-//! One connection as the hub knows it: whose it is, how to wake it, whether it must end.
+//! One connection as the hub knows it: its user, its waker, and the reason to end if there is one.
 
 use std::{
     sync::{
@@ -51,12 +51,12 @@ impl Member {
         self.id
     }
 
-    /// Whose connection it is.
+    /// The connection's user.
     pub fn key(&self) -> &UserKey {
         &self.key
     }
 
-    /// Who it acts for, by the newest token.
+    /// The identity by the newest token.
     pub fn identity(&self) -> Identity {
         lock(&self.state).identity.clone()
     }
@@ -67,13 +67,14 @@ impl Member {
         (state.identity.expires_at, state.end)
     }
 
-    /// Tells it to look: something new, a timer, an order.
+    /// Wakes the connection for a change, a timer or an end. The flag comes before the wake, so the woken connection sees it.
     pub fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Has the next ring wake `waker`; true when one has come already since the last was heard. `waker` may be called
+    /// Has the next ring wake `waker`; true when one has come since the last call. The waker is registered first: a ring in between
+    /// wakes it or shows in the answer, so none is lost. `waker` may be called
     /// on any thread, within the call that rings.
     pub fn listen(&self, waker: &Waker) -> bool {
         self.waker.register(waker);
@@ -86,7 +87,7 @@ impl Member {
             .await;
     }
 
-    /// Whether a ring still waits to be heard: the transport takes nothing.
+    /// Whether a ring still waits: the transport takes nothing.
     pub fn is_unheard(&self) -> bool {
         self.rung.load(Ordering::Acquire)
     }
@@ -97,7 +98,8 @@ impl Member {
     }
 
     pub(super) fn move_signals(&self, position: u64) {
-        self.signals.store(position, Ordering::Release);
+        let before = self.signals.swap(position, Ordering::AcqRel);
+        debug_assert!(before <= position, "a position among the signals went back from {before} to {position}");
     }
 
     pub(super) fn end(&self, reason: EndReason) {

@@ -1,10 +1,11 @@
-//! The connections of this instance, by user: who is here, what each user's newest frames are, who must wake.
+//! The connections of this instance by user, the newest frames of each user, and the wake-ups.
 //!
 //! It knows neither the store nor sockets. A user's first connection subscribes on the bus, the last one unsubscribes.
 
 mod feed;
 mod member;
 mod meters;
+mod ringing;
 mod rooms;
 mod signalling;
 mod signals;
@@ -93,7 +94,7 @@ impl Transport {
     }
 }
 
-/// Why there is no seat.
+/// Why a connection cannot join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     /// The instance has as many connections as it may.
@@ -116,27 +117,27 @@ impl Hub {
         Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters, rooms }) }
     }
 
-    /// Takes a seat for a connection; what is announced from now on reaches it.
+    /// Joins for a connection; every announcement from now on reaches it.
     ///
     /// # Errors
     /// When the instance or the user has too many.
     pub fn join(&self, identity: Identity, transport: Transport) -> Result<Membership, Full> {
         let taken = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         if taken >= self.inner.settings.per_instance {
-            self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+            self.count_down();
             return Err(Full::Instance);
         }
         let member = Arc::new(Member::new(identity));
         let Some(feed) = self.join_feed(&member) else {
-            self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+            self.count_down();
             return Err(Full::User);
         };
         ::metrics::gauge!(metrics::CONNECTIONS, "transport" => transport.as_str()).increment(1.0);
         Ok(Membership { hub: self.clone(), feed, member, transport })
     }
 
-    /// Puts the member into the user's feed, made if this is the first; none when the feed is full. The shard's lock is
-    /// held over the bus call, so that subscribing and unsubscribing keep their order.
+    /// Puts the member into the user's feed, made if this is the first; none when the feed is full. The shard's lock is held over
+    /// the bus call: otherwise a user that leaves and comes back could be subscribed first and unsubscribed afterwards.
     fn join_feed(&self, member: &Arc<Member>) -> Option<Arc<Feed>> {
         let key = member.key();
         let mut shard = self.shard(key);
@@ -167,8 +168,13 @@ impl Hub {
         }
         self.inner.rooms.note(feed.key(), last);
         drop(shard);
-        self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+        self.count_down();
         ::metrics::gauge!(metrics::CONNECTIONS, "transport" => transport.as_str()).decrement(1.0);
+    }
+
+    fn count_down(&self) {
+        let before = self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "more connections left than came");
     }
 
     /// Hands an announcement to the user's connections, if there are any here.
@@ -187,7 +193,7 @@ impl Hub {
         &self.inner.rooms
     }
 
-    /// Notes that a stream stands at `seq`, whoever moved it; true when that is news.
+    /// Notes that a stream stands at `seq`, whichever instance moved it; true when the head moved.
     pub fn reached(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
         let feed = self.shard(key).get(key).cloned();
         feed.is_some_and(|feed| feed.reached(epoch, seq))
@@ -251,7 +257,7 @@ impl Hub {
         feed.is_some_and(|feed| feed.extend(connection, identity))
     }
 
-    /// Drives every timer of the connections, until told to stop.
+    /// Drives every timer of the connections, until `stop`.
     pub async fn run_wheel(self, stop: CancellationToken) {
         self.inner.wheel.run(stop).await;
     }

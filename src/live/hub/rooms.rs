@@ -1,10 +1,15 @@
-//! Who comes and goes, and which topics the users of this instance are subscribed to, as far as that is known for sure.
+//! Rooms: the users of this instance that are subscribed to a topic, as far as this is known for sure.
 //!
-//! Nothing here asks anybody: users whose subscriptions are to be read wait in a set until the task that reads them takes
-//! them. A user who comes and goes while they are read is read again, so a stale answer is never taken in. While the bus
-//! is broken the rooms are closed: a member may have been removed without this instance having heard of it.
+//! Nothing here reads the store: a user whose subscriptions are to be read waits in a set until the task that reads them takes the
+//! user. The order of three steps keeps a removed member from a signal that was sent after the removal:
+//!
+//! 1. The room is opened, so the topic's channel is subscribed to, before the subscriptions are read.
+//! 2. A user that is marked dirty while its subscriptions are read is read again, so a stale answer is never taken in.
+//! 3. While the bus is broken the rooms are closed, because the message of a removal may have been lost. They open with no members.
 
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashSet,
@@ -27,19 +32,19 @@ use crate::{
     metrics,
 };
 
-/// The feeds of a topic's subscribers here.
+/// The feeds of a topic's subscribers on this instance.
 pub(super) type Room = Arc<Vec<Arc<Feed>>>;
 
 /// The rooms of this instance.
 pub struct Rooms {
-    /// Noted by connects at the price of a push, and sorted into the state by whoever looks at it next. Somebody does every
-    /// second, so it stays short.
+    /// A connect pushes here instead of waiting for the lock of the state, under which whole rooms are copied. The next user of the
+    /// state takes the moves in; presence uses it every second, so the list stays short.
     moves: Mutex<Vec<Move>>,
     state: Mutex<State>,
     dirty: Notify,
-    /// Rung when subscriptions were taken in.
+    /// Notified when subscriptions were taken in.
     turns: watch::Sender<()>,
-    /// Rung when something may have to go earlier than what was waited for.
+    /// Notified when an interval begins, which may end before the one that is waited for.
     held: Notify,
 }
 
@@ -65,6 +70,7 @@ impl Rooms {
         }
     }
 
+    /// The moves are taken under the lock of the state: of two users of the state, the later one sees all moves of the earlier.
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = lock(&self.state);
         let moves = std::mem::take(&mut *lock(&self.moves));
@@ -104,7 +110,7 @@ impl Rooms {
         self.dirty.notified().await;
     }
 
-    /// Takes users whose subscriptions are to be read; each must be given to `seat` or `give_back`.
+    /// Takes users whose subscriptions are to be read; each must be given to `join` or `give_back`.
     pub fn take(&self, most: usize) -> Vec<UserKey> {
         let mut state = self.state();
         let taken: Vec<_> = state.waiting.iter().take(most).cloned().collect();
@@ -136,7 +142,7 @@ impl Rooms {
 
     /// The user's topics, as far as they are in force here.
     pub fn topics_of(&self, key: &UserKey) -> Vec<TopicKey> {
-        self.state().users.get(key).map(|seated| seated.topics.clone()).unwrap_or_default()
+        self.state().users.get(key).map(|joined| joined.topics.clone()).unwrap_or_default()
     }
 
     /// Those of the topics that have no room yet, each once.
@@ -146,18 +152,19 @@ impl Rooms {
         unknown.into_iter().cloned().collect()
     }
 
-    /// Makes a room: everything that is sent to the topic is heard from now on.
+    /// Makes a room, once this instance receives every signal to the topic.
     pub fn open_room(&self, topic: TopicKey) {
         let mut state = self.state();
         state.rooms.entry(topic).or_default();
         state.measure();
     }
 
-    /// Seats a user by what was read since it was taken; with no feed the user has left. Somebody who was dirty since,
-    /// or has a topic without a room, is read again.
+    /// Puts a user into the rooms of the topics that were read since it was taken; with no feed the user has left. A user that was
+    /// marked dirty since, or has a topic without a room, is read again.
     pub(super) fn join(&self, key: &UserKey, feed: Option<Arc<Feed>>, topics: &[TopicKey]) {
         let mut state = self.state();
         state.reading.remove(key);
+        // What was read may be older than the change that marked the user dirty.
         if state.waiting.contains(key) {
             return;
         }
@@ -174,12 +181,13 @@ impl Rooms {
         }
     }
 
-    /// Lets those go who wait for what was taken in.
+    /// Wakes the callers of [`Self::in_sync`].
     pub fn end_turn(&self) {
         self.turns.send_replace(());
     }
 
-    /// Takes down the rooms where nobody is, once all that was dirty is seated.
+    /// Removes the empty rooms, once no user is dirty: the subscriptions of a user that is being read may name an empty room, which
+    /// was opened for them.
     pub fn reap(&self) -> Vec<TopicKey> {
         let mut state = self.state();
         if !state.waiting.is_empty() || !state.reading.is_empty() {
@@ -190,7 +198,7 @@ impl Rooms {
         reap
     }
 
-    /// Takes users out of a room at once; they are read again all the same, for they may have come back.
+    /// Takes users out of a room at once; they are read again all the same, because they may have come back.
     pub fn remove<'a>(&self, topic: &TopicKey, users: impl Iterator<Item = &'a UserKey>) {
         let mut state = self.state();
         for key in users {
@@ -222,7 +230,7 @@ impl Rooms {
         self.dirty.notify_one();
     }
 
-    /// Whoever is in a room; none while it is not known for sure who is.
+    /// The members of a room; none while they are not known for sure.
     pub(super) fn members(&self, topic: &TopicKey) -> Option<Room> {
         let state = self.state();
         if !state.open {
@@ -232,7 +240,7 @@ impl Rooms {
         state.rooms.get(topic).cloned()
     }
 
-    /// The signal, if it may go now; else what becomes of it shows at the end of its interval.
+    /// The signal, if it may go now; otherwise it goes at the end of its subject's interval, unless a newer one replaces it.
     pub(super) fn admit(&self, signal: Signal) -> Option<Signal> {
         let paced = !signal.interval.is_zero();
         match self.state().throttle.offer(signal, Instant::now()) {
@@ -250,7 +258,7 @@ impl Rooms {
         }
     }
 
-    /// Waits for the end of an interval and answers what was held until then.
+    /// Waits for the end of an interval and answers the signals that were held until then.
     pub(super) async fn held(&self) -> Vec<Signal> {
         loop {
             let next = self.state().throttle.next_end();

@@ -1,11 +1,10 @@
-//! The way of signals through the hub: who is in the rooms, and what is handed to whom when.
+//! The path of signals through the hub: from rooms and users to their feeds, at most once per interval.
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Hub, rooms::Room};
+use super::{Hub, feed::Feed, ringing::ring_all};
 use crate::{
     bus::Left,
     domain::{
@@ -13,9 +12,6 @@ use crate::{
         user::{UserId, UserKey},
     },
 };
-
-/// Feeds of a room that one task rings: a larger room's are rung by several tasks side by side.
-const RUNG_TOGETHER: usize = 128;
 
 impl Hub {
     /// Puts a user into the rooms of these topics, as they were read after [`super::Rooms::take`].
@@ -43,7 +39,7 @@ impl Hub {
         }
     }
 
-    /// Hands out held signals when their intervals end, until told to stop.
+    /// Hands out held signals when their intervals end, until `stop`.
     pub async fn run_throttle(self, stop: CancellationToken) {
         while let Some(held) = stop.run_until_cancelled(self.inner.rooms.held()).await {
             held.into_iter().for_each(|signal| self.hand_out(signal));
@@ -64,21 +60,9 @@ impl Hub {
                 let Some(room) = self.inner.rooms.members(topic) else { return };
                 let signal = Arc::new(signal);
                 room.iter().for_each(|feed| feed.take_signal(&signal, most));
-                ring_room(room);
+                // Every feed has the signal before any is rung: only the ringing is spread, so signals keep their order.
+                ring_all(room, Feed::ring_for_signals);
             }
         }
-    }
-}
-
-/// Rings a room whose feeds have taken a signal, and must be called without any lock: a ring may write to a socket. Only
-/// this is spread over the runtime's threads: what is taken in keeps its order.
-fn ring_room(room: Room) {
-    let runtime = Handle::try_current().ok().filter(|_| room.len() > RUNG_TOGETHER);
-    let Some(runtime) = runtime else { return room.iter().for_each(|feed| feed.ring_for_signals()) };
-    for first in (0..room.len()).step_by(RUNG_TOGETHER) {
-        let room = room.clone();
-        runtime.spawn(async move {
-            room.iter().skip(first).take(RUNG_TOGETHER).for_each(|feed| feed.ring_for_signals());
-        });
     }
 }

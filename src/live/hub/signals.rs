@@ -19,7 +19,7 @@ use crate::domain::{lock::lock, signal::Signal};
 /// The position of a connection that wants no signals: nothing ever follows it.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// What a position is told.
+/// The signals after a position.
 pub type Unread = SmallVec<[Arc<Signal>; GATHERED]>;
 
 #[derive(Default)]
@@ -30,20 +30,24 @@ pub(super) struct Signals {
     ring: Mutex<Option<Box<Ring>>>,
 }
 
+/// Between two uses of the lock, as [`Ring::check`] asserts:
+///
+/// - numbers rise, and none is above `Signals::newest`;
+/// - no two entries have the same subject;
+/// - `bytes` is the length of the entries' texts.
 #[derive(Default)]
 struct Ring {
-    /// With rising numbers, no two of one subject.
     entries: VecDeque<(u64, Arc<Signal>)>,
     bytes: usize,
 }
 
 impl Signals {
-    /// The position of who has got everything.
+    /// The position after all signals.
     pub(super) fn newest(&self) -> u64 {
         self.newest.load(Ordering::Acquire)
     }
 
-    /// Takes in a signal and forgets what everybody has got; `least` is the lowest position of a reader. Answers how many
+    /// Takes in a signal and forgets those that every reader has got; `least` is the lowest position of a reader. Answers how many
     /// were dropped that some reader has not got.
     pub(super) fn push(&self, signal: Arc<Signal>, least: u64, most: usize, most_bytes: usize) -> usize {
         let mut ring = lock(&self.ring);
@@ -74,6 +78,7 @@ impl Ring {
             self.bytes -= older.bytes.len();
         }
         self.bytes += signal.bytes.len();
+        debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < number), "numbers rise");
         self.entries.push_back((number, signal));
         let mut dropped = 0;
         while self.entries.len() > most || (self.bytes > most_bytes && self.entries.len() > 1) {
@@ -102,6 +107,16 @@ impl Ring {
         }
         (unread, end)
     }
+
+    #[cfg(test)]
+    fn check(&self, newest: u64) {
+        let numbers: Vec<u64> = self.entries.iter().map(|(number, _)| *number).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?} rise");
+        assert!(numbers.last().is_none_or(|last| *last <= newest));
+        let subjects: std::collections::HashSet<_> = self.entries.iter().map(|(_, signal)| &signal.subject).collect();
+        assert_eq!(subjects.len(), self.entries.len());
+        assert_eq!(self.bytes, self.entries.iter().map(|(_, signal)| signal.bytes.len()).sum::<usize>());
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +136,7 @@ mod tests {
     }
 
     proptest! {
-        /// However signals and readers interleave: each reader is told values of a key in order and none twice, ends with
+        /// However signals and readers interleave: each reader gets the values of a key in order and none twice, ends with
         /// the newest value of every key that was not dropped, and the ring keeps its bounds.
         #[test]
         fn readers_get_the_newest_of_every_key_in_order(
@@ -129,33 +144,36 @@ mod tests {
         ) {
             let signals = Signals::default();
             let mut positions = [0_u64; 3];
-            let mut told: [HashMap<u8, u64>; 3] = Default::default();
+            let mut got: [HashMap<u8, u64>; 3] = Default::default();
             let mut sent = HashMap::new();
             let mut dropped = 0;
-            let read = |positions: &mut [u64; 3], told: &mut [HashMap<u8, u64>; 3], reader: usize| {
+            let read = |positions: &mut [u64; 3], got: &mut [HashMap<u8, u64>; 3], reader: usize| {
                 let (unread, end) = signals.after(positions[reader], 10);
                 assert!(end >= positions[reader]);
                 positions[reader] = end;
                 for signal in unread {
                     let key = signal.subject.key.parse().unwrap();
-                    let before = told[reader].insert(key, signal.sent_at);
+                    let before = got[reader].insert(key, signal.sent_at);
                     assert!(before.is_none_or(|before| before < signal.sent_at));
                 }
             };
             for (value, (key, reader)) in (1..).zip(steps) {
                 if reader < 3 {
-                    read(&mut positions, &mut told, reader);
+                    read(&mut positions, &mut got, reader);
                 }
                 let least = *positions.iter().min().unwrap();
                 dropped += signals.push(signal(key, value), least, most, 1_000);
                 sent.insert(key, value);
-                prop_assert!(lock(&signals.ring).as_ref().unwrap().entries.len() <= most);
+                let ring = lock(&signals.ring);
+                let ring = ring.as_deref().unwrap();
+                ring.check(signals.newest());
+                prop_assert!(ring.entries.len() <= most);
             }
             for reader in 0..3 {
                 while positions[reader] < signals.newest() {
-                    read(&mut positions, &mut told, reader);
+                    read(&mut positions, &mut got, reader);
                 }
-                let missed = sent.iter().filter(|(key, value)| told[reader].get(key) != Some(value)).count();
+                let missed = sent.iter().filter(|(key, value)| got[reader].get(key) != Some(value)).count();
                 prop_assert!(missed <= dropped);
             }
         }

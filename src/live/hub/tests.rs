@@ -15,11 +15,11 @@ use crate::{
     bus::{Announcement, Bus, Joined, Left},
     config::StreamSettings,
     domain::{
-        cursor::{Epoch, Seq},
-        signal::{Address, Signal, Subject, TopicKey},
+        cursor::{Cursor, Epoch, Seq},
+        signal::{self, Address, Signal, TopicKey},
         user::UserKey,
     },
-    frame::{self, EndReason, Frame},
+    frame::{Blocks, EndReason, Frame, Subject},
     metrics,
 };
 
@@ -79,16 +79,9 @@ fn epoch() -> Epoch {
 }
 
 fn announcement(user: &str, seqs: RangeInclusive<Seq>) -> Announcement {
-    let frame =
-        |seq: Seq| Frame { seq, subject: frame::Subject::State, bytes: Bytes::from(format!("id: e.{seq}\n\n")) };
-    Announcement {
-        key: key(user),
-        epoch: epoch(),
-        head: *seqs.end(),
-        frames: seqs.map(frame).collect(),
-        published_at: 0,
-        subscription: None,
-    }
+    let cursor = |seq| Cursor { epoch: epoch(), seq };
+    let frame = |seq| Frame { seq, subject: Subject::State, blocks: Blocks::of_cursor(&cursor(seq)) };
+    Announcement::new(key(user), cursor(*seqs.end()), seqs.map(frame).collect())
 }
 
 /// Whether the member was rung since this was asked last.
@@ -101,7 +94,7 @@ fn topic(name: &str) -> TopicKey {
 }
 
 fn signal(to: Address, value: u64) -> Signal {
-    let subject = Subject { to, kind: "k".into(), key: value.to_string().into() };
+    let subject = signal::Subject { to, kind: "k".into(), key: value.to_string().into() };
     Signal { subject, interval: Duration::ZERO, sent_at: value, bytes: value.to_string().into() }
 }
 

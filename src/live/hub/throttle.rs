@@ -12,12 +12,13 @@ use crate::domain::signal::{Signal, Subject};
 /// Most subjects that are under way; signals of further ones are dropped until an interval ends.
 const SUBJECTS: usize = 10_000;
 
-/// The subjects whose interval has not ended.
+/// The subjects whose interval has not ended. `ends` has one entry for each subject in `held` and no others, as
+/// [`Throttle::check`] asserts, so every held signal is sent some time.
 #[derive(Default)]
 pub(super) struct Throttle {
     /// None is held until something comes within the interval.
     held: HashMap<Subject, Option<Signal>>,
-    /// When each subject's interval ends: one for each in `held`.
+    /// When each subject's interval ends.
     ends: BinaryHeap<Reverse<(Instant, Subject)>>,
 }
 
@@ -71,9 +72,19 @@ impl Throttle {
         due
     }
 
-    /// Forgets what is held.
+    /// Forgets the held signals.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let ends: std::collections::HashSet<_> = self.ends.iter().map(|Reverse((_, subject))| subject).collect();
+        assert_eq!(ends.len(), self.ends.len(), "a subject has one end");
+        assert_eq!(ends, self.held.keys().collect());
+        for (subject, signal) in &self.held {
+            assert!(signal.as_ref().is_none_or(|signal| signal.subject == *subject));
+        }
     }
 }
 
@@ -106,11 +117,13 @@ mod tests {
             for (value, (key, pause)) in (1..).zip(steps) {
                 now += Duration::from_millis(pause);
                 let mut through = throttle.due(now);
+                throttle.check();
                 let offered = signal(key, interval, value);
                 newest.insert(offered.subject.clone(), value);
                 if let Passage::Now(signal) = throttle.offer(offered, now) {
                     through.push(signal);
                 }
+                throttle.check();
                 for signal in through {
                     passed.entry(signal.subject).or_default().push((now, signal.sent_at));
                 }

@@ -1,5 +1,5 @@
-//! One timer for all connections: a hashed wheel of weak handles. A tick rings those whose time has come; each looks
-//! itself at what is due.
+//! One timer for all connections: a hashed wheel of weak handles. A tick rings the connections whose time has come; a connection
+//! finds out itself what is due.
 
 use std::{
     sync::{
@@ -16,12 +16,14 @@ use super::member::Member;
 use crate::domain::lock::lock;
 
 const TICK: Duration = Duration::from_millis(250);
-/// About four minutes; what lies further ahead is rung at the horizon and scheduled anew.
+/// About four minutes; a member whose time is later is rung at this horizon and scheduled anew.
 const SLOTS: u64 = 1024;
 
+/// The slot of the tick that was rung last is empty, as [`Wheel::check`] asserts: it is a whole turn away, and a member in it would
+/// be rung that much too late. Only a `schedule` that runs while the wheel turns may leave a member there, which it then rings itself.
 pub(super) struct Wheel {
     start: Instant,
-    /// The last tick whose slot was rung.
+    /// The last tick whose slot was rung; only rises.
     turned: AtomicU64,
     slots: Vec<Mutex<Vec<Weak<Member>>>>,
 }
@@ -35,15 +37,17 @@ impl Wheel {
     /// Rings `member` at `at` or up to a tick later, at the horizon at the latest.
     pub(super) fn schedule(&self, member: &Arc<Member>, at: Instant) {
         let next = self.turned.load(Ordering::Acquire) + 1;
+        // One slot stays free, so that the slot of the last tick is not taken for that of a tick to come.
         let tick = self.tick_of(at).clamp(next, next + SLOTS - 2);
         lock(self.slot(tick)).push(Arc::downgrade(member));
-        // The wheel may have passed the slot since it was chosen; a ring too many does no harm.
+        // The wheel may have passed the slot between the choice of the tick and the push. The wheel stores its tick before it empties
+        // the slot. So either it found the member, or this sees the new tick. A ring too many does no harm.
         if self.turned.load(Ordering::Acquire) >= tick {
             member.ring();
         }
     }
 
-    /// Turns until told to stop.
+    /// Turns until `stop`.
     pub(super) async fn run(&self, stop: CancellationToken) {
         let mut clock = tokio::time::interval(TICK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,6 +60,7 @@ impl Wheel {
         // The tick that `now` is in has not passed yet.
         let until = self.tick_of(now).saturating_sub(1);
         for tick in self.turned.load(Ordering::Acquire) + 1..=until {
+            // Before the slot is emptied: see `schedule`.
             self.turned.store(tick, Ordering::Release);
             let due = std::mem::take(&mut *lock(self.slot(tick)));
             due.iter().filter_map(Weak::upgrade).for_each(|member| member.ring());
@@ -77,14 +82,23 @@ impl Wheel {
 mod tests {
     use chrono::Utc;
     use futures_util::FutureExt as _;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::auth::Identity;
+    use crate::{auth::Identity, domain::user::UserKey};
+
+    impl Wheel {
+        fn check(&self) {
+            let turned = self.turned.load(Ordering::Acquire);
+            assert!(lock(self.slot(turned)).is_empty(), "the slot of tick {turned} is a whole turn away");
+            assert_eq!(self.slots.len() as u64, SLOTS);
+        }
+    }
 
     fn member() -> Arc<Member> {
-        let (tenant, user) = ("t".parse().unwrap(), "u".parse().unwrap());
+        let key = UserKey { tenant: "t".parse().unwrap(), user: "u".parse().unwrap() };
         Arc::new(Member::new(Identity {
-            key: crate::domain::user::UserKey { tenant, user },
+            key,
             publish: false,
             admin: false,
             expires_at: Utc::now(),
@@ -130,5 +144,35 @@ mod tests {
         assert!(!member.is_unheard());
         wheel.turn(past(&wheel, 8));
         assert!(member.is_unheard());
+    }
+
+    proptest! {
+        /// However the times of members and the turns interleave: a member is rung once its time has passed by a tick, and before its
+        /// time only at the horizon.
+        #[test]
+        fn a_member_is_rung_within_a_tick_of_its_time(
+            steps in vec((prop::option::of(0_u64..400_000), 0_u64..60_000), 1..60),
+        ) {
+            let wheel = Wheel::new();
+            let (mut now, mut waiting) = (wheel.start, Vec::new());
+            let horizon = TICK * (SLOTS as u32 - 2);
+            for (ahead, pause) in steps {
+                if let Some(ahead) = ahead {
+                    let (member, at) = (member(), now + Duration::from_millis(ahead));
+                    wheel.schedule(&member, at);
+                    waiting.push((member, at, now + horizon));
+                    wheel.check();
+                }
+                now += Duration::from_millis(pause);
+                wheel.turn(now);
+                wheel.check();
+                waiting.retain(|(member, at, horizon)| {
+                    let rung = member.listen(std::task::Waker::noop());
+                    assert!(!rung || now >= (*at).min(*horizon), "too early");
+                    assert!(rung || now <= *at + 2 * TICK, "too late");
+                    !rung
+                });
+            }
+        }
     }
 }

@@ -26,10 +26,10 @@ use crate::{domain::lock::lock, live::connection::Connection, store::Store};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
-/// Heard of from the start: bytes or the end from the client. Edge-triggered, so nothing need be taken back.
+/// Watched for from the start: bytes or the end from the client. Edge-triggered, so an event need not be answered to be reported once.
 pub(super) const READABLE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
 
-/// The event that ends the watching; no socket has this place.
+/// The event that ends the watching; no socket has this index.
 const STOP: EventData = EventData::new_u64(u64::MAX);
 
 /// The sockets of this instance's streams; cheap to clone.
@@ -40,7 +40,7 @@ pub(super) struct Inner {
     pub(super) epoll: OwnedFd,
     /// An event counter: counts when there is to be no more watching.
     stop: OwnedFd,
-    /// By the place that the kernel names in its events.
+    /// By the index that the kernel names in its events.
     open: Mutex<Slab<Arc<Socket>>>,
     pub(super) store: Store,
     pub(super) runtime: Handle,
@@ -89,7 +89,7 @@ impl Sockets {
         }
     }
 
-    /// Hears of clients that left and of sockets that accept bytes again, until told to stop.
+    /// Watches for clients that left and for sockets that accept bytes again, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let sockets = self.clone();
         // Blocking, for the kernel is asked directly.
@@ -115,13 +115,13 @@ impl Sockets {
                 if place == STOP {
                     return Ok(());
                 }
-                self.hear(place);
+                self.report(place);
             }
         }
     }
 
-    /// An event of a socket that has been closed meanwhile may reach the next one at its place, where it does no harm.
-    fn hear(&self, place: EventData) {
+    /// An event of a socket that was closed meanwhile may reach the next one at its index, which then takes a turn for nothing.
+    fn report(&self, place: EventData) {
         let place = usize::try_from(place.u64()).unwrap_or(usize::MAX);
         let socket = lock(&self.0.open).get(place).cloned();
         if let Some(socket) = socket {

@@ -1,9 +1,8 @@
 //! The sockets that streams write by themselves, once the HTTP server has answered the head and let go of them.
 //!
-//! An idle stream is a few hundred bytes here: no task, no buffers. Whoever rings a connection (the bus, the wheel, an
-//! order) asks it for its next step and writes what it says, on the spot; only what the socket does not accept waits,
-//! and only what must be read from the log becomes a task. One thread hears of clients that left and of sockets that
-//! accept bytes again. It knows no HTTP.
+//! An idle stream is a few hundred bytes here: no task, no buffers. The thread that rings a connection (for the bus, the wheel or an end)
+//! asks it for its next step and writes the chunk on the spot. A chunk waits only while the socket does not accept it, and only a read of
+//! the log becomes a task. One thread watches for clients that left and for sockets that accept bytes again. It knows no HTTP.
 
 #[cfg(target_os = "linux")]
 mod epoll;
@@ -22,5 +21,5 @@ pub use self::nowhere::Sockets;
 
 use crate::live::connection::Connection;
 
-/// A connection that is being opened; else what to say to the client instead.
+/// A connection that is being opened, or the text that the client gets instead.
 pub type Opening = BoxFuture<'static, Result<Connection, Bytes>>;

@@ -1,7 +1,14 @@
-//! One socket and its connection: whoever rings the connection's member takes its turn here, one at a time.
+//! One socket and its connection. The thread that rings the connection's member takes a turn here: it sends what is due, on the spot.
+//!
+//! Turns are taken one at a time, and a thread never waits for another one's turn. `turns` counts the turns that were asked for. The
+//! thread that raises it from 0 is the only one that works; a thread that finds it above 0 leaves its turn to the working thread and goes
+//! on. The working thread takes a turn, then subtracts the turns that it had seen before. When others were asked for meanwhile, the
+//! difference is above 0, and it takes one more turn for all of them; at 0 the next thread works. So no ring is lost: its turn begins after
+//! the ring, whichever thread takes it.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
+    iter::once,
     net::TcpStream,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -10,7 +17,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use smallvec::SmallVec;
 
@@ -18,13 +25,13 @@ use super::epoll::{READABLE, Sockets, event_data};
 use crate::{
     domain::lock::lock,
     live::{
-        connection::{Chunk, Connection, Step},
+        connection::{Chunk, Connection, Piece, Step},
         hub::GATHERED,
     },
     store::Ask,
 };
 
-/// A client that has asked for a stream has nothing more to say: so much is overlooked at once, more ends the stream.
+/// A client sends nothing after its request. So many bytes at once are read and dropped; more end the stream.
 const OVERLOOKED: usize = 1024;
 
 /// A socket that a stream owns.
@@ -32,22 +39,28 @@ pub(super) struct Socket {
     stream: TcpStream,
     place: usize,
     sockets: Sockets,
-    /// Turns asked for and not taken yet. Who asks for the first takes it, and all that are asked for meanwhile.
+    /// Turns asked for and not finished; see the module.
     turns: AtomicU32,
-    /// Whether the kernel has told of the socket since its last turn.
-    told: AtomicBool,
+    /// Whether the kernel has reported an event of the socket since its last turn.
+    is_ready: AtomicBool,
     /// None when closed.
     state: Mutex<Option<State>>,
 }
 
 struct State {
     connection: Connection,
-    /// Goes out with the first chunk.
-    head: Option<Bytes>,
-    /// What the socket did not accept yet.
-    unsent: Option<Box<Chunk>>,
+    /// The response's head, which goes out with the first chunk; empty afterwards.
+    head: Bytes,
+    /// The chunk that the socket did not accept whole.
+    unsent: Option<Box<Unsent>>,
     /// Whether the log is being read, after which there is a turn.
     fetching: bool,
+}
+
+struct Unsent {
+    chunk: Chunk,
+    /// How many bytes of the head and the chunk the socket accepted.
+    written: usize,
 }
 
 /// Where a turn ends.
@@ -74,8 +87,8 @@ impl Wake for Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, head: Bytes, connection: Connection, place: usize, sockets: Sockets) -> Self {
-        let state = Mutex::new(Some(State { connection, head: Some(head), unsent: None, fetching: false }));
-        Self { stream, place, sockets, turns: AtomicU32::new(0), told: AtomicBool::new(false), state }
+        let state = Mutex::new(Some(State { connection, head, unsent: None, fetching: false }));
+        Self { stream, place, sockets, turns: AtomicU32::new(0), is_ready: AtomicBool::new(false), state }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -86,24 +99,30 @@ impl Socket {
         event_data(self.place)
     }
 
-    /// The kernel has news of the socket.
+    /// The kernel reports an event of the socket.
     pub(super) fn ready(self: &Arc<Self>) {
-        self.told.store(true, Ordering::Release);
+        // Before the turn is asked for, so that the turn sees it.
+        self.is_ready.store(true, Ordering::Release);
         self.turn();
     }
 
-    /// Sends what there is to send, now or as soon as whoever is at it has done so.
+    /// Sends what is due, here or on the thread that is at it already.
     pub(super) fn turn(self: &Arc<Self>) {
+        // Acquire and release: the working thread sees everything that came before the turns that it takes over, and the next working
+        // thread everything that this one did.
         if self.turns.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
         let mut seen = 1;
         while seen > 0 {
+            // The lock is not contended: it is for `close` and `fetch`, which are not turns.
             let over = self.state().as_mut().is_none_or(|state| self.take_turn(state));
             if over {
                 self.close();
             }
-            seen = self.turns.fetch_sub(seen, Ordering::AcqRel) - seen;
+            let asked = self.turns.fetch_sub(seen, Ordering::AcqRel);
+            debug_assert!(asked >= seen, "{seen} turns were taken, {asked} were asked for");
+            seen = asked - seen;
         }
     }
 
@@ -115,7 +134,7 @@ impl Socket {
         }
     }
 
-    /// True when the stream is over.
+    /// True when the stream has ended.
     fn take_turn(self: &Arc<Self>, state: &mut State) -> bool {
         loop {
             match self.advance(state) {
@@ -126,7 +145,7 @@ impl Socket {
                     self.fetch(ask);
                     return false;
                 }
-                // What rings between the last look and this is looked at at once.
+                // A ring between the last step and this registration found no waker: then there is another step at once.
                 Rest::Idle if !state.connection.member().listen(&Waker::from(self.clone())) => return false,
                 Rest::Idle => {}
             }
@@ -134,11 +153,12 @@ impl Socket {
     }
 
     fn advance(&self, state: &mut State) -> Rest {
-        let told = self.told.swap(false, Ordering::AcqRel);
-        if told && self.has_left() {
+        let is_ready = self.is_ready.swap(false, Ordering::AcqRel);
+        if is_ready && self.has_left() {
             return Rest::Over;
         }
-        if state.fetching || (state.unsent.is_some() && !told) {
+        // The member may be rung while the socket is full. Only an event of the kernel is a reason to write again.
+        if state.fetching || (state.unsent.is_some() && !is_ready) {
             return Rest::Full;
         }
         if let Some(unsent) = state.unsent.take()
@@ -148,11 +168,8 @@ impl Socket {
         }
         loop {
             match state.connection.step() {
-                Step::Send(mut chunk) => {
-                    if let Some(head) = state.head.take() {
-                        chunk.insert(0, head);
-                    }
-                    if let Some(rest) = self.send(state, chunk) {
+                Step::Send(chunk) => {
+                    if let Some(rest) = self.send(state, Unsent { chunk, written: 0 }) {
                         return rest;
                     }
                 }
@@ -163,13 +180,18 @@ impl Socket {
         }
     }
 
-    /// Writes a chunk; tells where the turn ends if not all of it could be written.
-    fn send(&self, state: &mut State, mut chunk: Chunk) -> Option<Rest> {
-        match self.write(&mut chunk) {
-            Ok(()) => None,
+    /// Writes a chunk; answers where the turn ends if not all of it could be written.
+    fn send(&self, state: &mut State, mut unsent: Unsent) -> Option<Rest> {
+        match self.write(&state.head, &mut unsent) {
+            Ok(()) => {
+                state.head.clear();
+                None
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                state.unsent = Some(Box::new(chunk));
+                state.unsent = Some(Box::new(unsent));
                 state.connection.pause();
+                // Registering anew reports an event if the socket accepts bytes again by now: with edges alone, one that came between the
+                // write and this would be missed.
                 let wanted = READABLE.union(EventFlags::OUT);
                 let watched = epoll::modify(&self.sockets.0.epoll, &self.stream, self.event(), wanted);
                 Some(if watched.is_ok() { Rest::Full } else { Rest::Over })
@@ -178,18 +200,22 @@ impl Socket {
         }
     }
 
-    /// Writes to the end or until the socket accepts no more; what was written is taken off the chunk.
-    fn write(&self, chunk: &mut Chunk) -> io::Result<()> {
-        while let Some(first) = chunk.first() {
-            let result = if chunk.len() == 1 {
-                (&self.stream).write(first)
-            } else {
-                let slices: SmallVec<[IoSlice<'_>; GATHERED]> = chunk.iter().map(|bytes| IoSlice::new(bytes)).collect();
-                (&self.stream).write_vectored(&slices)
-            };
+    /// Writes to the end or until the socket accepts no more, and notes how far it came.
+    fn write(&self, head: &[u8], Unsent { chunk, written }: &mut Unsent) -> io::Result<()> {
+        let texts = chunk.iter().map(Piece::text);
+        let mut slices: SmallVec<[IoSlice<'_>; GATHERED]> =
+            once(head).filter(|head| !head.is_empty()).chain(texts).map(IoSlice::new).collect();
+        let mut left = &mut slices[..];
+        IoSlice::advance_slices(&mut left, *written);
+        while let Some(first) = left.first() {
+            let result =
+                if left.len() == 1 { (&self.stream).write(first) } else { (&self.stream).write_vectored(left) };
             match result {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => advance(chunk, written),
+                Ok(accepted) => {
+                    *written += accepted;
+                    IoSlice::advance_slices(&mut left, accepted);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -209,6 +235,7 @@ impl Socket {
         let socket = self.clone();
         self.sockets.0.runtime.spawn(async move {
             let page = socket.sockets.0.store.page(ask).await;
+            // Closed meanwhile: the page is dropped.
             if let Some(state) = socket.state().as_mut() {
                 state.fetching = false;
                 state.connection.take_in(page);
@@ -217,22 +244,7 @@ impl Socket {
         });
     }
 
-    /// Nothing under the lock leaves the state half-way when it panics: the stream would only go on without a chunk.
     fn state(&self) -> MutexGuard<'_, Option<State>> {
         lock(&self.state)
-    }
-}
-
-/// Takes `written` bytes off the front.
-fn advance(chunk: &mut Chunk, mut written: usize) {
-    let whole = chunk.iter().take_while(|bytes| {
-        let fits = bytes.len() <= written;
-        written -= if fits { bytes.len() } else { 0 };
-        fits
-    });
-    let whole = whole.count();
-    chunk.drain(..whole);
-    if let Some(first) = chunk.first_mut() {
-        first.advance(written);
     }
 }

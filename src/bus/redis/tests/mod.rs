@@ -17,7 +17,7 @@ use super::{
 use crate::{
     bus::{Bus, KEPT_SUBJECTS},
     domain::{
-        cursor::Epoch,
+        cursor::{Cursor, Epoch},
         priority::Priority,
         signal::{Address, Subject},
     },
@@ -101,16 +101,10 @@ fn key(user: &str) -> UserKey {
 fn announcement(user: &str) -> Announcement {
     static NEXT: AtomicI64 = AtomicI64::new(1);
     let head = NEXT.fetch_add(1, Ordering::Relaxed);
-    let subject = frame::Subject::Notification { kind: "payment_received".to_owned(), priority: Priority::High };
-    let frames = vec![Frame { seq: head, subject, bytes: Bytes::from(format!("id: {user}.{head}\n\n")) }];
-    Announcement {
-        key: key(user),
-        epoch: Epoch::from("e1".to_owned()),
-        head,
-        frames,
-        published_at: 7,
-        subscription: None,
-    }
+    let subject = frame::Subject::Notification { kind: "payment_received".into(), priority: Priority::High };
+    let cursor = Cursor { epoch: Epoch::from("e1".to_owned()), seq: head };
+    let frames = vec![Frame { subject, ..Frame::settings(&cursor, 0) }];
+    Announcement { published_at: 7, ..Announcement::new(key(user), cursor, frames) }
 }
 
 /// Announces to a user on one instance until the other hears it: what is sent while the path heals may be lost.

@@ -20,8 +20,8 @@ use crate::{
         topic::Subscription,
         user::UserKey,
     },
-    frame::{Frame, item_json::Item},
-    live::connection::{Asked, Chunk, Filter},
+    frame::{Block, EventType, Frame, item_json::Item},
+    live::connection::{Asked, Chunk, Filter, Piece},
     store::{AccountChange, Ask, Page, Position, Row},
 };
 
@@ -134,8 +134,8 @@ impl Log {
     /// Tells of the changes within `seqs`, which must exist.
     pub fn announcement(&self, key: &UserKey, seqs: RangeInclusive<Seq>, carried: bool) -> Announcement {
         let told = self.frames.iter().filter(|frame| carried && seqs.contains(&frame.seq));
-        let (epoch, frames) = (self.epoch.clone(), told.cloned().collect());
-        Announcement { key: key.clone(), epoch, head: *seqs.end(), frames, published_at: 0, subscription: None }
+        let cursor = Cursor { epoch: self.epoch.clone(), seq: *seqs.end() };
+        Announcement::new(key.clone(), cursor, told.cloned().collect())
     }
 
     /// What `store/page.sql` answers.
@@ -239,9 +239,22 @@ impl Client {
     }
 
     pub fn take(&mut self, chunk: &Chunk) {
-        let text = chunk.concat();
-        for block in str::from_utf8(&text).unwrap().split_terminator("\n\n") {
+        chunk.iter().for_each(|piece| self.take_piece(piece));
+    }
+
+    /// Reads the text, as a client does; its parts, which other transports read, must say the same.
+    fn take_piece(&mut self, piece: &Piece) {
+        let mut parts = piece.blocks();
+        for block in str::from_utf8(piece.text()).unwrap().split_terminator("\n\n") {
             let field = |name| block.lines().find_map(|line| line.strip_prefix(name));
+            if !block.starts_with("retry: ") || block.contains("event: ") {
+                let Block { cursor, event, data } = parts.next().expect("the parts of every block");
+                let event = event.map(EventType::as_str);
+                assert_eq!(
+                    (cursor, event, data),
+                    (field("id: "), field("event: "), field("data: ").unwrap_or_default())
+                );
+            }
             let data: Value = field("data: ").map(|data| serde_json::from_str(data).unwrap()).unwrap_or_default();
             let event = field("event: ").unwrap_or_default();
             if let Some(cursor) = field("id: ") {
@@ -256,6 +269,7 @@ impl Client {
                 other => assert_eq!(other, "bye"),
             }
         }
+        assert_eq!(parts.next(), None);
     }
 
     fn move_to(&mut self, cursor: Cursor, anew: bool) {

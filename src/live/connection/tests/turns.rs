@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -17,9 +16,11 @@ use crate::{
         priority::Priority,
         signal::{Address, Signal, Subject, TopicKey},
     },
-    frame::{self, Block, EndReason, HEARTBEAT, ResetReason, Verdict},
+    frame::{self, EndReason, HEARTBEAT, ResetReason, Verdict},
     live::{
-        connection::{Asked, Chunk, Connection, Filter, NotNow, Step, jittered, recalled::Recalled, verdict::Start},
+        connection::{
+            Asked, Chunk, Connection, Filter, NotNow, Piece, Step, jittered, last_values::LastValues, verdict::Start,
+        },
         hub::{Full, Hub, Transport},
     },
     metrics,
@@ -39,9 +40,9 @@ fn identity(expires_at: DateTime<Utc>) -> Identity {
 }
 
 fn begin(hub: &Hub, log: &Log, asked: &Asked, lasts: Duration, filter: Filter) -> Connection {
-    let seat = hub.join(identity(Utc::now() + lasts), Transport::Sse).unwrap();
+    let membership = hub.join(identity(Utc::now() + lasts), Transport::Sse).unwrap();
     let page = log.page(&asked.ask(&key(), 10));
-    Connection::at(seat, asked, Arc::new(page), filter)
+    Connection::at(membership, asked, Arc::new(page), filter)
 }
 
 /// A connection to an empty log whose token lasts so long, and whose hello was sent.
@@ -63,9 +64,9 @@ fn sent(step: Step) -> Chunk {
 }
 
 fn blocks(chunk: &Chunk) -> Vec<(String, Value)> {
-    let blocks = chunk.iter().flat_map(|bytes| Block::all(bytes));
-    let told = blocks.filter_map(|block| Some((block.event?.to_owned(), serde_json::from_str(block.data).unwrap())));
-    told.collect()
+    let blocks = chunk.iter().flat_map(Piece::blocks);
+    let events = blocks.filter_map(|block| Some((block.event?.as_str().to_owned(), serde_json::from_str(block.data).unwrap())));
+    events.collect()
 }
 
 fn events(step: Step) -> Vec<String> {
@@ -80,7 +81,8 @@ fn a_quiet_stream_gets_a_heartbeat_when_one_is_due_and_waits_again() {
     let mut connection = greeted(&hub, LONG);
     assert!(matches!(connection.step(), Step::Wait));
     connection.next_heartbeat = Instant::now();
-    assert_eq!(sent(connection.step())[..], [Bytes::from_static(HEARTBEAT)]);
+    let chunk = sent(connection.step());
+    assert_eq!(chunk.iter().map(Piece::text).collect::<Vec<_>>(), [HEARTBEAT]);
     assert!(matches!(connection.step(), Step::Wait), "the next one is an hour away");
     assert!(connection.next_heartbeat > Instant::now() + Duration::from_mins(50));
 }
@@ -189,8 +191,8 @@ fn value(kind: &str, sent_at: u64) -> Signal {
 }
 
 fn values(step: Step) -> Vec<(String, u64)> {
-    let told = blocks(&sent(step)).into_iter();
-    told.map(|(_, data)| (data["kind"].as_str().unwrap().to_owned(), data["data"].as_u64().unwrap())).collect()
+    let events = blocks(&sent(step)).into_iter();
+    events.map(|(_, data)| (data["kind"].as_str().unwrap().to_owned(), data["data"].as_u64().unwrap())).collect()
 }
 
 #[test]
@@ -207,42 +209,42 @@ fn signals_come_after_everything_else_and_pass_the_filter() {
 }
 
 #[test]
-fn recalled_values_come_once_and_older_signals_of_their_subjects_never() {
+fn last_values_come_once_and_older_signals_of_their_subjects_never() {
     let hub = hub(4, 4);
     let only = Filter { kinds: Some(vec!["wanted".to_owned(), "new".to_owned()]), min_priority: None };
     let mut connection = filtered(&hub, LONG, only);
-    connection.recall(vec![value("wanted", 5), value("other", 5)]);
+    connection.send_last_values(vec![value("wanted", 5), value("other", 5)]);
     assert_eq!(values(connection.step()), [("wanted".to_owned(), 5)]);
     [value("wanted", 5), value("new", 1), value("wanted", 4)].into_iter().for_each(|signal| hub.signal(signal));
     assert_eq!(values(connection.step()), [("new".to_owned(), 1)]);
     hub.signal(value("wanted", 6));
     assert_eq!(values(connection.step()), [("wanted".to_owned(), 6)]);
-    connection.recall(vec![value("other", 9)]);
-    assert!(connection.recalled.is_none(), "there is nothing to recall");
+    connection.send_last_values(vec![value("other", 9)]);
+    assert!(connection.last_values.is_none(), "there are no values");
 }
 
 #[test]
-fn recalled_values_are_kept_until_no_older_signal_can_come() {
+fn last_values_are_kept_until_no_older_signal_can_come() {
     let hub = hub(4, 4);
     let before = Instant::now();
-    let mut recalled = Recalled::of([value("k", 1)].into_iter()).unwrap();
+    let mut values = LastValues::of([value("k", 1)].into_iter()).unwrap();
     let over = Instant::now() + Duration::from_mins(1);
-    assert!(!recalled.is_over(over), "the values are not sent yet");
-    assert_eq!(recalled.take().unwrap().len(), 1);
-    assert!(recalled.take().is_none());
-    assert!(recalled.is_over(over) && !recalled.is_over(before));
+    assert!(!values.are_over(over), "the values are not sent yet");
+    assert_eq!(values.take().unwrap().len(), 1);
+    assert!(values.take().is_none());
+    assert!(values.are_over(over) && !values.are_over(before));
 
     let mut connection = greeted(&hub, LONG);
-    connection.recall(vec![value("k", 1)]);
+    connection.send_last_values(vec![value("k", 1)]);
     assert_eq!(values(connection.step()), [("k".to_owned(), 1)]);
     connection.next_heartbeat = Instant::now();
     assert_eq!(events(connection.step()), ["heartbeat"]);
-    assert!(connection.recalled.is_some(), "an older signal may be under way");
+    assert!(connection.last_values.is_some(), "an older signal may be under way");
 }
 
 #[test]
 fn a_filter_passes_its_kinds_its_priorities_and_every_change_of_state() {
-    let notification = |kind: &str, priority| frame::Subject::Notification { kind: kind.to_owned(), priority };
+    let notification = |kind: &str, priority| frame::Subject::Notification { kind: kind.into(), priority };
     let filter = Filter { kinds: Some(vec!["a".to_owned(), "b".to_owned()]), min_priority: Some(Priority::High) };
     for (subject, passes) in [
         (notification("a", Priority::High), true),
@@ -269,8 +271,8 @@ fn after(epoch: &str, seq: Seq) -> Asked {
 fn a_cursor_is_resumed_when_all_that_follows_it_can_be_sent() {
     use Verdict::{Fresh, Reset, Resumed};
     let start = |asked: &Asked| {
-        let Start { verdict, reason, from, told } = Start::of(asked, &page(20, 5), 10);
-        (verdict, reason, from, told)
+        let Start { verdict, reason, from, cursor } = Start::of(asked, &page(20, 5), 10);
+        (verdict, reason, from, cursor)
     };
     assert_eq!(start(&Asked::Nothing), (Fresh, None, 20, 20));
     assert_eq!(start(&Asked::NewestAfter(15)), (Fresh, None, 15, 15));
