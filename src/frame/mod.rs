@@ -296,7 +296,10 @@ mod tests {
         for (reason, name) in all {
             let json = format!(r#"{{"reason":"{name}","retryMs":1500}}"#);
             assert_eq!(reason.as_str(), name);
-            assert_eq!(text(&bye(reason, Duration::from_millis(1_500))), format!("retry: 1500\nevent: bye\ndata: {json}\n\n"));
+            assert_eq!(
+                text(&bye(reason, Duration::from_millis(1_500))),
+                format!("retry: 1500\nevent: bye\ndata: {json}\n\n")
+            );
         }
     }
 

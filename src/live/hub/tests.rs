@@ -2,7 +2,6 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::Utc;
 use futures_util::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;

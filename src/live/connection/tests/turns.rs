@@ -65,7 +65,8 @@ fn sent(step: Step) -> Chunk {
 
 fn blocks(chunk: &Chunk) -> Vec<(String, Value)> {
     let blocks = chunk.iter().flat_map(Piece::blocks);
-    let events = blocks.filter_map(|block| Some((block.event?.as_str().to_owned(), serde_json::from_str(block.data).unwrap())));
+    let events =
+        blocks.filter_map(|block| Some((block.event?.as_str().to_owned(), serde_json::from_str(block.data).unwrap())));
     events.collect()
 }
 
