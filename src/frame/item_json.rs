@@ -223,19 +223,15 @@ mod tests {
             id: Uuid::nil(),
             seq: 7,
             content: Content {
-                kind: "k".into(),
                 category: Some("c".into()),
                 priority: Priority::Low,
-                title: "t".into(),
                 message: Some("m".into()),
-                data: None,
-                action_url: None,
-                image_url: None,
                 presentation: Presentation {
                     action_label: Some("l".into()),
                     sound: Some("s".into()),
                     ..Presentation::default()
                 },
+                ..Content::titled("k", "t")
             },
             reason: Reason::Everyone,
             decision: Decision::PLAIN,
