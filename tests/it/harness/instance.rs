@@ -59,6 +59,14 @@ impl Instance {
         Self { process: None, settings: own, port, directory }
     }
 
+    /// Changes a setting of its next life; an empty value is none.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match value {
+            "" => self.settings.remove(name),
+            value => self.settings.insert(name.to_owned(), value.to_owned()),
+        };
+    }
+
     /// Starts it without waiting for anything.
     pub fn launch(&mut self) {
         self.launch_with(&["serve"]);

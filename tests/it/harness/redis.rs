@@ -34,6 +34,10 @@ impl Redis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts it again, with nothing in it.
     pub async fn start_empty(&mut self) {
         self.process = Some(self.spawn());
