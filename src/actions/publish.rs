@@ -289,7 +289,13 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
 /// One announcement per inbox, in the order of the seqs of each. What users share is rendered once.
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
     announcements.extend(written.heads.iter().cloned().map(Announcement::from));
-    debug_assert_eq!(written.rows.len(), item.users.len(), "one row, or none, for each user");
+    // Empty rows are those of a publish that is more than an item for each recipient: its users are among the heads.
+    debug_assert!(
+        written.rows.is_empty() || written.rows.len() == item.users.len(),
+        "{} rows for {} users",
+        written.rows.len(),
+        item.users.len()
+    );
     let mut arrivals = Arrivals::of(item.id, &item.content, written.created_at, written.expires_at);
     for (key, row) in keys(item).zip(&written.rows) {
         let Some(Placed { epoch, seq, unread, decision }) = row else { continue };
