@@ -7,8 +7,8 @@
 //!
 //! ```text
 //! schema, database <- content <- log <- handle <- inbox <- publish <- fanouts, timed
-//!                                   <- topics <- presence
-//!                                   <- settings, access
+//!                                              <- topics <- presence
+//!                                              <- settings, access
 //! ```
 
 mod access;
