@@ -63,7 +63,7 @@ impl<S> Coded<S> {
 
     /// The error at the front of what is held, once it is complete.
     fn take_error(&mut self) -> Option<BytesMut> {
-        let header = self.held.first_chunk()?;
+        let header = *self.held.first_chunk()?;
         let length = HEADER + body_length(header);
         (self.held.len() >= length).then(|| self.held.split_to(length))
     }
@@ -138,7 +138,7 @@ impl Messages {
             self.arrived += 1;
             skipped += 1;
             if self.arrived == HEADER {
-                self.body = body_length(&self.header);
+                self.body = body_length(self.header);
                 self.arrived = 0;
             }
         }
@@ -146,8 +146,8 @@ impl Messages {
     }
 }
 
-fn body_length([_, length @ ..]: &[u8; HEADER]) -> usize {
-    (u32::from_be_bytes(*length) as usize).saturating_sub(LENGTH)
+fn body_length([_, length @ ..]: [u8; HEADER]) -> usize {
+    (u32::from_be_bytes(length) as usize).saturating_sub(LENGTH)
 }
 
 /// An error's message with its code before its text. One that lacks either stays as it is, for the driver to refuse.
@@ -253,7 +253,7 @@ mod tests {
             let information = Box::new(text.to_owned());
             of(&Error::DatabaseError(diesel::result::DatabaseErrorKind::Unknown, information))
         };
-        assert_eq!(code("40P01: Verklemmung entdeckt"), Some(SqlState::T_R_DEADLOCK_DETECTED));
+        assert_eq!(code("40P01: Verklemmung (Deadlock) entdeckt"), Some(SqlState::T_R_DEADLOCK_DETECTED));
         for text in ["connection closed", "error: closed", "40P01 deadlock", "40p01: deadlock", ""] {
             assert_eq!(code(text), None, "{text}");
         }

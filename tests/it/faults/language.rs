@@ -96,7 +96,7 @@ async fn a_publish_is_tried_again_after_each_deadlock_in_a_german_postgres() {
         }
     };
     tokio::join!(publish, trouble);
-    assert_eq!(cluster.postgres.log().matches("Verklemmung entdeckt").count(), 2);
+    assert_eq!(cluster.postgres.log().matches("Verklemmung (Deadlock) entdeckt").count(), 2);
     assert_eq!(cluster.user("u3").list("").await["total"], 2);
 }
 
