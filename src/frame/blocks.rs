@@ -6,7 +6,6 @@
 use std::{io::Write as _, ops::Range};
 
 use bytes::Bytes;
-use memchr::memchr;
 use serde::Serialize;
 use smallvec::SmallVec;
 
@@ -258,7 +257,7 @@ impl Fields<'_> {
     fn value(&mut self, name: &str) -> Option<Range<u32>> {
         let value = self.text[self.at..].strip_prefix(name)?;
         let start = self.at + name.len();
-        let end = start + memchr(b'\n', value.as_bytes())?;
+        let end = start + value.find('\n')?;
         self.at = end + 1;
         Some(range(start, end))
     }
