@@ -125,6 +125,7 @@ impl Wanted {
     /// once, so the check of the heads that follows the return of the bus must come after the subscription of that channel.
     pub(super) fn mend(&self) -> bool {
         let mut state = self.state();
+        debug_assert!(!state.up, "only a session that is down is mended");
         state.up = state.joining.is_empty();
         state.up
     }
@@ -277,7 +278,7 @@ mod tests {
                 // A session waits for one answer before it takes more work.
                 Event::Work { breaks: false } if self.under_way.is_empty() => {
                     let (leave, join) = all(&self.wanted);
-                    leave.iter().for_each(|channel| drop(self.subscribed.remove(channel)));
+                    self.subscribed.retain(|channel| !leave.contains(channel));
                     self.under_way = join;
                 }
                 Event::Work { breaks: false } => {}
@@ -285,6 +286,7 @@ mod tests {
                     self.subscribed.extend(self.under_way.iter().cloned());
                     self.wanted.confirmed(&std::mem::take(&mut self.under_way));
                 }
+                Event::Mend if self.wanted.is_up() => {}
                 Event::Mend => {
                     self.wanted.mend();
                 }

@@ -297,7 +297,10 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::cursor::Cursor;
+    use crate::{
+        domain::cursor::Cursor,
+        frame::{Blocks, Subject},
+    };
     use futures_util::FutureExt as _;
     use proptest::prelude::*;
 
@@ -308,7 +311,7 @@ mod tests {
 
     fn announcement(feed: &Feed, seqs: std::ops::RangeInclusive<Seq>, carried: bool) -> Announcement {
         let cursor = |seq| Cursor { epoch: Epoch::from("e".to_owned()), seq };
-        let frame = |seq| Frame::settings(&cursor(seq), 0);
+        let frame = |seq| Frame { seq, subject: Subject::State, blocks: Blocks::of_cursor(&cursor(seq)) };
         let frames = if carried { seqs.clone().map(frame).collect() } else { Vec::new() };
         Announcement::new(feed.key.clone(), cursor(*seqs.end()), frames)
     }

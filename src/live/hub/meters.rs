@@ -48,11 +48,11 @@ impl Meters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Frame, Subject};
+    use crate::frame::{Blocks, Frame, Subject};
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     fn delivery(origin: Origin, published_at: u64) -> Delivery {
-        Delivery { frame: Frame { seq: 1, subject: Subject::State, bytes: "x".into() }, published_at, origin }
+        Delivery { frame: Frame { seq: 1, subject: Subject::State, blocks: Blocks::default() }, published_at, origin }
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Throttle {
     pub(super) fn check(&self) {
         let ends: std::collections::HashSet<_> = self.ends.iter().map(|Reverse((_, subject))| subject).collect();
         assert_eq!(ends.len(), self.ends.len(), "a subject has one end");
-        assert_eq!(ends, self.held.keys().collect());
+        assert_eq!(ends, self.held.keys().collect::<std::collections::HashSet<_>>());
         for (subject, signal) in &self.held {
             assert!(signal.as_ref().is_none_or(|signal| signal.subject == *subject));
         }

@@ -228,12 +228,12 @@ fn last_values_come_once_and_older_signals_of_their_subjects_never() {
 fn last_values_are_kept_until_no_older_signal_can_come() {
     let hub = hub(4, 4);
     let before = Instant::now();
-    let mut values = LastValues::of([value("k", 1)].into_iter()).unwrap();
+    let mut last = LastValues::of([value("k", 1)].into_iter()).unwrap();
     let over = Instant::now() + Duration::from_mins(1);
-    assert!(!values.are_over(over), "the values are not sent yet");
-    assert_eq!(values.take().unwrap().len(), 1);
-    assert!(values.take().is_none());
-    assert!(values.are_over(over) && !values.are_over(before));
+    assert!(!last.are_over(over), "the values are not sent yet");
+    assert_eq!(last.take().unwrap().len(), 1);
+    assert!(last.take().is_none());
+    assert!(last.are_over(over) && !last.are_over(before));
 
     let mut connection = greeted(&hub, LONG);
     connection.send_last_values(vec![value("k", 1)]);
@@ -379,10 +379,10 @@ fn a_long_page_is_sent_to_its_end_before_the_log_is_asked_again() {
     ::metrics::with_local_recorder(&recorder, || {
         let (hub, mut log) = (hub(4, 4), Log::new(0));
         (0..200).for_each(|_| log.publish(true));
-        let seat = hub.join(identity(Utc::now() + LONG), Transport::Sse).unwrap();
+        let membership = hub.join(identity(Utc::now() + LONG), Transport::Sse).unwrap();
         let asked = Asked::NewestAfter(0);
         let page = log.page(&asked.ask(&key(), 1_000));
-        let mut connection = Connection::at(seat, &asked, Arc::new(page), Filter::default());
+        let mut connection = Connection::at(membership, &asked, Arc::new(page), Filter::default());
         assert_eq!(events(connection.step()), ["hello"]);
         let mut sent = Vec::new();
         while sent.len() < 200 {
