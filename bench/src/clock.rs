@@ -17,7 +17,7 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A moment by which the readers can be told of it and a sender can begin.
+/// A moment that is late enough for the readers to receive it and for a sender to begin.
 pub fn soon() -> u64 {
     now() + micros(HEAD_START)
 }

@@ -26,7 +26,7 @@ pub struct Rows {
     pub titles: Vec<String>,
 }
 
-/// What rows have in common.
+/// The values that all rows share.
 #[derive(Debug, Clone)]
 pub struct Common {
     /// The users' tenant.
@@ -80,7 +80,7 @@ impl Database {
         Ok(Self(client))
     }
 
-    /// Makes users subscribers of a topic, made if missing, and tells nobody.
+    /// Makes users subscribers of a topic, which is made if missing, and announces nothing.
     ///
     /// # Errors
     /// When the database does not take them.
@@ -93,8 +93,9 @@ impl Database {
         Ok(())
     }
 
-    /// Writes what a publish of each would have written, but leaves the heads of the users' streams where they are: the head
-    /// check finds nothing to deliver, and a stream that falls behind its ring reads these rows as it would any others.
+    /// Writes the rows that a publish of each notification would have written, and leaves the heads of the users' streams
+    /// unchanged. So the head check finds nothing to deliver, and a stream that falls behind its ring reads these rows as it
+    /// reads any others.
     ///
     /// # Errors
     /// When the database does not take them.
@@ -115,12 +116,11 @@ impl Database {
             .context("the database takes no notifications")
     }
 
-    /// Has a publish wait for each of these users, the first until `from`, each for a tenth of a second longer than the one
-    /// before.
+    /// Schedules a publish for each of these users, the first at `from`, each a tenth of a second after the one before.
     ///
     /// # Errors
     /// When the database does not take them.
-    pub async fn add_waiting(&self, tenant: &str, users: &[String], from: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn schedule(&self, tenant: &str, users: &[String], from: DateTime<Utc>) -> anyhow::Result<()> {
         let statement = "with asked as (select id::uuid, user_id, $4::text::timestamptz + place * interval '0.1 seconds' as at \
              from unnest($2::text[], $3::text[]) with ordinality as given (id, user_id, place)), \
              made as (insert into notifications (id, tenant, kind, priority, title, source, fingerprint, recipients, \
@@ -131,10 +131,10 @@ impl Database {
         let ids: Vec<String> = users.iter().map(|_| Uuid::now_v7().to_string()).collect();
         self.run(statement, &[&tenant, &ids, &users, &from.to_rfc3339()])
             .await
-            .context("the database takes no publishes that wait")
+            .context("the database takes no scheduled publishes")
     }
 
-    /// Does at once what the database would do on its own behalf some time after many rows were added to these tables.
+    /// Vacuums and analyses these tables now, as the database would by itself some time after many inserts.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -142,7 +142,7 @@ impl Database {
         self.0.batch_execute(&format!("vacuum (analyze) {tables}")).await.context("the database does not tidy up")
     }
 
-    /// Writes to its files now what it would write while something is measured.
+    /// Makes a checkpoint now, so that none falls into the measuring.
     ///
     /// # Errors
     /// When the database does not answer, or this user may not ask for it.
@@ -150,7 +150,7 @@ impl Database {
         self.0.batch_execute("checkpoint").await.context("the database makes no checkpoint")
     }
 
-    /// How many changes these users' inboxes have had; those never heard of had none.
+    /// How many changes these users' inboxes have had; users without a stream have had none.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -161,7 +161,7 @@ impl Database {
         Ok(row.try_get(0)?)
     }
 
-    /// Counts what users have in their inboxes; those never heard of have nothing.
+    /// Counts what users have in their inboxes; users without a stream have nothing.
     ///
     /// # Errors
     /// When the database does not answer.

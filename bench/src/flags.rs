@@ -115,7 +115,7 @@ impl Common {
         }
     }
 
-    /// What measures everybody whose process is known.
+    /// The meter of all processes that the flags name.
     pub fn meter(&self) -> Meter {
         let (postgres, redis) = (self.postgres_pid, self.redis_pid);
         Meter {

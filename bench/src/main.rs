@@ -75,7 +75,7 @@ enum Scenario {
     ///
     /// The first `--url` is that instance and the first `--pid` its process.
     Drain(drain::Args),
-    /// Publish once to a topic with many subscribers, of whom some have open streams, under a load of other publishes.
+    /// Publish once to a topic with many subscribers, some of them with open streams, under a load of other publishes.
     ///
     /// Writes the subscribers in bulk first, through `DATABASE_URL`.
     Fanout(fanout::Args),
@@ -83,11 +83,11 @@ enum Scenario {
     ///
     /// Writes the subscribers in bulk first, through `DATABASE_URL`. The instances need what `broadcast` asks for.
     Signals(deliver::Args),
-    /// Let streams leave and come back at a rate while topics are told of it: processor time beyond idle.
+    /// Let streams leave and come back at a rate, with presence signals to topics: processor time beyond idle.
     ///
     /// Writes the subscribers in bulk first, through `DATABASE_URL`.
     Presence(presence::Args),
-    /// Have many publishes wait, then many fall due within one second: the cost of waiting, and the time until all are told.
+    /// Schedule many publishes, then let many fall due within one second: the cost of waiting, and the time until all arrive.
     ///
     /// Writes those that wait in bulk, through `DATABASE_URL`; they stay there.
     Schedule(schedule::Args),
@@ -110,7 +110,7 @@ fn main() -> ExitCode {
 
 /// Prints the error and picks the exit code: 2 for a mistake of the user's, else 1.
 fn report(error: &anyhow::Error) -> ExitCode {
-    // Clap colours the word as it does its own errors; a closed standard error leaves nobody to tell.
+    // Clap colours the word as it does its own errors; with a closed standard error there is no reader.
     let _ = clap::Error::raw(ErrorKind::ValueValidation, format!("{error:#}\n")).print();
     if error.is::<Mistake>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

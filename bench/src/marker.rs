@@ -1,11 +1,11 @@
-//! What every message carries: `~number~due~`, in text that needs no escaping anywhere, found without parsing the rest.
+//! The content of every message: `~number~due~`, in text that needs no escaping anywhere, found without parsing the rest.
 
 use memchr::memchr;
 
-/// Stands in the number's place in what is for all users of a run.
+/// Stands in the place of the number in a message to all users of a run.
 const ALL: &[u8] = b"all";
 
-/// What a message of the run says.
+/// The content of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
     /// The message's number within the run; it is for user `n % users`.
@@ -31,7 +31,7 @@ pub fn text_for_all(t: u64) -> String {
     format!("~all~{t}~")
 }
 
-/// What was found.
+/// A marker that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// A message to one user.

@@ -10,7 +10,7 @@ use super::process::cpu;
 use crate::database::{Activity, Database};
 
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Postgres' connections tell the last of what they did only some time after they fell idle.
+/// A connection of Postgres reports the last of its work only some time after it fell idle.
 const LATE: Duration = Duration::from_secs(11);
 
 /// A sampling that goes on until it is finished.
@@ -58,7 +58,7 @@ impl Sampling {
         Ok(Self { stop, samples })
     }
 
-    /// Waits for what Postgres tells late, and answers the busiest second.
+    /// Waits for the late reports of Postgres, and returns the busiest second.
     ///
     /// # Errors
     /// When the database stopped answering.

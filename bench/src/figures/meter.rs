@@ -1,21 +1,21 @@
-//! Processor time of everybody who takes part in a run: the instances, Postgres, Redis, and this tool itself.
+//! Processor time of all processes that take part in a run: the instances, Postgres, Redis, and this tool itself.
 
 use std::time::{Duration, Instant};
 
 use crate::figures::process::cpu;
 
-/// Whose time is measured.
+/// The processes whose time is measured.
 #[derive(Debug, Clone)]
 pub struct Meter {
     /// The instances, or a system they are compared with.
     pub servers: Vec<u32>,
     /// The database's first process.
     pub database: Vec<u32>,
-    /// What their messages go through: Redis, mostly.
+    /// The broker of their messages: Redis, or Postgres for notifyd.
     pub broker: Vec<u32>,
 }
 
-/// What was used by everybody up to a moment; none of those whose processes are not known.
+/// The time used by all of them up to a moment; none for a process that was not named.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     at: Instant,
@@ -41,7 +41,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// What is left of it without what everybody would have used in the same time by doing nothing.
+    /// The part of it that exceeds idling for the same time.
     pub fn beyond(&self, idle: &Self) -> Self {
         let times = self.window.as_secs_f64() / idle.window.as_secs_f64().max(f64::MIN_POSITIVE);
         let without = |used: Option<Duration>, idle: Option<Duration>| Some(used?.saturating_sub(idle?.mul_f64(times)));

@@ -78,7 +78,7 @@ struct Stat {
 }
 
 /// The time of a process and of its ended children. The scheduler's own account of the living threads is finer than
-/// the clock ticks, which alone know the ended threads: the larger is right, but for a tick.
+/// the clock ticks, which alone include ended threads. The larger one is right, within a tick.
 fn own(stat: &Stat, pid: u32) -> Duration {
     scheduled(pid).max(stat.used) + stat.ended_children
 }
@@ -133,7 +133,7 @@ pub fn most_streams() -> usize {
     usize::try_from(most).unwrap_or(usize::MAX).max(1)
 }
 
-/// Raises the limit of open files as far as it may go, and says so when these streams do not fit into it.
+/// Raises the limit of open files as far as it may go, and fails when these streams do not fit into it.
 ///
 /// # Errors
 /// When the hard limit is too low.

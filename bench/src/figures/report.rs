@@ -122,19 +122,19 @@ impl Report {
         }
     }
 
-    /// Adds everybody's processor time for each of so many things.
+    /// Adds the processor time of all processes, divided by a count.
     pub fn cpu_per(&mut self, key: &str, label: &str, spent: &Spent, things: u64) {
         let each =
             |used: Option<Duration>| used.filter(|_| things > 0).map(|used| used.as_secs_f64() * 1e6 / things as f64);
-        for (name, title, used) in everybody(spent) {
+        for (name, title, used) in parties(spent) {
             self.maybe(&format!("{name}CpuPer{key}Us"), &format!("{title} CPU per {label}"), each(used), "us");
         }
     }
 
-    /// Adds everybody's processor time as a share of one core.
+    /// Adds the processor time of all processes as a share of one core.
     pub fn cpu_share(&mut self, key: &str, label: &str, spent: &Spent) {
         let window = spent.window.as_secs_f64();
-        for (name, title, used) in everybody(spent) {
+        for (name, title, used) in parties(spent) {
             let share = used.filter(|_| window > 0.0).map(|used| 100.0 * used.as_secs_f64() / window);
             self.maybe(&format!("{name}{key}"), &format!("{title} {label}"), share, "% of a core");
         }
@@ -164,7 +164,7 @@ impl Report {
     }
 }
 
-fn everybody(spent: &Spent) -> [(&'static str, &'static str, Option<Duration>); 4] {
+fn parties(spent: &Spent) -> [(&'static str, &'static str, Option<Duration>); 4] {
     [
         ("server", "server", spent.servers),
         ("postgres", "Postgres", spent.database),

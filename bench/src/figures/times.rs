@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// Microseconds that a histogram tells apart at most: ten minutes.
+/// The longest time that a histogram holds, in microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
 
 /// A histogram of microseconds with three significant digits.

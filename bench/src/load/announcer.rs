@@ -1,5 +1,5 @@
-//! Messages that are made ready beforehand and sent open loop over bare sockets: each at its time, whatever became of those
-//! before, and answers are only taken away.
+//! Messages are encoded beforehand and sent open loop over bare sockets, each at its time. A late or refused message delays no
+//! other, and answers are read and dropped.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -21,28 +21,28 @@ const CROWDED: Duration = Duration::from_micros(50);
 const GREETING: Duration = Duration::from_secs(5);
 const BUFFER: usize = 64 * 1024;
 
-/// What is said first on a connection.
+/// The first bytes of a connection.
 #[derive(Debug, Clone, Default)]
 pub struct Greeting {
-    /// To the server.
-    pub say: Vec<u8>,
-    /// What its answer ends with.
-    pub hear: &'static [u8],
+    /// Sent to the server.
+    pub send: Vec<u8>,
+    /// The end of its answer.
+    pub expect: &'static [u8],
 }
 
 impl Greeting {
     /// Of a Redis server without a password.
     pub fn redis() -> Self {
-        Self { say: redis::cmd("PING").get_packed_command(), hear: b"+PONG\r\n" }
+        Self { send: redis::cmd("PING").get_packed_command(), expect: b"+PONG\r\n" }
     }
 }
 
-/// Writes what publishes a message to a channel of Redis.
+/// Writes a `PUBLISH` of Redis.
 pub fn redis_publish(channel: &str, message: &[u8], out: &mut Vec<u8>) {
     redis::cmd("PUBLISH").arg(channel).arg(message).write_packed_command(out);
 }
 
-/// Connections to where messages go in.
+/// Connections to a server that takes messages.
 pub struct Announcer {
     lines: Vec<Line>,
     /// The messages that are ready, in order: on which line each goes, and its bytes.
@@ -69,7 +69,7 @@ impl Announcer {
         Ok(Self { lines: (0..connections).map(|_| line()).collect::<anyhow::Result<_>>()?, ready: Vec::new() })
     }
 
-    /// Connects to a Redis server, as its URL says.
+    /// Connects to a Redis server, at this URL.
     ///
     /// # Errors
     /// When the server is not there or refuses, or is not reached over plain TCP.
@@ -79,17 +79,17 @@ impl Announcer {
             bail!("announcements go to one Redis server over plain TCP, without TLS");
         };
         let settings = server.redis_settings();
-        let mut say = Vec::new();
+        let mut send = Vec::new();
         if let Some(password) = settings.password() {
             let mut auth = redis::cmd("AUTH");
             if let Some(name) = settings.username() {
                 auth.arg(name);
             }
-            say.extend(auth.arg(password).get_packed_command());
+            send.extend(auth.arg(password).get_packed_command());
         }
         let greeting = Greeting::redis();
-        say.extend(greeting.say);
-        Self::connect((host.as_str(), *port), &Greeting { say, ..greeting }, 1)
+        send.extend(greeting.send);
+        Self::connect((host.as_str(), *port), &Greeting { send, ..greeting }, 1)
     }
 
     /// Makes a message ready, to be sent after those before; of messages on one line the order is kept.
@@ -156,9 +156,9 @@ impl Line {
         let mut socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(GREETING))?;
-        socket.write_all(&greeting.say)?;
+        socket.write_all(&greeting.send)?;
         let (mut answer, mut buffer) = (Vec::new(), [0; 1024]);
-        while !answer.ends_with(greeting.hear) {
+        while !answer.ends_with(greeting.expect) {
             let length = socket.read(&mut buffer).context("no answer to the greeting")?;
             answer.extend_from_slice(&buffer[..length]);
             if length == 0 || answer.starts_with(b"-") {
@@ -169,7 +169,7 @@ impl Line {
         Ok(Self { socket, bytes: Vec::new(), due: 0, written: 0 })
     }
 
-    /// Writes what is due, and takes away what was answered.
+    /// Writes the bytes that are due, and drops the answers.
     fn flush(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         self.take_answers(buffer)?;
         while self.written < self.due {
@@ -185,7 +185,7 @@ impl Line {
         Ok(())
     }
 
-    /// What a server refuses shows as messages that never come.
+    /// Reads and drops answers. A refused message shows as a lost one.
     fn take_answers(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         loop {
             match self.socket.read(buffer) {
@@ -225,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn messages_go_out_in_order_on_their_lines() {
         let (address, served) = server(2);
-        let greeting = Greeting { say: b"hi".to_vec(), hear: b"hello" };
+        let greeting = Greeting { send: b"hi".to_vec(), expect: b"hello" };
         let mut announcer = Announcer::connect(address, &greeting, 2).unwrap();
         for _ in 0..2 {
             for n in 0..5 {
@@ -242,7 +242,8 @@ mod tests {
     #[tokio::test]
     async fn a_sender_that_is_too_far_behind_gives_up() {
         let (address, served) = server(1);
-        let mut announcer = Announcer::connect(address, &Greeting { say: b"hi".to_vec(), hear: b"hello" }, 1).unwrap();
+        let mut announcer =
+            Announcer::connect(address, &Greeting { send: b"hi".to_vec(), expect: b"hello" }, 1).unwrap();
         announcer.add(0, |bytes| bytes.push(b'x'));
         let (announcer, sent) = announcer.send(1, 0, Duration::ZERO).await.unwrap();
         assert_eq!(sent, 0);

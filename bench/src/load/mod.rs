@@ -1,4 +1,4 @@
-//! How load is made: publishers, who wait for answers, and announcers, who do not; callers of the API.
+//! How load is made: publishers wait for answers, announcers do not, callers use the rest of the API.
 
 pub mod announcer;
 pub mod caller;

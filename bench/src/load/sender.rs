@@ -76,7 +76,7 @@ impl Sender {
         Ok(Self::Http(Box::new(Http { caller, token, single, body, trouble })))
     }
 
-    /// Sends a batch; tells of each notification whether it was accepted.
+    /// Sends a batch; returns for each notification whether it was accepted.
     ///
     /// # Errors
     /// When the answer to the whole is missing or a refusal: whether any was stored is not known.

@@ -1,4 +1,4 @@
-//! Notifications that no instance stored: their rows, and what the instance that stored them would have told the others.
+//! Notifications that no instance stored: their rows, and the announcements that an instance would have sent after storing them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ impl Stored {
         };
         let mut rows = Rows::default();
         for marker in markers {
-            let (user, _, seq) = self.place(marker.n);
+            let (user, _, seq) = self.position(marker.n);
             rows.ids.push(self.id(marker.n).to_string());
             rows.users.push(self.users[user].user.as_str().to_owned());
             rows.seqs.push(seq);
@@ -86,7 +86,7 @@ impl Stored {
 
     /// The channel and the message of an announcement.
     pub fn announcement(&mut self, marker: Marker) -> (String, Vec<u8>) {
-        let (user, before, seq) = self.place(marker.n);
+        let (user, before, seq) = self.position(marker.n);
         let epoch = self.cursors[user].epoch.clone();
         self.content.title = marker.text();
         let expires_at = self.created_at + LIFETIME;
@@ -97,7 +97,7 @@ impl Stored {
             epoch,
             head: seq,
             frames: vec![frame],
-            // The instances' own measure of lag counts from here: it costs them what it always costs, and nobody reads it.
+            // The instances measure their own lag from here. The figure is not read; the measuring costs what it always costs.
             published_at: self.created_at.timestamp_micros().unsigned_abs(),
             subscription: None,
         };
@@ -108,8 +108,8 @@ impl Stored {
         Uuid::from_u128(self.ids | u128::from(n))
     }
 
-    /// Notification `n`'s user, how many that user was sent before it, and its place in the log.
-    fn place(&self, n: u64) -> (usize, i64, i64) {
+    /// Notification `n`'s user, the number of notifications to that user before it, and its seq.
+    fn position(&self, n: u64) -> (usize, i64, i64) {
         let (user, before) = (n % self.users.len() as u64, (n / self.users.len() as u64) as i64);
         (user as usize, before, self.cursors[user as usize].seq + before + 1)
     }

@@ -1,4 +1,4 @@
-//! Users who look into their inbox: they list it and mark items as read.
+//! Users list their inboxes and mark items as read.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ pub struct Visits {
     pub rate: u64,
     /// Items that are marked as read in each, if so many are unread.
     pub reads: usize,
-    /// Time after which nobody comes any more.
+    /// Time after which no visit begins.
     pub longest: Duration,
     /// Requests at the same time.
     pub clients: usize,

@@ -1,4 +1,4 @@
-//! The cheapest server that could do it: one thread, one Redis subscription for everybody, each frame written at once.
+//! The cheapest server that could do it: one thread, one Redis subscription for all users, each frame written at once.
 //!
 //! No tokens, no storage, no resume, no heartbeat, no queue: a client that cannot take a frame is dropped.
 
@@ -18,7 +18,7 @@ use socket2::{Domain, Socket, Type};
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const REDIS: Token = Token(usize::MAX - 2);
-/// As the other servers are told, where they can be.
+/// As the other servers are configured, where they can be.
 const BACKLOG: i32 = 4_096;
 const BUFFER: usize = 256 * 1024;
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\r\n";

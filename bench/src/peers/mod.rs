@@ -21,7 +21,7 @@ pub enum Command {
     Table(table::Options),
 }
 
-/// Does what the command says.
+/// Runs the command.
 ///
 /// # Errors
 /// When processes, servers or files are not there.

@@ -1,4 +1,4 @@
-//! Where a system's messages go in, and what is made ready for it.
+//! The way in of a system's messages.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -23,7 +23,7 @@ pub struct Outlet {
     announcer: Announcer,
     /// The users' names.
     names: Vec<String>,
-    /// What Tidings' instances would have stored.
+    /// The notifications that an instance of Tidings would have stored.
     stored: Option<Stored>,
 }
 
@@ -36,13 +36,13 @@ impl Outlet {
     /// Connects.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When no server listens there.
     pub fn connect(system: System, address: SocketAddr) -> anyhow::Result<Self> {
         let announcer = Announcer::connect(address, &system.greeting(), system.connections())?;
         Ok(Self { system, announcer, names: Vec::new(), stored: None })
     }
 
-    /// Gets to know the users, and writes the rows of everything that is to be announced to instances of Tidings.
+    /// Takes the users' names, and for Tidings the positions of their logs; writes the rows of all announcements to Tidings.
     ///
     /// # Errors
     /// When the database does not take them.

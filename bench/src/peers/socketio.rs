@@ -1,17 +1,17 @@
-//! Socket.IO as far as a load needs it: text frames of a WebSocket from the server, and what its Redis adapter sends.
+//! Socket.IO as far as a load needs it: text frames of a WebSocket, and the messages of the Redis adapter.
 
 use crate::{
     marker,
-    streams::scan::{Block, Said, notification},
+    streams::scan::{Block, Event, notification},
 };
 
 /// The first byte of a text frame that is whole.
 const TEXT: u8 = 0x81;
 
-/// Hands over what each whole frame says and answers the rest.
+/// Hands over the event of each whole frame and returns the rest.
 pub fn frames<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
     while let Some((text, rest)) = frame(bytes) {
-        each(Block { id: None, retry: None, said: said(text) });
+        each(Block { id: None, retry: None, event: event(text) });
         bytes = rest;
     }
     bytes
@@ -29,14 +29,14 @@ fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((if first == TEXT { payload } else { &[] }, &bytes[begin + length..]))
 }
 
-/// What a packet of Engine.IO says: its first digit is its type, that of Socket.IO within it the second.
-fn said(text: &[u8]) -> Said {
+/// The event of a packet: the first digit is the type of Engine.IO, the second that of Socket.IO.
+fn event(text: &[u8]) -> Event {
     match text {
-        [b'0', ..] => Said::Asks("40"),
-        [b'2'] => Said::Asks("3"),
-        [b'4', b'0', ..] => Said::Open,
+        [b'0', ..] => Event::Expects("40"),
+        [b'2'] => Event::Expects("3"),
+        [b'4', b'0', ..] => Event::Open,
         [b'4', b'2', rest @ ..] => notification(marker::find(rest)),
-        _ => Said::Nothing,
+        _ => Event::Nothing,
     }
 }
 
@@ -47,7 +47,7 @@ pub fn client_frame(text: &str) -> Vec<u8> {
     frame
 }
 
-/// What the Redis adapter tells the other servers when one of them emits to a room, as `MessagePack`:
+/// The message of the Redis adapter to the other servers when one of them emits to a room, as `MessagePack`:
 /// `[sender, {type: 2, data: [event, text], nsp: "/"}, {rooms: [room], except: [], flags: {}}]`.
 pub fn emit(room: &str, text: &str) -> Vec<u8> {
     let mut out = vec![0x93]; // an array of three
@@ -89,9 +89,9 @@ mod tests {
     use super::*;
     use crate::marker::Marker;
 
-    fn all(bytes: &[u8]) -> (Vec<Said>, usize) {
+    fn all(bytes: &[u8]) -> (Vec<Event>, usize) {
         let mut found = Vec::new();
-        let rest = frames(bytes, &mut |block| found.push(block.said));
+        let rest = frames(bytes, &mut |block| found.push(block.event));
         (found, bytes.len() - rest.len())
     }
 
@@ -105,7 +105,7 @@ mod tests {
         for cut in 0..bytes.len() {
             let (mut found, end) = all(&bytes[..cut]);
             found.extend(all(&bytes[end..]).0);
-            let wanted = [Said::Asks("40"), Said::Open, Said::Asks("3"), Said::Notification(Some(marker))];
+            let wanted = [Event::Expects("40"), Event::Open, Event::Expects("3"), Event::Notification(Some(marker))];
             assert_eq!(found, wanted, "cut at {cut}");
         }
     }

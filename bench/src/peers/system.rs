@@ -1,7 +1,7 @@
 //! What differs between the systems: how a stream is asked for, when it is open, and how a message reaches it.
 //!
-//! Messages go in where another instance's would: the channel that the system's own instances tell each other by. nchan has
-//! no such way in, so it is published to over HTTP.
+//! Messages go in where another instance's would: the channel between the system's own instances. nchan has
+//! no such channel, so messages reach it over HTTP.
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -28,7 +28,7 @@ pub enum System {
     Nchan,
     /// Socket.IO with its Redis adapter.
     Socketio,
-    /// notifyd, through the NOTIFY by which its replicas hear of each other's messages.
+    /// notifyd, through the NOTIFY between its replicas.
     Notifyd,
     /// Tidings, through its bus.
     Tidings,
@@ -45,7 +45,7 @@ impl System {
         }
     }
 
-    /// What is said with the request for a user's stream, as lines of its head.
+    /// The lines of the head of a request for a user's stream.
     ///
     /// # Errors
     /// When no token can be signed.
@@ -61,7 +61,7 @@ impl System {
         })
     }
 
-    /// Whether a stream says that it is open; others are as soon as they are answered.
+    /// Whether a stream begins with a greeting; other streams are open as soon as the server answers.
     pub fn greets(self) -> bool {
         matches!(self, Self::Tidings | Self::Socketio)
     }
@@ -77,7 +77,7 @@ impl System {
         if self == Self::Nchan { 64 } else { 1 }
     }
 
-    /// What to say first on a publishing connection.
+    /// The first bytes of a publishing connection.
     pub fn greeting(self) -> Greeting {
         match self {
             Self::Floor | Self::Socketio | Self::Tidings => Greeting::redis(),
@@ -86,7 +86,7 @@ impl System {
         }
     }
 
-    /// Writes what publishes a message to a user; none for Tidings, whose messages depend on where its users' logs stand.
+    /// Writes the publish of a message to a user; nothing for Tidings, whose messages depend on the positions of the users' logs.
     pub fn publish(self, user: &str, marker: Marker, out: &mut Vec<u8>) {
         match self {
             Self::Floor => redis_publish(user, marker.padded(PAYLOAD_BYTES).as_bytes(), out),
@@ -114,7 +114,7 @@ fn notifyd_token(users: &Users, user: usize) -> anyhow::Result<String> {
     encode(&Header::new(Algorithm::HS256), &claims, &key).context("the secret cannot be a key")
 }
 
-/// What notifyd writes on its stream for a new inbox message, as long as the payload.
+/// The event that notifyd writes on its stream for a new inbox message, as long as the payload.
 fn notifyd_event(marker: Marker) -> String {
     let event = |body: &str| {
         format!(

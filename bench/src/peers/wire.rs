@@ -22,7 +22,7 @@ pub fn postgres_startup(user: &str, database: &str) -> Greeting {
         body.extend_from_slice(text.as_bytes());
         body.push(0);
     }
-    Greeting { say: [&length(body.len()), &body[..]].concat(), hear: READY }
+    Greeting { send: [&length(body.len()), &body[..]].concat(), expect: READY }
 }
 
 /// `NOTIFY` of Postgres in a transaction of its own; the payload must hold no single quote.
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn lengths_count_what_each_protocol_counts() {
-        assert_eq!(postgres_startup("a", "b").say, b"\0\0\0\x1b\0\x03\0\0user\0a\0database\0b\0\0");
+        assert_eq!(postgres_startup("a", "b").send, b"\0\0\0\x1b\0\x03\0\0user\0a\0database\0b\0\0");
         let mut notify = Vec::new();
         postgres_notify("c", "p", &mut notify);
         assert_eq!(notify, b"Q\0\0\0\x1eselect pg_notify('c','p')\0");

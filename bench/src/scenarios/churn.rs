@@ -1,5 +1,5 @@
-//! The scenario `churn`: connect, publish, disconnect, with new users each time. What the instances keep of users who
-//! are gone shows as memory that grows.
+//! The scenario `churn`: connect, publish, disconnect, with new users each time. Anything that the instances
+//! keep of users that are gone shows as growing memory.
 
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ async fn round(args: &Args, common: &Common) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Adds the memory with nobody connected, after the first round, half-way and at the end, and how it grew since half-way.
+/// Adds the memory without connections: after the first round, half-way and at the end, and how it grew since half-way.
 fn show_memory(report: &mut Report, curve: &[[f64; 2]], connections: u64) {
     let at = |place: usize| curve.get(place).map(|[_, mb]| *mb);
     let (half, last) = (curve.len() / 2, curve.len().saturating_sub(1));

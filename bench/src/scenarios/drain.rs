@@ -1,4 +1,4 @@
-//! The scenario `drain`: an instance is told to stop while others serve.
+//! The scenario `drain`: an instance receives SIGTERM while others serve.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ pub struct Args {
     /// How long to publish.
     #[arg(long, value_name = "N", default_value_t = 45, value_parser = value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// When the instance is told to stop.
+    /// When the instance receives SIGTERM.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(0..=3600))]
     after: u64,
 }
@@ -62,7 +62,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     fleet.begin(begin, 0).await?;
     let publishing = tokio::spawn(publishers.publish(begin));
     tokio::time::sleep(Duration::from_secs(*after)).await;
-    fleet.tell(&Request::Leave(clock::now())).await?;
+    fleet.ask(&Request::Leave(clock::now())).await?;
     end(ends)?;
     all_moved(&mut fleet, common.streams as usize, common.patience()).await?;
     let published = publishing.await.context("publishing ended early")??;
@@ -90,7 +90,7 @@ fn end(pid: u32) -> anyhow::Result<()> {
 async fn all_moved(fleet: &mut Fleet, streams: usize, patience: Duration) -> anyhow::Result<()> {
     let begin = Instant::now();
     loop {
-        let progress = fleet.tell(&Request::Progress).await?;
+        let progress = fleet.ask(&Request::Progress).await?;
         if progress.moved >= streams {
             return Ok(());
         }

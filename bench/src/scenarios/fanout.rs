@@ -99,7 +99,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Publishes to the topic and waits until everybody has it; ends the load on others then.
+/// Publishes to the topic and waits until all inboxes have it; ends the load on others then.
 async fn fan_out(
     fleet: &Fleet,
     topic: &str,

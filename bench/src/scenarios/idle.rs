@@ -1,4 +1,4 @@
-//! The scenario `idle`: many open streams with nothing to say but heartbeats.
+//! The scenario `idle`: many open streams that carry heartbeats only.
 
 use std::time::Duration;
 

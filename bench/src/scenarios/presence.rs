@@ -23,12 +23,12 @@ use crate::{
 
 /// Between looks at how many joined, and between questions about a topic.
 const SECOND: Duration = Duration::from_secs(1);
-/// What happens is found and told within this time.
+/// A change is found and announced within this time.
 const SETTLE: Duration = Duration::from_secs(3);
-/// Whoever is away for so long is not missed: the shortest grace time is four times as long.
+/// A user that is away for so long has not left: the shortest grace time is four times as long.
 const BRIEF: Duration = Duration::from_secs(1);
 
-/// Kinds of topics that are told who comes and goes, and that are not.
+/// Kinds of topics with presence signals and without.
 const TOLD: &str = "bench";
 const UNTOLD: &str = "bench-untold";
 
@@ -43,10 +43,10 @@ pub struct Args {
     /// Changes per second: half of them streams that leave, half of them streams that come back.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=10_000))]
     rate: u32,
-    /// How long each stays away; longer than the instances' grace time, or nobody is missed.
+    /// How long each stays away; longer than the instances' grace time, or no user leaves.
     #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = value_parser!(u64).range(1..=600))]
     away: u64,
-    /// Topics of a kind whose subscribers are not told who comes and goes.
+    /// Topics of a kind without presence signals.
     #[arg(long)]
     untold: bool,
     /// How long to measure streams that are missed, and before them such as come back in time.
@@ -88,11 +88,11 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     fleet.turn_over(rate, away).await?;
     // From then on as many are found to come back as to leave.
     sleep(away + SETTLE).await;
-    let (before, told) = (found(&fleet).await?, fleet.tell(&Request::Progress).await?.told);
+    let (before, told) = (found(&fleet).await?, fleet.ask(&Request::Progress).await?.told);
     let reading = meter.read()?;
     let answered = ask(&fleet, &topics, args.seconds).await?;
     let missed = meter.since(&reading)?;
-    let (after, told) = (found(&fleet).await?, fleet.tell(&Request::Progress).await?.told - told);
+    let (after, told) = (found(&fleet).await?, fleet.ask(&Request::Progress).await?.told - told);
     let outcome = fleet.outcome(&[], Duration::ZERO).await?;
 
     let (joined, left) = (after.joined - before.joined, after.left - before.left);
@@ -117,7 +117,8 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
 /// Makes the users subscribers of topics, neighbours of different ones: they leave one after another.
 async fn seed(database: &Database, fleet: &Fleet, args: &Args) -> anyhow::Result<Vec<String>> {
     let (users, kind) = (&fleet.users, if args.untold { UNTOLD } else { TOLD });
-    let (path, body) = (&format!("/api/topic-kinds/{kind}"), &format!(r#"{{"presence":{}}}"#, !args.untold));
+    let (path, body) =
+        (&format!("/api/topic-kinds/{kind}"), &format!(r#"{{"access":"members","presence":{}}}"#, !args.untold));
     let call = Call { method: "PUT", path, token: &users.admin_token()?, body };
     Caller::connect(&fleet.targets[0]).await?.ask(&call).await?;
     let count = users.count.div_ceil(args.topic_size as usize);
@@ -130,7 +131,7 @@ async fn seed(database: &Database, fleet: &Fleet, args: &Args) -> anyhow::Result
     Ok(topics)
 }
 
-/// Opens the streams and waits until the instances found that everybody joined.
+/// Opens the streams and waits until the instances have found all users present.
 async fn settle(fleet: &mut Fleet, patience: Duration) -> anyhow::Result<()> {
     let (begin, before) = (Instant::now(), found(fleet).await?);
     fleet.open(CALM, patience).await?;
@@ -167,7 +168,7 @@ fn counter(text: &str, change: &str) -> anyhow::Result<u64> {
     value.map_or(Ok(0), |value| value.parse().with_context(|| format!("{name}is no count: {value}")))
 }
 
-/// Asks once a second, so often, who of a topic is present; each time of another.
+/// Asks once a second, so often, for the users present in a topic; each time in another.
 async fn ask(fleet: &Fleet, topics: &[String], times: u64) -> anyhow::Result<Times> {
     let mut caller = Caller::connect(&fleet.targets[0]).await?;
     let token = &fleet.users.publish_token()?;

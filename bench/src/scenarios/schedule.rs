@@ -1,5 +1,5 @@
-//! The scenario `schedule`: what it costs that many publishes wait, and how long it takes until everybody is told when many
-//! are delivered, and many are due, in one second.
+//! The scenario `schedule`: the cost of many scheduled publishes, and the time until all arrive when many
+//! are delivered, and many fall due, in one second.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub struct Args {
     /// Publishes that are delivered in one second, and as many that are due in another.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     due: u32,
-    /// Users who get them, in turns; those with open streams are among them.
+    /// Recipients, in turns; users with open streams are among them.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     recipients: u32,
     /// How long before that second publishing begins; it must be over by then.
@@ -105,7 +105,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     let due = u64::from(args.due);
     let accepted: Vec<_> = run.marked(due).checked_sub(1).map(|last| (0, last)).into_iter().collect();
     let outcome = run.fleet.outcome(&accepted, Duration::from_secs(args.longest)).await?;
-    let early = run.fleet.tell(&Request::Progress).await?.early;
+    let early = run.fleet.ask(&Request::Progress).await?.early;
     let overdue = run.fall_overdue().await?;
 
     let mut report = Report::of("schedule", &run.fleet);
@@ -121,7 +121,7 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Report> {
     report.cpu_per("Delivery", "delivery", &delivered.spent, due);
     report.fallen("overdue", "overdue in one second", &overdue, due);
     report.cpu_per("Overdue", "one that becomes overdue", &overdue.spent, due);
-    // Each is one item, told of once when it comes and once when it is overdue.
+    // Each is one item with two changes: its arrival and its becoming overdue.
     let count = i64::from(args.due);
     let once = Tally { items: count, notifications: count, overdue: 0, changes: count };
     let twice = Tally { overdue: count, changes: 2 * count, ..once };
@@ -153,12 +153,12 @@ impl Run<'_> {
         for first in (0..self.args.waiting).step_by(BULK as usize) {
             let numbers = first..self.args.waiting.min(first + BULK);
             let users: Vec<_> = numbers.map(|n| format!("{}-waits-{n}", self.fleet.users.name(0))).collect();
-            self.database.add_waiting(self.fleet.users.tenant(), &users, from).await?;
+            self.database.schedule(self.fleet.users.tenant(), &users, from).await?;
         }
         self.database.tidy("notifications, scheduled").await
     }
 
-    /// Publishes for users of whom some have open streams, and waits until all are delivered.
+    /// Publishes to users, some of them with open streams, and waits until all are delivered.
     async fn deliver(&mut self) -> anyhow::Result<Fallen> {
         let moment = self.moment();
         self.fleet.begin(moment.micros, 0).await?;
@@ -173,7 +173,7 @@ impl Run<'_> {
         self.fall(&users, moment, u64::from(self.args.due)).await
     }
 
-    /// Publishes what is due to users without streams, which would not be told of both an item's coming and its being overdue if
+    /// Publishes due items to users without streams, for a stream that is behind receives an item's arrival and its becoming overdue as one if
     /// they were behind; and waits until all is overdue.
     async fn fall_overdue(&self) -> anyhow::Result<Fallen> {
         let (moment, users, count) = (self.moment(), self.names(self.recipients), u64::from(self.args.due));

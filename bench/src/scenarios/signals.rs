@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// The topic is told of those who came within this time; they are no part of the measure.
+/// Presence signals of the users that joined arrive within this time; they are no part of the measure.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Between looks at how many have come.
 const TICK: Duration = Duration::from_millis(10);
@@ -94,7 +94,7 @@ fn body(topic: &str, marker: Marker, payload: usize) -> String {
 /// Waits until all have come, but no longer than the grace time: signals may be lost.
 async fn arrive(fleet: &mut Fleet, expected: u64, grace: Duration) -> anyhow::Result<Outcome> {
     let deadline = Instant::now() + grace;
-    while fleet.tell(&Request::Progress).await?.deliveries < expected && Instant::now() < deadline {
+    while fleet.ask(&Request::Progress).await?.deliveries < expected && Instant::now() < deadline {
         sleep(TICK).await;
     }
     fleet.outcome(&[], Duration::ZERO).await

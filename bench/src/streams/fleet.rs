@@ -50,14 +50,14 @@ impl Fleet {
         let mut fleet = Self { users, targets, streams, readers: Vec::new() };
         for (first, streams) in shares(streams, readers) {
             let mut reader = Reader::spawn()?;
-            reader.say(&Job { first, streams, ..job.clone() }).await?;
+            reader.send(&Job { first, streams, ..job.clone() }).await?;
             fleet.readers.push(reader);
         }
-        let _: Vec<Progress> = fleet.hear().await?;
+        let _: Vec<Progress> = fleet.receive().await?;
         Ok(fleet)
     }
 
-    /// Opens all streams, so many at the same time, and waits until all are live; tells how that went.
+    /// Opens all streams, so many at the same time, and waits until all are live; returns how that went.
     ///
     /// # Errors
     /// When they are not within this time, or cannot be.
@@ -76,13 +76,13 @@ impl Fleet {
     /// When they cannot be.
     pub async fn open_within(&mut self, concurrency: usize, patience: Duration) -> anyhow::Result<Progress> {
         let begin = Instant::now();
-        let mut progress = self.tell(&Request::Open { concurrency, start: clock::now() }).await?;
+        let mut progress = self.ask(&Request::Open { concurrency, start: clock::now() }).await?;
         while progress.live < self.streams && begin.elapsed() < patience {
             if let Some(why) = progress.fatal {
                 return Err(Mistake(why).into());
             }
             tokio::time::sleep(TICK).await;
-            progress = self.tell(&Request::Progress).await?;
+            progress = self.ask(&Request::Progress).await?;
         }
         Ok(progress)
     }
@@ -90,11 +90,11 @@ impl Fleet {
     /// Where each user's log stands; every user has had a stream.
     ///
     /// # Errors
-    /// When a reader ended, or a stream was not told where it stands.
+    /// When a reader ended, or a stream received no cursor.
     pub async fn cursors(&mut self) -> anyhow::Result<Vec<Cursor>> {
-        self.say(&Request::Cursors).await?;
+        self.send(&Request::Cursors).await?;
         let mut cursors = vec![None; self.users.count];
-        for (user, cursor) in self.hear::<Vec<(usize, String)>>().await?.into_iter().flatten() {
+        for (user, cursor) in self.receive::<Vec<(usize, String)>>().await?.into_iter().flatten() {
             cursors[user] = Some(cursor.parse().context("a stream without a cursor")?);
         }
         cursors.into_iter().collect::<Option<_>>().context("a user without a stream")
@@ -105,7 +105,7 @@ impl Fleet {
     /// # Errors
     /// When a reader ended.
     pub async fn begin(&mut self, origin: u64, first: u64) -> anyhow::Result<()> {
-        self.tell(&Request::Due { origin, first }).await.map(drop)
+        self.ask(&Request::Due { origin, first }).await.map(drop)
     }
 
     /// Drops streams one after another from now on, so many per second, and lets each come back after so long; no longer as
@@ -115,7 +115,7 @@ impl Fleet {
     /// When a reader ended.
     pub async fn turn_over(&mut self, rate: f64, away: Duration) -> anyhow::Result<()> {
         let rate = rate / self.readers.len() as f64;
-        self.tell(&Request::Turnover { rate, away }).await.map(drop)
+        self.ask(&Request::Turnover { rate, away }).await.map(drop)
     }
 
     /// Drops all connections at once; every stream has noted its cursor then.
@@ -123,7 +123,7 @@ impl Fleet {
     /// # Errors
     /// When a reader ended.
     pub async fn close(&mut self) -> anyhow::Result<()> {
-        self.tell(&Request::Close).await.map(drop)
+        self.ask(&Request::Close).await.map(drop)
     }
 
     /// Waits until everything accepted has come, but no longer than the grace time.
@@ -134,7 +134,7 @@ impl Fleet {
         let deadline = Instant::now() + grace;
         let expected = self.expected(accepted);
         loop {
-            let come = self.tell(&Request::Progress).await?.deliveries >= expected;
+            let come = self.ask(&Request::Progress).await?.deliveries >= expected;
             let late = Instant::now() >= deadline;
             if come || late {
                 let outcome = self.result(accepted).await?;
@@ -150,33 +150,33 @@ impl Fleet {
     ///
     /// # Errors
     /// When one ended.
-    pub async fn tell(&mut self, request: &Request) -> anyhow::Result<Progress> {
-        self.say(request).await?;
+    pub async fn ask(&mut self, request: &Request) -> anyhow::Result<Progress> {
+        self.send(request).await?;
         let mut sum = Progress::default();
-        self.hear::<Progress>().await?.into_iter().for_each(|progress| sum.add(progress));
+        self.receive::<Progress>().await?.into_iter().for_each(|progress| sum.add(progress));
         Ok(sum)
     }
 
     async fn result(&mut self, accepted: &[(u64, u64)]) -> anyhow::Result<Outcome> {
-        self.say(&Request::Outcome(accepted.to_vec())).await?;
+        self.send(&Request::Outcome(accepted.to_vec())).await?;
         let mut sum = Outcome::default();
-        self.hear::<Outcome>().await?.into_iter().for_each(|outcome| sum.add(outcome));
+        self.receive::<Outcome>().await?.into_iter().for_each(|outcome| sum.add(outcome));
         Ok(sum)
     }
 
-    async fn say(&mut self, request: &Request) -> anyhow::Result<()> {
+    async fn send(&mut self, request: &Request) -> anyhow::Result<()> {
         for reader in &mut self.readers {
-            reader.say(request).await?;
+            reader.send(request).await?;
         }
         Ok(())
     }
 
-    async fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<Vec<T>> {
-        let mut heard = Vec::with_capacity(self.readers.len());
+    async fn receive<T: DeserializeOwned>(&mut self) -> anyhow::Result<Vec<T>> {
+        let mut received = Vec::with_capacity(self.readers.len());
         for reader in &mut self.readers {
-            heard.push(reader.hear().await?);
+            received.push(reader.receive().await?);
         }
-        Ok(heard)
+        Ok(received)
     }
 
     fn expected(&self, accepted: &[(u64, u64)]) -> u64 {
@@ -204,13 +204,13 @@ impl Reader {
         Ok(Self { _child: child, input, output: BufReader::new(output).lines() })
     }
 
-    async fn say(&mut self, what: &impl serde::Serialize) -> anyhow::Result<()> {
+    async fn send(&mut self, what: &impl serde::Serialize) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(what)?;
         line.push(b'\n');
         self.input.write_all(&line).await.context("a process that reads streams ended")
     }
 
-    async fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+    async fn receive<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
         let line = self.output.next_line().await?.context("a process that reads streams ended")?;
         Ok(serde_json::from_str(&line)?)
     }

@@ -17,9 +17,9 @@ pub struct Member {
     pub number: usize,
     /// Its server's.
     pub target: usize,
-    /// What it asks for.
+    /// The path of its request.
     pub path: String,
-    /// What it says with that, as lines of the request's head.
+    /// Lines of the head of its request.
     pub headers: String,
     /// Asks the stream to drop its connection and come back.
     pub leave: Notify,

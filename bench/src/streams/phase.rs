@@ -1,4 +1,4 @@
-//! One opening of a reader's streams: who is live since when, and what stood in the way.
+//! One opening of a reader's streams: when each was live, and what went wrong.
 
 use std::sync::{
     Mutex, MutexGuard, OnceLock, PoisonError,
@@ -24,7 +24,7 @@ pub struct Phase {
     pub permits: Semaphore,
     /// Ends all streams of the phase.
     pub stop: CancellationToken,
-    /// Why it cannot succeed: the server refuses the token, say.
+    /// Why it cannot succeed, for example because the server refuses the token.
     pub fatal: OnceLock<String>,
     /// Streams that have been live at least once.
     pub live: AtomicUsize,

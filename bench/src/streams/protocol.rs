@@ -1,4 +1,4 @@
-//! What the bench and the processes that read its streams say to each other: lines of JSON.
+//! The messages between the load generator and the processes that read its streams: lines of JSON.
 
 use std::time::Duration;
 
@@ -24,19 +24,19 @@ pub struct Job {
     pub streams: usize,
     /// Where they are opened.
     pub spread: Spread,
-    /// What the servers are.
+    /// The kind of the servers.
     pub system: System,
-    /// What shows that changes of a user came in order.
+    /// How the order of each stream is checked.
     pub order: Order,
 }
 
-/// What shows that changes of a user came in order.
+/// How a stream's order is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Each seq follows its predecessor's.
     Gapless,
-    /// Seqs ascend. Changes of state of one item are told as one to a client that missed them, so a run with such changes
-    /// cannot tell a hole by the seqs.
+    /// Seqs ascend. A replay merges changes of state of one item, so a run with such changes cannot detect a hole by the
+    /// seqs.
     Ascending,
     /// Numbers ascend, of messages that one sender sends.
     Numbers,
@@ -51,7 +51,7 @@ pub enum Spread {
     First(usize),
 }
 
-/// What a reader is asked; it answers with [`Progress`] unless it says otherwise.
+/// A request to a reader, which answers with [`Progress`] unless another answer is named here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {
     /// Open all streams, so many at the same time, and keep them open; `start` is when this began.

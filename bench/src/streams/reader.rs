@@ -30,21 +30,21 @@ pub async fn run() -> anyhow::Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let Some(job) = lines.next_line().await? else { return Ok(()) };
     let mut reader = Reader::new(serde_json::from_str(&job)?)?;
-    say(&Progress::default()).await?;
+    answer(&Progress::default()).await?;
     while let Some(line) = lines.next_line().await? {
         match serde_json::from_str(&line)? {
-            Request::Outcome(accepted) => say(&reader.outcome(&accepted)).await?,
-            Request::Cursors => say(&reader.cursors()).await?,
+            Request::Outcome(accepted) => answer(&reader.outcome(&accepted)).await?,
+            Request::Cursors => answer(&reader.cursors()).await?,
             request => {
-                reader.take(request).await;
-                say(&reader.progress()).await?;
+                reader.handle(request).await;
+                answer(&reader.progress()).await?;
             }
         }
     }
     Ok(())
 }
 
-async fn say(what: &impl Serialize) -> anyhow::Result<()> {
+async fn answer(what: &impl Serialize) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
     let mut output = tokio::io::stdout();
@@ -79,7 +79,7 @@ impl Reader {
         })
     }
 
-    async fn take(&mut self, request: Request) {
+    async fn handle(&mut self, request: Request) {
         match request {
             Request::Open { concurrency, start } => self.open(concurrency, start),
             Request::Close => self.close().await,

@@ -14,15 +14,15 @@ use crate::{
 /// A block of the bench is small; more than this is a defect.
 const BLOCK_LIMIT: usize = 1024 * 1024;
 
-/// What a block says.
+/// The event of a block.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Event {
     /// How a stream of Tidings begins.
     Hello(Hello),
     /// The stream is open.
     Open,
-    /// The server asks for this answer.
-    Asks(&'static str),
+    /// The server expects this answer.
+    Expects(&'static str),
     /// A message, with its marker if it is one of the bench's.
     Notification(Option<Marker>),
     /// A message for all users of the run, with the time of its marker.
@@ -41,7 +41,7 @@ pub struct Block<'a> {
     /// Its `retry:`.
     pub retry: Option<Duration>,
     /// Its event.
-    pub said: Said,
+    pub event: Event,
 }
 
 /// The state between two reads of one stream: the beginning of a block whose end has not come yet.
@@ -89,18 +89,18 @@ fn blocks<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8]
 }
 
 fn block(mut bytes: &[u8]) -> Block<'_> {
-    let mut found = Block { id: None, retry: None, said: Said::Nothing };
-    let mut event: &[u8] = b"";
+    let mut found = Block { id: None, retry: None, event: Event::Nothing };
+    let mut name: &[u8] = b"";
     while !bytes.is_empty() {
         let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
         let (line, rest) = bytes.split_at(end);
         bytes = rest.get(1..).unwrap_or_default();
         if let Some(id) = line.strip_prefix(b"id: ") {
             found.id = str::from_utf8(id).ok();
-        } else if let Some(name) = line.strip_prefix(b"event: ") {
-            event = name;
+        } else if let Some(given) = line.strip_prefix(b"event: ") {
+            name = given;
         } else if let Some(data) = line.strip_prefix(b"data: ") {
-            found.said = said(event, data);
+            found.event = event(name, data);
         } else if let Some(retry) = line.strip_prefix(b"retry: ") {
             found.retry = number(retry).map(|(retry, _)| Duration::from_millis(retry));
         }
@@ -109,24 +109,24 @@ fn block(mut bytes: &[u8]) -> Block<'_> {
 }
 
 /// Systems without names of events send messages only.
-fn said(event: &[u8], data: &[u8]) -> Said {
-    match event {
+fn event(name: &[u8], data: &[u8]) -> Event {
+    match name {
         b"" | b"notification" => notification(marker::find(data)),
         b"signal" => match marker::find(data) {
-            Some(Found::One(marker)) => Said::Signal(Some(marker)),
-            _ => Said::Signal(None),
+            Some(Found::One(marker)) => Event::Signal(Some(marker)),
+            _ => Event::Signal(None),
         },
-        b"hello" => serde_json::from_slice(data).map_or(Said::Nothing, Said::Hello),
-        _ => Said::Nothing,
+        b"hello" => serde_json::from_slice(data).map_or(Event::Nothing, Event::Hello),
+        _ => Event::Nothing,
     }
 }
 
 /// A message in which this was found.
-pub fn notification(found: Option<Found>) -> Said {
+pub fn notification(found: Option<Found>) -> Event {
     match found {
-        Some(Found::All(t)) => Said::ForAll(t),
-        Some(Found::One(marker)) => Said::Notification(Some(marker)),
-        None => Said::Notification(None),
+        Some(Found::All(t)) => Event::ForAll(t),
+        Some(Found::One(marker)) => Event::Notification(Some(marker)),
+        None => Event::Notification(None),
     }
 }
 
@@ -141,12 +141,12 @@ mod tests {
         event: signal\ndata: {\"kind\":\"bench\",\"data\":{\"title\":\"~8~91~\"}}\n\n\
         id: e.3\n\nretry: 40\nevent: bye\ndata: {\"reason\":\"draining\",\"retryMs\":40}\n\n";
 
-    fn scan(step: usize) -> Vec<(Option<String>, Option<u64>, Said)> {
+    fn scan(step: usize) -> Vec<(Option<String>, Option<u64>, Event)> {
         let (mut scanner, mut found) = (Scanner::of(System::Tidings), Vec::new());
         for part in STREAM.as_bytes().chunks(step) {
             let keep = |block: Block<'_>| {
                 let retry = block.retry.map(|retry| retry.as_millis() as u64);
-                found.push((block.id.map(str::to_owned), retry, block.said));
+                found.push((block.id.map(str::to_owned), retry, block.event));
             };
             scanner.feed(part, keep).unwrap();
         }
@@ -157,14 +157,14 @@ mod tests {
     fn blocks_are_the_same_however_they_are_cut() {
         let whole = scan(STREAM.len());
         assert_eq!(whole.len(), 8);
-        assert_eq!(whole[0], (None, Some(2000), Said::Nothing));
-        assert!(matches!(&whole[1].2, Said::Hello(hello) if hello.verdict == Verdict::Fresh));
-        assert_eq!(whole[2], (Some("e.1".into()), None, Said::Notification(Some(Marker { n: 7, t: 90 }))));
-        assert_eq!(whole[3], (None, None, Said::Nothing));
-        assert_eq!(whole[4].2, Said::Notification(None));
-        assert_eq!(whole[5], (None, None, Said::Signal(Some(Marker { n: 8, t: 91 }))));
-        assert_eq!(whole[6], (Some("e.3".into()), None, Said::Nothing));
-        assert_eq!(whole[7], (None, Some(40), Said::Nothing));
+        assert_eq!(whole[0], (None, Some(2000), Event::Nothing));
+        assert!(matches!(&whole[1].2, Event::Hello(hello) if hello.verdict == Verdict::Fresh));
+        assert_eq!(whole[2], (Some("e.1".into()), None, Event::Notification(Some(Marker { n: 7, t: 90 }))));
+        assert_eq!(whole[3], (None, None, Event::Nothing));
+        assert_eq!(whole[4].2, Event::Notification(None));
+        assert_eq!(whole[5], (None, None, Event::Signal(Some(Marker { n: 8, t: 91 }))));
+        assert_eq!(whole[6], (Some("e.3".into()), None, Event::Nothing));
+        assert_eq!(whole[7], (None, Some(40), Event::Nothing));
         for step in 1..STREAM.len() {
             assert_eq!(scan(step), whole, "{step}");
         }
@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn events_without_a_name_are_messages() {
         let mut said = Vec::new();
-        Scanner::of(System::Nchan).feed(b": hi\n\nid: 17:0\ndata: ~1~2~xx\n\n", |block| said.push(block.said)).unwrap();
-        assert_eq!(said, [Said::Nothing, Said::Notification(Some(Marker { n: 1, t: 2 }))]);
+        Scanner::of(System::Nchan)
+            .feed(b": hi\n\nid: 17:0\ndata: ~1~2~xx\n\n", |block| said.push(block.event))
+            .unwrap();
+        assert_eq!(said, [Event::Nothing, Event::Notification(Some(Marker { n: 1, t: 2 }))]);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     connect::connect,
     member::{Member, elsewhere},
     phase::{Phase, lock},
-    scan::{Block, Said, Scanner},
+    scan::{Block, Event, Scanner},
     shared::Shared,
     track::{Track, seq_of},
 };
@@ -131,7 +131,7 @@ impl<'a> Stream<'a> {
         let decoded = decoder.feed(bytes, |body| {
             let fed = scanner.feed(body, |block| {
                 *wait = block.retry.or(*wait);
-                if let Said::Asks(answer) = block.said {
+                if let Event::Expects(answer) = block.event {
                     asked = Some(answer);
                 }
                 came += u64::from(self.block(block, &mut track, live_from, now));
@@ -151,28 +151,28 @@ impl<'a> Stream<'a> {
             drop(track);
             self.live(connection);
         }
-        asked.map_or(Ok(()), |answer| say(socket, answer))?;
+        asked.map_or(Ok(()), |answer| reply(socket, answer))?;
         endless.map_or(Ok(()), |why| Err(why.to_owned()))
     }
 
     /// Takes a block; true when it is a notification, or a signal of the bench's own, that came for the first time.
     fn block(&self, block: Block<'_>, track: &mut Track, live_from: &mut Option<i64>, now: u64) -> bool {
-        match &block.said {
-            Said::Hello(hello) => *live_from = self.hello(hello, track),
-            Said::Open => *live_from = Some(0),
+        match &block.event {
+            Event::Hello(hello) => *live_from = self.hello(hello, track),
+            Event::Open => *live_from = Some(0),
             _ => block.id.and_then(seq_of).into_iter().for_each(|seq| track.step(seq)),
         }
         if let Some(id) = block.id {
             id.clone_into(&mut track.cursor);
         }
-        match block.said {
-            Said::Notification(Some(marker)) => self.timed(track.take(marker), marker, now),
-            Said::Signal(Some(marker)) => self.timed(track.take_signal(marker.n), marker, now),
-            Said::Signal(None) => {
+        match block.event {
+            Event::Notification(Some(marker)) => self.timed(track.take(marker), marker, now),
+            Event::Signal(Some(marker)) => self.timed(track.take_signal(marker.n), marker, now),
+            Event::Signal(None) => {
                 self.shared.told.fetch_add(1, Relaxed);
                 false
             }
-            Said::ForAll(t) => {
+            Event::ForAll(t) => {
                 if track.take_for_all() {
                     let due = self.shared.origin.load(Relaxed) + t;
                     lock(&self.shared.lag_for_all).record(now.saturating_sub(due));
@@ -237,7 +237,7 @@ impl<'a> Stream<'a> {
 }
 
 /// Answers what the server asked for: it is short and nothing else is written, so it fits, or the connection is broken.
-fn say(socket: &TcpStream, answer: &str) -> Result<(), String> {
+fn reply(socket: &TcpStream, answer: &str) -> Result<(), String> {
     let frame = socketio::client_frame(answer);
     match socket.try_write(&frame) {
         Ok(length) if length == frame.len() => Ok(()),

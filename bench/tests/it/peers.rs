@@ -40,7 +40,7 @@ impl Drop for Server {
     }
 }
 
-/// A free address that nobody else is given: neither another test, nor an outgoing connection, whose ports begin higher.
+/// A free address that is given to no other test and to no outgoing connection, whose ports begin higher.
 /// (A socket that connects to a free port of that range may be given this very port, and is then connected to itself.)
 fn free_address() -> SocketAddr {
     let mut port = NEXT_PORT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +72,7 @@ fn load(flags: &[String]) -> serde_json::Value {
 }
 
 fn flags(users: u32, phases: &str) -> Vec<String> {
-    // Nobody waits for a debug build on a busy machine: the rates are low, and no lag is too long.
+    // A debug build on a busy machine is slow: the rates are low, and no lag is too long.
     vec![format!("--users={users}"), format!("--phases={phases}"), format!("--p99-ms={}", Duration::MAX.as_millis())]
 }
 
