@@ -105,7 +105,7 @@ impl<'a> Stage<'a> {
             Use::Read => self.compile(block, &text),
             Use::Run => self.run(block, &text, output, false).await,
             Use::RunUntil => self.run(block, &text, output, true).await,
-            Use::Console(url) => self.browse(&self.localised(url), &text).await,
+            Use::Console(url) => self.browse(block, &self.localised(url), &text).await,
         }
     }
 
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Waits until an expression is true in the console of a page.
-    async fn browse(&mut self, url: &str, expression: &str) {
+    async fn browse(&mut self, block: &Block, url: &str, expression: &str) {
         if self.browser.as_ref().is_none_or(|(_, _, open)| open != url) {
             let mut browser = match self.browser.take() {
                 Some((browser, ..)) => browser,
@@ -174,7 +174,9 @@ impl<'a> Stage<'a> {
             self.browser = Some((browser, tab, url.to_owned()));
         }
         let (browser, tab, _) = self.browser.as_mut().unwrap();
-        browser.until(tab, expression).await;
+        let what = format!("{}:{}: in the console of {url}: {expression}", self.page, block.line);
+        println!("{what}");
+        eventually(&what, async || (browser.evaluate(tab, expression).await == true).then_some(())).await;
     }
 
     fn compile(&self, block: &Block, text: &str) {
