@@ -8,8 +8,9 @@ use std::{
 const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
 
 /// From the bottom up: a room imports only from the floors below its own.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["schema", "database"],
+    &["content"],
     &["log"],
     &["handle"],
     &["inbox", "topics", "settings", "access"],

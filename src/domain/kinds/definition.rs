@@ -94,9 +94,7 @@ impl Definition {
         if longer(&self.message_template, MESSAGE_CHARS) {
             found.note("/messageTemplate", Err(Malformed("at most 10,000 characters")));
         }
-        // The text around the values names the host.
-        let without_values = |template: &Template| image_url(&template.render(&Values::default()));
-        found.note("/imageUrlTemplate", self.image_url_template.as_ref().map_or(Ok(()), without_values));
+        found.note("/imageUrlTemplate", self.image_url_template.as_ref().map_or(Ok(()), image_url_template));
         if self.retention_days.is_some_and(|days| !(1..=RETENTION_DAYS).contains(&days)) {
             found.note("/retentionDays", Err(Malformed("1 to 3650 days")));
         }
@@ -104,6 +102,20 @@ impl Definition {
             found.note("/channels/inbox", Err(Malformed("a mandatory kind always reaches the inbox")));
         }
         found.into_result()
+    }
+}
+
+/// Refuses a template whose host is not written out: browsers skip slashes before a host, so a value could name it.
+fn image_url_template(template: &Template) -> Result<(), Malformed> {
+    const WRONG: Malformed = Malformed("an https URL with its host written out, or a path that begins with one slash");
+    let text = template.render(&Values::default());
+    image_url(&text)?;
+    let host = template.leading_text().strip_prefix("https://").map(|rest| rest.split_once('/'));
+    match host {
+        None if text.starts_with('/') => Ok(()),
+        Some(Some((host, _))) if !host.is_empty() => Ok(()),
+        Some(None) if template.leading_text() == template.as_str() => Ok(()),
+        _ => Err(WRONG),
     }
 }
 

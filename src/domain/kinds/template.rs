@@ -57,6 +57,14 @@ impl Template {
         self.source.chars().count()
     }
 
+    /// The text before the first placeholder.
+    pub(super) fn leading_text(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(fixed)) => fixed,
+            _ => "",
+        }
+    }
+
     /// The text with values instead of placeholders; a value that is missing or null leaves nothing.
     pub fn render(&self, values: &Values<'_>) -> String {
         let mut text = String::with_capacity(self.source.len());

@@ -35,6 +35,8 @@ fn a_file_with_errors_is_refused_with_their_keys() {
         "http://example.org/a.png",
         "{{data.url}}",
         "https://{{data.host}}/a.png",
+        "https:///{{data.host}}/a.png",
+        "https://a{{data.host}}",
         "//{{data.host}}",
     ] {
         let wrong = wrong(&format!("[a]\nimageUrlTemplate = '{image}'"));

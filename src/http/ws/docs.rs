@@ -4,7 +4,7 @@ use crate::{domain::priority::Priority, http::openapi::BadQuery};
 
 /// Open a WebSocket.
 ///
-/// The stream over a WebSocket: the same cursors, verdicts, order and filters, and JSON messages both ways. The README tells them.
+/// The stream over a WebSocket: the same cursors, verdicts, order and filters, and JSON messages both ways. docs/websocket.md tells them.
 /// Where a browser cannot send the header `Authorization`, the token is the second subprotocol,
 /// `new WebSocket(url, ["bearer", token])`, or a ticket in the query. Who is not let in is let in to be told why by an `error`, and closed with 4001 (no token),
 /// 4002 (invalid or revoked) or 4003 (expired).

@@ -39,7 +39,8 @@ fn paragraphs(page: &str) -> Vec<(usize, String)> {
             is_open = false;
         } else if is_open && !is_item(text) {
             let (_, paragraph) = found.last_mut().unwrap();
-            *paragraph += &format!(" {text}");
+            paragraph.push(' ');
+            paragraph.push_str(text);
         } else {
             found.push((number, text.to_owned()));
             is_open = true;
@@ -66,7 +67,8 @@ fn sentences(paragraph: &str) -> Vec<String> {
     let mut sentences = vec![String::new()];
     for word in paragraph.split_whitespace() {
         let sentence = sentences.last_mut().unwrap();
-        *sentence += &format!(" {word}");
+        sentence.push(' ');
+        sentence.push_str(word);
         if word.trim_end_matches([')', '"', '*']).ends_with(['.', '!', '?']) {
             sentences.push(String::new());
         }

@@ -229,7 +229,7 @@ fn with_number(text: &str, shown: &str, number: u16) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(shown) {
         let end = at + shown.len();
-        let before = rest[..at].as_bytes().last().or(parts.as_bytes().last());
+        let before = rest.as_bytes()[..at].last().or(parts.as_bytes().last());
         let is_alone = !is_digit(before) && !is_digit(rest.as_bytes().get(end));
         parts.push_str(&rest[..at]);
         parts.push_str(&if is_alone { number.to_string() } else { shown.to_owned() });
