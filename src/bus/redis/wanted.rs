@@ -23,7 +23,7 @@ pub(super) struct Wanted {
     changed: Notify,
 }
 
-/// Between two uses of the lock, as [`State::check`] asserts:
+/// Between two uses of the lock, as `State::check` asserts:
 ///
 /// - a channel in `joining` is wanted;
 /// - while the session is not up, no caller waits.

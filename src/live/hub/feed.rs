@@ -76,7 +76,7 @@ pub struct Feed {
     state: Mutex<State>,
 }
 
-/// Between two uses of the lock, as [`State::check`] asserts:
+/// Between two uses of the lock, as `State::check` asserts:
 ///
 /// - the ring is empty, or its seqs rise by one and end at the head's;
 /// - `ring_bytes` is the length of the ring's texts;

@@ -30,7 +30,7 @@ pub(super) struct Signals {
     ring: Mutex<Option<Box<Ring>>>,
 }
 
-/// Between two uses of the lock, as [`Ring::check`] asserts:
+/// Between two uses of the lock, as `Ring::check` asserts:
 ///
 /// - numbers rise, and none is above `Signals::newest`;
 /// - no two entries have the same subject;

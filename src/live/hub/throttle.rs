@@ -13,7 +13,7 @@ use crate::domain::signal::{Signal, Subject};
 const SUBJECTS: usize = 10_000;
 
 /// The subjects whose interval has not ended. `ends` has one entry for each subject in `held` and no others, as
-/// [`Throttle::check`] asserts, so every held signal is sent some time.
+/// `Throttle::check` asserts, so every held signal is sent some time.
 #[derive(Default)]
 pub(super) struct Throttle {
     /// None is held until something comes within the interval.

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// About four minutes; a member whose time is later is rung at this horizon and scheduled anew.
 const SLOTS: u64 = 1024;
 
-/// The slot of the tick that was rung last is empty, as [`Wheel::check`] asserts: it is a whole turn away, and a member in it would
+/// The slot of the tick that was rung last is empty, as `Wheel::check` asserts: it is a whole turn away, and a member in it would
 /// be rung that much too late. Only a `schedule` that runs while the wheel turns may leave a member there, which it then rings itself.
 pub(super) struct Wheel {
     start: Instant,

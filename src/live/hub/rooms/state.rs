@@ -12,7 +12,7 @@ use crate::{
     metrics,
 };
 
-/// Between two uses of the lock, as [`State::check`] asserts:
+/// Between two uses of the lock, as `State::check` asserts:
 ///
 /// - a user's feed is once in the room of each of its topics, and each of these rooms exists;
 /// - a room has no other feeds;
