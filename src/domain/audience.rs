@@ -35,18 +35,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// From what is stored: the code, and the topic's name with the code 1. An unknown code counts as direct.
-    pub fn from_stored(code: i16, topic: Option<&str>) -> Self {
-        // A newer version may store codes that this one does not know, but a topic is stored with its name.
-        debug_assert!(code != 1 || topic.is_some_and(|name| name.parse::<Topic>().is_ok()), "{topic:?} is no topic");
-        match (code, topic.and_then(|name| name.parse().ok())) {
-            (1, Some(topic)) => Self::Topic(topic),
-            (2, _) => Self::Everyone,
-            (3, _) => Self::Rule,
-            _ => Self::Direct,
-        }
-    }
-
     /// As on the wire.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -39,13 +39,14 @@ impl Priority {
         self as i16
     }
 
-    /// The priority of a stored rank; an unknown rank counts as medium.
-    pub fn from_rank(rank: i16) -> Self {
+    /// The priority of a rank, 0 to 3.
+    pub fn from_rank(rank: i16) -> Option<Self> {
         match rank {
-            0 => Self::Low,
-            2 => Self::High,
-            3 => Self::Critical,
-            _ => Self::Medium,
+            0 => Some(Self::Low),
+            1 => Some(Self::Medium),
+            2 => Some(Self::High),
+            3 => Some(Self::Critical),
+            _ => None,
         }
     }
 }

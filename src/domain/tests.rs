@@ -18,7 +18,7 @@ use super::{
     problem::{Problem, Problems, deserialize},
     signal::{Address, TopicKey},
     text::{KIND_BYTES, word},
-    timing::{Burst, Due, DueState, DueStep, ItemDue},
+    timing::{Burst, Due, DueState, DueStep},
     topic::{MutedUntil, Rules, TOPIC_BYTES, Topic, TopicKind, TopicPattern},
     user::{Tenant, USER_ID_BYTES, UserId, UserKey},
 };
@@ -86,18 +86,15 @@ fn an_audience_is_empty_without_topics_and_everyone() {
 }
 
 #[test]
-fn a_reason_is_read_from_what_is_stored() {
+fn a_reason_has_a_name_and_only_that_of_a_topic_names_one() {
     let topic: Topic = "team:7".parse().unwrap();
-    for (code, name, reason, text) in [
-        (0, None, Reason::Direct, "direct"),
-        (1, Some("team:7"), Reason::Topic(topic.clone()), "topic"),
-        (2, None, Reason::Everyone, "everyone"),
-        (3, Some("team:7"), Reason::Rule, "rule"),
-        (9, None, Reason::Direct, "direct"),
+    for (reason, text, named) in [
+        (Reason::Direct, "direct", None),
+        (Reason::Topic(topic.clone()), "topic", Some(&topic)),
+        (Reason::Everyone, "everyone", None),
+        (Reason::Rule, "rule", None),
     ] {
-        let read = Reason::from_stored(code, name);
-        assert_eq!((&read, read.as_str()), (&reason, text));
-        assert_eq!(read.topic(), if text == "topic" { Some(&topic) } else { None });
+        assert_eq!((reason.as_str(), reason.topic()), (text, named));
     }
 }
 
@@ -106,11 +103,11 @@ fn priorities_rise_and_keep_their_rank_and_name() {
     let all = [Priority::Low, Priority::Medium, Priority::High, Priority::Critical];
     assert!(all.is_sorted());
     for (rank, priority) in (0..).zip(all) {
-        assert_eq!((priority.rank(), Priority::from_rank(rank)), (rank, priority));
+        assert_eq!((priority.rank(), Priority::from_rank(rank)), (rank, Some(priority)));
         assert_eq!(priority.as_str().parse::<Priority>(), Ok(priority));
         assert_eq!(json!(priority), priority.as_str());
     }
-    assert_eq!(Priority::from_rank(9), Priority::Medium);
+    assert_eq!((Priority::from_rank(-1), Priority::from_rank(4)), (None, None));
     assert!(!parses::<Priority>("urgent"));
 }
 
@@ -174,12 +171,8 @@ fn the_state_of_a_due_item_is_read_from_what_is_stored() {
     for (code, state) in (1..).zip(all) {
         assert_eq!((state.code(), DueState::from_code(code)), (code, Some(state)));
         assert_eq!(state.is_open(), code <= 2);
-        let read = ItemDue::from_stored(Some(at(7)), Some(code), Some("u".to_owned()));
-        assert_eq!(read, Some(ItemDue { at: at(7), state, by: Some("u".to_owned()) }));
     }
     assert_eq!((DueState::from_code(0), DueState::from_code(6)), (None, None));
-    assert_eq!(ItemDue::from_stored(None, Some(1), None), None);
-    assert_eq!(ItemDue::from_stored(Some(at(7)), None, None), None);
 }
 
 #[test]

@@ -99,13 +99,6 @@ pub struct ItemDue {
     pub by: Option<String>,
 }
 
-impl ItemDue {
-    /// From what is stored; none where nothing is to be done.
-    pub fn from_stored(at: Option<DateTime<Utc>>, state: Option<i16>, by: Option<String>) -> Option<Self> {
-        Some(Self { at: at?, state: DueState::from_code(state?)?, by })
-    }
-}
-
 /// Most items of a kind that an inbox gets within a window; the rest becomes one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

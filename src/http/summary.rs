@@ -107,7 +107,7 @@ impl From<store::Callback> for Callback {
             id: due.id,
             title: due.title,
             message: due.body,
-            priority: Priority::from_rank(due.priority),
+            priority: due.priority,
             due_at: due.due_at,
             overdue,
             minutes_left: (!overdue).then_some(minutes.ceil() as i64),

@@ -9,7 +9,10 @@ use diesel::{
 };
 use serde_json::Value;
 
-use super::{database::stored::unreadable, schema::notifications};
+use super::{
+    database::stored::{self, unreadable},
+    schema::notifications,
+};
 use crate::domain::{
     notification::{Content, NewNotification, Presentation},
     priority::Priority,
@@ -85,7 +88,7 @@ impl TryFrom<ContentRow> for Content {
         Ok(Self {
             kind: row.kind,
             category: row.category,
-            priority: Priority::from_rank(row.priority),
+            priority: stored::priority(row.priority)?,
             title: row.title,
             message: row.body,
             data: row.data,

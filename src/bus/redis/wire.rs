@@ -129,8 +129,7 @@ fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
     let subject = match (parts.next(), parts.next()) {
         (None, None) => Subject::State,
         (Some(rank), Some(kind)) if is_kind(kind) => {
-            let rank = digits(rank).filter(|rank| (0..=3).contains(rank))?;
-            Subject::Notification { kind: kind.into(), priority: Priority::from_rank(rank) }
+            Subject::Notification { kind: kind.into(), priority: Priority::from_rank(digits(rank)?)? }
         }
         _ => return None,
     };
@@ -235,8 +234,8 @@ mod tests {
     }
 
     fn subjects() -> impl Strategy<Value = Subject> {
-        let notification = ("[A-Za-z0-9_.:-]{1,64}", 0_i16..4)
-            .prop_map(|(kind, rank)| Subject::Notification { kind: kind.into(), priority: Priority::from_rank(rank) });
+        let notification = ("[A-Za-z0-9_.:-]{1,64}", (0_i16..4).prop_filter_map("a rank", Priority::from_rank))
+            .prop_map(|(kind, priority)| Subject::Notification { kind: kind.into(), priority });
         prop_oneof![Just(Subject::State), notification]
     }
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use diesel_async::AsyncPgConnection;
 
 #[cfg(feature = "embedded")]
@@ -29,7 +29,7 @@ use crate::{
 
 /// What is added to the statement timeout before a server counts as silent.
 const SILENCE: Duration = Duration::from_secs(1);
-/// Most names of unreadable documents that are remembered: beyond them each is logged whenever it is read.
+/// Most errors of unreadable values that are remembered: beyond them each is logged whenever it occurs.
 const UNREADABLE: usize = 1_000;
 
 /// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
@@ -73,7 +73,7 @@ pub(crate) struct Shared {
     /// Changes of a tenant's users: half of the connections at most do them, or wait for each other's locks.
     pub(crate) tenants: KeyedSemaphore<Tenant>,
     up: AtomicBool,
-    /// Documents that were logged as unreadable.
+    /// Errors of unreadable values that were logged.
     unreadable: Mutex<BTreeSet<String>>,
     pub(crate) retention: RetentionSettings,
     /// Most fan-outs of one tenant that are under way at the same time.
@@ -152,21 +152,24 @@ impl Shared {
         }
     }
 
-    /// Logs that a stored document cannot be read: once by its name, for it is read again and again.
+    /// Logs that a stored value cannot be read: once, for it is read again and again.
     pub(crate) fn note_unreadable(&self, name: &str, error: &impl Display) {
-        // Names are whole after every line of code under this lock, even if it panics.
+        let text = format!("{name}: {error}");
+        // Texts are whole after every line of code under this lock, even if it panics.
         let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(name) {
-            ::log::error!("stored, but not readable: {name}: {error}");
+        if !known.contains(&text) {
+            ::log::error!("stored, but not readable: {text}");
             if known.len() < UNREADABLE {
-                known.insert(name.to_owned());
+                known.insert(text);
             }
         }
     }
 
-    /// Logs a failure: a lost database once, a failing statement each time, for that is a defect.
+    /// Logs a failure: a lost database once, a row that cannot be read once, a failing statement each time, for that is a defect.
     pub(crate) fn note_failure(&self, failure: &Failure) {
-        if !failure.is_outage() {
+        if let Failure::Statement(Error::DeserializationError(cause)) = failure {
+            self.note_unreadable("a row", cause);
+        } else if !failure.is_outage() {
             ::log::error!("a statement failed: {failure}");
         } else if self.up.swap(false, Ordering::Relaxed) {
             ::log::error!("the database is away: {failure}");

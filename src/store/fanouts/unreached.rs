@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::Job;
 use crate::{
-    domain::{priority::Priority, user::UserKey},
+    domain::user::UserKey,
     store::{
-        database::unavailable::Unavailable,
+        database::{stored, unavailable::Unavailable},
         handle::Store,
         publish::decided::About,
         schema::{fanouts, notifications, subscriptions},
@@ -98,7 +98,7 @@ async fn unreached(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Que
         about: About {
             kind: cargo.kind,
             category: cargo.category,
-            priority: Priority::from_rank(cargo.priority),
+            priority: stored::priority(cargo.priority)?,
             created_at: cargo.created_at,
         },
         topics,

@@ -9,17 +9,18 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::{
-    audience::Reason,
     channel::Decision,
     cursor::{Cursor, Seq},
     notification::{InboxItem, Published},
-    timing::ItemDue,
     user::UserKey,
 };
 use crate::store::inbox::choice::choose;
 use crate::store::{
     content::ContentRow,
-    database::{stored::unreadable, unavailable::Unavailable},
+    database::{
+        stored::{self, unreadable},
+        unavailable::Unavailable,
+    },
     handle::Store,
     inbox::filter_scan::Filter,
     log::streams,
@@ -156,13 +157,13 @@ impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
             |ordinal| named(ordinal).ok_or_else(|| unreadable("an item of a topic that the publish does not name"));
         let topic = row.topic.map(named).transpose()?;
         let thread_key = notification.thread_key.take();
-        let due = ItemDue::from_stored(notification.due_at, row.due_state, notification.due_by.take());
+        let due = stored::item_due(notification.due_at, row.due_state, notification.due_by.take())?;
         let published = Published::try_from(notification)?;
         Ok(Self {
             id: row.item_id.unwrap_or(published.id),
             seq: row.seq,
             content: published.content,
-            reason: Reason::from_stored(row.reason, topic),
+            reason: stored::reason(row.reason, topic)?,
             decision: Decision::from_stored(row.channels.unwrap_or_else(|| row.decision.into())),
             created_at: published.created_at,
             expires_at: published.expires_at,

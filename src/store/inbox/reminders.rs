@@ -12,7 +12,7 @@ use crate::domain::{
     notification::NewNotification,
     timing::{Due, DueState, DueStep},
 };
-use crate::store::{database::stored, schema::duties};
+use crate::store::schema::duties;
 
 /// Writes the due items of publishes that were written at these times.
 pub(crate) async fn begin(
@@ -100,9 +100,4 @@ pub(crate) fn steps_of(id: Uuid, stored: Value) -> Vec<DueStep> {
     steps
         .inspect_err(|error| log::error!("the steps of the notification {id} cannot be read: {error}"))
         .unwrap_or_default()
-}
-
-/// The state of a stored code.
-pub(crate) fn state_of(code: i16) -> QueryResult<DueState> {
-    DueState::from_code(code).ok_or_else(|| stored::unreadable(format!("{code} is no state of a due item")))
 }

@@ -14,17 +14,14 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{
-    list::{item_of, named},
-    reminders::state_of,
-};
+use super::list::{item_of, named};
 use crate::domain::{
     cursor::{Cursor, Seq},
     notification::{Action, ItemState},
     user::UserKey,
 };
 use crate::store::{
-    database::{clock, shared::repeat, unavailable::Unavailable},
+    database::{clock, shared::repeat, stored, unavailable::Unavailable},
     handle::Store,
     log::streams::{self, Counts},
     schema::{inbox, inbox_unread, notifications},
@@ -142,7 +139,7 @@ impl StateRow {
             deleted: self.deleted_at.is_some(),
             seen: self.seen_at.is_some(),
             snoozed_until: self.snoozed_until,
-            due: self.due_state.map(state_of).transpose()?,
+            due: self.due_state.map(stored::due_state).transpose()?,
         })
     }
 }

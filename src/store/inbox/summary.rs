@@ -10,7 +10,10 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Jsonb, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,6 +21,7 @@ use super::list;
 use crate::domain::{
     cursor::{Cursor, Seq},
     notification::InboxItem,
+    priority::Priority,
     user::UserKey,
 };
 use crate::store::{
@@ -53,8 +57,9 @@ pub struct Callback {
     pub title: String,
     /// The text below it.
     pub body: Option<String>,
-    /// The priority's rank.
-    pub priority: i16,
+    /// How much it matters.
+    #[serde(deserialize_with = "rank")]
+    pub priority: Priority,
     /// When it is due.
     pub due_at: DateTime<Utc>,
     /// Seconds from now until then; not above 0 when it is overdue.
@@ -167,6 +172,11 @@ async fn due(conn: &mut AsyncPgConnection, key: &UserKey, category: &str, limit:
     let has_more = callbacks.len() > limit || row.looked_through >= SCAN_LIMIT;
     callbacks.truncate(limit);
     Ok(Callbacks { callbacks, has_more })
+}
+
+/// A priority of a document that the statement itself built.
+fn rank<'de, D: Deserializer<'de>>(rank: D) -> Result<Priority, D::Error> {
+    stored::priority(i16::deserialize(rank)?).map_err(D::Error::custom)
 }
 
 /// A document that the statement itself built.

@@ -15,16 +15,14 @@ use uuid::Uuid;
 
 use super::{account_log::AccountChange, streams};
 use crate::domain::{
-    audience::Reason,
     channel::Decision,
     cursor::{Epoch, Seq},
     notification::{InboxItem, ItemState},
-    timing::{DueState, ItemDue},
     user::UserKey,
 };
 use crate::store::{
     content::{self, ContentRow},
-    database::stored::unreadable,
+    database::stored::{self, unreadable},
 };
 
 /// A place in a stream: after a change, or within the rows that share one.
@@ -234,8 +232,7 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
         .await?;
     let mut pages = HashMap::new();
     for row in rows {
-        let place = usize::try_from(row.place - 1).map_err(unreadable)?;
-        let page = pages.entry(place).or_insert_with(|| Page {
+        let page = pages.entry(stored::index(row.place)?).or_insert_with(|| Page {
             epoch: row.epoch.into(),
             head: row.head_seq,
             pruned: row.pruned_seq,
@@ -276,7 +273,7 @@ impl ChangeRow {
             deleted: self.deleted_at.is_some(),
             seen: self.seen_at.is_some(),
             snoozed_until: self.snoozed_until,
-            due: self.due_state.and_then(DueState::from_code),
+            due: self.due_state.map(stored::due_state).transpose()?,
         };
         Ok(Some(Row::Changed { state, at }))
     }
@@ -288,7 +285,7 @@ impl ChangeRow {
             id,
             seq: self.row_seq,
             content: arrived.content.try_into()?,
-            reason: Reason::from_stored(arrived.reason, arrived.topic.as_deref()),
+            reason: stored::reason(arrived.reason, arrived.topic.as_deref())?,
             decision: Decision::from_stored(arrived.channels),
             created_at: arrived.created_at,
             expires_at: arrived.expires_at,
@@ -296,7 +293,7 @@ impl ChangeRow {
             archived_at: self.archived_at,
             seen_at: self.seen_at,
             snoozed_until: self.snoozed_until,
-            due: ItemDue::from_stored(arrived.due_at, self.due_state, arrived.due_by),
+            due: stored::item_due(arrived.due_at, self.due_state, arrived.due_by)?,
             thread_key: arrived.thread_key,
             count: arrived.folded.unwrap_or(1),
         }))

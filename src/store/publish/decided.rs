@@ -12,7 +12,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::{channel::Decision, priority::Priority, user::UserKey};
-use crate::store::{database::unavailable::Unavailable, handle::Store, inbox::list::item_of};
+use crate::store::{
+    database::{stored, unavailable::Unavailable},
+    handle::Store,
+    inbox::list::item_of,
+};
 
 /// What a notification is about, its content aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +65,13 @@ struct DecidedRow {
     channels: i64,
 }
 
-impl From<DecidedRow> for Decided {
-    fn from(row: DecidedRow) -> Self {
+impl TryFrom<DecidedRow> for Decided {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: DecidedRow) -> QueryResult<Self> {
         let DecidedRow { kind, category, priority, created_at, channels } = row;
-        let about = About { kind, category, priority: Priority::from_rank(priority), created_at };
-        Self { about, decision: Decision::from_stored(channels) }
+        let about = About { kind, category, priority: stored::priority(priority)?, created_at };
+        Ok(Self { about, decision: Decision::from_stored(channels) })
     }
 }
 
@@ -91,7 +97,7 @@ async fn decided(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
     .await
     .optional()?;
     match row {
-        Some(row) => Ok(Some(row.into())),
+        Some(row) => row.try_into().map(Some),
         None => match item_of(conn, key, id).await? {
             Some(name) => Box::pin(decided(conn, key, name)).await,
             None => Ok(None),

@@ -15,9 +15,8 @@ use crate::domain::{
     user::UserKey,
 };
 use crate::store::{
-    database::{shared::repeat, unavailable::Unavailable},
+    database::{shared::repeat, stored, unavailable::Unavailable},
     handle::Store,
-    inbox::reminders::state_of,
     inbox::state::{self, Changed, NotChanged},
     log::streams,
     publish::insert_at_head::{self, HeadInsert, Inserted},
@@ -66,7 +65,7 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
         deleted: false,
         seen: false,
         snoozed_until: None,
-        due: item.due_state.map(state_of).transpose()?,
+        due: item.due_state.map(stored::due_state).transpose()?,
     };
     let cursor = Cursor { epoch: placed.epoch, seq: placed.seq };
     Ok(Ok(Changed { rows: vec![row], unread: placed.unread, cursor }))
@@ -74,7 +73,7 @@ async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Query
 
 /// An item that returns is unread, unless it was due and is done.
 fn call_attention(item: &mut HeadInsert) -> QueryResult<()> {
-    let is_over = item.due_state.map(state_of).transpose()?.is_some_and(|state| !state.is_open());
+    let is_over = item.due_state.map(stored::due_state).transpose()?.is_some_and(|state| !state.is_open());
     item.read_at = item.read_at.filter(|_| is_over);
     Ok(())
 }

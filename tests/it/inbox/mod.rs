@@ -194,3 +194,21 @@ async fn a_large_inbox_is_read_in_several_changes_that_other_tabs_see_whole() {
     assert_eq!(ids, *answer["ids"].as_array().unwrap());
     assert_eq!(stream.cursor.as_deref(), answer["cursor"].as_str());
 }
+
+#[tokio::test]
+async fn a_stored_value_that_cannot_be_read_is_an_error_and_logged_once() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    cluster.publisher().notify("u1", "a").await;
+    cluster.publisher().notify("u2", "b").await;
+    let client = cluster.postgres.connect().await;
+    client.execute("update notifications set priority = 9 where title = 'a'", &[]).await.unwrap();
+    for _ in 0..3 {
+        user.get("/api/notifications").await.problem(503);
+    }
+    assert_eq!(titles(&cluster.user("u2").list("").await), ["b"]);
+    let line = "stored, but not readable: a row: 9 is no rank of a priority";
+    assert_eq!(cluster.instances[0].log().matches(line).count(), 1);
+    client.execute("update notifications set priority = 3 where title = 'a'", &[]).await.unwrap();
+    assert_eq!(titles(&user.list("").await), ["a"]);
+}

@@ -11,9 +11,8 @@ use crate::{
         user::{Tenant, UserKey},
     },
     store::{
-        database::{clock::clock_time, shared::repeat, unavailable::Unavailable},
+        database::{clock::clock_time, shared::repeat, stored, unavailable::Unavailable},
         handle::Store,
-        inbox::reminders::state_of,
         inbox::state::{self, Changed, NotChanged},
         log::streams,
         schema::{duties, notifications},
@@ -63,7 +62,7 @@ async fn settle(
 pub(crate) async fn cancel(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<bool> {
     let mine = duties::table.find(id).filter(duties::tenant.eq(tenant.as_str()));
     let state: Option<i16> = mine.select(duties::state).for_update().first(conn).await.optional()?;
-    let is_open = state.map(state_of).transpose()?.is_some_and(DueState::is_open);
+    let is_open = state.map(stored::due_state).transpose()?.is_some_and(DueState::is_open);
     if is_open {
         end(conn, id, DueState::Cancelled).await?;
     }
@@ -73,7 +72,7 @@ pub(crate) async fn cancel(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uu
 /// Its state, which no other transaction changes until this one ends.
 async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<DueState>> {
     let state: Option<i16> = duties::table.find(id).select(duties::state).for_update().first(conn).await.optional()?;
-    state.map(state_of).transpose()
+    state.map(stored::due_state).transpose()
 }
 
 /// Ends it. Its next step is now, so that the items of all recipients change.

@@ -24,8 +24,8 @@ use crate::{
         topic::Topic,
     },
     store::{
-        database::clock,
-        inbox::reminders::{state_of, steps_of},
+        database::{clock, stored},
+        inbox::reminders::steps_of,
         log::streams,
         schema::{duties, fanouts, notifications},
         timed::due_work::Ticked,
@@ -142,7 +142,7 @@ pub(crate) struct Holder {
 
 impl Turn {
     fn of(duty: Duty, time: DateTime<Utc>) -> QueryResult<Self> {
-        let state = match state_of(duty.state)? {
+        let state = match stored::due_state(duty.state)? {
             state if !state.is_open() => state,
             // An expired item leaves inboxes by itself, so its reminders end.
             _ if duty.expires_at <= time => DueState::Cancelled,
