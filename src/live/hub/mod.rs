@@ -5,6 +5,7 @@
 mod feed;
 mod member;
 mod meters;
+mod ring;
 mod ringing;
 mod rooms;
 mod signalling;
@@ -29,9 +30,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::feed::{Delivery, Feed, GATHERED, Origin, Read};
+pub use self::feed::Feed;
 pub use self::member::Member;
 pub use self::meters::Meters;
+pub use self::ring::{Delivery, GATHERED, Origin, Read};
 pub use self::rooms::Rooms;
 pub use self::signals::Unread;
 
