@@ -23,6 +23,7 @@ mod opening;
 mod pages;
 mod preferences;
 mod presence;
+mod problem;
 mod publish;
 pub mod query;
 mod refusals;
