@@ -120,7 +120,7 @@ pub struct Report {
     /// The parts that it depends on.
     pub parts: Parts,
     /// The server's version.
-    #[schema(example = "0.1.0")]
+    #[schema(example = "0.2.0")]
     pub version: &'static str,
     /// Open streams.
     pub connections: usize,

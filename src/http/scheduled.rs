@@ -1,4 +1,4 @@
-//! Publishes that wait: see, change and call off.
+//! Scheduled publishes: list, read, change and cancel.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -25,15 +25,15 @@ use crate::{domain::priority::Priority, message, store::Scheduled};
 const DEFAULT_LIMIT: i64 = 20;
 const MOST_ITEMS: i64 = 100;
 
-/// A publish that waits.
+/// A scheduled publish.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Waiting {
+pub struct ScheduledPublish {
     /// The notification's id.
     pub id: Uuid,
     /// When it is delivered.
     pub deliver_at: DateTime<Utc>,
-    /// Whom it names.
+    /// The users that it names.
     pub users: Vec<String>,
     /// Topics that it goes to.
     pub topics: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Waiting {
     /// The text below the title.
     #[schema(required)]
     pub message: Option<String>,
-    /// Whatever the publisher put there.
+    /// Free data of the publisher.
     #[schema(required, value_type = Value)]
     pub data: Option<Value>,
     /// Where a click leads.
@@ -73,18 +73,18 @@ pub struct Waiting {
     pub created_at: DateTime<Utc>,
 }
 
-/// One page of what waits.
+/// One page of scheduled publishes.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct WaitingPage {
+pub struct ScheduledPage {
     /// Soonest first.
-    pub scheduled: Vec<Waiting>,
-    /// What to give as `page` for those after them, if there may be any.
+    pub scheduled: Vec<ScheduledPublish>,
+    /// The value of `page` for the next answer, if there may be one.
     #[schema(required)]
     pub next_page: Option<String>,
 }
 
-impl From<Scheduled> for Waiting {
+impl From<Scheduled> for ScheduledPublish {
     fn from(scheduled: Scheduled) -> Self {
         let content = scheduled.content;
         Self {
@@ -109,19 +109,19 @@ impl From<Scheduled> for Waiting {
     }
 }
 
-/// List what waits.
+/// List scheduled publishes.
 ///
-/// The tenant's publishes with a `deliverAt` that has not come, soonest first.
+/// The tenant's publishes whose `deliverAt` lies ahead, soonest first.
 #[utoipa::path(get, path = "/api/scheduled", tag = "publishing", operation_id = "listScheduled",
     params(
         ("limit" = Option<i64>, Query, description = "Most of this answer; 20 when absent", minimum = 1, maximum = 100),
         ("page" = Option<String>, Query, description = "`nextPage` of an earlier answer")),
-    responses((status = 200, body = WaitingPage, description = "One page"), BadQuery))]
+    responses((status = 200, body = ScheduledPage, description = "One page"), BadQuery))]
 pub async fn list(
     MayPublish(caller): MayPublish,
     request: HttpRequest,
     parts: Data<Parts>,
-) -> Result<Json<WaitingPage>, ApiError> {
+) -> Result<Json<ScheduledPage>, ApiError> {
     let mut params = Params::parse(request.query_string());
     let limit = params.number("limit", 1, MOST_ITEMS).unwrap_or(DEFAULT_LIMIT);
     let after = params.checked("page", "must be nextPage of an earlier answer", parse_page);
@@ -129,37 +129,37 @@ pub async fn list(
     let found = parts.store.scheduled(&caller.key.tenant, after, limit).await?;
     let full = usize::try_from(limit).is_ok_and(|limit| found.len() == limit);
     let next_page = found.last().filter(|_| full).map(|last| page_of(last.deliver_at, last.id));
-    Ok(Json(WaitingPage { scheduled: found.into_iter().map(Waiting::from).collect(), next_page }))
+    Ok(Json(ScheduledPage { scheduled: found.into_iter().map(ScheduledPublish::from).collect(), next_page }))
 }
 
-/// Look at one that waits.
+/// Read a scheduled publish.
 ///
-/// It is named by its notification's id or by its idempotency key.
+/// The path names it by its notification's id or by its idempotency key.
 #[utoipa::path(get, path = "/api/scheduled/{id}", tag = "publishing", operation_id = "getScheduled",
     params(("id" = String, Path, description = "The id that the publish was answered with, or its idempotency key")),
-    responses((status = 200, body = Waiting, description = "It"), NoSuchScheduled, NoLongerScheduled))]
+    responses((status = 200, body = ScheduledPublish, description = "The scheduled publish"), NoSuchScheduled, NoLongerScheduled))]
 pub async fn get(
     MayPublish(caller): MayPublish,
     request: HttpRequest,
     parts: Data<Parts>,
-) -> Result<Json<Waiting>, ApiError> {
+) -> Result<Json<ScheduledPublish>, ApiError> {
     Ok(Json(parts.store.scheduled_one(&caller.key.tenant, &name(&request)?).await?.into()))
 }
 
-/// Change one that waits.
+/// Change a scheduled publish.
 ///
-/// Until its time has come. Whom it goes to stays: call it off and publish another.
+/// A change is possible until its time has come. Its recipients cannot change: cancel it and publish another.
 #[utoipa::path(patch, path = "/api/scheduled/{id}", tag = "publishing", operation_id = "changeScheduled",
     params(("id" = String, Path, description = "The id that the publish was answered with, or its idempotency key")),
     request_body = message::AmendmentBody,
-    responses((status = 200, body = Waiting, description = "As it is now"),
+    responses((status = 200, body = ScheduledPublish, description = "As it is now"),
         NoSuchScheduled, NoLongerScheduled, BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn change(
     MayPublish(caller): MayPublish,
     request: HttpRequest,
     payload: Payload,
     parts: Data<Parts>,
-) -> Result<Json<Waiting>, ApiError> {
+) -> Result<Json<ScheduledPublish>, ApiError> {
     let name = name(&request)?;
     let bound = Bound::bytes("body_bytes", parts.settings.publish.body_bytes);
     let types = &["application/json", "application/merge-patch+json"];
@@ -170,9 +170,9 @@ pub async fn change(
     Ok(Json(parts.store.amend(&caller.key.tenant, &name, &amendment).await?.into()))
 }
 
-/// Call off what is still to come.
+/// Cancel what is still to come.
 ///
-/// The delivery of one that waits; of one that was delivered and is due, its reminders and escalation: items stay where they are.
+/// Of a scheduled publish, that is its delivery. Of a delivered one that is due, it is its reminders and escalation; its items stay.
 #[utoipa::path(delete, path = "/api/scheduled/{id}", tag = "publishing", operation_id = "callOff",
     params(("id" = String, Path, description = "The id that the publish was answered with, or its idempotency key")),
     responses((status = 204, description = "Nothing of it is to come"), NoSuchScheduled, NoLongerScheduled))]
@@ -185,11 +185,11 @@ pub async fn call_off(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What the path names: an id or an idempotency key.
+/// The name in the path: an id or an idempotency key.
 fn name(request: &HttpRequest) -> Result<String, ApiError> {
     let text = percent_decode_str(request.match_info().get("id").unwrap_or_default()).decode_utf8();
     let name = text.map_err(|_| ApiError::BadPath("id", "it is not UTF-8"))?;
-    // What is no key is none of any publish.
+    // A text that is no key names no publish.
     message::idempotency_key(&name).map_err(|_| ApiError::NoSuchScheduled)?;
     Ok(name.into_owned())
 }
