@@ -31,7 +31,6 @@ mod presence;
 mod publishing;
 mod redis_cluster;
 mod retention;
-mod rooms;
 mod signals;
 mod stream;
 mod summary;
