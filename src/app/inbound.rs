@@ -51,7 +51,7 @@ impl Inbound {
     }
 }
 
-/// Opens the bus. What it brings before `inbound` is set is dropped.
+/// Opens the bus. Messages that the bus brings before `inbound` is set are dropped.
 pub(super) fn open_bus(
     settings: &Settings,
     inbound: &Arc<OnceLock<Inbound>>,

@@ -79,7 +79,7 @@ impl Running {
         Ok(Self { address, settings, hub, health, server: handle, serving, intake, stop, tracker, failed })
     }
 
-    /// Where it listens: the port is real even if 0 was asked for.
+    /// The address that it listens on: the port is real even if 0 was asked for.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -96,8 +96,8 @@ impl Running {
         let deadline = tokio::time::Instant::now() + drain;
         self.health.enter(Phase::Draining);
         log::info!("draining {} streams", self.hub.connections());
-        // Streams end before accepting does. A client that reconnects here meanwhile is told when to come back, so the number of
-        // streams only falls.
+        // Streams end before accepting does. A client that reconnects here meanwhile gets a delay for its next attempt, so the
+        // number of streams only falls.
         self.hub.drain(drain / 2).await;
         // From here on other instances read the ingest stream; what was read here is finished below.
         self.intake.cancel();

@@ -1,4 +1,4 @@
-//! Who calls: a token becomes an [`Identity`].
+//! Authentication: a token becomes an [`Identity`].
 //!
 //! An algorithm belongs to its key: what a token's header says only chooses among keys, never how one is used.
 //! Nothing here knows HTTP requests or the database.
@@ -131,7 +131,7 @@ impl Authenticator {
         Ok(Self(Arc::new(Inner { keys, jwks, rules, revocations: RevocationList::default() })))
     }
 
-    /// Turns a token into its identity.
+    /// Verifies a token and returns its identity.
     ///
     /// # Errors
     /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] may pass by itself.
@@ -143,7 +143,7 @@ impl Authenticator {
         Ok(identity)
     }
 
-    /// What was revoked: to be kept up to date by the caller, and asked for identities that a ticket carried.
+    /// The revocations in memory. The caller keeps them up to date, and asks them about identities that a ticket carried.
     pub fn revocations(&self) -> &RevocationList {
         &self.0.revocations
     }

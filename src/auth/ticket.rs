@@ -18,7 +18,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A ticket that nobody can guess.
+    /// A ticket of 256 random bits, which cannot be guessed.
     pub fn random() -> Self {
         let bytes: [u8; TICKET_BYTES] = rand::random();
         let text = URL_SAFE_NO_PAD.encode(bytes);

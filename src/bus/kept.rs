@@ -12,7 +12,7 @@ const TOPICS: usize = 1_000;
 pub(super) struct Kept(HashMap<TopicKey, HashMap<Subject, Signal>>);
 
 impl Kept {
-    /// Keeps a signal to a topic, which is newer than what was kept of its subject whatever the clock says.
+    /// Keeps a signal to a topic. Its number is higher than that of the value before, even if the clock was set back.
     pub(super) fn keep(&mut self, signal: &mut Signal) {
         let Address::Topic(topic) = &signal.subject.to else { return };
         let topic = topic.clone();

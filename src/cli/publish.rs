@@ -98,7 +98,7 @@ fn body(args: Args) -> anyhow::Result<Value> {
     Ok(body.into())
 }
 
-/// Publishes the lines of standard input; refused lines are told by number and do not stop the rest.
+/// Publishes the lines of standard input; reports refused lines by number and continues with the rest.
 async fn post_lines(post: &Post, url: &Url) -> anyhow::Result<()> {
     let mut refused = 0;
     let mut batch = Batch::default();

@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// Where updates are shown: events on standard output, remarks about the connection on standard error.
+/// The output: events on standard output, remarks about the connection on standard error.
 struct Screen {
     json: bool,
     colour: bool,

@@ -45,7 +45,7 @@ pub struct Args {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Prints the token and nothing else.
+/// Prints the token, without further text.
 ///
 /// # Errors
 /// When the settings are wrong or tokens come from another issuer.

@@ -1,4 +1,4 @@
-//! What sources may say, and which of them wins.
+//! The settings that sources may contain, and their precedence.
 
 use std::{fs, path::Path, time::Duration};
 

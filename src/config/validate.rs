@@ -1,4 +1,4 @@
-//! Turns settings as written into final types, and reports all that is wrong at once.
+//! Converts settings as written into final types, and reports all faults at once.
 
 use std::{fs, time::Duration};
 

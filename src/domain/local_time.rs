@@ -48,7 +48,7 @@ impl fmt::Display for Zone {
 pub enum WrittenTime {
     /// The same everywhere.
     Fixed(DateTime<Utc>),
-    /// What clocks show somewhere.
+    /// The time that a clock shows, in a zone that is not known yet.
     Local(civil::DateTime),
 }
 
@@ -63,7 +63,7 @@ pub enum Unsettled {
     Skipped {
         /// The time.
         time: civil::DateTime,
-        /// Where.
+        /// The zone.
         zone: Zone,
     },
     /// Clocks show it twice.
@@ -71,7 +71,7 @@ pub enum Unsettled {
     Twice {
         /// The time.
         time: civil::DateTime,
-        /// Where.
+        /// The zone.
         zone: Zone,
         /// The offset when they show it first.
         first: String,

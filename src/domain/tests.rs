@@ -118,10 +118,10 @@ fn priorities_rise_and_keep_their_rank_and_name() {
 fn a_channel_has_a_name_and_a_choice_of_its_own() {
     let mut choices = Choices::default();
     assert!(choices.is_empty());
-    for (place, channel) in Channel::ALL.into_iter().enumerate() {
+    for (index, channel) in Channel::ALL.into_iter().enumerate() {
         assert_eq!((channel.as_str().parse::<Channel>(), json!(channel)), (Ok(channel), json!(channel.as_str())));
         assert_eq!(choices.get(channel), None);
-        choices.set(channel, place % 2 == 0);
+        choices.set(channel, index % 2 == 0);
         assert!(!choices.is_empty());
     }
     let written = json!({"inbox": true, "toast": false, "browser": true, "push": false, "email": true, "sms": false});

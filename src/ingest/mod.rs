@@ -48,7 +48,7 @@ pub(crate) fn through(publisher: Publisher) -> Publish {
     })
 }
 
-/// What ingest works with.
+/// The parts that ingest uses.
 #[derive(Clone)]
 pub(crate) struct Ingest {
     /// The Redis that is listened to.
@@ -59,7 +59,7 @@ pub(crate) struct Ingest {
     pub(crate) instance: String,
     /// Bounds of messages and of transactions.
     pub(crate) limits: PublishSettings,
-    /// What is known of kinds.
+    /// The kinds registry.
     pub(crate) kinds: Kinds,
     /// The write path.
     pub(crate) publish: Publish,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Message, Problems, check, problem};
 use crate::domain::{local_time::WrittenTime, notification::Content, priority::Priority};
 
-/// What is to become of something that may be absent.
+/// The change of an optional value.
 #[derive(Debug, Clone, PartialEq, Default)]
 enum Change<T> {
     /// It stays as it is.
@@ -51,7 +51,7 @@ pub struct Amendment {
 }
 
 impl Amendment {
-    /// What the publish says from now on.
+    /// The content after the amendment.
     pub fn apply(&self, before: Content) -> Content {
         let Self { body, .. } = self;
         Content {
@@ -66,7 +66,7 @@ impl Amendment {
     }
 }
 
-/// What is to be another way; what is left out stays as it is. Null takes `message`, `data`, `actionUrl` or `imageUrl` away.
+/// The fields to change; a missing field stays as it is. Null removes `message`, `data`, `actionUrl` or `imageUrl`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AmendmentBody {
@@ -90,7 +90,7 @@ pub struct AmendmentBody {
     #[serde(default)]
     #[schema(value_type = Option<Value>)]
     data: Change<Value>,
-    /// Where a click leads.
+    /// The address that a click opens.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     action_url: Change<String>,

@@ -1,4 +1,4 @@
-//! Who may call, from where, and what they may ask.
+//! Callers: tokens, addresses and bounds of their requests.
 
 use super::*;
 

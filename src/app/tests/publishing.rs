@@ -1,4 +1,4 @@
-//! What publishers may send.
+//! The bodies that publishers may send.
 
 use super::*;
 

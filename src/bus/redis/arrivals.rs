@@ -11,7 +11,7 @@ use crate::{
 
 /// Most inboxes of one message.
 const ROWS: usize = 1_000;
-/// Stands for a notification that is too large to carry, and for everyone where a topic would stand.
+/// Written instead of a notification that is too large for a message, and instead of a topic when the audience is everyone.
 const NONE: &str = "-";
 
 /// Writes arrivals; `origin` is the instance that made them.
@@ -112,8 +112,8 @@ mod tests {
         #[test]
         fn damaged_messages_never_panic(given in arrivals(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
             let mut bytes = write("i-1", &given);
-            let place = at.index(bytes.len());
-            bytes[place] = byte;
+            let index = at.index(bytes.len());
+            bytes[index] = byte;
             bytes.truncate(cut.index(bytes.len()) + 1);
             let _ = read(&bytes);
         }

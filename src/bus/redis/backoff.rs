@@ -19,7 +19,7 @@ impl Backoff {
         full.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// Begins anew after a success.
+    /// Resets the count of failures after a success.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,4 @@
-//! Sends this instance's messages to the others: batches of the waiting messages, one round trip each, in order.
+//! Sends this instance's messages to the others: batches of the queued messages, one round trip each, in order.
 //!
 //! No caller waits for it: while Redis does not take messages they are dropped and counted.
 
@@ -104,7 +104,7 @@ impl Sender {
             if !batch.is_empty() {
                 self.deliver(&mut batch).await;
             }
-            // However many announcements there are, signals have their turn.
+            // Signals are sent between announcements, however many announcements there are.
             while signals.len() < SIGNAL_BATCH
                 && let Ok(sending) = signal_queue.try_recv()
             {

@@ -280,8 +280,8 @@ mod tests {
             given in announcements(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
         ) {
             let mut bytes = announcement(&given);
-            let place = at.index(bytes.len());
-            bytes[place] = byte;
+            let index = at.index(bytes.len());
+            bytes[index] = byte;
             bytes.truncate(cut.index(bytes.len()) + 1);
             if let Ok(read) = read_announcement(key(), &bytes.into()) {
                 prop_assert!(read.frames.last().is_none_or(|last| last.seq == read.head));

@@ -31,7 +31,7 @@ enum Part {
     Data(Vec<String>),
 }
 
-/// What placeholders are filled with.
+/// The values for placeholders.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Values<'a> {
     /// The kind's name.
@@ -40,7 +40,7 @@ pub struct Values<'a> {
     pub category: Option<&'a str>,
     /// The priority in force.
     pub priority: Priority,
-    /// Where a click leads.
+    /// The address that a click opens.
     pub action_url: Option<&'a str>,
     /// The publisher's own data.
     pub data: Option<&'a Value>,

@@ -55,7 +55,7 @@ struct Item {
     received: ChannelMessage,
 }
 
-/// What is to be done at once.
+/// The work that is to be done at once.
 struct Work {
     signals: Vec<Item>,
     letters: Vec<DeadLetter>,

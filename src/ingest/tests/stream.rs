@@ -38,7 +38,7 @@ async fn entries_wait_for_a_store_that_is_away_and_stay_with_who_read_them() {
     instances.kept.away.store(true, Ordering::SeqCst);
     add(&mut redis, &["tenant", "acme", "message", r#"{"users":["u"],"title":"t"}"#]).await;
     until(async || instances.kept.attempts.load(Ordering::SeqCst) >= 1).await;
-    // The time without a sign of life falls each time the reader holds its entries anew.
+    // The time without a sign of life falls each time the reader claims its entries again.
     let (mut last, mut falls) = (0, 0);
     until(async || {
         let rows: Vec<(String, String, i64, i64)> =

@@ -1,4 +1,4 @@
-//! What a body changes of a publish that waits.
+//! The changes of a scheduled publish by a body.
 
 use serde_json::json;
 

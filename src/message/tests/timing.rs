@@ -1,4 +1,4 @@
-//! What a body says of its time, and what it asks to be done.
+//! The times of a body, and its steps.
 
 use std::collections::HashSet;
 

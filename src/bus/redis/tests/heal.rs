@@ -1,4 +1,4 @@
-//! Whatever happens to Redis or to the network, the bus notices, says so and mends itself.
+//! The bus notices faults of Redis and of the network, reports them, and recovers.
 
 use super::*;
 

@@ -58,7 +58,7 @@ async fn a_signal_that_redis_does_not_take_is_said_to_be_lost_and_does_not_come_
     });
     assert!(!first && !second);
     server.signal("CONT");
-    // Again and again: the listener may have taken its connection for dead, and hear nothing until it has another.
+    // Sends repeatedly: the listener may have taken its connection for dead, and receives nothing until it has another.
     let sending = async {
         loop {
             one.bus.signal(value(3), true).await;
