@@ -108,7 +108,8 @@ impl Inbox {
         .await
     }
 
-    /// Does an action to all items that match, as they stood at a cursor or, without one, stand now: in one change or in several.
+    /// Does an action to all items that match, in one change or in several. With a cursor an item must match as it was at the cursor,
+    /// without one as it is now.
     ///
     /// # Errors
     /// When the cursor is not of this stream's past, and when the database does not answer; what was changed until then stays so.

@@ -33,7 +33,7 @@ pub struct Topics {
 /// Why nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The caller may not join the topic, or there is no such topic: the caller cannot tell which.
+    /// The caller may not join the topic, or there is no such topic: the answer is the same for both.
     #[error("this topic may not be joined")]
     MayNotJoin,
     /// There is no such topic, and the caller may know.
@@ -45,7 +45,7 @@ pub enum Refused {
     /// These users have as many subscriptions as one may have.
     #[error("a user has at most {most} subscriptions")]
     Full {
-        /// Who.
+        /// The users.
         users: Vec<UserId>,
         /// The bound.
         most: usize,
@@ -77,7 +77,7 @@ impl Topics {
         Self { store, announcer, bus, presence, tracker, most }
     }
 
-    /// What the caller sees of a topic.
+    /// The caller's view of a topic.
     ///
     /// # Errors
     /// When the caller has nothing to do with it and may not join.
@@ -139,11 +139,11 @@ impl Topics {
         if self.store.topic_facts(&topic, None).await?.known { Ok(()) } else { Err(Refused::Unknown) }
     }
 
-    /// Subscribes and unsubscribes users whoever may join; answers how many it really did. When this returns, nothing
-    /// that is sent to the topic from then on reaches those who were removed.
+    /// Subscribes and unsubscribes users, even if they may not join by themselves; answers how many it really did. When this
+    /// returns, removed users get no signal that is sent to the topic from then on.
     ///
     /// # Errors
-    /// When users have too many subscriptions, or nobody is to be added to a topic that is not known: nothing is changed
+    /// When users have too many subscriptions, or when the topic is not known and the change adds no user: nothing is changed
     /// then.
     pub async fn change_subscribers(
         &self,
@@ -165,11 +165,11 @@ impl Topics {
         .await
     }
 
-    /// Makes users members of a topic, and others not, whose subscriptions end with it; answers how many it really did.
-    /// When this returns, nothing that is sent to the topic from then on reaches those who were removed.
+    /// Makes users members of a topic, and removes others together with their subscriptions; answers how many it really did.
+    /// When this returns, removed users get no signal that is sent to the topic from then on.
     ///
     /// # Errors
-    /// When nobody is to be added to a topic that is not known.
+    /// When the topic is not known and the change adds no member.
     pub async fn change_members(
         &self,
         tenant: &Tenant,

@@ -35,7 +35,7 @@ pub struct Bulk {
     /// A cursor, of the list or the stream: what arrived after it is left alone. When absent, what arrives from now on is.
     #[schema(example = "k3f9.1042")]
     before: Option<String>,
-    /// What to do to them.
+    /// The action.
     action: BulkAction,
 }
 
@@ -61,7 +61,7 @@ pub struct BulkFilter {
     q: Option<String>,
 }
 
-/// What can be done to many items at once.
+/// The actions on many items at once.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BulkAction {
@@ -132,8 +132,8 @@ fn is_word(text: &str) -> bool {
 
 /// Change many items.
 ///
-/// All that match the filter, whatever their number: many in several changes. With `before`, the cursor of the list that the user
-/// saw, nothing is changed that the user has not seen. It goes on when the caller goes away.
+/// It changes all items that match the filter: many items in several changes. With `before`, the cursor of the list that the user
+/// saw, nothing is changed that the user has not seen. It continues when the client disconnects.
 #[utoipa::path(post, path = "/api/notifications/bulk", tag = "inbox", operation_id = "bulk", request_body = Bulk,
     responses((status = 200, body = Change, description = "Done; `ids` are those that really changed"),
         BadSyntax, BadType, LargeBody, BadBody))]

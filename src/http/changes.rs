@@ -26,7 +26,7 @@ use crate::{
 /// Longest wait, in seconds: what is in between often gives up on a silent request after a minute.
 const WAIT: i64 = 60;
 
-/// What follows a cursor.
+/// The changes after a cursor.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Changes {
@@ -39,11 +39,11 @@ pub struct Changes {
     missed: i64,
     /// All unread items.
     unread: i64,
-    /// Where the answer ends: the cursor of the next question.
+    /// The position at which the answer ends: the cursor of the next request.
     #[schema(example = "k3f9.1042")]
     cursor: String,
-    /// What the stream would have sent, in order: `notification` (`Item` and `unread`), `state` (`StateEvent`), `subscription`
-    /// (`SubscriptionEvent`), `settings` (`SettingsEvent`).
+    /// The events that the stream would have sent, in order: `notification` (`Item` and `unread`), `state` (`StateEvent`),
+    /// `subscription` (`SubscriptionEvent`), `settings` (`SettingsEvent`).
     events: Vec<Event>,
     /// The answer is full and more follows: ask again at once.
     has_more: bool,

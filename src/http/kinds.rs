@@ -1,4 +1,4 @@
-//! What is known of kinds, and a tenant's default channels: read by any caller, changed by administrators.
+//! The definitions of kinds, and a tenant's default channels: read by any caller, changed by administrators.
 
 use std::{
     collections::BTreeMap,
@@ -32,10 +32,10 @@ const BODY: Bound = Bound::bytes("kind_bytes", 128 * 1024);
 /// A kind as it is in force.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KindShown {
-    /// What is known of it.
+    /// The definition.
     #[serde(flatten)]
     definition: Definition,
-    /// Who says so: the tenant, the server's seed, or nobody.
+    /// The source of the definition: the tenant, the server's seed, or neither.
     origin: Origin,
 }
 
@@ -67,7 +67,7 @@ impl FromRequest for Name {
 
 /// List kinds.
 ///
-/// All that the tenant or the server knows, by name. A tenant's word on a kind takes the place of the server's.
+/// All that the tenant or the server knows, by name. A tenant's definition of a kind replaces the server's.
 #[utoipa::path(get, path = "/api/kinds", tag = "preferences", operation_id = "listKinds",
     responses((status = 200, body = BTreeMap<String, KindShown>, description = "What is in force")))]
 pub async fn list(Caller(caller): Caller, parts: Data<Parts>) -> Json<BTreeMap<String, KindShown>> {
@@ -76,7 +76,7 @@ pub async fn list(Caller(caller): Caller, parts: Data<Parts>) -> Json<BTreeMap<S
 
 /// Look at a kind.
 ///
-/// A kind of which nobody said anything has plain defaults.
+/// A kind without a definition has plain defaults.
 #[utoipa::path(get, path = "/api/kinds/{kind}", tag = "preferences", operation_id = "getKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     responses((status = 200, body = KindShown, description = "What is in force"), BadPath))]
@@ -107,7 +107,7 @@ pub async fn put(
 
 /// Forget a kind.
 ///
-/// What the server knows of it is in force again.
+/// The server's own definition of it, if there is one, is in force again.
 #[utoipa::path(delete, path = "/api/kinds/{kind}", tag = "administration", operation_id = "deleteKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     responses((status = 204, description = "The tenant says nothing of it"), BadPath))]

@@ -68,7 +68,7 @@ use crate::{
     store::Store,
 };
 
-/// What handlers work with; `app::wiring` builds it.
+/// The parts that handlers use; `app::wiring` builds it.
 pub struct Parts {
     /// The settings in force.
     pub settings: Arc<Settings>,
@@ -78,17 +78,17 @@ pub struct Parts {
     pub publisher: Publisher,
     /// Changes of state.
     pub inbox: Inbox,
-    /// What is known of kinds.
+    /// The kinds registry.
     pub kinds: Kinds,
-    /// Changes of what is known of kinds.
+    /// Changes of kinds.
     pub kinds_registry: KindsRegistry,
-    /// What users want.
+    /// Changes of preferences.
     pub preferences: PreferencesEditor,
-    /// Who belongs to topics.
+    /// Subscribers and members of topics.
     pub topics: Topics,
     /// The way of signals.
     pub signals: Signals,
-    /// Who is connected.
+    /// The presence of users.
     pub presence: Presence,
     /// Verifies tokens, and knows what was revoked.
     pub authenticator: Authenticator,
@@ -125,7 +125,7 @@ macro_rules! route_table {
     };
 }
 
-// The first path that fits wins: fixed ones stand before those with a part in braces.
+// The first path that fits wins: fixed paths come before those with a part in braces.
 route_table! {
     "/api/notifications"              => GET inbox::list, POST publish::one;
     "/api/notifications/batch"        => POST publish::batch;

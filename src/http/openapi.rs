@@ -84,7 +84,7 @@ pub async fn document() -> Result<HttpResponse, ApiError> {
         .body(document))
 }
 
-/// What is the same for all operations.
+/// The parts that all operations share.
 struct Finish;
 
 impl Modify for Finish {
@@ -109,7 +109,7 @@ fn secure(operation: &mut Operation) {
     operation.responses.responses.extend(Secured::responses());
 }
 
-/// A refusal as a response of its own: a name, its status, what it means, and the header it carries.
+/// A refusal as a response of its own: a name, its status, its meaning, and its header.
 macro_rules! refusals {
     ($($name:ident { $($status:literal $meaning:literal $(with $header:literal)?),+ })*) => {$(
         #[doc = concat!("The refusals ", $($status, " "),+)]

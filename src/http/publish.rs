@@ -43,11 +43,11 @@ const KEY_ON_BATCH: ApiError =
 pub struct Receipt {
     /// The notification's id.
     pub id: Uuid,
-    /// How many of `users` it was for. Who keeps it out of the inbox by preference is one of them.
+    /// How many of `users` it was for, including users whose preferences keep it out of the inbox.
     #[schema(example = 1)]
     pub recipients: usize,
-    /// `true` when it goes to topics or to everyone besides, behind this answer: `GET /api/fanouts/{id}` tells how far it
-    /// came. Absent otherwise.
+    /// `true` when it also goes to topics or to everyone, behind this answer: `GET /api/fanouts/{id}` shows the progress.
+    /// Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub fanout: bool,
@@ -56,7 +56,7 @@ pub struct Receipt {
     pub deliver_at: Option<DateTime<Utc>>,
 }
 
-/// What became of one item of a batch.
+/// The outcome of one item of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Outcome {
@@ -85,7 +85,7 @@ impl From<&Accepted> for Receipt {
 
 /// Publish one notification.
 ///
-/// It is stored before this answers. Send an idempotency key and repeat the request whenever the answer is lost: the
+/// It is stored before this answers. Send an idempotency key and repeat the request when the answer is lost: the
 /// same key and body give the same answer and write nothing. A `CloudEvents` 1.0 event is accepted too; its `data` is
 /// the message, its `source` and `id` together are the idempotency key.
 #[utoipa::path(post, path = "/api/notifications", tag = "publishing", operation_id = "publish",
@@ -126,7 +126,7 @@ pub async fn one(
 
 /// Publish many notifications.
 ///
-/// All that are valid are stored in one transaction; each of the others answers with its problem in its place.
+/// All that are valid are stored in one transaction; each of the others has its problem as its answer, at the same index.
 #[utoipa::path(post, path = "/api/notifications/batch", tag = "publishing", operation_id = "publishBatch",
     request_body(description = "Messages, or CloudEvents that carry them", content(
         (Vec<Message> = "application/json", example = json!([{"users": ["u1"], "title": "One"}, {"users": ["u2"], "title": "Two"}])),
@@ -208,7 +208,7 @@ fn prepare(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> R
     }
 }
 
-/// The same for a body that nobody has looked at yet: what is no JSON at all is told apart.
+/// The same for a body that was not parsed yet: a body that is no JSON at all has an error of its own.
 fn prepare_one(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> Result<NewNotification, ApiError> {
     prepare(body, tenant, key, parts).or_else(|error| {
         body::check_syntax(body)?;

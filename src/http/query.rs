@@ -9,7 +9,7 @@ use super::error::{ApiError, FieldError};
 /// Most characters of a parameter's name that an answer repeats.
 const NAME_CHARS: usize = 64;
 
-/// The parameters of one request that nobody has asked for yet, and what was wrong with those asked for.
+/// The parameters of one request that are not read yet, and the faults of those that are.
 #[derive(Debug, Default)]
 pub struct Params {
     left: Vec<(String, String)>,
@@ -80,7 +80,7 @@ impl Params {
     /// Ends the reading.
     ///
     /// # Errors
-    /// When anything was wrong, or is left that nobody asked for.
+    /// When any parameter was wrong, or when parameters are left that were not read.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.left) {
             self.refuse(&name, "is not known here");

@@ -1,6 +1,6 @@
-//! The stream as the API's description tells it; what serves it is in [`super::sse`].
+//! The stream in the description of the API; [`super::sse`] serves it.
 //!
-//! Nothing here runs. The shapes of events stand here for readers of the description.
+//! Nothing here runs. The shapes of events are defined here for readers of the description.
 
 use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
@@ -76,12 +76,12 @@ pub struct Signal {
     /// The topic.
     #[schema(example = "queue:7")]
     topic: Option<String>,
-    /// What happened.
+    /// The kind.
     #[schema(example = "metrics_updated")]
     kind: String,
-    /// Which thing it is about; a newer signal of the same topic, kind and key may have taken the place of older ones.
+    /// The key of the subject; a newer signal of the same topic, kind and key may have replaced older ones.
     key: String,
-    /// Whatever the sender sent.
+    /// The data of the sender.
     data: serde_json::Value,
 }
 
@@ -101,9 +101,10 @@ pub struct Bye {
 ///
 /// Server-Sent Events. The first event is `hello` (`Hello`), with the verdict on the client's cursor. Then follow
 /// `notification` (`Item` and `unread`), `state` (`StateEvent`), `subscription`
-/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `signal` (`SignalEvent`, without an `id`: it may be dropped),
-/// `heartbeat`, `expiring` a minute before the token ends,
-/// and `bye` (`ByeEvent`) before the server closes. Keep the newest `id` as the cursor: `EventSource` does so by itself.
+/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `signal` (`SignalEvent`) and `heartbeat`. `expiring` comes a minute before
+/// the token ends, `bye` (`ByeEvent`) before the server closes.
+///
+/// Keep the newest `id` as the cursor: `EventSource` does so by itself. A `signal` has no `id`: it may be dropped.
 ///
 /// `EventSource` gives up for good on any answer but 200, so a client that may come back later gets 200, a `retry:` and
 /// an end; 401 and 403 are final.

@@ -1,4 +1,4 @@
-//! What matters to the caller now: the summary of the inbox, and what is due soon.
+//! A summary of the caller's inbox, and items that are due soon.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ const MOST_ITEMS: i64 = 50;
 const CALLBACKS: usize = 100;
 const CALLBACK_CATEGORY: &str = "callbacks";
 
-/// What matters now.
+/// The summary of an inbox.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary<'a> {
@@ -48,7 +48,7 @@ pub struct Summary<'a> {
     cursor: String,
 }
 
-/// What is due soon.
+/// The items that are due soon.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DueCallbacks {
@@ -89,10 +89,10 @@ pub struct Callback {
     /// `campaign` of its data.
     #[schema(required, value_type = Value)]
     campaign: Value,
-    /// Where a click leads.
+    /// The address that a click opens.
     #[schema(required)]
     action_url: Option<String>,
-    /// Whatever the publisher put there.
+    /// Data of the publisher for its clients.
     #[schema(required, value_type = Value)]
     data: Option<Value>,
 }
@@ -120,8 +120,8 @@ impl From<store::Callback> for Callback {
 
 /// Summarise the inbox.
 ///
-/// What is due within 24 hours or overdue, read or not, and what is unread. Missed calls (category `missedCalls`) older than four
-/// hours are left out; administrators set that by category (`relevance` of the tenant's settings).
+/// It lists items that are due within 24 hours or overdue, read or not, and unread items. Missed calls (category `missedCalls`)
+/// older than four hours are left out; administrators set that by category (`relevance` of the tenant's settings).
 #[utoipa::path(get, path = "/api/notifications/summary", tag = "inbox", operation_id = "summary",
     params(
         ("limit" = Option<i64>, Query, description = "Most items to show; 10 when absent. All are counted", minimum = 1, maximum = 50),
@@ -149,9 +149,9 @@ pub async fn summary(
     etag::polled_by_content(&known, &shown)
 }
 
-/// List what is due soon.
+/// List items that are due soon.
 ///
-/// What of a category is due within 24 hours or overdue and neither done nor acknowledged, with the minutes left or late.
+/// Items of a category that are due within 24 hours or overdue and neither done nor acknowledged, with the minutes left or late.
 #[utoipa::path(get, path = "/api/notifications/due-callbacks", tag = "inbox", operation_id = "dueCallbacks",
     params(
         ("category" = Option<String>, Query, description = "Another category than `callbacks`", max_length = 64),

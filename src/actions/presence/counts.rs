@@ -75,8 +75,8 @@ impl Counts {
         Ok(found.present)
     }
 
-    /// How many are present in each of some topics where that has just changed; the topics are in order, so that two who
-    /// ask at once never wait for each other.
+    /// How many users are present in each of some topics after a change. The topics are in order, so that two concurrent callers take
+    /// the locks in the same order and do not deadlock.
     pub(super) async fn after_change(&self, topics: &[TopicKey]) -> Result<Vec<i64>, Unavailable> {
         let mut slots: Vec<OwnedMutexGuard<Option<Count>>> = Vec::with_capacity(topics.len());
         for topic in topics {

@@ -48,7 +48,7 @@ struct Inner {
     tenants: Mutex<Pace<Tenant>>,
 }
 
-/// Who sends.
+/// The sender of a signal.
 #[derive(Debug, Clone, Copy)]
 pub enum Sender<'a> {
     /// A backend of the tenant.
@@ -60,7 +60,7 @@ pub enum Sender<'a> {
 /// Why a signal was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Nobody has made or joined the topic.
+    /// The topic does not exist.
     #[error("there is no topic {0}")]
     UnknownTopic(Topic),
     /// The user is not subscribed to the topic, which may not exist either.
@@ -116,8 +116,8 @@ impl Signals {
         self.hand_over(prepared, source).await
     }
 
-    /// Sends signals of publishers who have leave to, by [`Self::admit`]. Those that go keep their order; answers for
-    /// each why it was not sent.
+    /// Sends signals of publishers that [`Self::admit`] let through, in this order. The answer of a signal is the reason why it was
+    /// not sent, if there is one.
     pub async fn send_all(&self, signals: Vec<(Tenant, NewSignal)>, source: &'static str) -> Vec<Result<(), Refused>> {
         let prepare = async |(tenant, new)| self.prepare(Sender::Publisher(&tenant), new).await;
         let prepared = join_all(signals.into_iter().map(prepare)).await;
@@ -134,7 +134,7 @@ impl Signals {
         lock(&self.0.tenants).admit(tenant)
     }
 
-    /// What goes to the bus, if the sender may send it.
+    /// The signal for the bus, if the sender may send it.
     async fn prepare(&self, sender: Sender<'_>, new: NewSignal) -> Result<Signal, Refused> {
         let subject = new.subject(sender.tenant());
         let interval = match (sender, &subject.to) {
@@ -181,7 +181,7 @@ impl Signals {
         }
     }
 
-    /// What is known of a topic that the sender may signal.
+    /// The facts about a topic that the sender may signal.
     async fn facts_for(&self, sender: Sender<'_>, topic: &TopicKey) -> Result<Facts, Refused> {
         match sender {
             Sender::Publisher(_) => {
@@ -201,7 +201,7 @@ impl Signals {
         }
     }
 
-    /// What is known of a topic, some seconds old at most; that a topic is unknown is always news.
+    /// The facts about a topic, some seconds old at most. An unknown topic is always looked up again.
     async fn facts(&self, topic: &TopicKey) -> Result<Facts, Unavailable> {
         let now = Instant::now();
         let known = lock(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| facts.clone());

@@ -1,4 +1,4 @@
-//! Which kinds and topics one WebSocket is narrowed to. It joins nobody to a topic and takes nothing out of the log.
+//! The kinds and topics to which one WebSocket is narrowed. It subscribes no user to a topic and takes nothing out of the log.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn check(names: &[String]) -> Result<(), (Option<usize>, String)> {
         return Err((None, format!("must be 1 to {MOST_CHANNELS} kinds or topics")));
     }
     match names.iter().position(|name| !(1..=TOPIC_BYTES).contains(&name.len())) {
-        Some(place) => Err((Some(place), format!("must be 1 to {TOPIC_BYTES} bytes"))),
+        Some(index) => Err((Some(index), format!("must be 1 to {TOPIC_BYTES} bytes"))),
         None => Ok(()),
     }
 }

@@ -4,10 +4,12 @@ use crate::{domain::priority::Priority, http::openapi::BadQuery};
 
 /// Open a WebSocket.
 ///
-/// The stream over a WebSocket: the same cursors, verdicts, order and filters, and JSON messages both ways. docs/websocket.md tells them.
-/// Where a browser cannot send the header `Authorization`, the token is the second subprotocol,
-/// `new WebSocket(url, ["bearer", token])`, or a ticket in the query. Who is not let in is let in to be told why by an `error`, and closed with 4001 (no token),
-/// 4002 (invalid or revoked) or 4003 (expired).
+/// The stream over a WebSocket: the same cursors, verdicts, order and filters, and JSON messages both ways. docs/websocket.md
+/// describes them.
+///
+/// A browser cannot send the header `Authorization`. Its token is the second subprotocol,
+/// `new WebSocket(url, ["bearer", token])`, or it uses a ticket in the query. The server accepts the handshake of a refused caller,
+/// sends an `error`, and closes with 4001 (no token), 4002 (invalid or revoked) or 4003 (expired).
 #[utoipa::path(get, path = "/ws/notifications", tag = "stream", operation_id = "webSocket",
     params(
         ("cursor" = Option<String>, Query, description = "The cursor of the list or of an earlier connection", example = "k3f9.1042"),

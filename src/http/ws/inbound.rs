@@ -39,7 +39,7 @@ pub enum Ask {
     },
     /// A sign of life.
     Ping,
-    /// To have the stream begin anew after this cursor.
+    /// To restart the stream after this cursor.
     Resume(String),
 }
 
@@ -48,7 +48,7 @@ pub enum Ask {
 pub struct Received {
     /// Its own id, if it has one.
     pub id: Option<Id>,
-    /// What it asks for.
+    /// The request of the message.
     pub ask: Ask,
 }
 

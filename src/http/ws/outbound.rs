@@ -16,7 +16,7 @@ pub const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
 /// More than the words around a payload or within it take.
 const FRAMING_BYTES: usize = 128;
 
-/// What becomes of a block.
+/// The outcome for a block.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outgoing {
     /// This message.
@@ -76,7 +76,7 @@ pub fn bye(data: &str) -> String {
     format!(r#"{{"type":"bye",{}"#, rest(data))
 }
 
-/// What an object's text goes on with after its brace.
+/// The text of an object after its opening brace.
 fn rest(data: &str) -> &str {
     data.get(1..).unwrap_or_default()
 }
