@@ -91,7 +91,7 @@ impl PreferencesEditor {
         };
         let (saved, stamped) = self.store.change_preferences(key, make).await?;
         if let Some(stamped) = stamped {
-            self.announcer.announce_settings(key, &stamped);
+            self.announcer.announce_preferences(key, &stamped);
         }
         Ok(saved)
     }

@@ -38,7 +38,7 @@ impl Replay {
     }
 
     /// Renders a slice that follows `from`; answers the position after it. The events leave the client's cursor at that position,
-    /// by a bare `id:` block if no frame does; within a change that goes on on the next page the cursor stays before it.
+    /// by a bare `id:` block if no frame does. Within a change that continues on the next page the cursor stays before the change.
     pub(super) fn slice(&mut self, from: Position, filter: Option<&Filter>) -> (Blocks, Position) {
         let (blocks, end, rows) = render(&self.page, &self.page.rows[self.rendered..], from, filter);
         self.rendered += rows;

@@ -20,10 +20,10 @@ use crate::{
     store::{Page, Unavailable},
 };
 
-/// Far more steps than any turn takes: a connection that takes them spins.
+/// Far more steps than any run takes: a connection that takes them spins.
 const STEPS: usize = 10_000;
 
-/// What may happen to a stream.
+/// The events that may happen to a stream.
 #[derive(Debug, Clone)]
 enum Event {
     Publish {
@@ -138,7 +138,7 @@ struct World {
     lives: usize,
     client: Client,
     connection: Connection,
-    /// What the log answered, on its way to the connection.
+    /// The answer of the log, on its way to the connection.
     answer: Option<Result<Arc<Page>, Unavailable>>,
     /// Whether another life than the log's was announced last.
     misled: bool,
@@ -215,7 +215,7 @@ impl World {
             match self.connection.step() {
                 Step::Send(chunk) => self.client.take(&chunk),
                 Step::Fetch(ask) => {
-                    // Answered as of now: the log and the feed may move on before the connection hears of it.
+                    // The answer shows the present: the log and the feed may move on before the connection takes it in.
                     self.answer = Some(if fails { Err(Unavailable) } else { Ok(Arc::new(self.log.page(&ask))) });
                     return false;
                 }
@@ -251,8 +251,8 @@ fn connect(hub: &Hub, log: &Log, client: &mut Client) -> Connection {
 }
 
 proptest! {
-    /// However announcements are lost, repeated, mixed up or foreign and reads of the log fail: the client gets every
-    /// change after its start once, in order, or is told that it cannot, and its cursor ends at the head.
+    /// Announcements may be lost, repeated, mixed up or foreign, and reads of the log may fail. The client gets every change after
+    /// its start once, in order, or a reset, and its cursor ends at the head.
     #[test]
     fn a_client_gets_every_change_once_in_order(
         filter in filters(), ring_frames in 1_usize..40, page_rows in 1_usize..6, events in events(),

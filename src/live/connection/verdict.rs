@@ -1,4 +1,4 @@
-//! Where a stream starts: the client's cursor compared with the log.
+//! The start of a stream: the client's cursor compared with the log.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub(super) async fn snapshot(
     Ok((asked, page))
 }
 
-/// Where a stream starts.
+/// The start of a stream.
 pub(super) struct Start {
     pub verdict: Verdict,
     pub reason: Option<ResetReason>,

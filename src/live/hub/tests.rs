@@ -111,7 +111,7 @@ fn read_subscriptions(hub: &Hub, topics: &[TopicKey]) {
     for key in hub.rooms().take(usize::MAX) {
         hub.join_rooms(&key, topics);
     }
-    hub.rooms().end_turn();
+    hub.rooms().notify_taken_in();
 }
 
 fn hub_with_room(name: &str) -> Hub {
@@ -252,7 +252,7 @@ async fn the_wheel_rings_a_member_whose_time_has_come() {
     wheel.await.unwrap();
 }
 
-/// Whether a ring of a feed or room of so many goes on behind the call.
+/// Whether a ring of a feed or room of so many continues behind the call.
 fn is_spread(members: &[Membership]) -> bool {
     let rung = members.iter().filter(|membership| membership.member().is_unheard()).count();
     assert!(rung == 0 || rung == members.len());
@@ -353,7 +353,7 @@ async fn a_connection_knows_its_topics_when_its_subscriptions_were_read() {
     assert_eq!(hub.rooms().topics_of(&key("b")), []);
     hub.rooms().mark_dirty(&key("a"));
     let waits = tokio::spawn(async move { mine.topics().await });
-    // The task waits for the end of a turn before there is one.
+    // The task waits for the end of a read before there is one.
     tokio::task::yield_now().await;
     read_subscriptions(&hub, &[]);
     assert_eq!(waits.await.unwrap(), []);

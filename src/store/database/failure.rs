@@ -11,10 +11,10 @@ use super::{pool, sqlstate};
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(30);
 
-/// What an error says about the operation, by its SQLSTATE.
+/// The meaning of an error for the operation, by its SQLSTATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// The server is away, or cannot serve anybody now.
+    /// The server is away, or serves no operation now.
     Outage,
     /// Other transactions were in the way.
     Conflict,
@@ -22,7 +22,7 @@ enum Meaning {
     Unstorable,
     /// The statement breaks a rule of the schema: each attempt would.
     Refused,
-    /// None of these. It is logged with its code whenever it is the last attempt's.
+    /// None of these. The last attempt logs it with its code.
     Unknown,
 }
 

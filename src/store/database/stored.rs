@@ -1,4 +1,4 @@
-//! What is read back from the database. A value that was never stored like this is an error, which is logged and answered, and
+//! Conversion of values from the database. A value that was never stored like this is an error, which is logged and answered, and
 //! never a default.
 
 use std::{error::Error, str::FromStr};

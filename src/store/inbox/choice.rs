@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// What a list shows.
+/// The items of a list.
 pub(super) struct Choice {
-    /// Where its items arrived, newest first.
+    /// The seqs of its items, newest first.
     pub seqs: Vec<Seq>,
     /// The seq that older items come before, when there may be any.
     pub next: Option<Seq>,

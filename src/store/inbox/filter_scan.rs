@@ -41,10 +41,10 @@ impl Filter {
     }
 }
 
-/// What was found.
+/// The result of a filter scan.
 #[derive(QueryableByName)]
 pub(crate) struct FilterScan {
-    /// Where the matching items arrived, newest first.
+    /// The seqs of the matching items, newest first.
     #[diesel(sql_type = Array<BigInt>)]
     pub seqs: Vec<Seq>,
     #[diesel(sql_type = BigInt)]
@@ -54,7 +54,7 @@ pub(crate) struct FilterScan {
 }
 
 impl FilterScan {
-    /// Where it ended for having looked through `most` items.
+    /// The seq at which it ended, if it ended because it had examined `most` items.
     pub fn end(&self, most: i64) -> Option<Seq> {
         self.last.filter(|_| self.looked_through >= most)
     }

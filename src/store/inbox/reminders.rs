@@ -93,7 +93,7 @@ fn document(steps: &[DueStep]) -> Value {
     serde_json::to_value(steps).unwrap_or_default()
 }
 
-/// Steps of what is stored. Those of a later version may not be readable here: the item is then due without reminders, so that
+/// Reads stored steps. Steps of a later version may not be readable here: the item is then due without reminders, so that
 /// one row does not hold up all others of its tenant.
 pub(crate) fn steps_of(id: Uuid, stored: Value) -> Vec<DueStep> {
     let steps = serde_json::from_value(stored);

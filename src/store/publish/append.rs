@@ -1,4 +1,4 @@
-//! The write of publishes: one statement, one transaction, whatever their number.
+//! The write of publishes: one statement and one transaction for any number of them.
 
 use std::{
     collections::HashMap,
@@ -58,17 +58,17 @@ pub struct Written {
     /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox. Empty for what is
     /// more than an item for each recipient.
     pub rows: Vec<Option<Placed>>,
-    /// Where the inboxes stand whose rows are not told here.
+    /// The heads of the inboxes whose rows are not in this answer.
     pub heads: Vec<Head>,
 }
 
-/// What became of one publish.
+/// The outcome of one publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
     /// Written now.
     Written(Written),
-    /// Its idempotency key had been used with the same body before (perhaps by an attempt of our own whose answer
-    /// was lost): this is the first one's id and number of recipients.
+    /// Its idempotency key had been used with the same body before: this is the first one's id and number of recipients. The first
+    /// may be an attempt of our own whose answer was lost.
     Repeated {
         /// The first one's id.
         id: Uuid,
@@ -77,7 +77,7 @@ pub enum Appended {
     },
     /// Its idempotency key had been used with another body.
     KeyReused,
-    /// Its tenant does not know the topic at this place of [`NewNotification::named_topics`].
+    /// Its tenant does not know the topic at this index of [`NewNotification::named_topics`].
     UnknownTopic(usize),
     /// It was to wait for a time that has passed.
     Past,
@@ -89,7 +89,7 @@ pub enum Appended {
 
 impl Store {
     /// Writes publishes in one transaction and answers in their order. A publish whose values the database refuses is
-    /// set apart, so that it takes nobody else with it.
+    /// written alone, so that the others succeed.
     ///
     /// # Errors
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
@@ -115,7 +115,7 @@ impl Store {
         }
     }
 
-    /// What became of each item: written now where it has rows or begins a fan-out, else known from before.
+    /// The outcome of each item: written now if it has rows or begins a fan-out, otherwise known from before.
     async fn answers(&self, items: &[NewNotification], outcome: Outcome) -> Result<Vec<Appended>, Unavailable> {
         let mut rows = outcome.rows.into_iter().peekable();
         let begun: HashMap<Uuid, Begun> = outcome.begun.into_iter().map(|begun| (begun.id, begun)).collect();
@@ -166,13 +166,13 @@ impl PlacedRow {
     }
 }
 
-/// What one transaction did.
+/// The result of one transaction.
 #[derive(Default)]
 struct Outcome {
     rows: Vec<PlacedRow>,
     recorded: Vec<GenerallyAppended>,
     begun: Vec<Begun>,
-    /// What became of items that no write was tried of.
+    /// The outcome of items that were not tried to be written.
     refused: HashMap<Uuid, Appended>,
 }
 
@@ -274,7 +274,7 @@ struct FirstOne {
     recipients: usize,
 }
 
-/// What was stored before under the ids or the keys of those that were not written now.
+/// The notifications that were stored before, under the ids or the keys of items that were not written now.
 async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) -> QueryResult<Vec<FirstOne>> {
     let ids: Vec<_> = known.iter().map(|item| item.id).collect();
     let keys: Vec<_> = known.iter().filter_map(|item| item.idempotency_key.as_deref()).collect();

@@ -29,11 +29,11 @@ pub(crate) struct GenerallyAppended {
     pub id: Uuid,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// Where the inboxes stand that have it at once.
+    /// The heads of the inboxes that have it at once.
     pub heads: Vec<Head>,
 }
 
-/// Writes publishes; those whose keys are known from before are left out. Those that wait go nowhere yet.
+/// Writes publishes; those whose keys are known from before are left out. Scheduled ones reach no inbox yet.
 pub(crate) async fn append(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
@@ -45,7 +45,7 @@ pub(crate) async fn append(
     scheduled::wait(conn, &written).await?;
     reminders::begin(conn, &written, &times).await?;
     let heads = deliver(conn, &written).await?;
-    // Announced as one: nobody asks which publish of a transaction brought an inbox where it stands.
+    // Announced as one: no caller asks which publish of a transaction moved the head of an inbox.
     if let Some(first) = recorded.first_mut() {
         first.heads = heads;
     }

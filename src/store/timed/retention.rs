@@ -1,5 +1,5 @@
-//! Expiry. A sweep takes expired notifications out of inboxes, as a change of the log that clients receive; a purge deletes them
-//! some days later and raises `pruned_seq`, so that older cursors are reset.
+//! Expiry. A sweep takes expired notifications out of inboxes, as a change of the log that clients receive. A purge deletes
+//! them some days later and raises `pruned_seq`, so that older cursors are reset.
 
 use std::collections::BTreeMap;
 
@@ -22,19 +22,19 @@ use crate::store::{
     schema::{duties, fanouts, folded, inbox, notifications, withheld},
 };
 
-/// Most inbox rows that one transaction takes out, but for a publish that named more users than this: their streams stay
-/// locked until it ends. What a fan-out brought to more inboxes is taken out by several.
+/// Most inbox rows that one transaction takes out: their streams stay locked until it ends. A publish that named more users than
+/// this is the exception. The rows of a large fan-out are taken out by several transactions.
 const ROWS: i64 = 500;
-/// Inboxes that one transaction takes such a one out of: a transaction that takes too long is given up and begun again, so
-/// one that is repeated a thousand times must stay far from that.
+/// Inboxes from which one transaction takes the notification of a large fan-out. A transaction that takes too long is given up and
+/// begun again. A large fan-out needs a thousand of them, so each must stay far from that.
 const STEP: usize = 100;
 
-/// What one sweep did.
+/// The result of one sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Notifications taken out of all inboxes.
     pub notifications: usize,
-    /// What changed, by stream.
+    /// The changes, by stream.
     pub streams: Vec<(UserKey, Changed)>,
 }
 
@@ -117,7 +117,7 @@ fn ids(due: &[Due]) -> Vec<Uuid> {
     due.iter().map(|due| due.id).collect()
 }
 
-/// Whose inboxes hold any of some notifications.
+/// The users whose inboxes hold any of some notifications.
 struct Owners {
     /// In the order in which streams are locked everywhere.
     keys: Vec<UserKey>,

@@ -47,9 +47,9 @@ struct Waiting {
 /// Delivers some of a tenant's publishes whose time has come; of those that expired meanwhile nothing is seen.
 pub(crate) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
     let mut due: Vec<Waiting> = sql_query(
-        "with due as (select ctid as place, notification_id, deliver_at, cardinality(users) as users from scheduled \
+        "with due as (select ctid as row_id, notification_id, deliver_at, cardinality(users) as users from scheduled \
          where tenant = $3 and deliver_at <= clock_time() order by deliver_at limit $1 for update skip locked) \
-         delete from scheduled where ctid = any (array(select place from (select place, \
+         delete from scheduled where ctid = any (array(select row_id from (select row_id, \
          sum(users) over (order by deliver_at, notification_id) - users as before from due) as summed where before < $2)) \
          returning notification_id, deliver_at, tenant, users, topics, everyone, actor",
     )

@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// When the user has no such item, and when the database does not answer.
     pub async fn end_snooze(&self, key: &UserKey, id: Uuid) -> Result<Changed, NotChanged> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| end_one(conn, key, id).await))
             .map_err(|_| Unavailable)?
     }

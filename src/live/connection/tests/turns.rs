@@ -1,4 +1,4 @@
-//! What a connection does by itself: heartbeats, the end of tokens and lives, orders, signals, and how it begins.
+//! The actions of a connection without changes: heartbeats, the end of tokens and lives, orders, signals, and the start.
 
 use std::{sync::Arc, time::Duration};
 

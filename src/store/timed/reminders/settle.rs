@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// When the user has no such item, when nothing about it is due, and when the database does not answer.
     pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| settle(conn, key, id, action).await))
             .map_err(|_| Unavailable)?
     }

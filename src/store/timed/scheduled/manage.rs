@@ -1,4 +1,4 @@
-//! What a publisher sees and changes of publishes that wait.
+//! The view of a publisher on scheduled publishes, and their changes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{dsl::sql, prelude::*, result::QueryResult, sql_types::Bool};
@@ -30,7 +30,7 @@ pub struct Scheduled {
     pub topics: Vec<String>,
     /// Whether it goes to everyone.
     pub everyone: bool,
-    /// What it says.
+    /// The content.
     pub content: Content,
     /// The publisher's own name for it.
     pub idempotency_key: Option<String>,
@@ -62,7 +62,7 @@ pub enum NotAmended {
     /// Its time has come.
     #[error("it was sent")]
     Sent,
-    /// It was called off, or another took its place.
+    /// It was called off, or another one replaced it.
     #[error("it was called off")]
     CalledOff,
     /// It is over: nothing went out in time.
@@ -210,7 +210,7 @@ async fn find_by_id(
     }
 }
 
-/// What became of one that does not wait: one that was sent was published at its time.
+/// The outcome of one that is no longer scheduled: one that was sent was published at its time.
 async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<NotAmended> {
     let row: Option<(bool, bool)> = notifications::table
         .find(id)
