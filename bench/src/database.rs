@@ -18,9 +18,9 @@ pub struct Database(Client);
 pub struct Rows {
     /// Their ids.
     pub ids: Vec<String>,
-    /// Whose they are.
+    /// The users.
     pub users: Vec<String>,
-    /// Their places in the users' logs.
+    /// The seqs in the users' logs.
     pub seqs: Vec<i64>,
     /// Their titles.
     pub titles: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Common {
     pub expires_at: DateTime<Utc>,
 }
 
-/// What users have in their inboxes.
+/// The state of the users' inboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Items.

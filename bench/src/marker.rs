@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-/// Stands in the place of the number in a message to all users of a run.
+/// Replaces the number in a message to all users of a run.
 const ALL: &[u8] = b"all";
 
 /// The content of a message.

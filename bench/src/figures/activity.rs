@@ -1,4 +1,4 @@
-//! Postgres' busiest second, from samples taken while something else is going on.
+//! Postgres' busiest second, from samples taken during a measurement.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A connection of Postgres reports the last of its work only some time after it fell idle.
 const LATE: Duration = Duration::from_secs(11);
 
-/// A sampling that goes on until it is finished.
+/// A sampling that continues until it is finished.
 pub struct Sampling {
     stop: CancellationToken,
     samples: JoinHandle<anyhow::Result<Vec<Sample>>>,

@@ -1,4 +1,4 @@
-//! Several runs of one scenario: repeated, or at two targets in turns; medians, and the ratio of the two.
+//! Several runs of one scenario: repeated, or at two targets alternately; medians, and the ratio of the two.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use crate::figures::report::{Figure, Report, number, table, text};
 
 /// All runs at one target.
 pub struct Side {
-    /// What is measured.
+    /// The measured target.
     pub url: String,
     /// The runs, in order.
     pub runs: Vec<Report>,

@@ -1,4 +1,4 @@
-//! What processes use, read from `/proc`, and how many files this one may open.
+//! The resources that processes use, read from `/proc`, and how many files this one may open.
 
 use std::{collections::HashMap, fs, ops::AddAssign, time::Duration};
 
@@ -69,7 +69,7 @@ fn memory_of(pid: u32) -> anyhow::Result<Memory> {
     Ok(Memory { rss: both.0, pss: both.1 })
 }
 
-/// What matters of `/proc/PID/stat`.
+/// The fields of `/proc/PID/stat` that are used here.
 struct Stat {
     parent: u32,
     used: Duration,

@@ -26,7 +26,7 @@ pub struct Figure {
 /// All figures of a run, in the order in which they are read.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What was measured.
+    /// The scenario.
     pub scenario: &'static str,
     /// The figures.
     pub figures: Vec<Figure>,
@@ -180,7 +180,7 @@ pub fn text(value: Option<f64>, unit: &str) -> String {
     format!("{value:.digits$} {unit}").trim_end().to_owned()
 }
 
-/// A figure as programs read it: whole numbers without a point, others to three places.
+/// A figure as programs read it: whole numbers without a point, others with three decimals.
 pub fn number(value: Option<f64>) -> Value {
     match value {
         None => Value::Null,

@@ -101,8 +101,9 @@ impl Announcer {
         self.ready.push((line_of as u16, (bytes.len() - before) as u32));
     }
 
-    /// Sends what is ready, each message at its time after `origin` of the shared clock; answers how many were sent before
-    /// the sender fell so far behind its plan that the other side does not take that rate. Nothing is ready then.
+    /// Sends what is ready, each message at its time after `origin` of the shared clock. Nothing is ready afterwards.
+    ///
+    /// It stops when it falls so far behind its plan that the other side does not take that rate, and answers how many were sent.
     ///
     /// # Errors
     /// When a connection breaks.
@@ -205,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers a greeting, and hands over what else came on each connection.
+    /// A server that answers a greeting, and returns the rest of the bytes of each connection.
     fn server(connections: usize) -> (std::net::SocketAddr, thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

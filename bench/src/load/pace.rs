@@ -1,4 +1,4 @@
-//! When each message of a load is due: evenly spread, whatever became of those before.
+//! When each message of a load is due: evenly spread, independent of the results of those before.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// What all take at this rate: the last one's time is part of it, although nothing follows.
+    /// The time of all messages at this rate: it includes the time after the last one, although nothing follows.
     pub fn time(self) -> Duration {
         Duration::from_secs(self.total.checked_div(self.rate).unwrap_or_default())
     }
 
-    /// When the message at this place is due after the beginning; at once where there is no rate.
+    /// When the message at this index is due after the beginning; at once if there is no rate.
     pub fn due(self, place: u64) -> Duration {
         Duration::from_nanos((place * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
     }

@@ -27,7 +27,7 @@ use crate::{
     target::Users,
 };
 
-/// What is published, and how fast.
+/// The content of the publishes, and their rate.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// The first notification's number.
@@ -47,7 +47,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the plan takes at its rate.
+    /// The time that the plan takes at its rate.
     pub fn time(&self) -> Duration {
         self.pace.time().min(self.longest)
     }
@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// What became of the plan.
+/// The outcome of the plan.
 #[derive(Debug, Default)]
 pub struct Published {
     /// Ranges of the numbers of the notifications that were acknowledged.
@@ -96,7 +96,7 @@ pub struct Batch {
     pub bodies: Vec<String>,
 }
 
-/// What one publisher did.
+/// The outcome of one publisher.
 #[derive(Default)]
 struct Done {
     accepted: Vec<u64>,
@@ -190,7 +190,7 @@ impl Load {
         done
     }
 
-    /// The next batch: the place of its first notification, and its length.
+    /// The next batch: the index of its first notification, and its length.
     fn take(&self) -> Option<(u64, u64)> {
         let place = self.next.fetch_add(self.plan.batch, Relaxed);
         let count = self.plan.batch.min(self.plan.pace.total.checked_sub(place)?);

@@ -27,7 +27,7 @@ pub enum Via {
     Http,
     /// XADD to the ingest stream; accepted is what Redis has taken.
     Xadd,
-    /// PUBLISH to the users' channels; accepted is what an instance has heard.
+    /// PUBLISH to the users' channels; Redis accepts it if an instance is subscribed.
     Channel,
 }
 
@@ -36,9 +36,9 @@ pub enum Via {
 pub struct SenderOptions {
     /// The way in.
     pub via: Via,
-    /// The servers of the two ways over HTTP, in turns.
+    /// The servers of the two ways over HTTP, round robin.
     pub targets: Vec<Target>,
-    /// Where the two ways through Redis begin.
+    /// The Redis of the two ways through Redis.
     pub redis: RedisArgs,
 }
 

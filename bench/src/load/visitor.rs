@@ -32,7 +32,7 @@ pub struct Visits {
     pub clients: usize,
 }
 
-/// What the visits came to.
+/// The results of the visits.
 #[derive(Debug, Default)]
 pub struct Visited {
     /// From a visit's being due to its list.

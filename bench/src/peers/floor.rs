@@ -23,7 +23,7 @@ const BACKLOG: i32 = 4_096;
 const BUFFER: usize = 256 * 1024;
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\r\n";
 
-/// Where to listen.
+/// The addresses of the server.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Where clients connect
@@ -37,7 +37,7 @@ pub struct Options {
 struct Floor {
     poll: Poll,
     clients: Vec<Option<TcpStream>>,
-    /// Each user's places in `clients`.
+    /// Each user's indices in `clients`.
     users: HashMap<Box<[u8]>, Vec<u32>>,
     frame: Vec<u8>,
 }
@@ -171,7 +171,7 @@ fn first(bytes: &[u8]) -> Option<(Option<Message<'_>>, usize)> {
     (at <= bytes.len()).then_some((message, at))
 }
 
-/// The bytes up to the end of the line; none before that has come.
+/// The bytes up to the end of the line; none if it is incomplete.
 fn line(bytes: &[u8]) -> Option<&[u8]> {
     memmem::find(bytes, b"\r\n").map(|end| &bytes[..end])
 }

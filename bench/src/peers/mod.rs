@@ -1,5 +1,5 @@
-//! Other systems under the same load: `run` opens streams to one, publishes open loop and counts; `floor` is the cheapest
-//! server that could carry it; `table` makes the table of many runs' results.
+//! Other systems under the same load: `run` opens streams to one, publishes open loop and counts. `floor` is the cheapest
+//! server that could serve the load; `table` makes the table of many runs' results.
 
 mod floor;
 mod outlet;

@@ -40,7 +40,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How far behind its plan publishing may fall: then the broker does not take that rate.
 const BEHIND: Duration = Duration::from_secs(3);
 
-/// What to load, and how.
+/// The target and the load.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The system under load
@@ -70,7 +70,7 @@ pub struct Options {
     /// Streams to open
     #[arg(long)]
     streams: usize,
-    /// Users that they belong to in turn
+    /// Users that they belong to, round robin
     #[arg(long)]
     users: usize,
     /// Most streams that are opening at the same time
@@ -98,7 +98,7 @@ fn phase(text: &str) -> Result<Pace, String> {
         .ok_or_else(|| "a phase is RATExSECONDS".to_owned())
 }
 
-/// What a run is made of.
+/// The parts of a run.
 struct Run<'a> {
     options: &'a Options,
     fleet: Fleet,

@@ -8,7 +8,7 @@ use crate::{
 /// The first byte of a text frame that is whole.
 const TEXT: u8 = 0x81;
 
-/// Hands over the event of each whole frame and returns the rest.
+/// Passes the event of each whole frame to `each` and returns the rest.
 pub fn frames<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
     while let Some((text, rest)) = frame(bytes) {
         each(Block { id: None, retry: None, event: event(text) });

@@ -13,7 +13,7 @@ use clap::Args;
 use super::report::{Connect, Phase, Report};
 use crate::figures::compare::median;
 
-/// What it is measured against.
+/// The system that the others are compared with.
 const OWN: &str = "Tidings";
 /// Rates of the columns about processor time.
 const ORDINARY: u64 = 10_000;
@@ -22,7 +22,7 @@ const HIGH: u64 = 40_000;
 const UNICAST_P99_MS: f64 = 100.0;
 const BROADCAST_P99_MS: f64 = 200.0;
 
-/// What to make a table of.
+/// The input of a table.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Directory with the JSON of runs

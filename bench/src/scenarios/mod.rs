@@ -1,4 +1,4 @@
-//! What is measured: a file for each scenario, with its flags and its run.
+//! The scenarios: a file for each, with its flags and its run.
 
 pub mod churn;
 pub mod deliver;

@@ -1,4 +1,4 @@
-//! A stream's place in the run: whose it is, where it is opened, and the record of what it got.
+//! A stream in the run: its user, its server, and the record of its events.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use super::{
     track::Track,
 };
 
-/// A stream's place in the run and its record.
+/// A stream in the run and its record.
 pub struct Member {
     /// The user's number.
     pub user: usize,
@@ -23,7 +23,7 @@ pub struct Member {
     pub headers: String,
     /// Asks the stream to drop its connection and come back.
     pub leave: Notify,
-    /// What it got.
+    /// The record of its events.
     pub track: Mutex<Track>,
 }
 
@@ -56,7 +56,7 @@ fn place(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
     }
 }
 
-/// The server of a stream whose place is not the first.
+/// The server of a stream that does not belong to the first one.
 pub fn elsewhere(number: usize, targets: usize) -> usize {
     1 + number % (targets - 1).max(1)
 }

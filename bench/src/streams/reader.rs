@@ -59,7 +59,7 @@ struct Reader {
     thread: Handle,
     phase: Arc<Phase>,
     tasks: TaskTracker,
-    /// What drops streams in turns.
+    /// The task that drops one stream after the other.
     turnover: Option<JoinHandle<()>>,
 }
 
@@ -124,7 +124,7 @@ impl Reader {
         }
     }
 
-    /// The users' numbers and where their logs stand.
+    /// The users' numbers and the positions of their logs.
     fn cursors(&self) -> Vec<(usize, String)> {
         self.members.iter().map(|member| (member.user, lock(&member.track).cursor.clone())).collect()
     }
@@ -168,7 +168,7 @@ fn numbers_of(user: usize, users: usize, (first, last): (u64, u64)) -> impl Iter
     (first + skipped..=last).step_by(users as usize)
 }
 
-/// Drops streams in turns, so many per second; each comes back by itself.
+/// Drops one stream after the other, so many per second; each reconnects by itself.
 async fn turn_over(members: Arc<[Arc<Member>]>, rate: f64) {
     let mut clock = interval(Duration::from_secs_f64(1.0 / rate));
     for member in members.iter().cycle() {

@@ -1,4 +1,4 @@
-//! What all streams of a reader share: when things are due, and what came.
+//! The state that all streams of a reader share: when things are due, and what came.
 
 use std::{
     sync::{
@@ -11,11 +11,11 @@ use std::{
 use super::phase::lock;
 use crate::{figures::times::Times, peers::system::System, target::Target};
 
-/// What all streams of a reader share.
+/// The state that all streams of a reader share.
 pub struct Shared {
     /// The servers.
     pub targets: Vec<Target>,
-    /// What they are.
+    /// The system of the servers.
     pub system: System,
     /// When publishing began: what markers count from.
     pub origin: AtomicU64,
@@ -75,7 +75,7 @@ impl Shared {
         Duration::from_micros(self.away.load(Relaxed))
     }
 
-    /// Counts anew: notifications from number `first` on are due from `origin` on.
+    /// Resets the counts: notifications from number `first` on are due from `origin` on.
     pub fn begin(&self, origin: u64, first: u64) {
         self.origin.store(origin, Relaxed);
         self.first.store(first, Relaxed);

@@ -1,4 +1,4 @@
-//! What one stream must have got and what it got: nothing lost, repeated, out of order or meant for another.
+//! The events that one stream had to get and those that it got: lost, repeated, misordered and foreign ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Those that came after an earlier count.
+    /// The counts since an earlier one.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             repeated: self.repeated - earlier.repeated,
@@ -46,7 +46,7 @@ pub struct Track {
     order: Order,
     /// The cursor to come back with; empty before the first hello.
     pub cursor: String,
-    /// What went wrong.
+    /// The faults.
     pub faults: Faults,
     last: i64,
     seen: Vec<u64>,
@@ -115,7 +115,7 @@ impl Track {
         first
     }
 
-    /// Takes a signal of a run that sends nothing else, each of them to all users; true when it came for the first time.
+    /// Takes a signal of a run that sends only signals, each of them to all users; true when it came for the first time.
     pub fn take_signal(&mut self, n: u64) -> bool {
         let first = self.mark(n);
         self.faults.repeated += u64::from(!first);
