@@ -1,4 +1,4 @@
-//! The binary alone, without Postgres, Redis or a key: what somebody who tries it first meets.
+//! The binary alone, without Postgres, Redis or a key, as a new user tries it first.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Publishes to topics and to everyone: who gets them, once and in order, whatever dies in the middle.
+//! Publishes to topics and to everyone: every recipient gets them, once and in order, even if instances die meanwhile.
 
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ async fn finished(publisher: &Caller, id: &str) -> Value {
     .await
 }
 
-/// The titles of the next notifications; what else a stream says of topics and who is there is passed over.
+/// The titles of the next notifications; other events of topics and presence are skipped.
 async fn titles(stream: &mut Frames, count: usize) -> Vec<String> {
     let mut titles = Vec::new();
     while titles.len() < count {
@@ -42,7 +42,7 @@ async fn titles(stream: &mut Frames, count: usize) -> Vec<String> {
     titles
 }
 
-/// Who has the notification, with the reason and the topic, as the API tells it.
+/// The reason and the topic by which a user has the notification, from the API.
 async fn why(edge: &Edge, user: &str, id: &str) -> (Value, Value) {
     let item = edge.user(user).get(&format!("/api/notifications/{id}")).await.expect(200);
     (item["reason"].clone(), item["topic"].clone())

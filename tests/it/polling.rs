@@ -1,4 +1,4 @@
-//! Those who cannot stream: `ETag`s on what is polled, and long polling on the stream's own cursor.
+//! Clients that cannot stream: `ETag`s on polled answers, and long polling on the stream's own cursor.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ async fn who_has_the_list_or_the_count_is_told_so_until_it_changes() {
     assert_eq!(ask_if_new(&user, COUNT, &["\"4\""]).await.expect(200)["unread"], 3);
 }
 
-/// What a client knows by events alone: each item's place and whether it is read.
+/// The state of a client from events alone: each item's seq and whether it is read.
 #[derive(Default)]
 struct Seen {
     items: BTreeMap<String, (i64, bool)>,
@@ -179,7 +179,7 @@ async fn an_answer_waits_for_something_and_no_longer() {
     connected(&edges, 0).await;
     let none = changes(&user, &format!("cursor={}", cursor(&answer))).await;
     assert_eq!((&none["events"], &none["cursor"], &none["missed"]), (&json!([]), &answer["cursor"], &json!(0)));
-    // What changes besides items is told as on the stream.
+    // Changes of other things than items have the same events as on the stream.
     let put = user.request(Method::PUT, "/api/notifications/settings").header("If-Match", "*");
     Answer::of(put.json(&json!({"muteUntil": "forever"}))).await.expect(200);
     let told = changes(&edges[1].user("u1"), &format!("cursor={}", cursor(&none))).await;
@@ -232,7 +232,7 @@ async fn filters_leave_out_what_the_stream_leaves_out() {
         assert_eq!(titles(&answer), expected, "{filter}");
         assert_eq!((cursor(&answer), &answer["unread"]), (position(&user).await.as_str(), &json!(4)), "{filter}");
     }
-    // What is left out while the answer waits moves the cursor and the count, and does not end the wait.
+    // A change that the filter leaves out while the answer waits moves the cursor and the count, and does not end the wait.
     let query = format!("cursor={}&kinds=wanted&wait=60", position(&user).await);
     let publish = async {
         connected(&[cluster.edge()], 1).await;

@@ -81,7 +81,7 @@ async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     put(&user, "*", &json!({"kinds": {"system_alert": {"inbox": false}}})).await.expect(200);
     let alert = publisher.notify_with(publish("system_alert")).await;
     assert_eq!(of(&why(&user, &alert).await, "toast"), (false, "notInInbox".to_owned()));
-    // A mandatory kind comes whatever is said of its category.
+    // A mandatory kind comes, even if its category is off.
     put(&user, "*", &off).await.expect(200);
     let urgent = publisher.notify_with(publish("call_escalation")).await;
     let rows = why(&user, &urgent).await;
@@ -91,7 +91,7 @@ async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     );
 }
 
-/// During a rolling upgrade rows of version 0.1.0 have a decision in the first layout alone, and it reads nothing else.
+/// During a rolling upgrade rows of version 0.1.0 have a decision in the first layout only, and that version reads no other.
 #[tokio::test]
 async fn decisions_read_the_same_whichever_version_wrote_them() {
     let cluster = cluster().start().await;
@@ -201,7 +201,7 @@ async fn subscribers_of_a_topic_get_it_as_each_of_them_wants() {
         stream.hello().await;
         streams.push(stream);
     }
-    // Who is named besides is decided about once.
+    // There is one decision for a user who is named as well.
     let body = json!({"users": ["off", "quiet"], "topics": ["team:7"], "everyone": true, "kind": "ticket:assigned", "title": "t"});
     let id = cluster.publisher().notify_with(body).await;
     eventually("it is finished", async || {

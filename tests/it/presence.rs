@@ -1,4 +1,4 @@
-//! Who is present, across instances, reloads, drains and deaths.
+//! Presence across instances, reloads, drains and deaths.
 
 use std::{
     collections::BTreeSet,
@@ -43,7 +43,7 @@ async fn online(caller: &Caller, count: usize) {
     .await;
 }
 
-/// What a subscriber is told of others.
+/// The presence signals that a subscriber gets.
 struct Watcher {
     stream: Frames,
     joined: Vec<String>,
@@ -193,7 +193,7 @@ async fn ten_seconds_after_the_death_of_an_instance_its_500_users_are_gone_and_n
     subscribe(&cluster, &[&lost[..], &kept].concat()).await;
     let edges = cluster.edges();
     let mut streams = open_all(&edges[0], &kept).await;
-    // In groups, for a burst of first connections would be a test of something else.
+    // In groups, for a burst of first connections would test another bound.
     for group in lost.chunks(50) {
         streams.extend(open_all(&edges[1], group).await);
     }
@@ -235,7 +235,7 @@ async fn neither_a_reload_nor_a_drain_shows_a_leave() {
     });
     pages.extend(futures_util::future::join_all(came_back).await);
     cluster.instances[1].exit().await;
-    // The sentinel goes last, so everybody else who was to be found gone would be so before.
+    // The sentinel goes last, so all others that had to be found gone are found before it.
     drop(leaving);
     watcher.until_left(&sentinel).await;
     assert_eq!(watcher.left, sentinel);
@@ -298,7 +298,7 @@ async fn who_subscribes_while_connected_comes_and_who_unsubscribes_goes() {
     edges[0].admin().put("/api/topic-kinds/team", &json!({"access": "open"})).await.expect(200);
     subscribe(&cluster, &["watcher".to_owned(), "known".to_owned()]).await;
     let mut watcher = Watcher::on(&edges[0], "watcher").await;
-    // Who is told of in one topic is known to be present.
+    // A user with a signal in one topic is known to be present.
     let _known = open(&edges[1], "known").await;
     watcher.until_joined(&["known".to_owned()]).await;
     let _user = open(&edges[1], "user").await;

@@ -1,4 +1,4 @@
-//! What leaves by itself: expiry tells clients, forgetting resets those that were away too long.
+//! Items that leave by themselves: clients get the expiry, and the purge resets clients that were away too long.
 
 use chrono::{Duration, Utc};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What must hold at the end; no IO, so that the judge itself can be tested.
+//! The rules that must hold at the end; no IO, so that the judge itself can be tested.
 
 use std::collections::{BTreeMap, HashMap};
 

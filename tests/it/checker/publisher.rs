@@ -1,4 +1,4 @@
-//! Publishers that try again with the same idempotency key until they are told that it is done.
+//! Publishers that retry with the same idempotency key until a publish is acknowledged.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How many are published by one batch request.
 const BATCH: u64 = 4;
 
-/// What was published, by number.
+/// The publishes, by number.
 pub struct Ledger {
     users: Vec<String>,
     next: AtomicU64,

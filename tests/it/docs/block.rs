@@ -1,4 +1,4 @@
-//! The fenced blocks of a page, and what is to be done with each.
+//! The fenced blocks of a page, and the use of each.
 //!
 //! | fence | what happens |
 //! | --- | --- |
@@ -13,19 +13,19 @@
 /// A fenced block.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// Where its fence stands, counted from 1.
+    /// The line of its fence, counted from 1.
     pub line: usize,
     /// The first word after the fence.
     pub language: String,
     /// The other words after the fence.
     words: Vec<String>,
-    /// What it holds.
+    /// The text within the fences.
     pub text: String,
-    /// Whether nothing but blank lines stands between it and the block before.
+    /// Whether only blank lines are between it and the block before.
     follows: bool,
 }
 
-/// What is to be done with a block.
+/// The use of a block.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Use<'a> {
     /// To be run.
@@ -43,7 +43,7 @@ pub enum Use<'a> {
 }
 
 impl Block {
-    /// What is to be done with it.
+    /// The use of the block.
     pub fn purpose(&self) -> Use<'_> {
         let named = |name: &str| self.words.iter().find_map(|word| word.strip_prefix(name));
         if let Some(name) = named("file=") {

@@ -19,7 +19,7 @@ pub fn json_agrees(shown: &str, found: &str) -> bool {
     }
 }
 
-/// Whether the lines that are shown are in the output, in their order; others may stand between them.
+/// Whether the lines that are shown are in the output, in their order; other lines may be between them.
 pub fn text_agrees(shown: &str, found: &str) -> bool {
     let mut found = found.lines();
     let mut wanted = shown.lines().filter(|line| !line.trim().is_empty());
@@ -59,7 +59,7 @@ fn same_text(shown: &str, found: &str) -> bool {
     }
 }
 
-/// A text with a name in the place of each word that differs from run to run.
+/// A text with a name instead of each word that differs from run to run.
 fn canonical(text: &str) -> String {
     if text.strip_prefix("retry: ").is_some_and(|delay| delay.parse::<u64>().is_ok()) {
         return "retry: <delay>".to_owned();

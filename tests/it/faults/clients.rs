@@ -121,7 +121,7 @@ fn read_titles(socket: &mut TcpStream, count: usize) -> Vec<String> {
     }
 }
 
-/// Chunk headers fall between blocks or within long ones; the titles stand at the head of each block, before the text.
+/// Chunk headers fall between blocks or within long ones; the titles are at the head of each block, before the text.
 fn titles(text: &str) -> Vec<String> {
     let found = text.match_indices(r#""title":""#).filter_map(|(at, key)| {
         let (title, _) = text[at + key.len()..].split_once('"')?;

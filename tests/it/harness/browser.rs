@@ -78,7 +78,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Stops all work of a tab, as browsers do when nobody has looked at it for a while; only what is hidden can be frozen.
+    /// Stops all work of a tab, as browsers do with a tab that is hidden for a while; only hidden tabs can be frozen.
     pub async fn freeze(&mut self, tab: &Tab) {
         self.call(Some(tab), "Page.setWebLifecycleState", json!({"state": "frozen"})).await;
     }

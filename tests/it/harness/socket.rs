@@ -51,12 +51,12 @@ impl Socket {
         Ok(Self { stream, response, cursor: None })
     }
 
-    /// The next message of whatever type, or how it ended.
+    /// The next message of any type, or how it ended.
     pub async fn message(&mut self) -> Result<Value, Closed> {
         in_time("a message arrives", self.read()).await
     }
 
-    /// The next message that somebody caused; panics at the end.
+    /// The next message with a cause; panics at the end.
     pub async fn next(&mut self) -> Value {
         in_time("a message that somebody caused", async {
             loop {

@@ -82,7 +82,7 @@ impl Item {
     }
 }
 
-/// What a tab shows: of each item whether it is read and seen.
+/// The items of a tab: for each whether it is read and seen.
 type View = BTreeMap<String, (bool, bool)>;
 
 /// A tab that begins with an empty inbox.
@@ -196,7 +196,7 @@ impl World {
         self.answered(item, &answer, |item| (item.archived, item.snoozed) = (false, Some(until)));
     }
 
-    /// What is snoozed returns to the top, unread and unseen, as if it had just arrived.
+    /// A snoozed item returns to the top, unread and unseen, as if it had just arrived.
     async fn end_snooze(&mut self, item: usize) {
         let item = item % self.items.len();
         let path = format!("/api/notifications/{}/snooze", self.items[item].id);

@@ -119,7 +119,7 @@ async fn what_is_read_is_seen_and_what_is_seen_stays_so() {
     assert_eq!(read["seenAt"], read["readAt"]);
 }
 
-/// Makes an item one that a second notification has the place of the first in, as a thread does.
+/// Makes an item of two notifications that shows the second, as a thread does.
 async fn fold(database: &Client, first: &str, second: &str) {
     let fold = format!(
         "delete from inbox_unread where seq = 1; delete from inbox where seq = 1; \

@@ -15,7 +15,7 @@ const MOVES: [i64; 6] = [1_774_746_000, 1_792_890_000, 1_772_953_200, 1_793_512_
 
 const FOREVER: i64 = i64::MAX;
 
-/// What is said of each channel, if anything.
+/// The choice for each channel, if any.
 type Said = Vec<Option<bool>>;
 
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ impl Case {
         })
     }
 
-    /// What holds back what interrupts.
+    /// The cause that holds back channels which interrupt.
     fn held(&self) -> Option<Cause> {
         if self.mandatory && self.priority == 3 {
             return None;

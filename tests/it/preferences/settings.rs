@@ -88,7 +88,7 @@ async fn patches_at_the_same_time_wait_their_turn_and_all_take_effect() {
     for part in ["categories", "kinds"] {
         assert_eq!(after[part].as_object().unwrap().len(), PATCHES / 2, "{part}");
     }
-    // Of changes that were made faster than they were told the newest is enough.
+    // If changes are faster than their events, the event of the newest is enough.
     let mut last = 0;
     while last < PATCHES {
         let told = stream.next().await;
@@ -149,7 +149,7 @@ async fn a_mute_ends_in_the_time_to_come() {
         patch(&user, &json!({"muteUntil": right})).await.expect(200);
         user.put(topic, &json!({"mutedUntil": right})).await.expect(200);
     }
-    // A mute that has ended meanwhile stands in nobody's way.
+    // A mute that has ended meanwhile has no effect.
     let over = json!({"muteUntil": "2020-01-01T00:00:00Z"});
     let database = cluster.postgres.connect().await;
     database.execute("update preferences set settings = $1::text::jsonb", &[&over.to_string()]).await.unwrap();

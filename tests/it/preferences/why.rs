@@ -1,4 +1,4 @@
-//! Why something came to a user or did not, told to who may know of it.
+//! The explanation why an item came to a user or did not, for the callers who may know of it.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ async fn who_may_know_of_a_fan_out_is_told_why_it_did_not_come() {
     assert_eq!(outcome(&edge.user("a"), &id).await, (true, Value::Null));
     assert_eq!(outcome(&edge.user("actor"), &id).await, (false, json!("actor")));
     assert_eq!(why(&edge.user("actor"), &id).await, []);
-    // Who may look at the topic may know.
+    // A caller who may look at the topic may know.
     let covered = edge.caller(&Token::of("covered").claim("topics", json!(["team:*"])));
     for caller in [&edge.user("member"), &covered] {
         assert_eq!(outcome(caller, &id).await, (false, json!("notSubscribed")));
@@ -78,7 +78,7 @@ async fn what_came_too_late_or_is_kept_out_of_the_inbox_says_so() {
     assert_eq!(outcome(&cluster.user("new"), &broad).await, (false, json!("late")));
     assert_eq!(outcome(&cluster.user("off"), &broad).await, (false, json!("withheld")));
     assert_eq!(why(&cluster.user("off"), &broad).await.len(), 6, "the channels say which preference it was");
-    // Whoever it was not for is told nothing of what names its users.
+    // A user who was no recipient gets no answer that names its users.
     let direct = cluster.publisher().notify("a", "t").await;
     late.get(&format!("/api/notifications/{direct}/why")).await.problem(404);
 }

@@ -9,7 +9,7 @@ const VALUES: i64 = 40;
 /// Subjects, one after the other.
 const ROUNDS: usize = 10;
 
-/// Posts the values 1..=[`VALUES`] to the instances in turn, each when the one before was answered.
+/// Posts the values 1..=[`VALUES`] to one instance after the other, each when the one before was answered.
 async fn post_in_turn(senders: &[Caller], topic: &str, round: usize) {
     for value in 1..=VALUES {
         let sender = &senders[value as usize % senders.len()];

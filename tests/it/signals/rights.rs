@@ -1,4 +1,4 @@
-//! Who may send what, and how often.
+//! The signals that each caller may send, and their rate.
 
 use super::*;
 

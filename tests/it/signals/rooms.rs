@@ -1,4 +1,4 @@
-//! Who is in a topic while subscriptions change.
+//! The rooms of a topic while subscriptions change.
 
 use super::*;
 
@@ -51,7 +51,7 @@ async fn a_removed_member_gets_no_signal_that_is_sent_after_the_removal_was_answ
         let (mut gone, mut there) = (listening(&leaves).await, listening(&stays).await);
         edges[1].admin().delete("/api/topics/team:7/members/leaves").await.expect(204);
         edges[2].publisher().post("/api/signals", &signal("team:7", "", round)).await.expect(202);
-        // Both were told the last value of the round before.
+        // Both got the last value of the round before.
         while data(&mut there).await != round {}
         edges[2].publisher().notify("leaves", "after").await;
         loop {

@@ -1,4 +1,4 @@
-//! Where a stream begins: every cursor gets its exact verdict.
+//! The start of a stream: every cursor gets its exact verdict.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a filter leaves out still moves the cursor.
+//! Changes that a filter leaves out still move the cursor.
 
 use serde_json::json;
 

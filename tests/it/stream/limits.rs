@@ -1,4 +1,4 @@
-//! Bounds on connections: who is one too many is told to come back later, never to give up.
+//! Bounds on connections: a client beyond them is asked to come back later, never to give up.
 
 use crate::harness::*;
 

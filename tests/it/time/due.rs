@@ -1,4 +1,4 @@
-//! What is due: reminders, escalation, and their end.
+//! Due items: reminders, escalation, and their end.
 
 use serde_json::{Value, json};
 use tokio_postgres::Client;

@@ -1,4 +1,4 @@
-//! A day at a desk, told over three instances: every part is asked of another one than the part before.
+//! A day at a desk over three instances: every step uses another instance than the one before.
 
 use serde_json::{Value, json};
 

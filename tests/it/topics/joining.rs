@@ -1,4 +1,4 @@
-//! A user joins, mutes and leaves: what is stored, and what every stream of the user is told.
+//! A user joins, mutes and leaves: the stored state, and the events on every stream of the user.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is published to a topic reaches who belongs to it at that time, and nobody else.
+//! A publish to a topic reaches the subscribers of that time, and no others.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::*;
 
-/// When each publish was begun, by title; ends when told to.
+/// When each publish was begun, by title; ends at `stop`.
 async fn publish_until(publisher: Caller, stop: &AtomicBool) -> BTreeMap<String, (Instant, String)> {
     let mut begun = BTreeMap::new();
     while !stop.load(Ordering::Relaxed) {

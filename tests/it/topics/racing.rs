@@ -1,4 +1,4 @@
-//! Changes that meet: what is stored, the seqs and what streams are told agree whoever wins.
+//! Concurrent changes: the stored state, the seqs and the events of streams agree, in every order.
 
 use futures_util::future::join_all;
 
@@ -89,7 +89,7 @@ async fn the_bound_of_subscriptions_holds_when_they_are_made_at_once() {
     callers[1].set(&subscription("team:new")).await.expect(200);
 }
 
-/// Who leaves while a chunk of a fan-out has looked for its users and waits for the stream of the first of them.
+/// A user leaves while a chunk of a fan-out has looked for its users and waits for the stream of the first of them.
 #[tokio::test]
 async fn who_has_left_gets_nothing_though_a_chunk_of_a_fan_out_was_on_its_way() {
     let cluster = cluster().instances(2).set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "30").start().await;

@@ -1,4 +1,4 @@
-//! Who may join, by the topic's kind, by the token and by membership; and what is refused.
+//! The users who may join, by the topic's kind, by the token and by membership; and the refusals.
 
 use super::*;
 

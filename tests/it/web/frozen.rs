@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::harness::{browser::Tab, *};
 
-/// Begins a client and writes down what it tells.
+/// Begins a client and writes down its events.
 const BEGIN: &str = r#"import("/assets/client/index.js").then(({ connect }) => {
     globalThis.told = [];
     globalThis.client = connect({ token: TOKEN });
@@ -39,7 +39,7 @@ impl Desk {
         }
     }
 
-    /// Waits until a tab was told the last one, and looks that it was told each once, in order.
+    /// Waits until a tab received the last one, and checks that it received each once, in order.
     async fn has_heard_all(&mut self, tab: &Tab) {
         let last = self.published.last().unwrap();
         self.browser.until(tab, &format!("told.includes({last:?})")).await;
@@ -54,7 +54,7 @@ async fn a_leading_tab_that_is_frozen_hands_over_and_learns_what_it_slept_throug
     let cluster = cluster().instances(3).start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let mut desk = Desk { browser: Browser::start().await, nginx, cluster, published: Vec::new() };
-    // The second one stands before the first.
+    // The second one is in front of the first.
     let (first, second) = (desk.open().await, desk.open().await);
     desk.publish(3).await;
     desk.has_heard_all(&first).await;

@@ -1,4 +1,4 @@
-//! Who is let in, who is told why not, and what is refused before.
+//! Handshakes: accepted callers, refused callers with their reason, and refusals before the handshake.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ fn set(request: &mut tokio_tungstenite::tungstenite::handshake::client::Request,
     request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
 }
 
-/// Lets a WebSocket tell why it is closed.
+/// The reason and the code with which a WebSocket is closed.
 async fn told(mut socket: Socket) -> (serde_json::Value, u16) {
     let (messages, closed) = socket.rest().await;
     assert_eq!(messages.len(), 1, "{messages:?}");

@@ -1,4 +1,4 @@
-//! Where a WebSocket begins and why it ends: cursors, resume, tokens, revocation, drain, room.
+//! The start and the end of a WebSocket: cursors, resume, tokens, revocation, drain, room.
 
 use std::time::Duration;
 

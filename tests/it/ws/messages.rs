@@ -1,4 +1,4 @@
-//! What is said over a WebSocket, both ways.
+//! The messages of a WebSocket, both ways.
 
 use serde_json::{Value, json};
 

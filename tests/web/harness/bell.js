@@ -92,7 +92,7 @@ export class BellTab {
     return this.tab.until(`"${text}" is said`, isSaid, [how, text]);
   }
 
-  /** Asserts that nothing in the page stands in the way of those who use it otherwise. @param {string} state */
+  /** Asserts that the page has no fault of accessibility. @param {string} state */
   async isAccessible(state) {
     await this.page.evaluate(`globalThis.axe ?? (() => { ${axe} })()`);
     const { violations } = await this.tab.run(() => /** @type {any} */ (globalThis).axe.run("tidings-bell", { rules: { "label-content-name-mismatch": { enabled: true } } }));

@@ -56,7 +56,7 @@ export class Browser {
   }
 
   /**
-   * As `open`, without waiting for the client.
+   * As `open`, but does not wait for the client.
    * @param {import("../../../web/client/types.js").Options} [options]
    * @param {"getToken" | "ticket" | "own"} [proof]
    */

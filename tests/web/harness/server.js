@@ -27,7 +27,7 @@ export async function publish(body) {
 /** @type {string | undefined} */
 let backend;
 
-/** Publishes to a user, one after the other, until told to stop. */
+/** Publishes to a user, one after the other, until it is stopped. */
 export class Publisher {
   /** @type {string[]} titles of what was acknowledged, in the order of the stream */
   titles = [];
