@@ -16,7 +16,7 @@
 //!
 //! # Invariants
 //!
-//! A publish is acknowledged after its commit. The bus only makes instances look sooner.
+//! 1. A publish is acknowledged after its commit. The bus only makes instances look sooner.
 //! 2. Per user, commit order is seq order.
 //! 3. A connection is a cursor over the user's log, never a queue.
 //! 4. A hole in the announcements is filled from the log before anything later is sent. The head check finds what was lost

@@ -65,7 +65,7 @@ pub enum Command {
     /// Says where the load generator is; it was a subcommand before.
     #[command(hide = true, disable_help_flag = true)]
     Bench {
-        /// What followed.
+        /// The arguments after it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },

@@ -36,16 +36,16 @@ pub struct Args {
     /// The text below the title.
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
-    /// What happened, e.g. `payment_received`.
+    /// The type of the notification, such as `payment_received`.
     #[arg(long)]
     kind: Option<String>,
     /// low, medium, high or critical.
     #[arg(long, value_parser = |text: &str| text.parse::<Priority>())]
     priority: Option<Priority>,
-    /// Whatever the clients need.
+    /// Data for the clients.
     #[arg(long, value_name = "JSON", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
     data: Option<Value>,
-    /// Where a click leads.
+    /// The address that a click opens.
     #[arg(long, value_name = "URL")]
     action_url: Option<String>,
     /// Publish at most once under this key.

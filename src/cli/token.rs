@@ -19,7 +19,7 @@ use crate::{
 /// Whom the token is for and what it allows.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The user that the token stands for (`sub`).
+    /// The user of the token (`sub`).
     #[arg(long, value_name = "USER")]
     pub sub: UserId,
     /// The user's tenant.
