@@ -50,8 +50,8 @@ export class Api {
   }
 
   /**
-   * The token to call with; null where a cookie proves who calls. Where the application hands tokens out, none is used that it
-   * did not give: a failure to get one is a failure of the call.
+   * The token for a call; null if a cookie authenticates the caller. If the application provides tokens, only its tokens are
+   * used: a failure to get one is a failure of the call.
    * @param {boolean} [fresh]
    * @returns {Promise<string | null>}
    */
@@ -65,7 +65,7 @@ export class Api {
   }
 
   /**
-   * What opens a stream, asked for anew.
+   * The credential of a stream, requested again for each.
    * @returns {Promise<Credential>}
    */
   async credential() {
@@ -120,7 +120,7 @@ export class Api {
 }
 
 /**
- * The problem that an answer tells of.
+ * The problem of an answer.
  * @param {Response} answer
  */
 export async function problem(answer) {

@@ -21,7 +21,7 @@ export class Pause {
   }
 }
 
-/** Notices that nothing was heard for too long. Looks at the clock: timers of hidden pages come late, all at once. */
+/** Notices that nothing was received for too long. Looks at the clock: timers of hidden pages come late, all at once. */
 export class Watch {
   #until;
   #timer;

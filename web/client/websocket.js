@@ -1,4 +1,4 @@
-// The stream over a WebSocket, told as the other transports tell it.
+// The stream over a WebSocket, with the events of the other transports.
 
 import { Problem } from "./api.js";
 

@@ -1,4 +1,4 @@
-// What the publisher offers to send. Each example makes a fresh body: times count from now, keys are new.
+// The examples of the publisher. Each example makes a fresh body: times count from now, keys are new.
 
 /**
  * @typedef {object} Example
@@ -139,7 +139,7 @@ function number(least, most) {
   return least + Math.floor(Math.random() * (most - least + 1));
 }
 
-/** Each of them in turn. @template Choice @param {Choice[]} choices */
+/** One after the other. @template Choice @param {Choice[]} choices */
 function next(choices) {
   const [first] = choices.splice(0, 1);
   choices.push(first);

@@ -1,4 +1,4 @@
-// Who uses this tab: a token, kept for as long as the tab is open.
+// The user of this tab: a token, kept for as long as the tab is open.
 
 const KEPT = "tidings.token";
 

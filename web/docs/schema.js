@@ -35,7 +35,7 @@ export class Schemas {
     return steps.reduce((node, step) => (node && Object.hasOwn(node, step) ? node[step] : undefined), this.#document);
   }
 
-  /** One schema with `allOf` folded in and the "or null" of `oneOf`/`anyOf`/type lists told apart. */
+  /** One schema with `allOf` folded in and the "or null" of `oneOf`/`anyOf`/type lists kept apart. */
   flat(node) {
     let schema = { ...this.resolve(node) };
     for (const part of schema.allOf ?? []) {

@@ -7,7 +7,7 @@ import { claim, isAnySeen } from "./toasts/claims.js";
 
 /** @typedef {import("../client/types.js").Item} Item */
 
-/** Where it cannot be asked for, it is `denied`. @returns {NotificationPermission} */
+/** It is `denied` if it cannot be asked for. @returns {NotificationPermission} */
 export const permission = () => ("Notification" in globalThis ? Notification.permission : "denied");
 
 /** Asks for the browser's permission; only to be called by a click. */
@@ -47,7 +47,7 @@ export class Desktop {
     else if (mine.length > 1) this.#show("tidings", fill(this.#words.missed, { n: mine.length }, this.#language), titles(mine), mine);
   }
 
-  /** @param {readonly string[]} ids of items that nobody need see any more */
+  /** @param {readonly string[]} ids of items that need not be shown any more */
   close(ids) {
     for (const id of ids) this.#shown.get(id)?.close();
   }

@@ -1,4 +1,4 @@
-// What a page's TypeScript knows of the elements once one of them is imported: their names, and the events that they tell of.
+// The types of the elements in a page's TypeScript once one of them is imported: their names and their events.
 // JSDoc cannot say this, so it is written by hand, and copied into the package beside what is generated.
 
 import type { Item } from "../client/types.js";
@@ -16,7 +16,7 @@ declare global {
     "tidings-settings": TidingsSettings;
     "tidings-toasts": TidingsToasts;
   }
-  // They bubble: elements, the document and the window hear them.
+  // They bubble: elements, the document and the window receive them.
   interface GlobalEventHandlersEventMap {
     "tidings-open-item": OpenItemEvent;
     "tidings-toggle": ToggleBellEvent;

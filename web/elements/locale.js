@@ -69,7 +69,7 @@ export class Locale {
     return this.#unit(ms / DAY_MS, "day");
   }
 
-  /** What stands above the items of a day. @param {number} at @param {number} now */
+  /** The heading of the items of a day. @param {number} at @param {number} now */
   heading(at, now) {
     const days = this.dayOf(now) - this.dayOf(at);
     if (days <= 0) return this.words.today;

@@ -20,7 +20,7 @@ export function addTexts(language, texts) {
 }
 
 /**
- * The language that an element is to speak: its own `lang`, that of what it stands in, or the browser's.
+ * The language of an element: its own `lang`, that of its nearest ancestor with one, or the browser's.
  * @param {Element} element
  */
 export function languageOf(element) {

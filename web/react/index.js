@@ -29,7 +29,7 @@ export function TidingsProvider({ client, children }) {
 }
 
 /**
- * The inbox, and the client to act with. Renders anew whenever anything of the inbox has changed.
+ * The inbox, and the client to act with. Renders again after each change of the inbox.
  * @param {Client} [client] may be left out under a provider
  * @returns {State & {client: Client}}
  */
@@ -40,7 +40,7 @@ export function useNotifications(client) {
 }
 
 /**
- * How the connection does. Renders anew when that has changed, not with every notification.
+ * How the connection does. Renders again when that has changed, not with every notification.
  * @param {Client} [client] may be left out under a provider
  * @returns {Status & {reconnect: () => void}}
  */

@@ -45,7 +45,7 @@ export class Draft {
     this.#telling = telling;
   }
 
-  /** What there is to see; null until it is loaded. @returns {Document | null} */
+  /** The document to show; null until it is loaded. @returns {Document | null} */
   get shown() {
     return this.#stored && this.#pending.reduce(foresee, this.#stored);
   }

@@ -62,7 +62,7 @@ export class Quiet {
     this.#on.checked = quietHours !== undefined;
     this.#fields.hidden = quietHours === undefined;
     if (!quietHours) return;
-    // What is being put right is not to be overwritten.
+    // A value that the user is correcting is not overwritten.
     if (this.#error.textContent) return;
     this.#hours = quietHours;
     const { from, to, timeZone, days } = quietHours;
