@@ -12,14 +12,14 @@
 //! 3. After the commit the caller is answered, and [`live::announce`] hands the rendered [`frame`]s to [`live::hub`] and,
 //!    through the [`bus`], to the hubs of the other instances.
 //! 4. A hub keeps the newest frames of a user in a ring and wakes that user's [`live::connection`]s.
-//! 5. A connection sends what follows its own position: from the ring, or from the store when it is behind the ring.
+//! 5. A connection sends the changes after its own position: from the ring, or from the store when it is behind the ring.
 //!
 //! # Invariants
 //!
 //! 1. A publish is acknowledged after its commit. The bus only makes instances look sooner.
 //! 2. Per user, commit order is seq order.
 //! 3. A connection is a cursor over the user's log, never a queue.
-//! 4. A hole in the announcements is filled from the log before anything later is sent. The head check finds what was lost
+//! 4. A hole in the announcements is filled from the log before anything later is sent. The head check finds lost announcements
 //!    at the tail.
 //! 5. Every stream begins with a verdict. A log that cannot be replayed whole is a reset.
 //! 6. Nothing crosses tenants. Instances hold no state that matters. Everything is bounded.

@@ -93,7 +93,7 @@ pub async fn explain(
     key: &UserKey,
     id: Uuid,
 ) -> Result<Option<Explanation>, Unavailable> {
-    // The fan-out comes first: whom it reaches meanwhile is then found among the recipients.
+    // The fan-out comes first: a user whom it reaches meanwhile is then found among the recipients.
     let unreached = store.unreached(key, id).await?;
     if let Some(decided) = store.decided(key, id).await? {
         return Ok(Some(Explanation::decided(id, decided)));

@@ -24,7 +24,7 @@ use crate::{
 /// Why preferences were not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// They are not what they must be.
+    /// They are not valid.
     #[error(transparent)]
     Invalid(#[from] Problems),
     /// They have changed since the state that the change was meant for.

@@ -188,7 +188,7 @@ impl Topics {
         .await
     }
 
-    /// Announces all users who were to be removed, not only those who were: an earlier announcement may have been lost. While the
+    /// Announces the removal of all named users, even if they had been removed before: an earlier announcement may have been lost. While the
     /// bus is down no instance delivers signals before it has read all subscriptions again. If the bus is up and does not take the
     /// announcement, the caller must repeat the change.
     async fn announce_with_removals(
@@ -207,7 +207,7 @@ impl Topics {
         if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Untold) }
     }
 
-    /// Announces subscriptions that have begun or ended to their users, and to the topics those of them who are present.
+    /// Announces subscriptions that have begun or ended to their users, and to the topics if the user is present.
     fn announce(&self, changes: &[SubscriptionChange]) {
         self.announcer.announce_subscriptions(changes);
         let (presence, changes) = (self.presence.clone(), changes.to_vec());

@@ -1,4 +1,4 @@
-//! Hands what the bus brings to the parts that take it.
+//! Passes the messages of the bus to their parts.
 
 use std::sync::{Arc, OnceLock};
 

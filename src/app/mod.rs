@@ -25,7 +25,7 @@ pub(crate) struct Running {
     health: Arc<Health>,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
-    /// Ends what brings work in.
+    /// Ends the sources of work.
     intake: CancellationToken,
     /// Ends the rest.
     stop: CancellationToken,
@@ -99,10 +99,10 @@ impl Running {
         // Streams end before accepting does. A client that reconnects here meanwhile gets a delay for its next attempt, so the
         // number of streams only falls.
         self.hub.drain(drain / 2).await;
-        // From here on other instances read the ingest stream; what was read here is finished below.
+        // From here on other instances read the ingest stream; entries that were read here are finished below.
         self.intake.cancel();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        // A slow client gets what its connection was about to send, and the last event.
+        // A slow client gets the bytes that its connection was about to send, and the last event.
         let _ = timeout(left / 2, self.hub.empty()).await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         // Requests finish before tasks stop: a publish that was accepted needs the write path and the bus.

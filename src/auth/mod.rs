@@ -1,6 +1,6 @@
 //! Authentication: a token becomes an [`Identity`].
 //!
-//! An algorithm belongs to its key: what a token's header says only chooses among keys, never how one is used.
+//! An algorithm belongs to its key: the header of a token only chooses among keys, never how one is used.
 //! Nothing here knows HTTP requests or the database.
 
 mod claims;
@@ -88,7 +88,7 @@ pub enum Rejected {
     /// Its `nbf` or `iat` lies ahead.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// A claim is missing or not what it must be.
+    /// A claim is missing or has a wrong value.
     #[error("{0}")]
     Claims(&'static str),
     /// The token or its user was revoked.

@@ -1,4 +1,4 @@
-//! One-time tickets: what a browser's `EventSource` shows instead of a token, for it cannot set a header.
+//! One-time tickets: a browser's `EventSource` sends one instead of a token, because it cannot set a header.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};

@@ -83,7 +83,7 @@ pub struct Arrivals {
 /// One inbox that got a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// In whose inbox.
+    /// The user of the inbox.
     pub user: UserId,
     /// The stream's epoch.
     pub epoch: Epoch,
@@ -186,7 +186,7 @@ impl Bus {
         }
     }
 
-    /// Asks for what is sent to a topic, as [`Self::subscribe`] does for a user.
+    /// Asks for the messages to a topic, as [`Self::subscribe`] does for a user.
     pub fn follow(&self, topic: &TopicKey) -> BoxFuture<'static, ()> {
         match self {
             Self::Local(_) => ready(()).boxed(),
@@ -211,7 +211,7 @@ impl Bus {
 
     /// Sends a signal to every instance that follows its address, this one too: so that all receive it between the same
     /// other messages. The order of calls is kept from this call on. The future ends, after a second at most, when Redis has
-    /// taken it: what is sent once that has answered true, through whichever instance, comes after it. False when the bus
+    /// taken it: a signal that is sent after the answer true, through any instance, comes after it. False when the bus
     /// did not take it, or too many wait.
     ///
     /// One that is `kept` is the last value of its subject from the moment it is received; its time is later than that of

@@ -59,7 +59,7 @@ pub struct Args {
 /// Publishes and prints an id per notification.
 ///
 /// # Errors
-/// [`Mistake`] for what the server refuses; any other error when it cannot be reached.
+/// [`Mistake`] for a body that the server refuses; any other error when it cannot be reached.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let token = args.access.token("publisher", "publish")?;
     let post = Post { http: reqwest::Client::new(), token };

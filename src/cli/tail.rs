@@ -159,7 +159,7 @@ const RED: &str = "1;31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
-/// A text from outside without what could steer a terminal: control characters become spaces.
+/// A text from outside without characters that steer a terminal: control characters become spaces.
 fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Whom the token is for and what it allows.
+/// The user of the token and its rights.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The user of the token (`sub`).

@@ -28,7 +28,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// The process' environment; what is not Unicode reads as what is left of it.
+/// The process' environment; bytes that are not Unicode are replaced.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     env::vars_os().map(move |(name, value)| (text(name), text(value)))

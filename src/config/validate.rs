@@ -26,7 +26,7 @@ impl Settings {
 }
 
 impl Options {
-    /// The settings as final types; adds a line to `wrong` for each that is not what it must be.
+    /// The settings as final types; adds a line to `wrong` for each that is out of its bounds.
     pub(super) fn validated(&self, wrong: &mut Vec<String>) -> Settings {
         let numbers = self.numbers(wrong);
         let settings = Settings {

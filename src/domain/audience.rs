@@ -35,7 +35,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// From what is stored: the code, and the topic's name with the code 1. An unknown code counts as direct.
+    /// From the stored values: the code, and the topic's name with the code 1. An unknown code counts as direct.
     pub fn from_stored(code: i16, topic: Option<&str>) -> Self {
         // A newer version may store codes that this one does not know, but a topic is stored with its name.
         debug_assert!(code != 1 || topic.is_some_and(|name| name.parse::<Topic>().is_ok()), "{topic:?} is no topic");

@@ -1,4 +1,4 @@
-//! A notification: what it says, as it is published, and as an item of an inbox.
+//! A notification: its content, as it is published, and as an item of an inbox.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub fn image_url(text: &str) -> Result<(), Malformed> {
     address(text, &["https"], Malformed("an https URL, or a path that begins with one slash"))
 }
 
-/// Refuses what a browser could take for script or for another host than it seems.
+/// Refuses a URL that a browser could take for script or for another host than it seems.
 fn address(text: &str, schemes: &[&str], wrong: Malformed) -> Result<(), Malformed> {
     if text.len() > URL_BYTES {
         return Err(Malformed("at most 2048 bytes"));
@@ -177,7 +177,7 @@ pub struct ItemState {
     pub seen: bool,
     /// Away from the list until then.
     pub snoozed_until: Option<DateTime<Utc>>,
-    /// How far what is due is.
+    /// The state of its due time.
     pub due: Option<DueState>,
 }
 
@@ -256,7 +256,7 @@ impl NewNotification {
 /// The actions of a user on items of the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Mark as read; what is read is seen.
+    /// Mark as read; a read item is seen.
     Read,
     /// Mark as not read.
     Unread,
@@ -268,8 +268,8 @@ pub enum Action {
     Snooze(DateTime<Utc>),
     /// Remove.
     Delete,
-    /// Take care of what is due.
+    /// Acknowledge the due item.
     Acknowledge,
-    /// Say that what is due is done.
+    /// Finish the due item.
     Finish,
 }

@@ -1,4 +1,4 @@
-//! How preferences are shown: with what is in force for every category and kind. Rendering only.
+//! How preferences are shown: with the channels in force for every category and kind. Rendering only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::domain::{
     user::Tenant,
 };
 
-/// Settings with what they come to.
+/// Preferences with the channels in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Document<'a> {
@@ -46,7 +46,7 @@ pub struct KindInForce {
     pub channels: BTreeMap<Channel, Standing>,
 }
 
-/// Whether a channel is taken, and who says so.
+/// Whether a channel is taken, and the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Standing {
     /// Whether it is taken.

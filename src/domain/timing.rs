@@ -1,4 +1,4 @@
-//! When a notification reaches inboxes, when what it asks for is due, and what becomes one item.
+//! The times of a notification: delivery, due time and steps. And the bound on items of a kind in a window.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -34,7 +34,7 @@ impl Due {
     }
 }
 
-/// One step on the way: the items of all whom it concerns come back to the top of their inboxes, unread.
+/// One step on the way: the items of all recipients come back to the top of their inboxes, unread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DueStep {
     /// When.
@@ -75,7 +75,7 @@ impl DueState {
         }
     }
 
-    /// From what is stored; none for an unknown code.
+    /// From the stored code; none for an unknown code.
     pub fn from_code(code: i16) -> Option<Self> {
         [Self::Due, Self::Overdue, Self::Acknowledged, Self::Done, Self::Cancelled]
             .into_iter()
@@ -100,7 +100,7 @@ pub struct ItemDue {
 }
 
 impl ItemDue {
-    /// From what is stored; none where nothing is to be done.
+    /// From the stored values; none for an item that is not due.
     pub fn from_stored(at: Option<DateTime<Utc>>, state: Option<i16>, by: Option<String>) -> Option<Self> {
         Some(Self { at: at?, state: DueState::from_code(state?)?, by })
     }

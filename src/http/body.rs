@@ -86,7 +86,7 @@ pub async fn json_if_any<T: DeserializeOwned>(
     if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }
 }
 
-/// Refuses what is no object: an array would be read as a struct, field by field.
+/// Refuses JSON that is no object: an array would be read as a struct, field by field.
 ///
 /// # Errors
 /// As [`check_syntax`], and for any other JSON.

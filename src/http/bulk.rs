@@ -32,18 +32,18 @@ const BODY: Bound = Bound::bytes("bulk_bytes", 64 * 1024);
 pub struct Bulk {
     /// Which items.
     filter: BulkFilter,
-    /// A cursor, of the list or the stream: what arrived after it is left alone. When absent, what arrives from now on is.
+    /// A cursor, of the list or the stream: items that arrived after it do not change. When absent, items that arrive from now on do not.
     #[schema(example = "k3f9.1042")]
     before: Option<String>,
     /// The action.
     action: BulkAction,
 }
 
-/// Which items: those that are all of what is said, and something must be.
+/// Which items: those that meet every given condition; at least one must be given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkFilter {
-    /// These, archived and snoozed ones as well; without it only what is listed.
+    /// These, archived and snoozed ones as well; without it only listed items.
     #[schema(min_items = 1, max_items = 500)]
     ids: Option<Vec<Uuid>>,
     /// Of this category.

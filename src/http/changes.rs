@@ -23,7 +23,7 @@ use crate::{
     live::connection::{Event, Request, Signals},
 };
 
-/// Longest wait, in seconds: what is in between often gives up on a silent request after a minute.
+/// Longest wait, in seconds: proxies often give up on a silent request after a minute.
 const WAIT: i64 = 60;
 
 /// The changes after a cursor.
@@ -51,7 +51,7 @@ pub struct Changes {
 
 /// Wait for changes.
 ///
-/// The stream for those who cannot stream: the same cursor, verdicts, order and filters. A question without a cursor is answered at
+/// The stream for clients that cannot stream: the same cursor, verdicts, order and filters. A question without a cursor is answered at
 /// once with one to go on from; a `reset` says to reload the list and names one as well. An answer may come sooner than asked
 /// for without events, as when the token ends or the instance goes away: ask again. Open questions count as streams do.
 #[utoipa::path(get, path = "/api/notifications/changes", tag = "stream", operation_id = "changes",

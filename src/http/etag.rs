@@ -39,7 +39,7 @@ pub fn polled_by_content(known: &Known, shown: &impl Serialize) -> Result<HttpRe
     Ok(tagged(&tag).content_type("application/json").body(text))
 }
 
-/// The caller has what would be answered.
+/// The caller has this state already.
 pub fn unchanged(tag: &str) -> HttpResponse {
     with_tag(HttpResponse::NotModified(), tag).finish()
 }

@@ -136,7 +136,7 @@ part_of_path! {
 /// A part of the path, whose separators were left encoded.
 ///
 /// # Errors
-/// When it is not what its type wants.
+/// When it is no value of its type.
 pub fn part<T: FromStr<Err = Malformed>>(request: &HttpRequest, name: &'static str) -> Result<T, ApiError> {
     let text = request.match_info().get(name).unwrap_or_default();
     let text = percent_decode_str(text).decode_utf8().map_err(|_| ApiError::BadPath(name, "it is not UTF-8"))?;

@@ -127,7 +127,7 @@ pub async fn defaults(Admin(caller): Admin, _: NoQuery, parts: Data<Parts>) -> R
 
 /// Set the tenant's default channels.
 ///
-/// They hold where neither the kind nor the user says anything. Of several who name the same `ETag` one succeeds; the others get
+/// They hold where neither the kind nor the user says anything. Of several writers that name the same `ETag` one succeeds; the others get
 /// 412 and look again.
 #[utoipa::path(put, path = "/api/tenant/settings", tag = "administration", operation_id = "putTenantSettings",
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),

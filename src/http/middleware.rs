@@ -80,7 +80,7 @@ pub async fn observe(
     }
 }
 
-/// Gives an answer what all have in common, and a problem for a body where something went wrong.
+/// Adds the common headers to an answer, and a problem as the body if something went wrong.
 fn complete(head: &mut ResponseHead, body: BoxBody, error: Option<&ApiError>, id: &RequestId) -> BoxBody {
     let headers = &mut head.headers;
     headers.insert(REQUEST_ID, id.0.clone());

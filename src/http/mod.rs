@@ -90,7 +90,7 @@ pub struct Parts {
     pub signals: Signals,
     /// The presence of users.
     pub presence: Presence,
-    /// Verifies tokens, and knows what was revoked.
+    /// Verifies tokens, and knows the revocations.
     pub authenticator: Authenticator,
     /// The streams of this instance.
     pub hub: Hub,
@@ -106,13 +106,13 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
 }
 
-/// Makes [`routes`] from the table, and [`ROUTES`] for those who want to read it.
+/// Makes [`routes`] from the table, and [`ROUTES`] for code that reads it.
 macro_rules! route_table {
     ($($path:literal => $first:ident $handler:path $(, $verb:ident $other:path)*;)*) => {
         /// Every path with the methods that it answers to, as the `Allow` header lists them.
         pub const ROUTES: &[(&str, &str)] = &[$(($path, concat!(stringify!($first) $(, ", ", stringify!($verb))*))),*];
 
-        /// All resources; what is not among them is a 404, a method not among theirs a 405, both as problems.
+        /// All resources; another path is a 404, a method not among theirs a 405, both as problems.
         pub fn routes(config: &mut ServiceConfig) {
             $(config.service(
                 web::resource($path)
@@ -185,7 +185,7 @@ fn no_such_path() -> Ready<Result<HttpResponse, ApiError>> {
     ready(Err(ApiError::NoSuchPath))
 }
 
-/// The whole edge, ready to be served: routes and what surrounds them.
+/// The whole edge, ready to be served: routes and the middleware around them.
 pub fn app(
     parts: Data<Parts>,
 ) -> App<

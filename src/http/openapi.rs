@@ -150,7 +150,7 @@ refusals! {
     }
 }
 
-/// The answer to who has what would be answered.
+/// The answer to a caller that has this state already.
 pub(super) struct NotModified;
 
 impl IntoResponses for NotModified {

@@ -30,7 +30,7 @@ const BODY: Bound = Bound::bytes("settings_bytes", 64 * 1024);
 
 /// Look at one's settings.
 ///
-/// `inForce` shows what they come to for every category and kind that is known, for a page to draw.
+/// `inForce` shows the channels in force for every known category and kind, for a page to draw.
 #[utoipa::path(get, path = "/api/notifications/settings", tag = "preferences", operation_id = "getSettings",
     responses((status = 200, body = Document, description = "The settings", headers(
         ("ETag" = String, description = "Names this state of the settings"))), BadQuery))]
@@ -64,7 +64,7 @@ pub async fn put(
 
 /// Change some of one's settings.
 ///
-/// A merge patch (RFC 7396): what is not named stays, null takes away. Of several at the same time each changes what the
+/// A merge patch (RFC 7396): a field that is not named stays, null removes it. Of several at the same time each changes what the
 /// one before it left.
 #[utoipa::path(patch, path = "/api/notifications/settings", tag = "preferences", operation_id = "patchSettings",
     params(("If-Match" = Option<String>, Header, description = "The ETag of the state to be changed; any when absent")),

@@ -1,4 +1,4 @@
-//! Presence: who is connected.
+//! Presence: the users who are connected.
 
 use actix_web::{
     HttpRequest,

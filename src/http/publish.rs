@@ -155,7 +155,7 @@ pub async fn batch(
     Ok(Json(Outcomes { results: publish_valid(prepared, &parts).await? }))
 }
 
-/// Publishes what was found valid, in one transaction; answers in the order given.
+/// Publishes the valid items, in one transaction; answers in the order given.
 async fn publish_valid(
     prepared: Vec<Result<NewNotification, ApiError>>,
     parts: &Parts,

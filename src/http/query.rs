@@ -1,4 +1,4 @@
-//! Query parameters, read strictly: what is unknown, repeated or malformed is named in a 400.
+//! Query parameters, read strictly: a 400 names unknown, repeated and malformed ones.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -89,7 +89,7 @@ impl Params {
     }
 }
 
-/// Decodes as HTML forms encode; none for what is not the encoding of UTF-8.
+/// Decodes as HTML forms encode; none for bytes that are not the encoding of UTF-8.
 fn decode(text: &str) -> Option<String> {
     let hex = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
     if text.match_indices('%').any(|(at, _)| !hex(at + 1) || !hex(at + 2)) {

@@ -106,7 +106,7 @@ pub async fn archive(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Par
     change(&parts, &caller.key, id, Action::Archive).await
 }
 
-/// Take care of what is due.
+/// Acknowledge a due item.
 ///
 /// It applies to all recipients of the notification: there are no more reminders and no further steps. If another recipient
 /// acknowledged it before, nothing changes.
@@ -121,9 +121,9 @@ pub async fn acknowledge(
     Ok(Json(parts.inbox.settle(&caller.key, id, Action::Acknowledge).await?.into()))
 }
 
-/// Say that what is due is done.
+/// Finish a due item.
 ///
-/// It holds for all who have the notification, as acknowledging it does.
+/// It applies to all recipients of the notification, as acknowledging it does.
 #[utoipa::path(post, path = "/api/notifications/{id}/done", tag = "inbox", operation_id = "markDone",
     params(("id" = Uuid, Path, description = "The notification's id")),
     responses((status = 200, body = Change, description = "Done and read now"), NoSuchItem, NotDue))]
@@ -131,7 +131,7 @@ pub async fn done(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>
     Ok(Json(parts.inbox.settle(&caller.key, id, Action::Finish).await?.into()))
 }
 
-/// Bring back what was put away.
+/// End the snooze of an item.
 ///
 /// It returns to the top of the list, unread, as it would at its time.
 #[utoipa::path(delete, path = "/api/notifications/{id}/snooze", tag = "inbox", operation_id = "endSnooze",

@@ -33,7 +33,7 @@ const CALLBACK_CATEGORY: &str = "callbacks";
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary<'a> {
-    /// The most urgent first: by priority, then what is due by its time, then the rest from the newest.
+    /// The most urgent first: by priority, then due items by their time, then the rest from the newest.
     notifications: Vec<Item<'a>>,
     /// All unread items, relevant or not.
     #[schema(example = 7)]

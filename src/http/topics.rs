@@ -138,7 +138,7 @@ pub async fn mine(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
 
 /// Look at a topic.
 ///
-/// For administrators, for who is subscribed or a member, and for who may join.
+/// For administrators, subscribers, members, and users who may join.
 #[utoipa::path(get, path = "/api/topics/{topic}", tag = "topics", operation_id = "topic",
     params(("topic" = String, Path, description = "The topic")),
     responses((status = 200, body = Seen, description = "The topic"), BadPath, NoSuchTopic))]

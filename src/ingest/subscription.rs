@@ -34,7 +34,7 @@ pub(super) struct PatternSubscription {
     pub(super) servers: Servers,
     /// Channels, in Redis' own pattern language.
     pub(super) pattern: String,
-    /// Payloads are cut to one byte more than this, so that what was too long still is.
+    /// Payloads are cut to one byte more than this, so that a payload that was too long still is.
     pub(super) most_bytes: usize,
     /// The name of the bound by which things are dropped, for the metric.
     pub(super) limit: &'static str,

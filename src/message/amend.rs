@@ -34,13 +34,13 @@ impl<T: Clone> Change<T> {
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
-    /// Null clears; what is absent has to default to [`Change::Keep`].
+    /// Null clears; an absent field has to default to [`Change::Keep`].
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(json)?.map_or(Self::Clear, Self::To))
     }
 }
 
-/// A change of a publish that waits, within the bounds; what it leaves out stays as it is.
+/// A change of a scheduled publish, within the bounds; fields that it leaves out stay as they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Amendment {
     /// When it is delivered.

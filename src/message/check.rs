@@ -99,7 +99,7 @@ pub(super) fn word_and_data(kind: &str, data: &Value) -> Vec<Problem> {
     found.0
 }
 
-/// Collects what is wrong.
+/// Collects faults.
 struct Found(Vec<Problem>);
 
 impl Found {

@@ -41,7 +41,7 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
         field(&mut text, "remindBefore", |text| list(text, &reminders, plain));
     }
     written(&mut text, "threadKey", message.thread_key.as_ref());
-    // Local times are kept as they were written, so that a later release's zones do not change what a repeat says.
+    // Local times are kept as they were written, so that a later release's zones do not change the text of a repeat.
     if [message.deliver_at, message.due_at, message.expires_at].iter().flatten().any(|time| time.is_local()) {
         field(&mut text, "timeZone", |text| plain(text, &message.time_zone));
     }

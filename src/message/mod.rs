@@ -66,7 +66,7 @@ pub struct Message {
     /// One line, 1 to 500 characters. Required, unless the kind has a template for it.
     #[schema(min_length = 1, max_length = 500)]
     title: Option<String>,
-    /// The text below the title, at most 10,000 characters. When absent, what the kind's template makes of `data`, if it has one.
+    /// The text below the title, at most 10,000 characters. When absent, the result of the kind's template, if it has one.
     #[schema(max_length = 10000)]
     message: Option<String>,
     /// Any JSON of at most 32 levels.
@@ -176,7 +176,7 @@ impl Message {
         self.idempotency_key.as_deref()
     }
 
-    /// Makes it ready for the write path, under a fresh id: what it leaves open is filled in from its kind.
+    /// Makes it ready for the write path, under a fresh id: missing fields are filled in from its kind.
     /// `default_key` is the idempotency key of a body that has none; the caller has passed it through
     /// [`idempotency_key`] or made it itself.
     ///

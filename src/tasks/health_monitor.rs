@@ -14,7 +14,7 @@ const TICKS_PER_RECOUNT: u32 = 60;
 /// Users whose unread counts one recount checks.
 const SAMPLE: usize = 50;
 
-/// Watches the parts and writes what it finds to `health` and the metrics.
+/// Watches the parts and writes their state to `health` and the metrics.
 pub(crate) struct HealthMonitor {
     pub(crate) hub: Hub,
     pub(crate) store: Store,

@@ -13,7 +13,7 @@ use crate::{
     store::{Online, Store, Unavailable},
 };
 
-/// How long a count may be answered again to those who ask, however few there are.
+/// The shortest time for which a count may be answered again, however few users it has.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a count is used for each of those among whom it was counted: about twenty times what it takes to look at one.
 const EACH: Duration = Duration::from_micros(25);
@@ -25,7 +25,7 @@ type Audience = (Tenant, Option<TopicKey>);
 /// A caller that finds the count too old holds the lock while it counts, so that concurrent callers share the result.
 type Slot = Arc<tokio::sync::Mutex<Option<Count>>>;
 
-/// Counts, and keeps what it counted.
+/// Counts, and keeps the counts.
 pub(super) struct Counts {
     store: Store,
     known: Mutex<Known>,
@@ -88,7 +88,7 @@ impl Counts {
         let counted = self.store.online(&old).await?;
         let mut online = Vec::with_capacity(topics.len());
         for ((topic, kept), mut slot) in topics.iter().zip(kept).zip(slots) {
-            // As above: what is left out counts as none.
+            // As above: a topic that is left out counts as none.
             let count = kept.unwrap_or_else(|| Count::new(counted.get(topic).copied().unwrap_or_default()));
             *slot = Some(count);
             online.push(count.found.present);

@@ -92,7 +92,7 @@ impl Presence {
     /// When the database does not answer: then they are dropped.
     pub async fn note_moved(&self, changes: &[SubscriptionChange]) -> Result<(), Unavailable> {
         let changes: Vec<_> = changes.iter().map(Moved::from).collect();
-        // Asked at once: users who connect after this are announced with those who join.
+        // Asked at once: users who connect after this are announced as users who joined.
         let present = self.0.store.present_among(changes).await?;
         let mut moved = lock(&self.0.moved);
         let room = MOVES.saturating_sub(moved.len());

@@ -1,4 +1,4 @@
-//! The way of a signal from its sender to the bus: who may send what, how often, and what is kept for those who come late.
+//! The way of a signal from its sender to the bus: the rights of senders, the rates, and the values that are kept for later clients.
 //!
 //! Nothing is stored: a signal that cannot go now is refused.
 
@@ -30,7 +30,7 @@ use crate::{
     store::{Facts, Store, Unavailable},
 };
 
-/// How long what is known of a topic may be used for publishers' signals.
+/// How long the facts about a topic may be used for publishers' signals.
 const FRESH: Duration = Duration::from_secs(2);
 /// Most topics of which something is known.
 const TOPICS: usize = 10_000;
@@ -104,7 +104,7 @@ impl Signals {
     }
 
     /// Sends a signal if the sender may send one more now; `source` is the way in, for the metric. When this returns, the bus has
-    /// taken it: what is sent from then on comes after it.
+    /// taken it: a signal that is sent from then on comes after it.
     ///
     /// # Errors
     /// Why it was not sent.
@@ -145,7 +145,7 @@ impl Signals {
         self.render(subject, interval, &new.data)
     }
 
-    /// Hands to the bus what may go, in the order of calls; the future ends when the bus has taken it.
+    /// Passes an admitted signal to the bus, in the order of calls; the future ends when the bus has taken it.
     fn hand_over(
         &self,
         prepared: Result<Signal, Refused>,
@@ -247,7 +247,7 @@ impl Signals {
     }
 
     /// The last values of the user's topics, the older ones first. Of topics that the user has lost meanwhile there are
-    /// none: what the user is subscribed to is read after the values.
+    /// none: the user's subscriptions are read after the values.
     pub async fn last(&self, key: &UserKey, topics: &[TopicKey]) -> Vec<Signal> {
         let mut signals = self.0.bus.last(topics).await;
         let kept_for = KEPT_FOR.as_secs() * 1_000_000;

@@ -32,7 +32,7 @@ pub(super) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
     message
 }
 
-/// Reads arrivals and who made them.
+/// Reads arrivals and the instance that sent them.
 pub(super) fn read(message: &[u8]) -> Result<(&str, Arrivals), Foreign> {
     let text = text(message)?;
     let (header, rest) = text.split_once('\n').unwrap_or((text, ""));

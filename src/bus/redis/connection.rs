@@ -23,7 +23,7 @@ pub(crate) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// Takes what the server pushes; called on the connection's own task, so it must not block.
+/// Takes the pushes of the server; called on the connection's own task, so it must not block.
 pub(crate) type Listener = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
 impl Connection {

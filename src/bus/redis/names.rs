@@ -7,7 +7,7 @@ use crate::domain::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Everything that separates, groups or globs is encoded; what stays is harmless in a channel and in a log.
+/// Everything that separates, groups or globs is encoded; the other characters are harmless in a channel and in a log.
 pub(super) const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 

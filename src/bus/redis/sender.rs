@@ -47,7 +47,7 @@ pub(super) enum Outgoing {
     Left(Left, oneshot::Sender<()>),
     /// A round of probes.
     Probe(u64),
-    /// The path was found broken: send what follows on a fresh connection.
+    /// The path was found broken: send the next messages on a fresh connection.
     Reconnect,
 }
 

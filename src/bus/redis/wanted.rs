@@ -157,7 +157,7 @@ impl Wanted {
         }
     }
 
-    /// Takes what there is to do, if anything.
+    /// Takes the changes that are to be done, if there are any.
     pub(super) fn work(&self) -> Option<Work> {
         let mut state = self.state();
         let mut leave = mem::take(&mut state.leaving);

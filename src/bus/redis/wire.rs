@@ -18,7 +18,7 @@ use crate::{
 
 /// First word of every message; a change of the form takes another number.
 pub(super) const VERSION: &str = "T1";
-/// Most bytes of all frames of an announcement; what is larger is announced without them and read from the store.
+/// Most bytes of all frames of an announcement; a larger announcement goes without them, and they are read from the store.
 pub(super) const FRAME_BYTES: usize = 16 * 1024;
 /// Most frames of an announcement.
 const FRAMES: usize = 64;
@@ -152,7 +152,7 @@ pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
     format!("{VERSION} {origin} {order}").into_bytes()
 }
 
-/// Reads an order and who gave it.
+/// Reads an order and the instance that gave it.
 pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
     let message = short(message)?;
     drop(words(message)?);

@@ -175,7 +175,7 @@ impl Defaults {
         relevance
     }
 
-    /// Whether a channel is taken in a category, and who says so.
+    /// Whether a channel is taken in a category, and its source.
     pub fn choice(&self, category: Option<&str>, channel: Channel) -> (bool, Cause) {
         let by_category = category.and_then(|name| self.categories.get(name)?.get(channel));
         match by_category.or_else(|| self.channels.get(channel)) {

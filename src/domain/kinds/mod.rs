@@ -128,7 +128,7 @@ impl Kinds {
         self.tenants().get(tenant).map(|own| own.defaults.clone()).unwrap_or_default()
     }
 
-    /// Replaces all that tenants define by what the store holds.
+    /// Replaces all definitions of tenants by those of the store.
     pub fn replace(&self, tenants: HashMap<Tenant, Own>) {
         *lock::write(&self.0.tenants) = Arc::new(tenants);
     }

@@ -90,7 +90,7 @@ impl Template {
     }
 }
 
-/// All but what RFC 3986 calls unreserved.
+/// All but the characters that RFC 3986 calls unreserved.
 const OUTSIDE_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Part {

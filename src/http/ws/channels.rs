@@ -18,7 +18,7 @@ impl Channels {
     /// The same and these.
     ///
     /// # Errors
-    /// Says what is wrong, and where among the names if it is one of them.
+    /// The fault, and the index of the name if it is one of them.
     pub fn with(&self, names: &[String]) -> Result<Self, (Option<usize>, String)> {
         check(names)?;
         let mut channels = self.clone();

@@ -100,7 +100,7 @@ impl Received {
     /// Reads a message.
     ///
     /// # Errors
-    /// Says what is wrong, and with which message as far as that is known.
+    /// The fault, and the id of the message if it is known.
     pub fn parse(text: &str) -> Result<Self, (About, ApiError)> {
         let mut about = About::default();
         match read(text.as_bytes(), &mut about) {
@@ -121,7 +121,7 @@ fn read(bytes: &[u8], about: &mut About) -> Result<Ask, ApiError> {
     parse(Value::Object(fields))
 }
 
-/// Reads what is left of a message beside its type and id.
+/// Reads the fields of a message beside its type and id.
 type Reader = fn(Value) -> Result<Ask, ApiError>;
 
 fn reader(name: &str) -> Option<(&'static str, Reader)> {

@@ -26,7 +26,7 @@ use crate::{
     store::ListQuery,
 };
 
-/// About the most bytes of items in one answer: what is left out follows when asked for.
+/// About the most bytes of items in one answer: further items follow when asked for.
 const HISTORY_BYTES: usize = 1024 * 1024;
 /// So much of the rate may come at once.
 const BURST: Duration = Duration::from_secs(2);

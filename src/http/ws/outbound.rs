@@ -46,7 +46,7 @@ impl Outgoing {
     }
 }
 
-/// Moves the client's cursor past what is left out.
+/// Moves the client's cursor past changes that are left out.
 pub fn cursor(cursor: &str) -> String {
     // A cursor is letters, digits, dots and the like.
     format!(r#"{{"type":"cursor","cursor":"{cursor}"}}"#)
@@ -66,7 +66,7 @@ pub fn answer(kind: &str, id: Option<&Id>, data: &impl Serialize) -> String {
     serde_json::to_string(&Answer { r#type: kind, data, reply_to: id }).unwrap_or_default() // plain data always serialises
 }
 
-/// An item as the payload of a notification, without what only the stream knows of it.
+/// An item as the payload of a notification, without the fields that only the stream has.
 pub fn history_item(item: &Item<'_>) -> Option<String> {
     payload(&serde_json::to_string(item).ok()?, None)
 }
@@ -83,7 +83,7 @@ fn rest(data: &str) -> &str {
 
 fn wrap(event: EventType, payload: &str, cursor: Option<&str>) -> String {
     let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
-    // Room for all of it: a text that grows takes twice what it needs.
+    // Room for all of it: a text that grows takes twice the memory that it needs.
     let mut text = String::with_capacity(payload.len() + cursor.len() + FRAMING_BYTES);
     let _ = write!(text, r#"{{"type":"{}","payload":{payload}{cursor}}}"#, event.as_str());
     text

@@ -184,7 +184,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Waits until the client has taken what is written, but not for ever. One that takes it at last is alive.
+/// Waits until the client has taken the written bytes, but not for ever. One that takes it at last is alive.
 async fn taken(
     write: impl Future<Output = tungstenite::Result<()>>,
     connection: Option<&mut Connection>,

@@ -10,7 +10,7 @@ const ATTEMPTS: u32 = 5;
 /// Consumers that were silent for so long are gone for good.
 const GONE_MS: u64 = 60 * 60 * 1_000;
 
-/// Deletes consumers that have nothing pending, in one step: what a deleted consumer held would never be read again.
+/// Deletes consumers that have nothing pending, in one step: entries of a deleted consumer would never be read again.
 const FORGET: &str = r"
 local forgotten = 0
 for _, raw in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do

@@ -65,7 +65,7 @@ pub struct Connection {
     membership: Membership,
     filter: Option<Box<Filter>>,
     epoch: Epoch,
-    /// The end of what was handed over; only [`Connection::advance`] moves it, and never back.
+    /// The end of the changes that were passed on; only [`Connection::advance`] moves it, and never back.
     position: Position,
     hello: Option<Box<Hello>>,
     /// Read and not sent yet.

@@ -37,7 +37,7 @@ enum Event {
     },
     /// A change of a subscription or of the settings.
     Account(Account),
-    /// Some changes are announced, not long after they were made: what is never drawn is lost, what is drawn twice is
+    /// Some changes are announced, not long after they were made: a change that is never drawn is lost, one that is drawn twice is
     /// repeated.
     Announce {
         back: Seq,
@@ -52,9 +52,9 @@ enum Event {
     },
     /// The log begins a new life.
     Rebirth,
-    /// The log forgets what is deleted.
+    /// The log forgets deleted items.
     Purge,
-    /// The connection takes what the log answered and goes as far as it can; a question that it asks then fails.
+    /// The connection takes the answer of the log and goes as far as it can; a question that it asks then fails.
     Turn {
         fails: bool,
     },

@@ -26,7 +26,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// The question to the log whose answer says where the stream starts.
+    /// The question to the log whose answer gives the start of the stream.
     pub fn ask(&self, key: &UserKey, page_rows: usize) -> Ask {
         let (after, max_rows) = match self {
             Self::After(cursor) => (cursor.seq, page_rows),

@@ -106,7 +106,7 @@ fn signalled(membership: &Membership) -> Vec<u64> {
     membership.take_signals(1_000).into_iter().flatten().map(|signal| signal.sent_at).collect()
 }
 
-/// Reads the subscriptions of everybody who waits: each is subscribed to these topics.
+/// Reads the subscriptions of all users who are marked dirty: each is subscribed to these topics.
 fn read_subscriptions(hub: &Hub, topics: &[TopicKey]) {
     for key in hub.rooms().take(usize::MAX) {
         hub.join_rooms(&key, topics);

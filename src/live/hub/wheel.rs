@@ -1,5 +1,5 @@
 //! One timer for all connections: a hashed wheel of weak handles. A tick rings the connections whose time has come; a connection
-//! finds out itself what is due.
+//! finds out itself which step is due.
 
 use std::{
     sync::{

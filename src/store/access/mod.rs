@@ -1,4 +1,4 @@
-//! Tickets and revocations: what lets a caller in, and what keeps a token out.
+//! Tickets and revocations: credentials that open one stream, and tokens that are refused.
 
 pub(crate) mod revocations;
 pub(crate) mod tickets;

@@ -131,7 +131,7 @@ impl Failure {
         Self::Silent
     }
 
-    /// Whether the values themselves are what the database refuses.
+    /// Whether the database refuses the values themselves.
     pub(crate) fn is_unstorable(&self) -> bool {
         self.meaning() == Meaning::Unstorable
     }

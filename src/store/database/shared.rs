@@ -65,7 +65,7 @@ macro_rules! repeat {
 }
 pub(crate) use repeat;
 
-/// Connections, and what limits their use.
+/// Connections, and the limits of their use.
 pub(crate) struct Shared {
     pub(crate) pools: Pools,
     /// Changes of one user: they lock the stream.

@@ -61,7 +61,7 @@ impl<S> Coded<S> {
         }
     }
 
-    /// The error at the front of what is held, once it is complete.
+    /// The error at the front of the held bytes, once it is complete.
     fn take_error(&mut self) -> Option<BytesMut> {
         let header = *self.held.first_chunk()?;
         let length = HEADER + body_length(header);
@@ -86,7 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Coded<S> {
                 if this.held.is_empty() {
                     break;
                 }
-                // The server is gone in the middle of an error: the driver is to see what there is.
+                // The server is gone in the middle of an error: the driver must see the bytes that there are.
                 this.ready = this.held.split();
                 continue;
             }

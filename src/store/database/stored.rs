@@ -7,7 +7,7 @@ use diesel::result::{Error as QueryError, QueryResult};
 
 use crate::domain::user::UserKey;
 
-/// A stored text as what it was when it was stored.
+/// A stored text as the type that it was stored from.
 pub(crate) fn parse<T>(text: &str) -> QueryResult<T>
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Most users of a topic, or of everyone, that an estimate of what is left counts.
+/// Most users of a topic, or of everyone, that an estimate of the rest counts.
 const COUNTED: i64 = 10_000;
 
 /// The users that a fan-out still has to look at.

@@ -1,4 +1,4 @@
-//! Which items a list shows, and what it can say of the rest.
+//! The choice of the items of a list, and of its totals.
 
 use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -25,7 +25,7 @@ pub(super) struct Choice {
     pub total_is_exact: bool,
 }
 
-/// Chooses what a list shows of an inbox with these counts.
+/// Chooses the items of a list, in an inbox with these counts.
 pub(super) async fn choose(
     conn: &mut AsyncPgConnection,
     key: &UserKey,

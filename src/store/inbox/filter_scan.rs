@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::{cursor::Seq, priority::Priority, search_words::Words, user::UserKey};
 
-/// How items must be: all of what is said.
+/// The conditions of a filter; an item must meet all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// Of these ids, be they listed or not; none means all that are listed.
@@ -34,7 +34,7 @@ impl Filter {
         *self == Self::default()
     }
 
-    /// Whether no index knows what matches.
+    /// Whether no index knows the matches.
     pub(crate) fn needs_looking(&self) -> bool {
         let Self { ids, unread: _, category, kind, priority, words } = self;
         ids.is_some() || category.is_some() || kind.is_some() || priority.is_some() || words.is_some()

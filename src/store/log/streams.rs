@@ -134,7 +134,7 @@ async fn lock_these(
         .map(drop)
 }
 
-/// Writes what a change made of a locked stream.
+/// Writes the new head and counts of a locked stream.
 pub(crate) async fn advance(
     conn: &mut AsyncPgConnection,
     key: &UserKey,

@@ -55,7 +55,7 @@ pub struct Written {
     pub created_at: DateTime<Utc>,
     /// When it leaves inboxes.
     pub expires_at: DateTime<Utc>,
-    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox. Empty for what is
+    /// One per recipient, in the order of `NewNotification::users`; none for a user who keeps it out of the inbox. Empty for what is
     /// more than an item for each recipient.
     pub rows: Vec<Option<Placed>>,
     /// The heads of the inboxes whose rows are not in this answer.
@@ -220,7 +220,7 @@ async fn write_all(
     if good.iter().all(NewNotification::is_plain) {
         rows = write(conn, &good, keep).await?;
     } else {
-        // The durable way in may take its time: what should have been out by now is not lost for that.
+        // The durable way in may take its time: a publish that should have been delivered by now is not lost for that.
         good.iter_mut().filter(|item| waits_for_past(item, time)).for_each(|item| item.timing.deliver_at = None);
         recorded = general_append::append(conn, &good, keep).await?;
     }

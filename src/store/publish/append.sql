@@ -20,7 +20,7 @@ with item as (
     on conflict do nothing
     returning id, tenant, kind, category, priority, channels, created_at, expires_at
 ), recipient as (
-    -- Only users with preferences cost more than the look whether they have any. Below, who wants it is written `<> 0`: the
+    -- Only users with preferences cost more than the look whether they have any. Below, the test for the inbox is written `<> 0`: the
     -- planner takes `= 1` for rare, and would join row by row.
     select
         written.id, written.tenant, written.created_at, written.expires_at, asked.user_id collate "C" as user_id, asked.index,

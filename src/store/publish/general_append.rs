@@ -100,7 +100,7 @@ async fn insert(
     Ok(written.into_iter().map(recorded).collect())
 }
 
-/// Puts those that do not wait into the inboxes of the users whom they name.
+/// Puts those that are not scheduled into the inboxes of the users whom they name.
 async fn deliver(conn: &mut AsyncPgConnection, written: &[&NewNotification]) -> QueryResult<Vec<Head>> {
     let now = || written.iter().filter(|item| item.timing.deliver_at.is_none());
     let pairs: Vec<(Uuid, &Tenant, &str)> =

@@ -67,14 +67,14 @@ impl Recipient {
 
 type Owner = (String, String);
 
-/// Items that were inserted, and the recipients whom they were for.
+/// Items that were inserted, and their recipients.
 #[derive(Default)]
 pub(crate) struct Grouped {
     pub recipients: Vec<Recipient>,
     pub inserted: Vec<Inserted>,
 }
 
-/// The named recipients of publishes, and what each gets. Streams must be locked.
+/// The named recipients of publishes, and the decision for each. Streams must be locked.
 pub(crate) async fn recipients(
     conn: &mut AsyncPgConnection,
     ids: &[Uuid],
@@ -101,7 +101,7 @@ pub(crate) async fn group(conn: &mut AsyncPgConnection, recipients: Vec<Recipien
     Ok(Grouped { recipients, inserted })
 }
 
-/// Notes who does not have a notification in the inbox because of the preferences.
+/// Notes the users whose preferences keep a notification out of the inbox.
 async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Recipient]) -> QueryResult<()> {
     if unwanted.is_empty() {
         return Ok(());

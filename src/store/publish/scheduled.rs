@@ -72,7 +72,7 @@ pub(crate) async fn wait<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNot
         .map(drop)
 }
 
-/// Gives up what waits under these collapse keys: something newer goes out at once.
+/// Calls off the scheduled publishes of these collapse keys: a newer one goes out at once.
 async fn give_up<'a>(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = Collapse<'a>>) -> QueryResult<()> {
     let mut keys: Vec<_> = keys.collect();
     keys.sort_unstable();

@@ -144,7 +144,7 @@ async fn put(
     .await
 }
 
-/// A change starts from what is stored, so a default here would overwrite what a later version wrote.
+/// A change starts from the stored document, so a default here would overwrite the document of a later version.
 fn defaults_of((settings, version): (Value, i64)) -> QueryResult<Versioned<Defaults>> {
     Ok(Versioned { document: serde_json::from_value(settings).map_err(stored::unreadable)?, version })
 }

@@ -76,7 +76,7 @@ impl Store {
     /// Does some of a tenant's due work that no other instance works on.
     ///
     /// # Errors
-    /// When the database does not answer; what is done is done whole, once.
+    /// When the database does not answer; a piece of work is done whole, once.
     pub async fn tick(&self, work: DueWork, tenant: &Tenant) -> Result<Ticked, Unavailable> {
         let tenant = tenant.as_str();
         repeat!(self.shared, conn => conn.transaction(async |conn| tick(conn, work, tenant).await))

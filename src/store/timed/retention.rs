@@ -191,7 +191,7 @@ async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<Optio
     diesel::delete(notifications::table.filter(notifications::id.eq_any(&ids))).execute(conn).await.map(Some)
 }
 
-/// Removes the inbox rows of some notifications, of a large one up to this user, and raises what cannot be replayed.
+/// Removes the inbox rows of some notifications, of a large one up to this user, and raises `pruned_seq`.
 async fn forget(conn: &mut AsyncPgConnection, ids: &[Uuid], until: Option<&UserKey>) -> QueryResult<()> {
     let columns = (inbox::tenant, inbox::user_id, inbox::changed_seq);
     let all = inbox::table.filter(inbox::notification_id.eq_any(ids));

@@ -61,7 +61,7 @@ pub(crate) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> 
     if due.is_empty() {
         return Ok(Ticked::default());
     }
-    // One inbox gets what came due together in the order of its times.
+    // One inbox gets publishes that came due together in the order of their times.
     due.sort_unstable_by_key(|one| (one.deliver_at, one.notification_id));
     let done = due.len();
     let time = clock::read(conn).await?;

@@ -54,7 +54,7 @@ pub enum Joining {
 }
 
 impl Store {
-    /// Subscribes a user whose token covers the topic (`covered`), or whom the topic's kind or a membership lets in.
+    /// Subscribes a user whose token covers the topic (`covered`), or who may join by the topic's kind or a membership.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.

@@ -57,7 +57,7 @@ impl Instance {
         timeout(PATIENCE, self.heard.recv()).await.expect("nothing was heard").unwrap()
     }
 
-    /// Skips what comes before the path is whole.
+    /// Skips messages until the path is whole.
     async fn restored(&mut self) {
         while self.next().await != Incoming::Restored {}
         assert!(self.bus.health().up && self.bus.health().probe_age.is_some());

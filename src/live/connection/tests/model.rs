@@ -125,7 +125,7 @@ impl Log {
         });
     }
 
-    /// Forgets what is deleted.
+    /// Forgets deleted items.
     pub fn purge(&mut self) {
         let gone = self.rows.extract_if(.., |_, row| row.stage == Stage::Deleted);
         self.pruned = gone.map(|(_, row)| row.changed).fold(self.pruned, Seq::max);
@@ -318,7 +318,7 @@ impl Client {
         }
     }
 
-    /// Holds what it knows against the log.
+    /// Compares its state with the log.
     pub fn is_up_to_date(&self, log: &Log) {
         assert_eq!(self.cursor, Some(log.cursor()));
         for (seq, row) in log.rows.range(self.start + 1..) {

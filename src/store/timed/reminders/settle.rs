@@ -40,7 +40,7 @@ async fn settle(
     action: Action,
 ) -> QueryResult<Result<Changed, NotChanged>> {
     let Some((_, notification)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
-    // Steps take this lock too: after it none is done of what this ends.
+    // Steps take this lock too: after it there is no step of an item that this ends.
     let before = lock(conn, notification).await?.filter(|before| *before != DueState::Cancelled);
     let Some(before) = before else { return Ok(Err(NotChanged::NotDue)) };
     let after = if action == Action::Finish { DueState::Done } else { DueState::Acknowledged };

@@ -113,7 +113,7 @@ impl Store {
             .map_err(|_| Unavailable)?
     }
 
-    /// Calls off what is still to come of a publish: its delivery, or the reminders and steps of what is due about it.
+    /// Calls off the future of a publish: its delivery, or its reminders and steps.
     ///
     /// # Errors
     /// When there is none, or nothing is to come any more, and when the database does not answer.
@@ -172,7 +172,7 @@ async fn list(
     rows.into_iter().map(Scheduled::try_from).collect()
 }
 
-/// The id of what has this name: that of a notification of the tenant, or an idempotency key, which may look like one.
+/// The id of the publish with this name: that of a notification of the tenant, or an idempotency key, which may look like one.
 async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
     let mine = || notifications::table.filter(notifications::tenant.eq(tenant.as_str())).select(notifications::id);
     if let Ok(id) = name.parse::<Uuid>() {
