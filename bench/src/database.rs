@@ -1,4 +1,4 @@
-//! The instances' database, where a scenario fills it in bulk or looks at what it did.
+//! The instances' database, where a scenario fills it in bulk or reads the result.
 //!
 //! Rows are written as the server's own statements write them; nothing here announces anything.
 
@@ -161,7 +161,7 @@ impl Database {
         Ok(row.try_get(0)?)
     }
 
-    /// Counts what users have in their inboxes; users without a stream have nothing.
+    /// Counts the items of the users' inboxes; users without a stream have none.
     ///
     /// # Errors
     /// When the database does not answer.

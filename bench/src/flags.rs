@@ -1,4 +1,4 @@
-//! Flags that several scenarios share, and what they ask for.
+//! Flags that several scenarios share, and their meaning.
 
 use std::{path::PathBuf, time::Duration};
 

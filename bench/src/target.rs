@@ -109,7 +109,7 @@ impl Users {
         &self.signing.secret
     }
 
-    /// A token for what a user does.
+    /// A token for the requests of a user.
     ///
     /// # Errors
     /// When the secret is of no use.

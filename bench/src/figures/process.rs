@@ -40,7 +40,7 @@ pub fn cpu(pids: &[u32]) -> anyhow::Result<Option<Duration>> {
     sum(pids, |pid| Ok(own(&stat(pid)?, pid)))
 }
 
-/// Adds up what each of these processes uses and all that they started; none without processes.
+/// Adds up the use of each of these processes and of all that they started; none without processes.
 fn sum<T: Default + AddAssign>(pids: &[u32], of: impl Fn(u32) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     if pids.is_empty() {
         return Ok(None);

@@ -86,7 +86,7 @@ impl Report {
         }
     }
 
-    /// Adds what became of the publishes.
+    /// Adds the outcome of the publishes.
     pub fn published(&mut self, published: &Published) {
         let accepted = published.count();
         self.count("accepted", "accepted", accepted);
@@ -98,7 +98,7 @@ impl Report {
         }
     }
 
-    /// Adds what came of it.
+    /// Adds the outcome of the run.
     pub fn outcome(&mut self, outcome: &Outcome) {
         self.clean &= outcome.is_clean();
         self.count("deliveries", "delivered", outcome.deliveries);

@@ -19,7 +19,7 @@ use crate::{
     target::{Target, Users},
 };
 
-/// How often users come, and what they do.
+/// The rate of visits, and their requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Visits {
     /// Visits per second; none when 0.

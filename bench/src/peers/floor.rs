@@ -111,7 +111,7 @@ impl Floor {
         }
     }
 
-    /// Takes what Redis sends: `*4 pmessage pattern channel payload`, again and again.
+    /// Takes the messages of Redis: `*4 pmessage pattern channel payload`, again and again.
     fn messages(&mut self, redis: &mut TcpStream, buffer: &mut [u8], filled: &mut usize) -> io::Result<()> {
         loop {
             match redis.read(&mut buffer[*filled..]) {
@@ -152,7 +152,7 @@ impl Floor {
 /// A message's channel and payload.
 type Message<'a> = (&'a [u8], &'a [u8]);
 
-/// The first of what Redis sent, once it is whole: a message, none for the answer to the subscription, and its length.
+/// The first message of Redis, once it is whole: a message, none for the answer to the subscription, and its length.
 fn first(bytes: &[u8]) -> Option<(Option<Message<'_>>, usize)> {
     let mut at = line(bytes)?.len() + 2;
     let parts = if bytes.starts_with(b"*4") { 4 } else { 3 };

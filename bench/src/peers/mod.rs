@@ -13,7 +13,7 @@ mod wire;
 /// Loads notification systems and compares them.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
-    /// Opens streams to a system, publishes phase by phase, prints what came of it as JSON.
+    /// Opens streams to a system, publishes phase by phase, prints the results as JSON.
     Run(Box<run::Options>),
     /// Serves streams as cheaply as possible: one thread, one Redis subscription.
     Floor(floor::Options),

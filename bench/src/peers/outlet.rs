@@ -81,7 +81,7 @@ impl Outlet {
         }
     }
 
-    /// Sends what is ready: see [`Announcer::send`].
+    /// Sends the ready messages: see [`Announcer::send`].
     ///
     /// # Errors
     /// When a connection breaks.

@@ -33,7 +33,7 @@ use crate::{
 
 /// Longest time for all streams to open.
 const OPENING: Duration = Duration::from_secs(60);
-/// Pause after that, in which servers finish what the openings began.
+/// Pause after that, in which servers finish the work of the openings.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Longest wait for deliveries that are still under way.
 const DRAIN: Duration = Duration::from_secs(10);

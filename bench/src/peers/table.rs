@@ -142,7 +142,7 @@ fn shown(figure: Option<f64>, digits: usize) -> String {
     }
 }
 
-/// Says what went wrong: streams that did not open or stay open, and deliveries.
+/// Names the faults: streams that did not open or stay open, and deliveries.
 fn faults(rows: &[(&str, &Runs)]) {
     println!();
     for (name, runs) in rows {

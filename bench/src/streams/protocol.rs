@@ -125,7 +125,7 @@ pub struct Outcome {
     pub bytes: u64,
     /// From the moment a notification was due to its arrival.
     pub lag: Times,
-    /// The same of what is for all users of the run.
+    /// The same of notifications for all users of the run.
     pub lag_for_all: Times,
     /// The same at streams of a server that went away.
     pub moved_lag: Times,

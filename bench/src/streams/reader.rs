@@ -1,4 +1,4 @@
-//! A process that reads streams for the bench: it does what the lines on its standard input ask for, and answers on its
+//! A process that reads streams for the bench: it follows the requests on its standard input, and answers on its
 //! standard output. It ends when its input does, so it never outlives the bench.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
@@ -147,7 +147,7 @@ impl Reader {
     }
 }
 
-/// Holds what the streams got against what was accepted.
+/// Compares the events of the streams with the accepted publishes.
 fn audit(members: &[Arc<Member>], users: usize, accepted: &[(u64, u64)]) -> Outcome {
     let mut outcome = Outcome::default();
     for member in members {

@@ -52,7 +52,7 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner at the beginning of what a system sends.
+    /// A scanner at the beginning of a system's answer.
     pub fn of(system: System) -> Self {
         Self { framed: system.is_framed(), begun: Vec::new() }
     }

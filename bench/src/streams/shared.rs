@@ -1,4 +1,4 @@
-//! The state that all streams of a reader share: when things are due, and what came.
+//! The state that all streams of a reader share: the times of the publishes, and the arrivals.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ pub struct Shared {
     pub targets: Vec<Target>,
     /// The system of the servers.
     pub system: System,
-    /// When publishing began: what markers count from.
+    /// When publishing began: the start of the markers' times.
     pub origin: AtomicU64,
     /// The number of the first notification that counts.
     pub first: AtomicU64,
@@ -25,7 +25,7 @@ pub struct Shared {
     pub left: AtomicU64,
     /// From the moment a notification was due to its arrival.
     pub lag: Mutex<Times>,
-    /// The same of what is for all users of the run.
+    /// The same of notifications for all users of the run.
     pub lag_for_all: Mutex<Times>,
     /// The same at streams of a server that went away.
     pub moved_lag: Mutex<Times>,

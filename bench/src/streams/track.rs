@@ -131,7 +131,7 @@ impl Track {
         self.seen.get(word).is_some_and(|seen| seen & bit != 0)
     }
 
-    /// Takes the number of what came for the first time.
+    /// Takes the number of a notification that came for the first time.
     fn follow(&mut self, n: u64) {
         self.faults.out_of_order += u64::from(n < self.next);
         self.next = self.next.max(n + 1);
@@ -148,7 +148,7 @@ impl Track {
     }
 }
 
-/// The bench's bounds keep the word's index far below `usize`; what passes them is no notification of ours.
+/// The bench's bounds keep the word's index far below `usize`; a number beyond them is no notification of ours.
 fn place(index: u64) -> (usize, u64) {
     ((index / 64).min(1 << 32) as usize, 1 << (index % 64))
 }

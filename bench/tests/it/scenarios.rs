@@ -1,4 +1,4 @@
-//! The load tool against real instances: it must count what it sent, and find nothing wrong where nothing is.
+//! The load tool against real instances: it must count its publishes, and find no fault if there is none.
 
 use serde_json::Value;
 
