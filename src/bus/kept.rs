@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_signal_is_newer_whatever_the_clock_says() {
+    fn a_later_signal_is_newer_even_if_the_clock_was_set_back() {
         let mut kept = Kept::default();
         let (mut first, mut second) = (signal(1, 0, 1_000), signal(1, 0, 7));
         kept.keep(&mut first);

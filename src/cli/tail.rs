@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_is_told() {
+    fn every_verdict_is_shown() {
         let line = |data: &str| screen().line("hello", data).unwrap();
         assert_eq!(line(r#"{"verdict":"fresh","cursor":"e.3","unread":1}"#), "-- fresh at e.3, 1 unread");
         let resumed = r#"{"verdict":"resumed","cursor":"e.9","missed":6,"unread":2}"#;

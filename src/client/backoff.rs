@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_with_failures_to_a_bound_and_start_anew_after_success() {
+    fn waits_grow_with_failures_to_a_bound_and_restart_after_success() {
         let mut backoff = Backoff::default();
         (0..50).for_each(|_| backoff.failed());
         assert!(backoff.wait() >= MOST && backoff.wait() <= MOST.mul_f64(1.5));

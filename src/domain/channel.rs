@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_keeps_what_was_said_of_every_channel() {
+    fn a_decision_keeps_the_choice_for_every_channel() {
         for cause in Cause::STORED {
             let decision = Decision::NONE.and(Channel::Inbox, true, cause).and(Channel::Sms, true, cause);
             assert_eq!(decision.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Sms]);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decided_twice_stays_decided() {
+    fn a_decision_can_be_made_from_a_decision() {
         let once = Decision::NONE.and(Channel::Push, true, Cause::Mandatory);
         assert_eq!(once.and(Channel::Push, true, Cause::Mandatory), once);
     }

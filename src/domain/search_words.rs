@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_of_a_word_stands_for_itself() {
+    fn every_character_of_a_word_matches_itself() {
         let words: Words = r" 100%  a_b c\d ".parse().unwrap();
         assert_eq!(words.patterns(), [r"%100\%%", r"%a\_b%", r"%c\\d%"]);
     }

@@ -72,7 +72,7 @@ fn a_mute_is_written_as_it_is_read() {
 }
 
 #[test]
-fn topics_are_for_members_unless_told_otherwise() {
+fn topics_are_for_members_by_default() {
     let Rules { signal_interval, presence, .. } = Rules::default();
     assert_eq!((signal_interval, presence), (Duration::ZERO, true));
 }
@@ -86,7 +86,7 @@ fn an_audience_is_empty_without_topics_and_everyone() {
 }
 
 #[test]
-fn a_reason_is_read_from_what_is_stored() {
+fn a_reason_is_read_from_its_stored_form() {
     let topic: Topic = "team:7".parse().unwrap();
     for (code, name, reason, text) in [
         (0, None, Reason::Direct, "direct"),
@@ -132,7 +132,7 @@ fn a_channel_has_a_name_and_a_choice_of_its_own() {
 }
 
 #[test]
-fn what_a_page_shows_needs_the_item_in_the_inbox() {
+fn channels_of_a_page_need_the_item_in_the_inbox() {
     let on = |channels: &[Channel]| {
         channels.iter().fold(Decision::NONE, |decision, channel| decision.and(*channel, true, Cause::KindDefault))
     };
@@ -169,7 +169,7 @@ fn both_kinds_of_addresses_name_their_tenant() {
 }
 
 #[test]
-fn the_state_of_a_due_item_is_read_from_what_is_stored() {
+fn the_state_of_a_due_item_is_read_from_its_stored_form() {
     let all = [DueState::Due, DueState::Overdue, DueState::Acknowledged, DueState::Done, DueState::Cancelled];
     for (code, state) in (1..).zip(all) {
         assert_eq!((state.code(), DueState::from_code(code)), (code, Some(state)));
@@ -183,7 +183,7 @@ fn the_state_of_a_due_item_is_read_from_what_is_stored() {
 }
 
 #[test]
-fn what_is_due_ends_with_its_last_step() {
+fn a_due_time_ends_with_its_last_step() {
     let step = |second| DueStep { at: at(second), topic: None, priority: None };
     assert_eq!(Due { at: at(5), steps: vec![step(3), step(9)] }.end(), at(9));
     assert_eq!(Due { at: at(5), steps: Vec::new() }.end(), at(5));
@@ -200,7 +200,7 @@ fn a_burst_has_its_bounds() {
 }
 
 #[test]
-fn problems_are_listed_by_place() {
+fn problems_are_listed_by_pointer() {
     let problem = |pointer: &str, detail: &str| Problem { pointer: pointer.to_owned(), detail: detail.to_owned() };
     let problems = Problems(vec![problem("/a", "wrong"), problem("", "too long")]);
     assert_eq!(problems.to_string(), "/a: wrong; too long");
@@ -275,7 +275,7 @@ fn defaults_are_taken_up_to_their_bounds() {
 }
 
 #[test]
-fn missed_calls_lose_their_relevance_after_four_hours_unless_told_otherwise() {
+fn missed_calls_lose_their_relevance_after_four_hours_by_default() {
     assert_eq!(Defaults::default().relevance_in_force(), BTreeMap::from([("missedCalls".to_owned(), 14_400)]));
     let own =
         Defaults { relevance: [("missedCalls".to_owned(), 60), ("a".to_owned(), 90)].into(), ..Defaults::default() };

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_covers_what_begins_like_it() {
+    fn a_pattern_covers_topics_that_begin_like_it() {
         let covers = |pattern: &str, name: &str| pattern.parse::<TopicPattern>().unwrap().covers(&topic(name));
         assert!(covers("team:7", "team:7") && covers("team:*", "team:7") && covers("team:7:*", "team:7:a"));
         assert!(!covers("team:7", "team:70") && !covers("team:*", "team") && !covers("team:*", "teams:7"));

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_caller_has_is_read_from_any_form_of_the_list() {
+    fn the_known_states_are_read_from_any_form_of_the_list() {
         for text in [
             r#""a.1""#,
             r#"W/"a.1""#,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_refused() {
+    fn a_header_that_is_no_list_of_tags_is_refused() {
         for text in
             ["a.1", r#""a.1"#, r#"w/"a.1""#, r#""a" "b""#, r#""a"b"#, r#"*, "a""#, r#""a", *"#, r#""a b""#, "W/"]
         {

@@ -139,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_form_encodes_is_what_is_read(value in "[^\\x00]*") {
+        fn the_reader_decodes_the_encoding_of_forms(value in "[^\\x00]*") {
             let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("v", &value).finish();
             prop_assert_eq!(Params::parse(&query).text("v"), Some(value));
         }

@@ -58,7 +58,7 @@ fn drop_repeated<T: Clone + Eq + Hash>(list: &mut Vec<T>) {
 }
 
 /// Refuses a body that names recipients where the channel does.
-pub(super) fn names_nobody(message: &Message) -> Result<(), Problems> {
+pub(super) fn names_no_recipient(message: &Message) -> Result<(), Problems> {
     let named = [
         ("/users", !message.users.is_empty()),
         ("/topics", !message.topics.is_empty()),

@@ -145,7 +145,7 @@ pub enum Recipient {
 /// Everything that is wrong with it.
 pub fn parse_for(recipient: Recipient, bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
     let mut message = read(bytes, limits)?;
-    check::names_nobody(&message)?;
+    check::names_no_recipient(&message)?;
     match recipient {
         Recipient::User(user) => message.users.push(user),
         Recipient::Topic(topic) => message.topics.push(topic),

@@ -21,7 +21,7 @@ async fn item(edge: &Edge, body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_publish_takes_what_it_leaves_open_from_its_kind() {
+async fn a_publish_takes_missing_fields_from_its_kind() {
     let cluster = cluster().start().await;
     let mut stream = cluster.user("u1").stream().await;
     stream.hello().await;
@@ -158,7 +158,7 @@ async fn a_tenant_has_no_more_kinds_than_the_bound() {
 }
 
 #[tokio::test]
-async fn a_repeat_is_the_same_publish_whatever_became_of_its_kind() {
+async fn a_repeat_is_the_same_publish_after_a_change_of_its_kind() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
     admin.put("/api/kinds/k", &json!({"titleTemplate": "one", "priority": "low"})).await.expect(200);
@@ -171,7 +171,7 @@ async fn a_repeat_is_the_same_publish_whatever_became_of_its_kind() {
 }
 
 #[tokio::test]
-async fn a_change_that_nobody_told_of_is_found() {
+async fn a_change_whose_announcement_was_lost_is_found() {
     let cluster = cluster().set("TIDINGS_HEAD_CHECK_SECONDS", "0.1").start().await;
     let database = cluster.postgres.connect().await;
     let change = r#"insert into kinds (tenant, kind, definition) values ('default', 'k', '{"icon":"new"}')"#;

@@ -50,7 +50,7 @@ async fn connected(edges: &[Edge], count: i64) {
 }
 
 #[tokio::test]
-async fn who_has_the_list_or_the_count_is_told_so_until_it_changes() {
+async fn a_poll_with_the_known_list_or_count_gets_304_until_it_changes() {
     let cluster = cluster().start().await;
     let (publisher, user) = (cluster.publisher(), cluster.user("u1"));
     let id = publisher.notify("u1", "one").await;
@@ -109,7 +109,7 @@ impl Seen {
 }
 
 #[tokio::test]
-async fn who_only_polls_any_instance_gets_what_the_stream_gets_in_order_and_once() {
+async fn long_polls_of_any_instance_return_the_events_of_the_stream_in_order_and_once() {
     const ITEMS: usize = 90;
     let cluster = cluster().instances(3).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let edges = cluster.edges();
@@ -218,7 +218,7 @@ async fn verdicts_are_the_streams() {
 }
 
 #[tokio::test]
-async fn filters_leave_out_what_the_stream_leaves_out() {
+async fn filters_leave_out_the_same_events_as_on_the_stream() {
     let cluster = cluster().start().await;
     let (publisher, user) = (cluster.publisher(), cluster.user("u1"));
     let start = position(&user).await;
@@ -280,7 +280,7 @@ async fn much_that_was_missed_comes_in_several_answers() {
 }
 
 #[tokio::test]
-async fn who_is_one_too_many_is_told_so_and_who_leaves_makes_room() {
+async fn a_long_poll_too_many_is_refused_and_one_that_leaves_makes_room() {
     let cluster =
         cluster().set("TIDINGS_MAX_CONNECTIONS_PER_USER", "1").set("TIDINGS_MAX_CONNECTIONS", "2").start().await;
     let (edges, user) = (cluster.edges(), cluster.user("u1"));
@@ -326,7 +326,7 @@ async fn an_instance_that_is_killed_or_drained_meanwhile_costs_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_no_longer_ask_is_answered_once_and_told_the_next_time() {
+async fn a_poll_is_answered_when_its_token_ends_and_the_next_is_refused() {
     let cluster = cluster().start().await;
     let edge = cluster.edge();
     let at = position(&cluster.user("u1")).await;

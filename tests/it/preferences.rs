@@ -43,7 +43,7 @@ fn publish(kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
+async fn an_item_kept_out_of_the_inbox_takes_no_seq_and_can_be_explained() {
     let cluster = cluster().start().await;
     let (user, publisher) = (cluster.user("u1"), cluster.publisher());
     let off = json!({"categories": {"calls": {"inbox": false}}, "kinds": {"high_value_call": {"inbox": true}}});
@@ -140,7 +140,7 @@ async fn decisions_read_the_same_whichever_version_wrote_them() {
 }
 
 #[tokio::test]
-async fn quiet_hours_and_mutes_hold_back_what_interrupts_and_nothing_else() {
+async fn quiet_hours_and_mutes_hold_back_only_channels_that_interrupt() {
     let cluster = cluster().start().await;
     let (user, publisher) = (cluster.user("u1"), cluster.publisher());
     let always = json!({"from": "00:00", "to": "23:59", "timeZone": "Pacific/Auckland"});

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{instance::setting, *};
 
 #[tokio::test]
-async fn instances_on_a_redis_cluster_hear_each_other_and_take_what_comes_in() {
+async fn instances_on_a_redis_cluster_receive_from_each_other_and_ingest() {
     let (postgres, redis) = tokio::join!(Postgres::start(), RedisCluster::start());
     let (database, urls) = (postgres.url(), redis.urls());
     // The head check must not make up for what the bus has lost.

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_has_no_ratio() {
+    fn a_figure_that_was_not_measured_has_no_ratio() {
         let json = as_json("idle", &[side("a", &[None]), side("b", &[Some(1.0)])]);
         assert_eq!(json["ratio"]["cpuUs"], Value::Null);
         assert_eq!(median(Vec::new()), None);

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_started_counts_with_it() {
+    fn children_of_a_process_count_with_it() {
         let own = [std::process::id()];
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let family = sum(&own, |pid| Ok(Pids(vec![pid]))).unwrap().unwrap();

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_ten_minutes_counts_as_ten() {
+    fn a_time_over_ten_minutes_counts_as_ten() {
         assert!((of([u64::MAX]).milliseconds_at(1.0) - 600_000.0).abs() < 1_000.0);
     }
 }

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_is_told_with_its_words() {
+    fn the_error_quotes_the_words_of_a_server_that_refuses() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let refusing = thread::spawn(move || {

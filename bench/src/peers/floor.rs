@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_found_wherever_the_bytes_are_cut() {
+    fn messages_are_found_for_every_cut_of_the_bytes() {
         let answer = b"*3\r\n$10\r\npsubscribe\r\n$2\r\nu*\r\n:1\r\n".as_slice();
         let message = b"*4\r\n$8\r\npmessage\r\n$2\r\nu*\r\n$2\r\nu7\r\n$5\r\nhello\r\n".as_slice();
         let both = [answer, message].concat();

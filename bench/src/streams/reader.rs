@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_stream_of_a_user_did_not_get_is_lost() {
+    fn a_notification_that_one_stream_of_a_user_did_not_get_is_lost() {
         let members = members();
         let accepted = [(0, 1), (2, 2)];
         for member in members.iter().filter(|member| member.user == 0) {

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_once_and_in_order_is_no_fault() {
+    fn notifications_once_and_in_order_are_no_fault() {
         let mut track = Track::new(1, 3, Order::Gapless);
         track.begin_at(10);
         assert!(take(&mut track, 11, 1) && take(&mut track, 12, 4));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_holes_and_strangers_are_told_apart() {
+    fn repeats_holes_and_foreign_ones_are_distinguished() {
         let mut track = Track::new(0, 2, Order::Gapless);
         assert!(take(&mut track, 1, 0));
         assert!(!take(&mut track, 1, 0));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn where_changes_of_state_are_told_together_only_the_order_counts() {
+    fn if_changes_of_state_come_together_only_the_order_counts() {
         let mut track = Track::new(0, 1, Order::Ascending);
         assert!(take(&mut track, 1, 0) && take(&mut track, 5, 1));
         assert_eq!(track.faults.out_of_order, 0);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_left_out() {
+    fn a_notification_that_is_too_large_is_left_out() {
         let rows = vec![Arrival {
             user: "a b".parse().unwrap(),
             epoch: "e".to_owned().into(),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_apart() {
+    fn unreadable_messages_and_newer_ones_are_distinguished() {
         assert_eq!(read(b"T2 anything\xff\n"), Err(Foreign::Newer));
         let malformed: [&[u8]; 8] = [
             b"",

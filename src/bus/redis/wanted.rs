@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_while_the_session_is_broken() {
+    fn callers_do_not_wait_while_the_session_is_broken() {
         let wanted = Wanted::default();
         assert!(wanted.join(channel("a")).is_none() && !wanted.mend());
         all(&wanted);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_connection_joins_everything_anew() {
+    fn a_fresh_connection_joins_everything_again() {
         let wanted = Wanted::default();
         wanted.join(channel("a"));
         wanted.join(channel("b"));

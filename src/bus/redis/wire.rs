@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_apart() {
+    fn unreadable_messages_and_newer_ones_are_distinguished() {
         let read = |text: &'static [u8]| read_announcement(key(), &Bytes::from_static(text)).unwrap_err();
         assert_eq!(read(b"T2 anything\xff\n"), Foreign::Newer);
         assert_eq!(read(b"T10\n"), Foreign::Newer);

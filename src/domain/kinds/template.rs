@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled_with_values() {
+    fn placeholders_are_filled_with_values() {
         for (source, text) in [
             ("", ""),
             ("no place", "no place"),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_refused() {
+    fn a_malformed_placeholder_is_refused() {
         for source in
             ["{{", "{{data.a", "{{}}", "{{data}}", "{{data.}}", "{{data.a..b}}", "{{user}}", "{{{data.a}}}", "\0"]
         {

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_message_and_the_field() {
+    fn faults_are_named_with_the_message_and_the_field() {
         for (message, name, pointer) in [
             (json!({"id": 1}), None, "/type"),
             (json!({"type": "shout", "id": 1}), None, "/type"),

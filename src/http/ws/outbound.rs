@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_carries_the_streams_fields_and_those_of_messages() {
+    fn a_notification_has_the_streams_fields_and_those_of_messages() {
         let data =
             r#"{"id":"x","kind":"k\"1","topic":"t","createdAt":"2026","readAt":null,"data":{"type":1},"unread":3}"#;
         let mut renderer = Renderer::default();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_names_the_connection_and_what_it_answers() {
+    fn the_verdict_names_the_connection_and_the_message_that_it_answers() {
         let hello = Hello {
             verdict: Verdict::Resumed,
             cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_yet_keeps_waiting_and_lets_others_pass() {
+    fn a_tenant_at_its_limit_keeps_its_signals_and_lets_others_pass() {
         let mut queue = Queue::new(5);
         for (tenant, key) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
             queue.put(subject(tenant, key), (tenant, key));

@@ -267,7 +267,7 @@ proptest! {
 }
 
 #[test]
-fn a_log_behind_what_was_announced_is_asked_again_only_after_a_pause() {
+fn a_log_behind_the_announcements_is_asked_again_only_after_a_pause() {
     let mut world = World::new(hub(4, 4), Filter::default());
     world.apply(&Event::Ahead { more: 1 });
     assert!(!world.turn(false), "the log is asked");
@@ -291,7 +291,7 @@ fn a_failed_read_is_repeated_only_after_a_pause() {
 }
 
 #[test]
-fn a_stream_ends_when_the_rest_of_a_change_that_it_began_to_tell_is_forgotten() {
+fn a_stream_ends_when_the_rest_of_a_change_that_it_began_to_send_is_purged() {
     let mut world = World::new(hub(4, 1), Filter::default());
     (0..2).for_each(|_| world.log.publish(true));
     world.settle();

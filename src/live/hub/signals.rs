@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_reader_has_got_is_forgotten() {
+    fn signals_that_every_reader_has_got_are_forgotten() {
         let signals = Signals::default();
         [(1, 0), (2, 0), (3, 2)].into_iter().for_each(|(key, least)| {
             assert_eq!(signals.push(signal(key, key.into()), least, 9, 1_000), 0);

@@ -203,7 +203,7 @@ fn a_fresh_token_extends_the_connection_that_it_names() {
 }
 
 #[tokio::test]
-async fn a_drain_without_time_ends_everybody_at_once() {
+async fn a_drain_without_time_ends_all_streams_at_once() {
     let hub = large_hub(2 * DRAIN_PACE);
     let members: Vec<_> = (0..2 * DRAIN_PACE).map(|_| join(&hub, "a")).collect();
     assert!(hub.drain(Duration::ZERO).now_or_never().is_none(), "a drain pauses after each step");
@@ -407,7 +407,7 @@ fn signals_to_a_topic_reach_its_subscribers_here() {
 }
 
 #[test]
-fn a_user_who_is_read_anew_is_in_the_rooms_of_the_newest_answer_only() {
+fn a_user_who_is_read_again_is_in_the_rooms_of_the_newest_answer_only() {
     let hub = hub_with_room("team:1");
     hub.rooms().open_room(topic("team:2"));
     let mine = join(&hub, "a");
@@ -470,7 +470,7 @@ fn nothing_passes_while_the_rooms_are_closed() {
 }
 
 #[test]
-fn rooms_without_subscribers_are_taken_down_when_nobody_waits() {
+fn rooms_without_subscribers_are_removed_when_no_user_is_dirty() {
     let hub = hub_with_room("team:1");
     hub.rooms().open_room(topic("team:2"));
     let mine = join(&hub, "a");
@@ -561,7 +561,7 @@ async fn the_newest_signal_of_an_interval_comes_at_its_end() {
 }
 
 #[test]
-fn what_is_dropped_or_missing_is_counted_by_its_reason() {
+fn dropped_and_missing_signals_are_counted_by_reason() {
     let recorder = PrometheusBuilder::new().build_recorder();
     ::metrics::with_local_recorder(&recorder, || {
         let hub = hub_with_room("team:1");

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_interval_was_taken_away_still_comes_after_what_is_held() {
+    fn a_signal_without_interval_still_comes_after_the_held_one() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let mut offer = |interval, value| throttle.offer(signal(1, interval, value), now);
         assert!(matches!(offer(1_000, 1), Passage::Now(_)));

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_horizon_is_rung_at_the_horizon() {
+    fn a_time_beyond_the_horizon_is_rung_at_the_horizon() {
         let (wheel, member) = (Wheel::new(), member());
         wheel.turn(past(&wheel, 7));
         wheel.schedule(&member, past(&wheel, 3 * SLOTS));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_past_is_rung_at_the_next_tick() {
+    fn a_time_in_the_past_is_rung_at_the_next_tick() {
         let (wheel, member) = (Wheel::new(), member());
         wheel.turn(past(&wheel, 7));
         wheel.schedule(&member, wheel.start);

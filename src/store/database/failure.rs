@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_many_for_what_passes_and_none_for_what_cannot() {
+    fn attempts_are_many_for_passing_failures_and_none_for_others() {
         for (message, attempts) in [("40P01: x", ATTEMPTS), ("57P01: x", ATTEMPTS), ("XX000: x", 1), ("23505: x", 0)] {
             assert_eq!(failure(message).attempts_left(), attempts, "{message}");
         }

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_whole_error_goes_on_as_it_is() {
+    async fn bytes_that_are_no_whole_error_pass_unchanged() {
         let cut = &error("eins")[..20];
         let codeless = message(ERROR, b"SERROR\0Mtext\0\0");
         let empty = message(ERROR, b"");

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_writes_is_no_change() {
+    fn an_unknown_name_is_no_change() {
         assert_eq!(AccountChange::of("settings", false, None), Some(AccountChange::Settings));
         for name in ["", "topic:", "topic", "topic:a b", "other"] {
             assert_eq!(AccountChange::of(name, true, None), None, "{name}");

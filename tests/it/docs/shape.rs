@@ -94,7 +94,7 @@ fn is_epoch(text: &str) -> bool {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_passed_over_and_nothing_else() {
+fn only_words_that_differ_from_run_to_run_are_skipped() {
     let item = |id: &str, at: &str, cursor: &str, title: &str| {
         format!(r#"{{"id":"{id}","createdAt":"{at}","cursor":"{cursor}","title":"{title}","retryMs":{}}}"#, id.len())
     };

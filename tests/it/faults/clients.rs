@@ -37,7 +37,7 @@ async fn a_client_that_reads_nothing_for_too_long_is_dropped_and_resumes_exactly
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_delays_nobody_else() {
+async fn a_client_that_reads_nothing_delays_no_other() {
     let cluster = cluster().start().await;
     let _slow = raw_stream(&cluster, "u1");
     let mut quick = cluster.user("u1").stream().await;

@@ -164,7 +164,7 @@ async fn publishes_of_two_instances_to_one_user_come_in_one_order_everywhere() {
 }
 
 #[tokio::test]
-async fn many_users_and_connections_get_what_is_theirs() {
+async fn many_users_and_connections_get_their_own_changes() {
     let cluster = cluster().instances(3).start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let shape = Shape { users: 16, connections: 4, publishers: 4, ..Shape::default() };

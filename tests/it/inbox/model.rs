@@ -261,7 +261,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn list_counts_and_tabs_agree_with_a_model_after_whatever_happens() {
+async fn list_counts_and_tabs_agree_with_a_model_after_every_action() {
     let (mut runner, strategy) = (TestRunner::default(), steps());
     for _ in 0..CASES {
         let steps = strategy.new_tree(&mut runner).unwrap().current();

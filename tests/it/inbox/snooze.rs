@@ -17,7 +17,7 @@ async fn snooze(user: &Caller, id: &str, until: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_snoozed_item_leaves_list_and_count_and_whatever_is_done_to_it_counts_right() {
+async fn a_snoozed_item_leaves_list_and_count_and_every_action_on_it_counts_right() {
     let cluster = cluster().set("TIDINGS_KEEP_DAYS", "800").start().await;
     let (user, database) = (cluster.user("u1"), cluster.postgres.connect().await);
     let mut ids = Vec::new();
@@ -97,7 +97,7 @@ async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
 }
 
 #[tokio::test]
-async fn what_is_read_is_seen_and_what_is_seen_stays_so() {
+async fn a_read_item_is_seen_and_a_seen_item_stays_so() {
     let cluster = cluster().instances(2).start().await;
     let user = cluster.user("u1");
     let ids = [cluster.publisher().notify("u1", "a").await, cluster.publisher().notify("u1", "b").await];

@@ -10,7 +10,7 @@ async fn raw(publisher: &Caller, path: &str, content_type: &str, body: impl Into
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_told_from_json_that_is_wrong() {
+async fn a_body_that_is_no_json_and_wrong_json_have_different_answers() {
     let cluster = cluster().start().await;
     let publisher = cluster.publisher();
     let path = "/api/notifications";
@@ -92,7 +92,7 @@ async fn every_wrong_field_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused() {
+async fn bodies_that_are_too_large_are_refused() {
     let cluster = cluster().set("TIDINGS_BODY_BYTES", "2048").set("TIDINGS_BATCH_ITEMS", "10").start().await;
     let publisher = cluster.publisher();
     let sized = |bytes: usize| json!({"users": ["u1"], "title": "t", "data": "x".repeat(bytes)});

@@ -40,7 +40,7 @@ async fn settings_are_changed_under_the_etag_that_was_seen() {
 }
 
 #[tokio::test]
-async fn of_several_who_name_the_same_etag_one_wins() {
+async fn of_several_writers_with_the_same_etag_one_wins() {
     let cluster = cluster().instances(2).start().await;
     let edges = cluster.edges();
     for round in 0..5 {
@@ -100,7 +100,7 @@ async fn patches_at_the_same_time_wait_their_turn_and_all_take_effect() {
 }
 
 #[tokio::test]
-async fn settings_are_the_callers_own_whoever_calls() {
+async fn every_caller_has_settings_of_its_own() {
     let cluster = cluster().start().await;
     let (user, admin) = (cluster.user("u1"), cluster.edge().admin());
     let path = format!("{SETTINGS}?user=u2");
@@ -161,7 +161,7 @@ async fn a_mute_ends_in_the_time_to_come() {
 }
 
 #[tokio::test]
-async fn every_tab_hears_of_a_change_and_a_client_that_was_away_too() {
+async fn every_tab_gets_a_change_and_a_client_that_was_away_too() {
     let cluster = cluster().instances(2).start().await;
     let mut tabs = Vec::new();
     for edge in cluster.edges() {
@@ -189,7 +189,7 @@ async fn every_tab_hears_of_a_change_and_a_client_that_was_away_too() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_settings_is_named_and_changes_nothing() {
+async fn faults_of_settings_are_named_and_change_nothing() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     for (settings, pointer) in [
@@ -218,7 +218,7 @@ async fn what_is_wrong_with_settings_is_named_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_grid_shows_what_is_in_force_and_why() {
+async fn the_grid_shows_the_channels_in_force_and_their_causes() {
     let cluster = cluster().start().await;
     let tenant = json!({"channels": {"toast": false}, "categories": {"payments": {"sms": true}}});
     let admin = cluster.edge().admin();

@@ -35,7 +35,7 @@ async fn publish_to_team(cluster: &Cluster, access: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_may_know_of_a_fan_out_is_told_why_it_did_not_come() {
+async fn a_caller_who_may_know_of_a_fan_out_gets_the_reason_why_it_did_not_come() {
     let cluster = cluster().start().await;
     let id = publish_to_team(&cluster, "members").await;
     let (edge, path) = (cluster.edge(), format!("/api/notifications/{id}/why"));
@@ -62,7 +62,7 @@ async fn who_may_know_of_a_fan_out_is_told_why_it_did_not_come() {
 }
 
 #[tokio::test]
-async fn what_came_too_late_or_is_kept_out_of_the_inbox_says_so() {
+async fn late_and_withheld_notifications_have_their_reason() {
     let cluster = cluster().start().await;
     let off = json!({"kinds": {"system_alert": {"inbox": false}}});
     put(&cluster.user("off"), "*", &off).await.expect(200);
@@ -84,7 +84,7 @@ async fn what_came_too_late_or_is_kept_out_of_the_inbox_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_is_pending_until_it_comes_or_expires() {
+async fn a_notification_on_its_way_is_pending_until_it_comes_or_expires() {
     let cluster = cluster().start().await;
     let (edge, database) = (cluster.edge(), cluster.postgres.connect().await);
     let many: Vec<_> = (100..700).map(|number| format!("m{number}")).collect();
@@ -122,7 +122,7 @@ async fn what_is_on_its_way_is_pending_until_it_comes_or_expires() {
 }
 
 #[tokio::test]
-async fn only_the_user_and_administrators_are_told_why() {
+async fn only_the_user_and_administrators_get_the_explanation() {
     let cluster = cluster().start().await;
     let id = cluster.publisher().notify("u1", "t").await;
     let path = format!("/api/notifications/{id}/why");

@@ -61,7 +61,7 @@ async fn signals_of_a_subject_that_come_through_several_instances_keep_their_ord
 }
 
 #[tokio::test]
-async fn who_comes_while_values_pass_is_told_no_value_after_a_newer_one() {
+async fn a_client_that_connects_between_values_gets_no_value_after_a_newer_one() {
     let cluster = cluster().instances(2).start().await;
     kind(&cluster, "paced", "open", 5).await;
     let edges = cluster.edges();

@@ -85,7 +85,7 @@ async fn a_removed_member_gets_nothing_that_is_published_after_the_removal_was_a
 }
 
 #[tokio::test]
-async fn who_joins_gets_what_is_published_afterwards() {
+async fn a_user_who_joins_gets_later_publishes() {
     let cluster = cluster().instances(2).start().await;
     kind(&cluster.edge(), "team", "open").await;
     let (user, publisher) = (cluster.user("u1"), cluster.instances[1].edge().publisher());

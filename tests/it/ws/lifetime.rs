@@ -145,7 +145,7 @@ async fn a_websocket_is_rotated_at_its_greatest_age() {
 }
 
 #[tokio::test]
-async fn a_draining_instance_tells_every_websocket_and_ends_with_success() {
+async fn a_draining_instance_ends_every_websocket_with_a_reason_and_succeeds() {
     let mut cluster = calm().set("TIDINGS_DRAIN_SECONDS", "20").start().await;
     let mut sockets = Vec::new();
     for index in 0..5 {
@@ -184,7 +184,7 @@ async fn a_request_under_way_does_not_hold_up_a_drain() {
 }
 
 #[tokio::test]
-async fn who_comes_while_the_database_is_away_is_told_to_come_back() {
+async fn a_websocket_without_a_database_is_asked_to_come_back() {
     let mut cluster = calm().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
     let user = cluster.user("u1");
     let mut before = user.socket("").await;

@@ -36,7 +36,7 @@ fn memory(instance: &Instance) -> usize {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everything_in_order() {
+async fn a_client_that_reads_nothing_for_a_while_delays_no_other_and_gets_everything_in_order() {
     let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "600").start().await;
     let user = cluster.user("u1");
     let (mut slow, mut quick) = (user.socket("").await, user.socket("").await);

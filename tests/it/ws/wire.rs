@@ -112,7 +112,7 @@ async fn frames_are_as_the_standard_has_them() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_protocol_closes_with_its_code() {
+async fn a_fault_of_the_protocol_closes_with_its_code() {
     let cluster = cluster().start().await;
     let cases: [(&str, Vec<u8>, u16); 6] = [
         ("not masked", vec![TEXT, 2, b'{', b'}'], 1002),

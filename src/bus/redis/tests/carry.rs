@@ -51,7 +51,7 @@ async fn an_order_reaches_every_instance_once() {
 }
 
 #[tokio::test]
-async fn what_is_signalled_after_a_removal_was_taken_is_heard_after_it() {
+async fn a_signal_that_follows_a_removal_arrives_after_it() {
     let server = RedisServer::start().await;
     // The instance that removes is farther from Redis than the instance that signals.
     let far = Network::to(&server).await.settings();
