@@ -121,8 +121,8 @@ impl Database {
     /// # Errors
     /// When the database does not take them.
     pub async fn schedule(&self, tenant: &str, users: &[String], from: DateTime<Utc>) -> anyhow::Result<()> {
-        let statement = "with asked as (select id::uuid, user_id, $4::text::timestamptz + place * interval '0.1 seconds' as at \
-             from unnest($2::text[], $3::text[]) with ordinality as given (id, user_id, place)), \
+        let statement = "with asked as (select id::uuid, user_id, $4::text::timestamptz + index * interval '0.1 seconds' as at \
+             from unnest($2::text[], $3::text[]) with ordinality as given (id, user_id, index)), \
              made as (insert into notifications (id, tenant, kind, priority, title, source, fingerprint, recipients, \
              deliver_at, expires_at) select id, $1, 'bench', 1, 'Waiting', 'http', '', 1, at, at + interval '90 days' \
              from asked) \

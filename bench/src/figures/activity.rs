@@ -77,8 +77,8 @@ async fn sample(database: &Database, pids: &[u32]) -> anyhow::Result<Sample> {
 /// Looks at every stretch of about a second that begins with a sample.
 fn busiest(samples: &[Sample]) -> Busiest {
     let mut busiest = Busiest::default();
-    for (place, first) in samples.iter().enumerate() {
-        let second = samples[place..].iter().find(|later| later.activity.at - first.activity.at >= 1.0);
+    for (index, first) in samples.iter().enumerate() {
+        let second = samples[index..].iter().find(|later| later.activity.at - first.activity.at >= 1.0);
         let Some(second) = second else { break };
         let seconds = second.activity.at - first.activity.at;
         let grown = |now: i64, before: i64| (now - before) as f64 / seconds;

@@ -195,12 +195,12 @@ pub fn table(heads: &[String], rows: impl Iterator<Item = Vec<String>>) -> Strin
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3);
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
     let mut text = String::new();
-    for (place, row) in rows.iter().enumerate() {
+    for (index, row) in rows.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let _ = if column == 0 { write!(text, "| {cell:width$} |") } else { write!(text, " {cell:>width$} |") };
         }
         text.push('\n');
-        if place == 0 {
+        if index == 0 {
             widths.iter().enumerate().for_each(|(column, width)| text.push_str(&rule(column, *width)));
             text.push('\n');
         }

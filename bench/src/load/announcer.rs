@@ -119,7 +119,7 @@ impl Announcer {
 
     fn send_blocking(&mut self, rate: u64, origin: u64, behind: u64) -> io::Result<u64> {
         let pace = Pace { rate, total: self.ready.len() as u64 };
-        let due_at = |place| origin + micros(pace.due(place));
+        let due_at = |index| origin + micros(pace.due(index));
         let mut buffer = vec![0; BUFFER];
         let mut sent = 0;
         while sent < pace.total {

@@ -103,8 +103,8 @@ impl Load {
 
     /// When the next visit is due.
     fn take(&self) -> Option<u64> {
-        let place = self.next.fetch_add(1, Relaxed);
-        let due = Duration::from_nanos(place * 1_000_000_000 / self.visits.rate);
+        let index = self.next.fetch_add(1, Relaxed);
+        let due = Duration::from_nanos(index * 1_000_000_000 / self.visits.rate);
         (due < self.visits.longest).then(|| self.origin + micros(due))
     }
 

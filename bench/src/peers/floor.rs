@@ -138,8 +138,8 @@ impl Floor {
         self.frame.extend_from_slice(b"data: ");
         self.frame.extend_from_slice(text);
         self.frame.extend_from_slice(b"\n\n");
-        for &place in self.users.get(user).into_iter().flatten() {
-            let slot = &mut self.clients[place as usize];
+        for &index in self.users.get(user).into_iter().flatten() {
+            let slot = &mut self.clients[index as usize];
             let whole =
                 slot.as_mut().map(|client| client.write(&self.frame).is_ok_and(|sent| sent == self.frame.len()));
             if whole == Some(false) {

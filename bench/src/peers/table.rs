@@ -104,7 +104,7 @@ pub fn print(options: &Options) -> anyhow::Result<()> {
     println!("\nAs multiples of Tidings' figures:\n");
     heading("system");
     for (name, runs) in &rows {
-        let ratio = |(place, (.., figure)): (usize, &(_, _, Figure))| Some(figure(runs)? / own[place]?);
+        let ratio = |(index, (.., figure)): (usize, &(_, _, Figure))| Some(figure(runs)? / own[index]?);
         row(name, COLUMNS.iter().enumerate().map(|column| shown(ratio(column), 2)));
     }
     faults(&rows);

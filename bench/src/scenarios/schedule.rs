@@ -164,8 +164,8 @@ impl Run<'_> {
         self.fleet.begin(moment.micros, 0).await?;
         let users = self.names(0);
         let connected = self.fleet.users.count;
-        let title_of = |place: usize| {
-            let (round, user) = (place / self.recipients, place % self.recipients);
+        let title_of = |index: usize| {
+            let (round, user) = (index / self.recipients, index % self.recipients);
             let n = (round * connected + user) as u64;
             if user < connected { Marker { n, t: 0 }.text() } else { "Delivered".to_owned() }
         };
@@ -210,13 +210,13 @@ impl Run<'_> {
     ) -> anyhow::Result<()> {
         let mut sender = Sender::over_http(&self.fleet.targets[0], &self.fleet.users, Via::HttpBatch).await?;
         let at = at.to_rfc3339();
-        let body = |place: usize| {
-            let (user, title) = (&users[place % users.len()], title(place));
+        let body = |index: usize| {
+            let (user, title) = (&users[index % users.len()], title(index));
             format!(r#"{{"users":["{user}"],"kind":"bench","title":"{title}","{field}":"{at}"}}"#)
         };
-        let places: Vec<usize> = (0..self.args.due as usize).collect();
-        for places in places.chunks(BATCH) {
-            let bodies = places.iter().map(|place| body(*place)).collect();
+        let indices: Vec<usize> = (0..self.args.due as usize).collect();
+        for indices in indices.chunks(BATCH) {
+            let bodies = indices.iter().map(|index| body(*index)).collect();
             let accepted = sender.send(&Batch { users: Vec::new(), bodies }).await?;
             if !accepted.iter().all(|accepted| *accepted) {
                 bail!("a publish was refused: {}", sender.take_trouble().unwrap_or_default());

@@ -38,7 +38,7 @@ impl Member {
         Ok(Self {
             user,
             number,
-            target: place(job.spread, number, users, job.targets.len()),
+            target: server_of(job.spread, number, users, job.targets.len()),
             path: job.system.path(&job.users.name(user)),
             headers: job.system.headers(&job.users, user)?,
             leave: Notify::new(),
@@ -48,7 +48,7 @@ impl Member {
 }
 
 /// The server of a stream.
-fn place(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
+fn server_of(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
     match spread {
         Spread::Even => (number / users + number % users) % targets,
         Spread::First(count) if number < count => 0,
@@ -65,18 +65,18 @@ pub fn elsewhere(number: usize, targets: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn places(spread: Spread, streams: usize, users: usize, targets: usize) -> Vec<usize> {
-        (0..streams).map(|number| place(spread, number, users, targets)).collect()
+    fn servers(spread: Spread, streams: usize, users: usize, targets: usize) -> Vec<usize> {
+        (0..streams).map(|number| server_of(spread, number, users, targets)).collect()
     }
 
     #[test]
     fn a_users_streams_are_spread_over_the_servers() {
-        assert_eq!(places(Spread::Even, 5, 2, 2), [0, 1, 1, 0, 0]);
+        assert_eq!(servers(Spread::Even, 5, 2, 2), [0, 1, 1, 0, 0]);
     }
 
     #[test]
     fn the_first_server_has_the_streams_that_it_is_to_have() {
-        assert_eq!(places(Spread::First(2), 6, 6, 3), [0, 0, 1, 2, 1, 2]);
-        assert_eq!(places(Spread::First(1), 3, 3, 2), [0, 1, 1]);
+        assert_eq!(servers(Spread::First(2), 6, 6, 3), [0, 0, 1, 2, 1, 2]);
+        assert_eq!(servers(Spread::First(1), 3, 3, 2), [0, 1, 1]);
     }
 }

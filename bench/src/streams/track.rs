@@ -127,7 +127,7 @@ impl Track {
 
     /// Did notification `n` come, if it was for this stream's user?
     pub fn has(&self, n: u64) -> bool {
-        let (word, bit) = place(n / self.users);
+        let (word, bit) = bit_of(n / self.users);
         self.seen.get(word).is_some_and(|seen| seen & bit != 0)
     }
 
@@ -138,7 +138,7 @@ impl Track {
     }
 
     fn mark(&mut self, index: u64) -> bool {
-        let (word, bit) = place(index);
+        let (word, bit) = bit_of(index);
         if self.seen.len() <= word {
             self.seen.resize(word + 1, 0);
         }
@@ -149,7 +149,7 @@ impl Track {
 }
 
 /// The bench's bounds keep the word's index far below `usize`; a number beyond them is no notification of ours.
-fn place(index: u64) -> (usize, u64) {
+fn bit_of(index: u64) -> (usize, u64) {
     ((index / 64).min(1 << 32) as usize, 1 << (index % 64))
 }
 

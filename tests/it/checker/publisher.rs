@@ -58,9 +58,9 @@ impl Ledger {
 
     /// Every fifth goes to two users.
     fn plan_next(&self) -> u64 {
-        let place = self.next.load(Ordering::Relaxed) as usize;
-        let count = if place.is_multiple_of(5) { 2 } else { 1 };
-        self.plan((0..count).map(|offset| self.users[(place + offset) % self.users.len()].clone()).collect())
+        let index = self.next.load(Ordering::Relaxed) as usize;
+        let count = if index.is_multiple_of(5) { 2 } else { 1 };
+        self.plan((0..count).map(|offset| self.users[(index + offset) % self.users.len()].clone()).collect())
     }
 
     fn acknowledge(&self, number: u64) {

@@ -101,7 +101,7 @@ fn only_words_that_differ_from_run_to_run_are_skipped() {
     let (one, other) = ("01a1fd8b-3bb8-714c-952f-5b26408629a5", "01a1ff44-b67d-7550-a301-3b243b40cc17");
     let shown = item(one, "2026-11-21T09:00:00Z", "3f9a01b2c7.4", "Paid");
     assert!(json_agrees(&shown, &item(other, "2027-01-02T03:04:05.678901Z", "0123456789.4", "Paid")));
-    assert!(!json_agrees(&shown, &item(other, "2027-01-02T03:04:05Z", "0123456789.5", "Paid")), "another place");
+    assert!(!json_agrees(&shown, &item(other, "2027-01-02T03:04:05Z", "0123456789.5", "Paid")), "another position");
     assert!(!json_agrees(&shown, &item(other, "2027-01-02T03:04:05Z", "0123456789.4", "Lost")), "another title");
     assert!(!json_agrees(&shown, &item("7", "2027-01-02T03:04:05Z", "0123456789.4", "Paid")), "no id");
     assert!(!json_agrees(r#"{"a":1}"#, r#"{"a":1,"b":2}"#) && !json_agrees("1 2", "1"));

@@ -52,8 +52,8 @@ pub async fn prove(page: &str) {
     }
     let directory = tempfile::tempdir().unwrap();
     let mut stage = Stage::set(page, &text, &directory).await;
-    for (place, block) in blocks.iter().enumerate() {
-        let output = blocks.get(place + 1).filter(|next| next.is_output());
+    for (index, block) in blocks.iter().enumerate() {
+        let output = blocks.get(index + 1).filter(|next| next.is_output());
         stage.play(block, output).await;
     }
     if let Some((browser, ..)) = stage.browser.take() {
@@ -156,9 +156,9 @@ impl<'a> Stage<'a> {
 
     fn complaint(&self, block: &Block, printed: &Printed, found: &str, shown: Option<&String>) -> String {
         let what = if printed.succeeded { "prints something else than is shown" } else { "fails" };
-        let place = format!("{}:{}: the block {what}\n{}", self.page, block.line, block.text);
+        let shown_at = format!("{}:{}: the block {what}\n{}", self.page, block.line, block.text);
         let shown = shown.map(|shown| format!("\n---- shown ----\n{shown}")).unwrap_or_default();
-        format!("{place}{shown}\n---- printed ----\n{found}\n---- errors so far ----\n{}", self.shell.errors())
+        format!("{shown_at}{shown}\n---- printed ----\n{found}\n---- errors so far ----\n{}", self.shell.errors())
     }
 
     /// Waits until an expression is true in the console of a page.

@@ -282,16 +282,16 @@ async fn run(steps: &[Step]) {
     live.frames.cursor = Some(cursor.clone());
     let mut returning = View::new();
     let mut seen = cursor;
-    for (place, step) in steps.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         world.take(step).await;
         world.check().await;
         live.follow(&world.cursor()).await;
-        assert_eq!(live.view, world.view(), "after step {place}");
-        if place % 7 == 6 {
+        assert_eq!(live.view, world.view(), "after step {index}");
+        if index % 7 == 6 {
             let mut tab = Tab { frames: away.resume(&seen).await, view: returning };
             tab.frames.cursor = Some(seen);
             tab.follow(&world.cursor()).await;
-            assert_eq!(tab.view, world.view(), "who comes back after step {place}");
+            assert_eq!(tab.view, world.view(), "who comes back after step {index}");
             (returning, seen) = (tab.view, world.cursor());
         }
     }

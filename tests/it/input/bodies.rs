@@ -79,11 +79,11 @@ async fn every_wrong_field_is_named() {
         (json!({"users": ["u1"], "title": "t", "tenant": "other"}), "/tenant"),
         (json!({"users": ["u1"], "title": "t", "suprise": 1}), "/suprise"),
     ];
-    for (body, place) in cases {
+    for (body, pointer) in cases {
         let problem = publisher.publish(&body).await.problem(422);
         let errors = problem["errors"].as_array().unwrap();
-        let named = errors.iter().any(|error| error["pointer"].as_str().is_some_and(|at| at.starts_with(place)));
-        assert!(named, "{place} is not in {problem}");
+        let named = errors.iter().any(|error| error["pointer"].as_str().is_some_and(|at| at.starts_with(pointer)));
+        assert!(named, "{pointer} is not in {problem}");
     }
     let everything = json!({"users": ["u1"], "title": "", "kind": " ", "actionUrl": "x"});
     let problem = publisher.publish(&everything).await.problem(422);

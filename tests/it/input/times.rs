@@ -50,8 +50,8 @@ async fn a_wrong_time_is_refused_with_its_place_in_every_way_in() {
         bodies.push(body);
     }
     let results = publisher.post("/api/notifications/batch", &json!(bodies)).await.expect(200);
-    for (place, (_, reason)) in wrong().into_iter().enumerate() {
-        assert!(is(&results["results"][place]["problem"], reason), "{reason}: {results}");
+    for (index, (_, reason)) in wrong().into_iter().enumerate() {
+        assert!(is(&results["results"][index]["problem"], reason), "{reason}: {results}");
     }
     let reasons = eventually("all of them are dead letters, twice", async || {
         let dead: StreamRangeReply = redis.clone().xrange_all("tidings:ingest:dead").await.unwrap();

@@ -99,7 +99,7 @@ async fn a_notification_on_its_way_is_pending_until_it_comes_or_expires() {
     let batch = ["first", "second"].map(|title| json!({"topics": ["large"], "everyone": true, "title": title}));
     let results =
         cluster.publisher().post("/api/notifications/batch", &json!(batch)).await.expect(200)["results"].clone();
-    let [first, second] = &[0, 1].map(|place| results[place]["id"].as_str().unwrap().to_owned());
+    let [first, second] = &[0, 1].map(|index| results[index]["id"].as_str().unwrap().to_owned());
     eventually("the first chunks are written", async || {
         let written = "select count(*) from fanouts where delivered = 500";
         (database.query_one(written, &[]).await.unwrap().get::<_, i64>(0) == 2).then_some(())

@@ -17,7 +17,7 @@ async fn a_publish_waits_for_its_time_and_arrives_once() {
     let mut stream = cluster.edges()[1].user("u1").stream().await;
     stream.hello().await;
     let waiting = publisher.get("/api/scheduled").await.expect(200);
-    let of = |place: usize| waiting["scheduled"][place]["title"].as_str().unwrap();
+    let of = |index: usize| waiting["scheduled"][index]["title"].as_str().unwrap();
     assert_eq!((of(0), of(1)), ("first", "second"));
     assert!(titles(&cluster.user("u1"), "").await.is_empty());
 

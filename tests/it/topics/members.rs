@@ -32,8 +32,8 @@ async fn many_users_are_subscribed_at_once_and_each_gets_the_event() {
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let users: Vec<_> = (0..1_000).map(|number| format!("user {number}/é")).collect();
     let mut streams = Vec::new();
-    for (place, edge) in [0, 999, 500].into_iter().zip(cluster.edges().iter().cycle()) {
-        let mut stream = edge.user(&users[place]).stream().await;
+    for (index, edge) in [0, 999, 500].into_iter().zip(cluster.edges().iter().cycle()) {
+        let mut stream = edge.user(&users[index]).stream().await;
         stream.hello().await;
         streams.push(stream);
     }

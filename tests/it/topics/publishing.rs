@@ -71,10 +71,10 @@ async fn a_removed_member_gets_nothing_that_is_published_after_the_removal_was_a
     }
     cluster.publisher().notify_with(json!({"users": members, "title": "end"})).await;
     let told = join_all(streams.iter_mut().map(titles)).await;
-    for (place, (member, told)) in members.iter().zip(&told).enumerate() {
+    for (index, (member, told)) in members.iter().zip(&told).enumerate() {
         let listed = cluster.user(member).list("?limit=100").await["total"].as_i64().unwrap();
         assert_eq!(listed, told.len() as i64 + 1, "{member} was sent what is stored");
-        match answered.get(place) {
+        match answered.get(index) {
             Some(answered) => {
                 let late: Vec<_> = told.iter().filter(|title| begun[*title].0 > *answered).collect();
                 assert_eq!(late, [""; 0], "{member} was removed before these were published");

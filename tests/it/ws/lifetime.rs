@@ -86,7 +86,7 @@ async fn a_websocket_counts_as_a_stream_does() {
         assert_eq!(edge.metric("tidings_connections", &[transport]).await, 1, "{transport}");
     }
     drop(socket);
-    eventually("the place is free", async || {
+    eventually("there is room again", async || {
         (edge.metric("tidings_connections", &["websocket"]).await == 0).then_some(())
     })
     .await;
