@@ -129,7 +129,7 @@ impl AsyncWrite for HijackableSocket {
         self.with(|socket| socket.poll_write(context, bytes))
     }
 
-    /// The server flushes when all that it wrote was accepted: here a hijacked socket changes hands.
+    /// The server flushes when all that it wrote was accepted. So no byte is left in its buffers when the taker gets the socket here.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.with(|socket| socket.poll_flush(context)))?;
         let mut shared = self.0.borrow_mut();
@@ -138,6 +138,7 @@ impl AsyncWrite for HijackableSocket {
         let written = std::mem::take(&mut shared.head).into();
         drop(shared);
         taker(socket, written)?;
+        // For the server the connection is over, so it frees its buffers and its task.
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 

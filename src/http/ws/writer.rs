@@ -192,6 +192,7 @@ async fn taken(
     liveness: &Liveness,
 ) -> Result<(), Ending> {
     let mut write = pin!(write);
+    // A write that succeeds at once is no sign of life: the kernel may only have buffered it.
     if let Poll::Ready(written) = poll!(&mut write) {
         return written.map_err(|_| Ending::Gone);
     }

@@ -72,6 +72,7 @@ impl Start {
             Asked::Nothing => fresh(page.head),
             Asked::NewestAfter(seq) => fresh((*seq).min(page.head)),
             Asked::Malformed => reset(ResetReason::Invalid),
+            // The epoch comes first: seqs of two epochs cannot be compared.
             Asked::After(cursor) if cursor.epoch != page.epoch => reset(ResetReason::Epoch),
             Asked::After(cursor) if cursor.seq > page.head => reset(ResetReason::Invalid),
             Asked::After(cursor) if cursor.seq < page.pruned => reset(ResetReason::Pruned),

@@ -182,6 +182,8 @@ async fn beat(
         .get_result(conn)
         .await?;
     let mut found = Beat { fresh, ..Beat::default() };
+    // `free` is none if another instance has looked within the last second. It is false after an outage of the database, while the
+    // other instances need time for their heartbeats.
     if free == Some(true) {
         found.left = users(leave(conn, grace).await?)?;
     }

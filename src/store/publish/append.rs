@@ -106,6 +106,7 @@ impl Store {
             Ok(outcome) => self.answers(items, outcome).await,
             Err(failure) if !failure.is_unstorable() => Err(Unavailable),
             Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
+            // The database does not name the refused item. Halves find it in few transactions.
             Err(_) => {
                 let (first, second) = items.split_at(items.len() / 2);
                 let mut answers = Box::pin(self.append(first)).await?;

@@ -101,6 +101,7 @@ async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
         let changed = take_out(conn, key, &ids).await?;
         swept.streams.push((key.clone(), changed));
     }
+    // More inboxes remain: the next sweep continues after this user, and only the last one marks the notification as swept.
     if let Some(last) = keys.last().filter(|_| more) {
         let row = fanouts::table.filter(fanouts::notification_id.eq_any(&ids));
         diesel::update(row).set(fanouts::swept_user.eq(last.user.as_str())).execute(conn).await?;

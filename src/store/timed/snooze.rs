@@ -41,6 +41,7 @@ impl Store {
 
 /// Ends the snooze of one item now.
 async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Result<Changed, NotChanged>> {
+    // The lock comes before the look-up: no other change then moves the item to another seq.
     let stream = streams::lock(conn, key).await?;
     let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     let mut items: Vec<HeadInsert> = sql_query(format!(

@@ -72,6 +72,7 @@ pub(crate) async fn step_some(conn: &mut AsyncPgConnection, tenant: &str) -> Que
         stepped.begins_fanout |= escalate(conn, claim).await?;
     }
     let streams: Vec<_> = holders.iter().map(|holder| (holder.tenant.as_str(), holder.user_id.as_str())).collect();
+    // Streams come after `duties`, `fanouts` and `notifications`, the order of locks in all transactions.
     streams::lock_many(conn, &streams).await?;
     stepped.heads = apply(conn, &claims, &holders).await?;
     note(conn, claims.values()).await?;
