@@ -132,7 +132,7 @@ impl Jwks {
         let succeeded = fetched.is_ok();
         match fetched {
             Ok(keys) => *lock::write(&self.keys) = keys.into(),
-            Err(error) => log::warn!("the issuer's keys cannot be fetched, those at hand stay in use: {error:#}"),
+            Err(error) => log::warn!("the issuer's keys cannot be fetched, the known ones stay in use: {error:#}"),
         }
         *last = Some(Fetch { begun, succeeded });
         succeeded

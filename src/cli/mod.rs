@@ -39,7 +39,7 @@ const BENCH_MOVED: &str = "the load generator is a program of its own: `tidings-
 #[derive(Parser)]
 #[command(name = "tidings", version, styles = STYLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; serve where it is not said.
+    /// The command; `serve` when absent.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Settings of `serve` where no subcommand is given.

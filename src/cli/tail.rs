@@ -19,7 +19,7 @@ use crate::domain::priority::Priority;
 pub struct Args {
     #[command(flatten)]
     access: Access,
-    /// Whose stream, when the token is made from a local server's secret.
+    /// The user, when the token is made from a local server's secret.
     #[arg(long, value_name = "ID", default_value = "demo")]
     user: String,
     /// Begin after this cursor.

@@ -78,7 +78,7 @@ pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     reader.tasks.close();
     reader.tasks.wait().await;
     if let Err(error) = reader.leave().await {
-        log::info!("the ingest consumer stays registered, others will take over what it left: {error}");
+        log::info!("the ingest consumer stays registered, others will take over its entries: {error}");
     }
 }
 

@@ -26,10 +26,10 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCach
 /// The addresses of the server.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Where clients connect
+    /// The address for clients
     #[arg(long)]
     listen: SocketAddr,
-    /// Where Redis is
+    /// The address of Redis
     #[arg(long)]
     redis: SocketAddr,
 }

@@ -52,10 +52,10 @@ pub struct Options {
     /// The scenario's name
     #[arg(long)]
     scenario: String,
-    /// Where the server listens
+    /// The address of the server
     #[arg(long)]
     server: SocketAddr,
-    /// Where to publish: a broker, or the server itself
+    /// The address for publishes: a broker, or the server itself
     #[arg(long)]
     publish_to: Option<SocketAddr>,
     /// The server's process; its children count as well
@@ -85,7 +85,7 @@ pub struct Options {
     /// Secret of the clients' tokens
     #[arg(long, default_value = "0123456789abcdef0123456789abcdef")]
     secret: String,
-    /// Where the JSON goes instead of the standard output
+    /// The file for the JSON instead of the standard output
     #[arg(long)]
     output: Option<PathBuf>,
 }

@@ -268,8 +268,8 @@ impl ForeignLog {
         }
         *last = Some(Instant::now());
         match reason {
-            Foreign::Newer => log::info!("the bus carries messages of a newer version, which are ignored"),
-            Foreign::Malformed => log::warn!("the bus carries malformed messages, which are ignored"),
+            Foreign::Newer => log::info!("messages of a newer version on the bus are ignored"),
+            Foreign::Malformed => log::warn!("malformed messages on the bus are ignored"),
         }
     }
 }

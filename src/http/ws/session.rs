@@ -83,7 +83,7 @@ pub async fn run(mut socket: TcpStream, handshake: Bytes, entry: Entry) {
 fn outlast(socket: &TcpStream, write_stall: Duration) {
     #[cfg(target_os = "linux")]
     if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(write_stall + CLOSING)) {
-        log::debug!("a WebSocket keeps the listener's time to take what is sent: {error}");
+        log::debug!("a WebSocket keeps the write timeout of the listener: {error}");
     }
 }
 
