@@ -223,7 +223,7 @@ async fn the_tenants_settings_are_changed_under_the_etag_that_was_seen() {
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
     }
-    // The other instance knows the newest state at once, without an announcement.
+    // The other instance knows the newest state at once, even before the announcement arrives.
     let shown = edges[1].admin().get(TENANT_SETTINGS).await;
     assert_eq!(shown.header("etag"), "\"3\"");
     assert_eq!(put_defaults(&admin, "W/\"3\"", &shown.expect(200)).await.header("etag"), "\"3\"", "it is the same");

@@ -83,7 +83,7 @@ async function walk(colorScheme) {
   await tab.panel.waitFor({ state: "hidden" });
 }
 
-/** What did not work is not told any more once it works. @param {BellTab} tab */
+/** A failure is not shown any more once the action works. @param {BellTab} tab */
 async function forgiven(tab) {
   const { page } = tab;
   const notice = page.getByText(/^That did not work/);
