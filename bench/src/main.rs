@@ -71,7 +71,7 @@ enum Scenario {
     Storm(storm::Args),
     /// A blend of everything: streams that come and go, publishes one by one and in batches, lists, items marked read.
     Mixed(mixed::Args),
-    /// Send SIGTERM to one instance: how long its streams take to be live elsewhere, and what the others feel of it.
+    /// Send SIGTERM to one instance: how long its streams take to be live elsewhere, and the effect on the others.
     ///
     /// The first `--url` is that instance and the first `--pid` its process.
     Drain(drain::Args),
@@ -81,7 +81,7 @@ enum Scenario {
     Fanout(fanout::Args),
     /// Send signals to a topic at a rate, all of whose subscribers have open streams, and compare with `broadcast`.
     ///
-    /// Writes the subscribers in bulk first, through `DATABASE_URL`. The instances need what `broadcast` asks for.
+    /// Writes the subscribers in bulk first, through `DATABASE_URL`. The instances need the settings of `broadcast`.
     Signals(deliver::Args),
     /// Let streams leave and come back at a rate, with presence signals to topics: processor time beyond idle.
     ///

@@ -52,7 +52,7 @@ async fn number(database: &Client, query: &str) -> i64 {
     database.query_one(query, &[]).await.unwrap().get(0)
 }
 
-/// Nothing in any log that should not be: no gap, no double, and counts that agree with what is there.
+/// Checks every log: no gap, no double, and counts that agree with the items.
 async fn is_sound(database: &Client) {
     let gaps = "select count(*) from streams as s where head_seq <> (select count(*) from inbox as i \
         where i.tenant = s.tenant and i.user_id = s.user_id) or head_seq <> coalesce((select max(seq) from inbox as i \

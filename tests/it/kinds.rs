@@ -1,4 +1,4 @@
-//! Kinds: what a publish leaves open is filled in from what the tenant or the server knows of its kind.
+//! Kinds: missing fields of a publish are filled in from the tenant's or the server's definition of its kind.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn a_tenants_own_word_is_in_force_on_every_instance_and_for_no_other_tenan
     assert_eq!(foreign.get("/api/kinds/order").await.expect(200)["origin"], "default");
     foreign.publish(&json!({"users": ["u1"], "kind": "order"})).await.problem(422);
 
-    // Through Redis the same holds, and what cannot be stored is a dead letter.
+    // Through Redis the same applies, and a message that cannot be stored becomes a dead letter.
     let body = |kind: &str| json!({"users": ["u2"], "kind": kind, "data": {"id": 8}}).to_string();
     let mut redis = cluster.redis().connect().await;
     for kind in ["order", "nameless"] {

@@ -1,4 +1,4 @@
-//! No hot query reads more than it has to: the plans of what the server really runs, by Postgres' own account.
+//! No hot query reads more than it has to: the plans of the server's real statements, from Postgres' own log.
 //!
 //! `auto_explain` writes the plan of every statement into the server's log while the API is driven.
 
@@ -165,7 +165,7 @@ async fn drive(cluster: &Cluster) {
     by_ticket.hello().await;
 }
 
-/// Changes what filters find, and puts an item away.
+/// Changes the items that filters find, and archives an item.
 async fn drive_many(user: &Caller, id: &str) {
     let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);
     user.post(&format!("/api/notifications/{id}/snooze"), &json!({"until": tomorrow})).await.expect(200);

@@ -16,7 +16,7 @@ async fn ask_if_new(caller: &Caller, path: &str, known: &[&str]) -> Answer {
     Answer::of(known.iter().fold(request, |request, line| request.header("If-None-Match", *line))).await
 }
 
-/// Asks for what follows a cursor.
+/// Asks for the changes after a cursor.
 async fn changes(caller: &Caller, query: &str) -> Value {
     caller.get(&format!("/api/notifications/changes?{query}")).await.expect(200)
 }
@@ -100,7 +100,7 @@ impl Seen {
             assert!(before.is_none(), "told twice: {event}");
         } else {
             for id in data["ids"].as_array().unwrap() {
-                // A change of what arrives later in its newest state.
+                // A change of an item that arrives later in its newest state.
                 let item = self.items.get_mut(id.as_str().unwrap()).unwrap_or_else(|| panic!("not seen: {event}"));
                 item.1 = data["read"].as_bool().unwrap();
             }

@@ -1,4 +1,4 @@
-//! Preferences: what users want is what is decided, by the database, in the transaction of the publish.
+//! Preferences: the database applies them, in the transaction of the publish.
 
 mod model;
 mod settings;

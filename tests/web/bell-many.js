@@ -1,4 +1,4 @@
-// A long inbox is loaded as it is scrolled, to its end, and what cannot be loaded is asked for again.
+// A long inbox is loaded as it is scrolled, to its end, and a page that could not be loaded is requested again.
 
 import assert from "node:assert/strict";
 

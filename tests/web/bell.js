@@ -1,4 +1,4 @@
-// The notification centre shows each item as what it is, and does what it is asked to.
+// The notification centre shows each kind of item, and its actions work.
 
 import assert from "node:assert/strict";
 

@@ -1,4 +1,4 @@
-// The hooks for React, in React: they render what the client knows, when it has changed.
+// The hooks for React, in React: they render the state of the client after each change.
 
 import assert from "node:assert/strict";
 import { build } from "esbuild";

@@ -1,4 +1,4 @@
-// The sound of what is critical: once over all tabs, once the user has done something with the page, and never when it is switched off.
+// The sound of critical items: once over all tabs, once the user has done something with the page, and never when it is switched off.
 
 import assert from "node:assert/strict";
 

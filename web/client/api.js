@@ -1,4 +1,4 @@
-// Calls to the server, with the proof of who calls. Knows neither streams nor lists.
+// Calls to the server, with the credential of the caller. Knows neither streams nor lists.
 
 const TIMEOUT_MS = 15000;
 
@@ -20,7 +20,7 @@ export class Problem extends Error {
 
 /** @typedef {{token: string | null, query: Record<string, string>}} Credential a token for the header, or a ticket in the query */
 
-/** Whether a call was refused for who calls. @param {Problem} problem */
+/** Whether a call was refused because of its credential. @param {Problem} problem */
 export const isRefusal = ({ status }) => status === 401 || status === 403;
 
 export class Api {
@@ -100,7 +100,7 @@ export class Api {
 
   /**
    * @param {string} path
-   * @param {Record<string, any>} [query] what is undefined is left out
+   * @param {Record<string, any>} [query] undefined values are left out
    * @param {string | null} [token]
    * @param {RequestInit} [init]
    */

@@ -26,7 +26,7 @@ export class Inbox {
   /** @type {import("./types.js").Filter} */
   filter = {};
 
-  /** @param {any} page an answer of the list @param {boolean} [older] whether it is to be added to what is there */
+  /** @param {any} page an answer of the list @param {boolean} [older] whether to add it to the loaded items */
   load(page, older = false) {
     if (!older) {
       this.#items.clear();
@@ -125,7 +125,7 @@ export class Inbox {
   }
 }
 
-/** @param {any} item or what a state says of items */
+/** @param {any} item or the state of items */
 const isListed = (item) => !item.archivedAt && !item.snoozedUntil && !item.archived && !item.deleted;
 
 /** @param {Item} item */

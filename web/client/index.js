@@ -131,12 +131,12 @@ export class Client {
     return this.#act(id, "POST", "/snooze", { snoozedUntil: until.toISOString() }, { until });
   }
 
-  /** Says of what is due that it is being taken care of. @param {string} id */
+  /** Acknowledges a due item. @param {string} id */
   acknowledge(id) {
     return this.#act(id, "POST", "/acknowledge", { dueState: "acknowledged" });
   }
 
-  /** Says of what is due that it is done. @param {string} id */
+  /** Finishes a due item. @param {string} id */
   done(id) {
     return this.#act(id, "POST", "/done", { dueState: "done" });
   }
@@ -159,7 +159,7 @@ export class Client {
     });
   }
 
-  /** Shows what the filter lets pass, from its first page on. @param {Filter} filter */
+  /** Shows the items that pass the filter, from its first page on. @param {Filter} filter */
   setFilter(filter) {
     this.#inbox.filter = filter;
     return this.reload();
@@ -260,7 +260,7 @@ export class Client {
     return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
   }
 
-  /** Names the stream and what is asked of it: an epoch is one user's, so users never share. @param {string | null} cursor */
+  /** Names the stream and its parameters: an epoch is one user's, so users never share. @param {string | null} cursor */
   #name(cursor) {
     const { url, kinds, minPriority } = this.#options;
     return ["tidings", url, epochOf(cursor), kinds, minPriority].join(" ");

@@ -86,7 +86,7 @@ export class Line {
     return false;
   }
 
-  /** Skips what is left of a pause. */
+  /** Skips the rest of a pause. */
   hurry() {
     this.#pause.end();
   }
@@ -169,7 +169,7 @@ export class Line {
   #greet(hello) {
     this.connectionId = hello.connectionId ?? null;
     this.#heartbeatMs = hello.heartbeatMs || HEARTBEAT_MS;
-    // The delay at a stream's head is for those who know no other; who breaks off without a word comes back by the backoff.
+    // The delay at a stream's head is for clients that know no other; after a break without `bye` the backoff applies.
     this.#retryMs = undefined;
     const follows = hello.verdict === "resumed" && hello.missed > 0;
     this.#target = follows ? seqOf(hello.cursor) : null;

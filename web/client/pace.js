@@ -1,4 +1,4 @@
-// When things happen: waits, and what is overdue.
+// Times: waits, and a watch for silence.
 
 const FLOOR_MS = 1000;
 const CEILING_MS = 30000;

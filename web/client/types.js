@@ -1,4 +1,4 @@
-// The shapes that applications see. No code: what is imported from here are types.
+// The shapes that applications see. No code: only types are imported from here.
 
 /** @typedef {"low" | "medium" | "high" | "critical"} Priority */
 

@@ -30,7 +30,7 @@ export class Desk {
     clearInterval(this.#timer);
   }
 
-  /** One question at a time; what changes meanwhile is asked for after it. */
+  /** One request at a time; after a change meanwhile there is another one. */
   async #refresh() {
     this.#isStale = true;
     if (this.#isAsking) return;

@@ -3,7 +3,7 @@
 /**
  * @typedef {object} Example
  * @property {string} name
- * @property {string} shows what there is to see
+ * @property {string} shows its effect
  * @property {(user: string) => Record<string, any>} body
  */
 
@@ -16,7 +16,7 @@ const PEOPLE = [
 ];
 const COMPANIES = ["Northwind Bakery", "Harbour Clinic", "Lindqvist & Sons", "Blue Door Hotel"];
 
-/** A ticket of this page: what is said about it becomes one item. */
+/** A ticket of this page: its notifications become one item. */
 const TICKET = number(1000, 9999);
 
 /** @type {Example[]} */

@@ -1,4 +1,4 @@
-// The counters: what this page published, and what became of it.
+// The counters: the publishes of this page, and their outcome.
 
 import { Ledger } from "./ledger.js";
 import { $ } from "./page.js";

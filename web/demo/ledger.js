@@ -26,7 +26,7 @@ export class Ledger {
   /** @type {Map<string, number>} how many notifications each thread's item was seen to hold */
   #counts = new Map();
   #clock = 0;
-  /** The newest of what arrived was sent then. */
+  /** When the newest arrival was sent. */
   #reached = 0;
 
   published = 0;
@@ -84,7 +84,7 @@ export class Ledger {
     this.#settleAll(({ id }) => id !== null && ids.includes(id));
   }
 
-  /** How many the stream has passed by: what was stored before another was sent comes before it. */
+  /** How many the stream has passed by: a publish that was stored before another was sent comes before it. */
   get missed() {
     return [...this.#open].filter(({ stored }) => stored < this.#reached).length;
   }

@@ -39,7 +39,7 @@ export class Publisher {
     $("no-scope").hidden = publishes;
     $("no-scope-command").textContent = `tidings token --sub ${user} --scope publish`;
     for (const button of buttons()) button.disabled = !publishes;
-    // Even a hidden text describes what names it.
+    // A hidden text too describes the element that names it.
     $("publish").setAttribute("aria-describedby", publishes ? "" : "no-scope");
     this.#choose(this.#example);
     this.#say("");

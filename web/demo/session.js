@@ -26,7 +26,7 @@ export function token() {
 }
 
 /**
- * Whom a token names, unverified: only to show it, and not to offer what the server would refuse.
+ * The user of a token, unverified: only to show it, and to hide actions that the server would refuse.
  * @param {string} [text]
  * @returns {{user: string, tenant: string, publishes: boolean}}
  */

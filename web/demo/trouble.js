@@ -8,7 +8,7 @@ import { token } from "./session.js";
  * @typedef {object} Message a message between tabs of a user
  * @property {boolean} [asks] which troubles there are, and how the connection began
  * @property {{offline: boolean, expired: boolean}} [troubles]
- * @property {"drop" | "reconnect"} [act] what the one that holds the connection is to do
+ * @property {"drop" | "reconnect"} [act] the action of the tab that holds the connection
  * @property {import("../client/types.js").Frame} [frame] the tab that holds the connection receives it for all
  */
 
@@ -82,7 +82,7 @@ export class Trouble {
     if (troubles.expired) this.#connectAnew();
   }
 
-  /** A pause between the two would only hide what follows. */
+  /** A pause between the two would only hide the next step. */
   #connectAnew() {
     if (this.#isPausing) return this.#client.reconnect();
     const stop = this.#client.on("connection", () => {

@@ -112,7 +112,7 @@ export class Schemas {
     return list.children.length > 0 ? list : null;
   }
 
-  /** One row: name, type, whether it must be there, its limits and its meaning; then what is inside it. */
+  /** One row: name, type, whether it must be there, its limits and its meaning; then its fields. */
   field(name, node, { required = false, where = "", description, trail = [] } = {}) {
     const schema = this.flat(node);
     const row = element("li");

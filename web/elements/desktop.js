@@ -1,4 +1,4 @@
-// Notifications of the browser, for what is important while no page is seen.
+// Notifications of the browser, for important items while the page is hidden.
 
 import { setWish, wished } from "./device.js";
 import { imageSource } from "./dom.js";
@@ -35,7 +35,7 @@ export class Desktop {
     this.#language = language;
   }
 
-  /** Shows what is new and important, once over all tabs. @param {Item[]} items */
+  /** Shows new important items, once over all tabs. @param {Item[]} items */
   async offer(items) {
     const important = items.filter(isImportant);
     if (important.length === 0 || permission() === "denied" || wished("desktop") === "off") return;
@@ -82,7 +82,7 @@ const isImportant = ({ priority, channels }) => ["high", "critical"].includes(pr
 /** @param {Item[]} items */
 const titles = (items) => items.slice(0, 3).map(({ title }) => title).join("\n");
 
-/** Some browsers have notifications only for those who have a service worker. @param {string} title @param {NotificationOptions} options */
+/** Some browsers have notifications only for pages with a service worker. @param {string} title @param {NotificationOptions} options */
 function make(title, options) {
   try {
     return new Notification(title, options);

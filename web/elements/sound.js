@@ -1,4 +1,4 @@
-// The sound of what is critical: two rising tones, twice, made here.
+// The sound of critical items: two rising tones, twice, made here.
 
 import { wished } from "./device.js";
 import { listen } from "./element.js";

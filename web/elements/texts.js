@@ -9,7 +9,7 @@ import { en } from "./texts/en.js";
 const known = new Map([["en", en], ["de", de]]);
 
 /**
- * Adds words in a language; what is left out stays as it is, or English.
+ * Adds words in a language; missing words stay as they are, or English.
  * @param {string} language such as `fr` or `pt-BR`
  * @param {{[Group in keyof Texts]?: Partial<Texts[Group]>}} texts
  */

@@ -30,7 +30,7 @@ export class TidingsToasts extends ClientElement {
   #stack = new Stack();
   /** @type {Client | null} whose toasts they are */
   #owner = null;
-  /** @type {Map<string, Item>} what came while there was no connection, until all of it is there */
+  /** @type {Map<string, Item>} items that came while there was no connection, until all are there */
   #missed = new Map();
   /** @type {Set<string>} items that came while the page was hidden */
   #unseen = new Set();
@@ -98,7 +98,7 @@ export class TidingsToasts extends ClientElement {
 
   /** @param {Client} client */
   #doing(client) {
-    /** @param {Item} item @param {Promise<any>} done what could not be done leaves it news */
+    /** @param {Item} item @param {Promise<any>} done a failed action leaves it news */
     const settle = (item, done) => {
       this.#close([item]);
       done.catch(() => client === this.client && this.#arrive([item]));
@@ -143,7 +143,7 @@ export class TidingsToasts extends ClientElement {
     this.#arrive(items);
   }
 
-  /** Says aloud what has arrived. @param {Item[]} items */
+  /** Announces arrivals. @param {Item[]} items */
   #announce(items) {
     const { priorities, missed } = texts("toasts", this.language);
     const [{ priority, title, message }] = items;
@@ -217,7 +217,7 @@ export class TidingsToasts extends ClientElement {
   }
 }
 
-/** How what is due came to be taken care of. */
+/** How a due item was settled. */
 const OVER = ["acknowledged", "done", "cancelled"];
 
 /** @param {Item} item */

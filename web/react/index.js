@@ -1,4 +1,4 @@
-// React hooks over the client. They draw nothing: what is shown is the application's.
+// React hooks over the client. They draw nothing: the application renders.
 //
 //   <TidingsProvider client={client}>...</TidingsProvider>      client = connect(...), made once
 //   const { items, unread, client } = useNotifications();       client.read(items[0].id)

@@ -22,11 +22,11 @@ const SIGNALS_AT_MOST = 100;
 
 /** @type {WeakMap<Client, Map<string, Topic>>} */
 const known = new WeakMap();
-/** @type {WeakMap<Client, Promise<Joined[]>>} what is about to be asked */
+/** @type {WeakMap<Client, Promise<Joined[]>>} requests that are about to be sent */
 const asking = new WeakMap();
 
 /**
- * The one that all who look at a topic share.
+ * The one that all components of a topic share.
  * @param {Client} client
  * @param {string} name
  */

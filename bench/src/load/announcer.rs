@@ -101,7 +101,7 @@ impl Announcer {
         self.ready.push((line_of as u16, (bytes.len() - before) as u32));
     }
 
-    /// Sends what is ready, each message at its time after `origin` of the shared clock. Nothing is ready afterwards.
+    /// Sends the ready messages, each at its time after `origin` of the shared clock. Nothing is ready afterwards.
     ///
     /// It stops when it falls so far behind its plan that the other side does not take that rate, and answers how many were sent.
     ///

@@ -64,7 +64,7 @@ pub struct Options {
     /// The broker's process; its children count as well
     #[arg(long)]
     broker_pid: Option<u32>,
-    /// The database of Tidings' instances, which rows of what is announced are written into
+    /// The database of Tidings' instances, which gets the rows of the announced messages
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Streams to open

@@ -17,7 +17,7 @@ pub fn frames<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a 
     bytes
 }
 
-/// The first frame's payload and what follows it, once it is whole. Servers mask nothing.
+/// The first frame's payload and the rest, once it is whole. Servers mask nothing.
 fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, length) = (*bytes.first()?, *bytes.get(1)?);
     let (begin, length): (usize, usize) = match length {

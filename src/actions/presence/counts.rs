@@ -15,7 +15,7 @@ use crate::{
 
 /// The shortest time for which a count may be answered again, however few users it has.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a count is used for each of those among whom it was counted: about twenty times what it takes to look at one.
+/// How long a count is used, for each user among whom it was counted: about twenty times the cost of one user.
 const EACH: Duration = Duration::from_micros(25);
 /// So many counts are kept before the old ones are looked for.
 const FEW: usize = 1_000;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Published {
     pub number: u64,
     pub users: Vec<String>,
-    /// False when the publisher never learned what became of it.
+    /// False when the publisher never got an answer.
     pub acknowledged: bool,
 }
 

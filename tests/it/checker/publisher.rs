@@ -42,7 +42,7 @@ impl Ledger {
         self.entries.lock().unwrap().clone()
     }
 
-    /// One last publish to everybody: what was under way before it has arrived when it has.
+    /// One last publish to all users: earlier publishes have arrived when it has.
     pub async fn mark(&self, edge: &Edge) {
         let number = self.plan(self.users.clone());
         edge.publisher().publish(&self.body(number)).await.expect(201);
@@ -99,7 +99,7 @@ impl Publisher {
         }
     }
 
-    /// Tries at one edge after the other; a refusal is a failure of the test, for nothing is wrong with what is sent.
+    /// Tries at one edge after the other; a refusal is a failure of the test, because every body is valid.
     async fn persist(&self, numbers: &[u64]) {
         let bodies: Vec<_> = numbers.iter().map(|&number| self.ledger.body(number)).collect();
         for edge in self.edges.iter().cycle().skip(self.index) {

@@ -3,7 +3,7 @@
 //! | fence | what happens |
 //! | --- | --- |
 //! | `sh` | it runs, in the page's one shell, and must succeed |
-//! | `sh until` | it runs again and again until it prints what the block after it shows |
+//! | `sh until` | it runs again and again until its output agrees with the block after it |
 //! | `json`, `text` right after one that runs | the output must agree with it, see [`super::shape`] |
 //! | any with `file=NAME` | it is written into the shell's directory |
 //! | `js console=URL` | a browser opens the page there; in its console the block becomes true |
@@ -30,7 +30,7 @@ pub struct Block {
 pub enum Use<'a> {
     /// To be run.
     Run,
-    /// To be run until it prints what is shown.
+    /// To be run until its output agrees with the shown one.
     RunUntil,
     /// To be written to a file of this name.
     File(&'a str),
@@ -60,7 +60,7 @@ impl Block {
         }
     }
 
-    /// Whether it shows what the block before it prints.
+    /// Whether it shows the output of the block before it.
     pub fn is_output(&self) -> bool {
         self.follows && matches!(self.language.as_str(), "json" | "text")
     }

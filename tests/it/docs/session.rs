@@ -16,7 +16,7 @@ use crate::harness::{
 const OUTPUT: &str = "output";
 const ERRORS: &str = "errors";
 
-/// A shell in a directory; what it started goes with it.
+/// A shell in a directory; its processes end with it.
 pub struct Session<'a> {
     bash: Child,
     commands: ChildStdin,

@@ -1,4 +1,4 @@
-//! Whether an output is what a page shows: the same but for ids, times, the first part of cursors, and delays.
+//! Whether an output agrees with a page: the same except for ids, times, the first part of cursors, and delays.
 
 use chrono::{DateTime, NaiveTime};
 use serde_json::Value;

@@ -42,7 +42,7 @@ struct Stage<'a> {
     _postgres: Postgres,
 }
 
-/// Does what a page says, from its top to its end; panics where it is not as the page says.
+/// Runs a page from its top to its end; panics if an output differs from the page.
 pub async fn prove(page: &str) {
     let text = read(page);
     let blocks = blocks(&text);
@@ -200,7 +200,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// How node compiles what the page has of TypeScript so far, as a project that sees the sources of the npm package.
+/// How node compiles the TypeScript of the page so far, as a project that sees the sources of the npm package.
 fn typescript(directory: &Path) -> [String; 3] {
     let web = root().join("web");
     let modules = root().join("tests/web/node_modules");

@@ -110,7 +110,7 @@ fn read_titles(socket: &mut TcpStream, count: usize) -> Vec<String> {
     let mut text = String::new();
     let mut chunk = vec![0; 65536];
     loop {
-        // Only what is new is searched, and what the last read may have cut in two.
+        // Only new bytes are searched, and the end of the last read, which may hold half a title.
         let from = text.len().saturating_sub(last.len());
         let length = socket.read(&mut chunk).expect("more of the stream");
         assert_ne!(length, 0, "the stream ended after {} of {count}", titles(&text).len());

@@ -19,7 +19,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it before these instances: only addresses differ from what is shipped.
+    /// Starts it before these instances: only addresses differ from the shipped configuration.
     pub async fn before(instances: &[Instance]) -> Self {
         Self::start(instances, |shipped| shipped).await
     }

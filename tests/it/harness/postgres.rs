@@ -20,7 +20,7 @@ use super::{
 /// The language of a server that speaks no English, as a setting of it.
 pub const GERMAN: &str = "lc_messages=de_DE.UTF-8";
 
-/// A Postgres that may be restarted and crashed; what it committed survives.
+/// A Postgres that may be restarted and crashed; its commits survive.
 pub struct Postgres {
     process: Option<Process>,
     directory: TempDir,

@@ -71,7 +71,7 @@ impl Socket {
         .await
     }
 
-    /// The next message of this type; what comes before it is passed over.
+    /// The next message of this type; earlier messages are skipped.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         in_time(kind, async {
             loop {
@@ -124,7 +124,7 @@ impl Socket {
         .await
     }
 
-    /// Reads to the end; what came, and the close code.
+    /// Reads to the end; the messages, and the close code.
     pub async fn rest(&mut self) -> (Vec<Value>, Closed) {
         let mut messages = Vec::new();
         loop {

@@ -100,7 +100,7 @@ impl Frames {
         self.find("an event", |frame| frame.event.is_some() && !frame.comes_by_itself()).await
     }
 
-    /// The next event of this kind; what comes before it is passed over.
+    /// The next event of this kind; earlier events are skipped.
     pub async fn next_of(&mut self, event: &str) -> Frame {
         let found = self.find(event, |frame| frame.is(event)).await;
         found.unwrap_or_else(|| panic!("no {event} before the end of the stream"))
@@ -136,7 +136,7 @@ impl Frames {
         titles
     }
 
-    /// Reads to the end of the stream and returns what came.
+    /// Reads to the end of the stream and returns its text.
     pub async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         while let Some(frame) = self.block().await {

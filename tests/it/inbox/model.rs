@@ -1,5 +1,5 @@
-//! Random sequences of what happens to an inbox, against a small model of it. One tab follows live, another comes back now and
-//! then; both know only what their frames say.
+//! Random sequences of actions on an inbox, against a small model of it. One tab follows live, another comes back now and
+//! then; both know only their frames.
 
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ impl Tab {
     }
 }
 
-/// The model and what it is compared with.
+/// The model, and the server that it is compared with.
 struct World {
     user: Caller,
     publisher: Caller,

@@ -86,7 +86,7 @@ async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
     user.delete(&format!("/api/notifications/{id}")).await.expect(200);
     snooze(&user, &id, &soon).await.problem(404);
     snooze(&user, &id, &past).await.problem(404);
-    // Time is the database's: what was too far is near enough a year later.
+    // Time is the database's: a time that was too far is near enough a year later.
     let other = cluster.publisher().notify("u1", "b").await;
     database.batch_execute("update clock set shift = interval '300 days'").await.unwrap();
     snooze(&user, &other, &far).await.expect(200);

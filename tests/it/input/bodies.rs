@@ -1,4 +1,4 @@
-//! Bodies that are too large, malformed, or not what they should be.
+//! Bodies that are too large, malformed, or of a wrong shape.
 
 use reqwest::Method;
 use serde_json::{Value, json};

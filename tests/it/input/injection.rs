@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::*;
 
-/// Line ends of every kind that a client may know, and what would follow them.
+/// Line ends of every kind that a client may know, and the text that would follow them.
 const NASTY: [&str; 8] = [
     "a\nid: stolen.1",
     "a\r\nevent: bye\r\ndata: {}",

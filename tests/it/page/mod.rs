@@ -1,4 +1,4 @@
-//! The demo at `/` in a real browser: what it shows of an inbox is what its client library knows and what its elements draw.
+//! The demo at `/` in a real browser: it shows the state of its client library by its elements.
 
 mod agree;
 

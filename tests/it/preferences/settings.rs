@@ -1,4 +1,4 @@
-//! Settings: how they are read and changed, by several at once, and what is refused.
+//! Settings: how they are read and changed, by several clients at once, and the refusals.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn settings_are_changed_under_the_etag_that_was_seen() {
     for stale in ["\"0\"", "\"2\"", "\"x\""] {
         put(&user, stale, &json!({})).await.problem(412);
     }
-    // The whole answer may be sent back, and what changes nothing is no change.
+    // The whole answer may be sent back, and an equal document is no change.
     let shown = user.get(SETTINGS).await.expect(200);
     assert_eq!(put(&user, "W/\"1\"", &shown).await.header("etag"), "\"1\"");
     assert_eq!(put(&user, "*", &json!({"muteUntil": "forever"})).await.header("etag"), "\"2\"");

@@ -73,7 +73,7 @@ async fn a_client_that_connects_between_values_gets_no_value_after_a_newer_one()
             for number in 0.. {
                 let stream = listening(&edges[number % 2].user(&format!("u{}", number / 2 % 2))).await;
                 let mut streams = streams.lock().await;
-                // As many as a user may have, those who came last.
+                // As many as a user may have, the newest ones.
                 streams.truncate(30);
                 streams.insert(0, stream);
             }

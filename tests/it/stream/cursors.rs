@@ -132,7 +132,7 @@ async fn a_fresh_stream_replays_the_newest_when_asked() {
 
 #[tokio::test]
 async fn a_list_and_the_stream_from_its_cursor_miss_and_repeat_nothing() {
-    // The head check must not make up for what a race has lost.
+    // The head check must not find changes that a race has lost.
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let publisher = cluster.instances[1].edge().publisher();
     let publish = async {

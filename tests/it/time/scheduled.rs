@@ -143,7 +143,7 @@ async fn topics_and_everyone_get_scheduled_publishes_and_no_user_gets_expired_on
         .notify_with(json!({"everyone": true, "title": "everyone", "deliverAt": at(&database, 601.0).await}))
         .await;
     publisher.notify_with(json!({"users": ["a"], "title": "too late", "deliverAt": soon, "expiresAt": end})).await;
-    // As if nothing had run for a while: what expired meanwhile is not delivered any more.
+    // As if nothing had run for a while: a publish that expired meanwhile is not delivered any more.
     pass(&database, 800.0).await;
     for (user, wanted) in
         [("a", vec!["everyone", "topic"]), ("b", vec!["everyone", "topic"]), ("c", vec!["everyone", "known"])]

@@ -1,4 +1,4 @@
-//! Administrators decide who belongs to a topic.
+//! Administrators change the members of a topic.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Tabs that the browser freezes. The scripts' browser library keeps every tab in sight, and what is in sight is never
+//! Tabs that the browser freezes. The scripts' browser library keeps every tab visible, and a visible tab is never
 //! frozen: so these tabs are driven without it.
 
 use serde_json::json;

@@ -50,7 +50,7 @@ struct Stage {
     cluster: Cluster,
 }
 
-/// Plays a script of `tests/web` to its end; panics with what it printed when it fails.
+/// Plays a script of `tests/web` to its end; panics with its output when it fails.
 pub async fn play(name: &str) {
     let plan = cluster().instances(3).set("TIDINGS_JWT_LEEWAY_SECONDS", "0");
     // A busy machine must not look like a dead connection where connections are counted.

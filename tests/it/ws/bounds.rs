@@ -1,4 +1,4 @@
-//! Bounds on what a client sends.
+//! Bounds on messages of a client.
 
 use futures_util::SinkExt as _;
 use serde_json::json;

@@ -109,7 +109,7 @@ async fn a_websocket_ends_with_its_token_unless_it_is_extended() {
         ends(&mut other, "expired", 4003).await;
         cluster.publisher().notify("u1", "still open").await;
     };
-    // Read meanwhile, for who answers no ping is dropped.
+    // Read meanwhile, for a client that answers no ping is dropped.
     let (titles, ()) = tokio::join!(socket.titles(1), end);
     assert_eq!(titles, ["still open"]);
     let cursor = socket.cursor.clone().unwrap();

@@ -51,7 +51,7 @@ export class Desk {
     await this.press("Connect");
   }
 
-  /** Publishes what is written into the editor. @param {any} body a text, or what becomes one as JSON */
+  /** Publishes a text of the editor. @param {any} body a text, or a value for JSON */
   async write(body) {
     await this.page.locator("#body").fill(typeof body === "string" ? body : JSON.stringify(body));
     await this.press("Publish");

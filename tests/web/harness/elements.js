@@ -40,7 +40,7 @@ export function see(tab, is) {
   }, is ? "visible" : "hidden");
 }
 
-/** Writes down in a tab what it would show on the desktop. @param {import("./tab.js").Tab} tab @param {NotificationPermission} permission */
+/** Records in a tab its desktop notifications. @param {import("./tab.js").Tab} tab @param {NotificationPermission} permission */
 export function watchDesktop(tab, permission) {
   return tab.run((given) => {
     const page = /** @type {any} */ (globalThis);

@@ -1,4 +1,4 @@
-// A tab whose client is watched, and the model that it must agree with: what was published, and the list of the server.
+// A tab whose client is watched, and the model that it must agree with: the publishes, and the list of the server.
 
 import assert from "node:assert/strict";
 

@@ -44,7 +44,7 @@ export class Actions {
     else if (name === "read") this.#await(client.read(item.id), words.isRead);
   }
 
-  /** Marks as read what is listed, or would be, down to the end of the list. */
+  /** Marks as read all items of the list, even those that are not loaded. */
   readAll() {
     const { client } = this;
     if (!client) return;

@@ -17,7 +17,7 @@ export function urgency(item, now) {
 }
 
 /**
- * "Due in 30m", "2h overdue", or what became of it.
+ * "Due in 30m", "2h overdue", or its outcome.
  * @param {Item} item @param {number} now @param {import("../locale.js").Locale} locale
  */
 export function dueText(item, now, locale) {

@@ -1,4 +1,4 @@
-// Which of the items are shown: the tabs, and what narrows them down.
+// The choice of the shown items: the tabs, and the filters.
 
 import { h } from "../dom.js";
 import { setAttribute, setText } from "./keyed.js";

@@ -26,7 +26,7 @@ export class List {
   /**
    * @param {import("../locale.js").Locale} locale
    * @param {HTMLElement} scroller
-   * @param {Act} act is asked to do what a click or a key means
+   * @param {Act} act does the action of a click or a key
    */
   constructor(locale, scroller, act) {
     this.#locale = locale;

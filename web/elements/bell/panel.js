@@ -1,4 +1,4 @@
-// The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for what is chosen.
+// The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for the chosen items.
 
 import { h } from "../dom.js";
 import { Actions } from "./actions.js";
@@ -155,7 +155,7 @@ export class Panel {
     this.notice.hidden = text === null;
   }
 
-  /** Something has worked: what was begun since the notice came shows that it is over. @param {number} begun */
+  /** An action has worked: if it began after the notice, the problem is over. @param {number} begun */
   settle(begun) {
     if (!this.notice.hidden && begun > this.#noticed && !this.#isNoticeHeld) this.notify(null);
   }

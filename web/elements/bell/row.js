@@ -60,7 +60,7 @@ export class Row {
     this.#show(now);
   }
 
-  /** Shows what of it depends on the time. @param {number} now */
+  /** Shows the parts that depend on the time. @param {number} now */
   tick(now) {
     const { item } = this;
     const by = urgency(item, now);

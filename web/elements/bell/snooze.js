@@ -31,7 +31,7 @@ export class SnoozeMenu {
   /** @type {(until: number) => void} */
   #chosen = () => {};
   #end = 0;
-  /** @type {Element | null} what had the focus before */
+  /** @type {Element | null} the element that had the focus before */
   #opener = null;
 
   /** @param {import("../locale.js").Locale} locale */

@@ -100,7 +100,7 @@ export class Shelf {
     if (held) this.#refocus(this.#first());
   }
 
-  /** Says something to those who do not see. @param {string} text @param {boolean} isUrgent */
+  /** Announces a text to screen readers. @param {string} text @param {boolean} isUrgent */
   say(text, isUrgent) {
     const said = isUrgent ? this.#alert : this.#status;
     said.append(h("p", { dir: "auto" }, text));
