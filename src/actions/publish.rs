@@ -59,7 +59,7 @@ pub enum Refused {
     /// The database does not take its values.
     #[error("the notification holds values that cannot be stored")]
     Unstorable,
-    /// Too many publishes wait, or are being carried to the tenant's topics; try again after this time.
+    /// Too many publishes are queued, or too many fan-outs of the tenant are open; try again after this time.
     #[error("too many publishes are waiting")]
     Overloaded {
         /// When to try again.

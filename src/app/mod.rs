@@ -89,7 +89,7 @@ impl Running {
         self.failed.notified().await;
     }
 
-    /// Stops in order: readiness turns red, streams end with a spread, intake ends, accepting ends and open requests finish, then
+    /// Stops in order: readiness ends, streams end with a spread, intake ends, accepting ends and open requests finish, then
     /// the other tasks end. Takes the drain time of the settings at most.
     pub(crate) async fn stop(self) {
         let drain = self.settings.drain;

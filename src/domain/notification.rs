@@ -230,7 +230,7 @@ pub struct NewNotification {
     pub thread_key: Option<String>,
     /// Beyond this many it becomes one item with others of its kind.
     pub burst: Option<Burst>,
-    /// Hash of the collapse key and the recipients: one that still waits with the same hash is given up for this one.
+    /// Hash of the collapse key and the recipients: a scheduled one with the same hash is called off for this one.
     pub collapse: Option<[u8; 32]>,
     /// The way by which it came in.
     pub source: Source,

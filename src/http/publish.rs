@@ -51,7 +51,7 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub fanout: bool,
-    /// When it reaches inboxes, if it waits for a time. Absent otherwise.
+    /// When it reaches inboxes, if it is scheduled. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<DateTime<Utc>>,
 }

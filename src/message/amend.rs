@@ -1,4 +1,4 @@
-//! The body that changes a publish that waits: some of a message's fields, bounded as there.
+//! The body that changes a scheduled publish: some of a message's fields, bounded as there.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
@@ -100,7 +100,7 @@ pub struct AmendmentBody {
     image_url: Change<String>,
 }
 
-/// Parses a change of a publish that waits.
+/// Parses a change of a scheduled publish.
 ///
 /// # Errors
 /// Everything that is wrong with it.

@@ -105,7 +105,7 @@ pub struct Message {
     /// 1 to 200 printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]
     thread_key: Option<String>,
-    /// A publish that still waits for its `deliverAt`, with the same key and recipients, is given up for this one: 1 to 200
+    /// A scheduled publish with the same key and recipients is called off for this one: 1 to 200
     /// printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]
     collapse_key: Option<String>,

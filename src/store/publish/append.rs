@@ -79,7 +79,7 @@ pub enum Appended {
     KeyReused,
     /// Its tenant does not know the topic at this index of [`NewNotification::named_topics`].
     UnknownTopic(usize),
-    /// It was to wait for a time that has passed.
+    /// Its `deliverAt` has passed.
     Past,
     /// Its tenant has as many fan-outs under way as it may.
     Crowded,

@@ -1,4 +1,4 @@
-//! The write of publishes of which some wait, are due, or become one item with others: step by step, in one transaction.
+//! The write of publishes of which some are scheduled, are due, or become one item with others: step by step, in one transaction.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -42,7 +42,7 @@ pub(crate) async fn append(
     let mut recorded = insert(conn, items, keep).await?;
     let times: HashMap<Uuid, DateTime<Utc>> = recorded.iter().map(|one| (one.id, one.created_at)).collect();
     let written: Vec<&NewNotification> = items.iter().filter(|item| times.contains_key(&item.id)).collect();
-    scheduled::wait(conn, &written).await?;
+    scheduled::schedule(conn, &written).await?;
     reminders::begin(conn, &written, &times).await?;
     let heads = deliver(conn, &written).await?;
     // Announced as one: no caller asks which publish of a transaction moved the head of an inbox.
