@@ -60,8 +60,8 @@ pub struct Changes {
         ("wait" = Option<i64>, Query, description = "While nothing follows, how many seconds to wait; 0 when absent", minimum = 0, maximum = 60),
         ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
         ("minPriority" = Option<crate::domain::priority::Priority>, Query, description = "Only notifications of this priority or above"),
-        ("If-None-Match" = Option<String>, Header, description = "The cursor as an ETag: 304 in the place of an answer without news", example = "\"k3f9.1042\"")),
-    responses((status = 200, body = Changes, description = "What follows", headers(
+        ("If-None-Match" = Option<String>, Header, description = "The cursor as an ETag: 304 instead of an answer without news", example = "\"k3f9.1042\"")),
+    responses((status = 200, body = Changes, description = "The changes", headers(
         ("ETag" = String, description = "`cursor`"))), NotModified, BadQuery))]
 pub async fn changes(
     Caller(caller): Caller,

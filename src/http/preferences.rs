@@ -68,7 +68,7 @@ pub async fn put(
 /// one before it left.
 #[utoipa::path(patch, path = "/api/notifications/settings", tag = "preferences", operation_id = "patchSettings",
     params(("If-Match" = Option<String>, Header, description = "The ETag of the state to be changed; any when absent")),
-    request_body(description = "What changes", content(
+    request_body(description = "The fields to change", content(
         (Object = "application/merge-patch+json", example = json!({"categories": {"payments": {"email": true}}, "muteUntil": null})),
         (Object = "application/json"))),
     responses((status = 200, body = Document, description = "The settings now", headers(("ETag" = String))),
@@ -103,7 +103,7 @@ pub async fn patch(
 #[utoipa::path(get, path = "/api/notifications/{id}/why", tag = "preferences", operation_id = "why",
     params(("id" = uuid::Uuid, Path, description = "The notification's id"),
         ("user" = Option<String>, Query, description = "Another user, for administrators")),
-    responses((status = 200, body = Explanation, description = "What was decided, or why nothing was"), BadQuery, NoSuchItem))]
+    responses((status = 200, body = Explanation, description = "The decisions, or the reason why there are none"), BadQuery, NoSuchItem))]
 pub async fn why(
     Caller(caller): Caller,
     ItemId(id): ItemId,

@@ -67,7 +67,7 @@ impl From<Present> for PresentUser {
         ("topic" = Option<String>, Query, description = "The topic; without it the whole tenant", example = "team:7"),
         ("limit" = Option<i64>, Query, description = "Most users to list; 50 when absent", minimum = 0, maximum = 1_000),
         ("after" = Option<String>, Query, description = "`nextPage` of an earlier answer")),
-    responses((status = 200, body = Roster, description = "Who is present"), BadQuery))]
+    responses((status = 200, body = Roster, description = "The present users"), BadQuery))]
 pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Parts>) -> Result<Json<Roster>, ApiError> {
     let mut params = Params::parse(request.query_string());
     let topic: Option<Topic> = params.parsed("topic", "must be a topic such as team:7");

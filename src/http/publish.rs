@@ -92,7 +92,7 @@ impl From<&Accepted> for Receipt {
     params(("Idempotency-Key" = Option<String>, Header, description = "The publisher's own name for this publish: 1 to \
         200 printable ASCII characters, remembered for 24 hours at least. The body's `idempotencyKey` is the same thing; \
         if both are given they must be equal.", example = "order-4711-paid")),
-    request_body(description = "The message, or a CloudEvent that carries it", content(
+    request_body(description = "The message, or a CloudEvent that contains it", content(
         (Message = "application/json", example = json!({"users": ["u1"], "kind": "payment_received", "category": "payments",
             "priority": "high", "title": "Payment received", "message": "120.00 EUR from Example Ltd.",
             "data": {"amount": 12000, "currency": "EUR"}, "actionUrl": "/payment-history"})),
@@ -128,10 +128,10 @@ pub async fn one(
 ///
 /// All that are valid are stored in one transaction; each of the others has its problem as its answer, at the same index.
 #[utoipa::path(post, path = "/api/notifications/batch", tag = "publishing", operation_id = "publishBatch",
-    request_body(description = "Messages, or CloudEvents that carry them", content(
+    request_body(description = "Messages, or CloudEvents that contain them", content(
         (Vec<Message> = "application/json", example = json!([{"users": ["u1"], "title": "One"}, {"users": ["u2"], "title": "Two"}])),
         (Vec<Object> = "application/cloudevents-batch+json"))),
-    responses((status = 200, body = Outcomes, description = "What became of each, in the same order"),
+    responses((status = 200, body = Outcomes, description = "The outcome of each, in the same order"),
         BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn batch(
     MayPublish(caller): MayPublish,

@@ -117,11 +117,11 @@ pub struct Bye {
         ("minPriority" = Option<Priority>, Query, description = "Only notifications of this priority or above"),
         ("signals" = Option<String>, Query, description = "`none`: send no signals; `last`: first send the last value of each kind \
             and key of the user's topics; `all` when absent. `kinds` holds for signals too"),
-        ("ticket" = Option<String>, Query, description = "A one-time ticket in the place of a token"),
+        ("ticket" = Option<String>, Query, description = "A one-time ticket instead of a token"),
         ("token" = Option<String>, Query, description = "A token, where the server is configured to take it here")),
     responses((status = 200, body = String, content_type = "text/event-stream", description = "The stream", example = json!(EXAMPLE)),
         BadQuery))]
-#[expect(dead_code, reason = "carries the description of the stream")]
+#[expect(dead_code, reason = "has the description of the stream")]
 pub fn stream() {}
 
 /// Extend the stream.
@@ -133,5 +133,5 @@ pub fn stream() {}
         (status = 202, description = "Passed on to the other instances: one of them may have the stream"),
         (status = 404, description = "The caller has no such stream",
         body = super::error::Problem, content_type = "application/problem+json")))]
-#[expect(dead_code, reason = "carries the description of the stream")]
+#[expect(dead_code, reason = "has the description of the stream")]
 pub fn extend() {}

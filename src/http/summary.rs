@@ -126,8 +126,8 @@ impl From<store::Callback> for Callback {
     params(
         ("limit" = Option<i64>, Query, description = "Most items to show; 10 when absent. All are counted", minimum = 1, maximum = 50),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer")),
-    responses((status = 200, body = Summary, description = "What matters now", headers(
-        ("ETag" = String, description = "Names what the answer says"))), NotModified, BadQuery))]
+    responses((status = 200, body = Summary, description = "The summary", headers(
+        ("ETag" = String, description = "Names this answer"))), NotModified, BadQuery))]
 pub async fn summary(
     Caller(caller): Caller,
     request: HttpRequest,
@@ -156,8 +156,8 @@ pub async fn summary(
     params(
         ("category" = Option<String>, Query, description = "Another category than `callbacks`", max_length = 64),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer")),
-    responses((status = 200, body = DueCallbacks, description = "What is due soon", headers(
-        ("ETag" = String, description = "Names what the answer says, minutes and all"))), NotModified, BadQuery))]
+    responses((status = 200, body = DueCallbacks, description = "The items that are due soon", headers(
+        ("ETag" = String, description = "Names this answer, with its minutes"))), NotModified, BadQuery))]
 pub async fn due_callbacks(
     Caller(caller): Caller,
     request: HttpRequest,

@@ -17,11 +17,11 @@ use crate::{domain::priority::Priority, http::openapi::BadQuery};
         ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
         ("minPriority" = Option<Priority>, Query, description = "Only notifications of this priority or above"),
         ("signals" = Option<String>, Query, description = "As of the stream: `all`, `last` or `none`"),
-        ("ticket" = Option<String>, Query, description = "A one-time ticket in the place of a token"),
+        ("ticket" = Option<String>, Query, description = "A one-time ticket instead of a token"),
         ("token" = Option<String>, Query, description = "A token, where the server is configured to take it here"),
         ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`bearer` and the token; answered with `bearer`")),
     responses((status = 101, description = "The WebSocket"),
         (status = 426, description = "The request is for no WebSocket of version 13 over HTTP/1.1",
         body = crate::http::error::Problem, content_type = "application/problem+json"), BadQuery))]
-#[expect(dead_code, reason = "carries the description of the WebSocket")]
+#[expect(dead_code, reason = "has the description of the WebSocket")]
 pub fn websocket() {}
