@@ -188,8 +188,8 @@ impl Topics {
         .await
     }
 
-    /// Announces the removal of all named users, even if they had been removed before: an earlier announcement may have been lost. While the
-    /// bus is down no instance delivers signals before it has read all subscriptions again. If the bus is up and does not take the
+    /// Announces the removal of all named users, even if they had been removed before: an earlier announcement may have been lost.
+    /// While the bus is down no instance delivers signals before it has read all subscriptions again. If the bus is up and does not take the
     /// announcement, the caller must repeat the change.
     async fn announce_with_removals(
         &self,

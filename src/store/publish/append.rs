@@ -55,8 +55,8 @@ pub struct Written {
     pub created_at: DateTime<Utc>,
     /// When it leaves inboxes.
     pub expires_at: DateTime<Utc>,
-    /// One per recipient, in the order of `NewNotification::users`; none for a user who keeps it out of the inbox. Empty for a publish that is
-    /// more than an item for each recipient.
+    /// One per recipient, in the order of `NewNotification::users`; none for a user who keeps it out of the inbox. Empty
+    /// for a publish that is more than an item for each recipient.
     pub rows: Vec<Option<Placed>>,
     /// The heads of the inboxes whose rows are not in this answer.
     pub heads: Vec<Head>,
