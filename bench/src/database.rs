@@ -16,13 +16,10 @@ pub struct Database(Client);
 /// Notifications that are stored, one row for each, in columns.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// Their ids.
     pub ids: Vec<String>,
-    /// The users.
     pub users: Vec<String>,
     /// The seqs in the users' logs.
     pub seqs: Vec<i64>,
-    /// Their titles.
     pub titles: Vec<String>,
 }
 
@@ -42,7 +39,6 @@ pub struct Common {
 /// The state of the users' inboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// Items.
     pub items: i64,
     /// Notifications that they show, each counted once for each user.
     pub notifications: i64,

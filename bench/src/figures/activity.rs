@@ -29,7 +29,6 @@ struct Sample {
 /// The most of each within one second; not always the same second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Busiest {
-    /// Transactions.
     pub transactions: f64,
     /// Rows read.
     pub rows: f64,

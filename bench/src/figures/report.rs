@@ -26,9 +26,7 @@ pub struct Figure {
 /// All figures of a run, in the order in which they are read.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The scenario.
     pub scenario: &'static str,
-    /// The figures.
     pub figures: Vec<Figure>,
     /// Sentences below the table.
     pub remarks: Vec<String>,

@@ -24,7 +24,6 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// All streams of a run.
 pub struct Fleet {
-    /// The users.
     pub users: Users,
     /// The servers.
     pub targets: Vec<Target>,

@@ -46,7 +46,6 @@ pub struct Track {
     order: Order,
     /// The cursor to come back with; empty before the first hello.
     pub cursor: String,
-    /// The faults.
     pub faults: Faults,
     last: i64,
     seen: Vec<u64>,
