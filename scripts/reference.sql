@@ -1,4 +1,4 @@
--- What `tidings-bench publish` has written, as pgbench writes it with nothing in between: the same rows into the same
+-- The rows that `tidings-bench publish` writes, as pgbench writes them with nothing in between: the same rows into the same
 -- tables with the same indexes, one insert for each table. Ids ascend, as those of publishes do.
 select first, first + :rows::bigint - 1 as last from (select nextval('batches') * :rows::bigint) as block (first) \gset
 begin;

@@ -11,14 +11,14 @@ use utoipa::ToSchema;
 
 use crate::bus;
 
-/// Where the process is in its life.
+/// The phase of the process: starting, serving or draining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Not all parts are up yet.
     Starting,
-    /// At work.
+    /// All parts are up.
     Serving,
-    /// On its way to the stop: takes no new streams.
+    /// Stopping: takes no new streams.
     Draining,
 }
 
@@ -43,7 +43,7 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Where the process is in its life.
+    /// The phase of the process.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Starting,
@@ -141,7 +141,7 @@ pub enum Status {
     Draining,
 }
 
-/// What an instance depends on.
+/// The dependencies of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HealthParts)]

@@ -1,7 +1,7 @@
 //! Tidings: a durable inbox with a resumable stream over it.
 //!
-//! The modules below stand in storeys, from the top down. A module imports modules of lower storeys only; modules of one storey
-//! do not import each other. `tests/it/architecture.rs` reads the sources and holds this line. `docs/glossary.md` defines the
+//! The modules below are ordered by storey, from the top down. A module imports modules of lower storeys only; modules of one
+//! storey do not import each other. `tests/it/architecture.rs` reads the sources and checks this. `docs/glossary.md` defines the
 //! words.
 //!
 //! # The path of one notification
@@ -12,14 +12,14 @@
 //! 3. After the commit the caller is answered, and [`live::announce`] hands the rendered [`frame`]s to [`live::hub`] and,
 //!    through the [`bus`], to the hubs of the other instances.
 //! 4. A hub keeps the newest frames of a user in a ring and wakes that user's [`live::connection`]s.
-//! 5. A connection sends what follows its own position: from the ring, or from the store when it is behind the ring.
+//! 5. A connection sends the changes after its own position: from the ring, or from the store when it is behind the ring.
 //!
 //! # Invariants
 //!
-//! 1. A publish is acknowledged after its commit. The bus only tells instances to look sooner.
+//! 1. A publish is acknowledged after its commit. The bus only makes instances look sooner.
 //! 2. Per user, commit order is seq order.
 //! 3. A connection is a cursor over the user's log, never a queue.
-//! 4. A hole in the announcements is filled from the log before anything later is sent. The head check finds what was lost
+//! 4. A hole in the announcements is filled from the log before anything later is sent. The head check finds lost announcements
 //!    at the tail.
 //! 5. Every stream begins with a verdict. A log that cannot be replayed whole is a reset.
 //! 6. Nothing crosses tenants. Instances hold no state that matters. Everything is bounded.
@@ -34,18 +34,18 @@ pub mod http;
 pub mod ingest;
 pub mod tasks;
 
-// What may be done.
+// The actions of users, publishers and administrators.
 pub mod actions;
 
-// Who hears of it in this process, and whether the instance is well.
+// Delivery within this process, and the health of the instance.
 pub mod health;
 pub mod live;
 
-// What is kept, and what travels between instances.
+// The storage, and the messages between instances.
 pub mod bus;
 pub mod store;
 
-// What a stream says, what a publish says, who calls.
+// The texts of streams, the bodies of publishes, the identities of callers.
 pub mod auth;
 pub mod frame;
 pub mod message;

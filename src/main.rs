@@ -9,7 +9,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // In huge pages, much of which a stream never touches, it would cost twice the memory. Where that cannot be had, it does.
+    // In huge pages, much of which a stream never touches, a stream would cost twice the memory. If they cannot be disabled, it does.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     tidings::cli::main()

@@ -13,7 +13,7 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// What a metric measures with.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Only rises.

@@ -1,4 +1,4 @@
-//! The instances' database, where a scenario fills it in bulk or looks at what it did.
+//! The instances' database, where a scenario fills it in bulk or reads the result.
 //!
 //! Rows are written as the server's own statements write them; nothing here announces anything.
 
@@ -16,13 +16,10 @@ pub struct Database(Client);
 /// Notifications that are stored, one row for each, in columns.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// Their ids.
     pub ids: Vec<String>,
-    /// Whose they are.
     pub users: Vec<String>,
-    /// Their places in the users' logs.
+    /// The seqs in the users' logs.
     pub seqs: Vec<i64>,
-    /// Their titles.
     pub titles: Vec<String>,
 }
 
@@ -39,10 +36,9 @@ pub struct Common {
     pub expires_at: DateTime<Utc>,
 }
 
-/// What users have in their inboxes.
+/// The state of the users' inboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// Items.
     pub items: i64,
     /// Notifications that they show, each counted once for each user.
     pub notifications: i64,
@@ -121,8 +117,8 @@ impl Database {
     /// # Errors
     /// When the database does not take them.
     pub async fn schedule(&self, tenant: &str, users: &[String], from: DateTime<Utc>) -> anyhow::Result<()> {
-        let statement = "with asked as (select id::uuid, user_id, $4::text::timestamptz + place * interval '0.1 seconds' as at \
-             from unnest($2::text[], $3::text[]) with ordinality as given (id, user_id, place)), \
+        let statement = "with asked as (select id::uuid, user_id, $4::text::timestamptz + index * interval '0.1 seconds' as at \
+             from unnest($2::text[], $3::text[]) with ordinality as given (id, user_id, index)), \
              made as (insert into notifications (id, tenant, kind, priority, title, source, fingerprint, recipients, \
              deliver_at, expires_at) select id, $1, 'bench', 1, 'Waiting', 'http', '', 1, at, at + interval '90 days' \
              from asked) \
@@ -161,7 +157,7 @@ impl Database {
         Ok(row.try_get(0)?)
     }
 
-    /// Counts what users have in their inboxes; users without a stream have nothing.
+    /// Counts the items of the users' inboxes; users without a stream have none.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Flags that several scenarios share, and what they ask for.
+//! Flags that several scenarios share, and their meaning.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -53,7 +53,7 @@ pub struct Common {
     /// Streams to open.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub streams: u32,
-    /// Users that the streams belong to, in turns; as many as streams when not given.
+    /// Users of the streams, round robin; as many as streams when not given.
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     users: Option<u32>,
     /// Processes that read the streams; as many as the limit of open files asks for when not given.
@@ -71,13 +71,13 @@ pub struct Common {
     /// Redis' process on this machine.
     #[arg(long, value_name = "PID")]
     redis_pid: Option<u32>,
-    /// Other instances, separated by commas: measured in turns with the first ones, on the same database and Redis.
+    /// Other instances, separated by commas: measured alternately with the first ones, on the same database and Redis.
     #[arg(long, value_name = "URL,...", value_delimiter = ',')]
     pub compare: Vec<Url>,
     /// The processes of the other instances.
     #[arg(long, value_name = "PID,...", value_delimiter = ',', requires = "compare")]
     compare_pid: Vec<u32>,
-    /// Runs, of which the medians are shown; 3 when two targets are compared, else 1.
+    /// Runs, of which the medians are shown; 3 when two targets are compared, otherwise 1.
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=100))]
     repeat: Option<u8>,
     /// How to print the figures.
@@ -216,7 +216,7 @@ impl LoadArgs {
         SenderOptions { via: self.via, targets: targets.to_vec(), redis: self.redis.clone() }
     }
 
-    /// What to publish, from number 0 on.
+    /// The plan of the publishes, from number 0 on.
     pub fn plan(&self, rate: u64, total: u64, longest: Duration) -> Plan {
         let single = self.via == Via::Http;
         Plan {

@@ -25,7 +25,7 @@ pub async fn read<T>(stream: &TcpStream, mut take: impl FnMut(&[u8]) -> T) -> io
     }
 }
 
-/// What is wrong with an answer.
+/// The fault of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an HTTP/1.1 answer: {0}")]
 pub struct Broken(&'static str);
@@ -67,7 +67,7 @@ impl Decoder {
         self.body == Body::Done
     }
 
-    /// Takes the next bytes and hands over what of them is the body.
+    /// Takes the next bytes and passes those of the body to `sink`.
     ///
     /// # Errors
     /// [`Broken`] when this is no HTTP/1.1 answer.

@@ -1,6 +1,6 @@
-//! `tidings-bench`: a load on a running deployment, and figures of how it bore it.
+//! `tidings-bench`: a load on a running deployment, and figures of its behaviour.
 //!
-//! Every run has users of its own, ends by itself, and counts what was lost, repeated, out of order or foreign; any of
+//! Every run has users of its own and ends by itself. It counts lost, repeated, misordered and foreign notifications; any of
 //! these is a failed run. Streams are bare sockets in processes of their own (`reader`), so that the tool takes little
 //! of the machine and may open more of them than one process may have files.
 
@@ -33,7 +33,7 @@ use self::{
     streams::reader,
 };
 
-/// An error that the user can mend: wrong arguments.
+/// An error that the user can correct: wrong arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Mistake(String);
@@ -49,7 +49,7 @@ struct Args {
     scenario: Scenario,
 }
 
-/// What is measured.
+/// The scenarios.
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Scenario {
     /// Open streams and leave them alone: memory and processor time of each, and of their heartbeats.
@@ -71,7 +71,7 @@ enum Scenario {
     Storm(storm::Args),
     /// A blend of everything: streams that come and go, publishes one by one and in batches, lists, items marked read.
     Mixed(mixed::Args),
-    /// Send SIGTERM to one instance: how long its streams take to be live elsewhere, and what the others feel of it.
+    /// Send SIGTERM to one instance: how long its streams take to be live elsewhere, and the effect on the others.
     ///
     /// The first `--url` is that instance and the first `--pid` its process.
     Drain(drain::Args),
@@ -81,15 +81,15 @@ enum Scenario {
     Fanout(fanout::Args),
     /// Send signals to a topic at a rate, all of whose subscribers have open streams, and compare with `broadcast`.
     ///
-    /// Writes the subscribers in bulk first, through `DATABASE_URL`. The instances need what `broadcast` asks for.
+    /// Writes the subscribers in bulk first, through `DATABASE_URL`. The instances need the settings of `broadcast`.
     Signals(deliver::Args),
     /// Let streams leave and come back at a rate, with presence signals to topics: processor time beyond idle.
     ///
     /// Writes the subscribers in bulk first, through `DATABASE_URL`.
     Presence(presence::Args),
-    /// Schedule many publishes, then let many fall due within one second: the cost of waiting, and the time until all arrive.
+    /// Schedule many publishes, then deliver many within one second: the cost of scheduled ones, and the time until all arrive.
     ///
-    /// Writes those that wait in bulk, through `DATABASE_URL`; they stay there.
+    /// Writes the scheduled ones in bulk, through `DATABASE_URL`; they stay there.
     Schedule(schedule::Args),
     /// Connect, publish and disconnect again and again, with new users each time: memory must stay flat.
     Churn(churn::Args),
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
     done.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
 }
 
-/// Prints the error and picks the exit code: 2 for a mistake of the user's, else 1.
+/// Prints the error and picks the exit code: 2 for a mistake of the user's, otherwise 1.
 fn report(error: &anyhow::Error) -> ExitCode {
     // Clap colours the word as it does its own errors; with a closed standard error there is no reader.
     let _ = clap::Error::raw(ErrorKind::ValueValidation, format!("{error:#}\n")).print();
@@ -180,7 +180,7 @@ impl Scenario {
         }
     }
 
-    /// Runs it once with these flags in the place of its own.
+    /// Runs it once with these flags instead of its own.
     async fn at(&self, common: &Common) -> anyhow::Result<Report> {
         match self {
             Self::Idle(args) => idle::run(args, common).await,

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-/// Stands in the place of the number in a message to all users of a run.
+/// Replaces the number in a message to all users of a run.
 const ALL: &[u8] = b"all";
 
 /// The content of a message.
@@ -50,7 +50,7 @@ pub fn find(mut text: &[u8]) -> Option<Found> {
     }
 }
 
-/// Reads what follows the first tilde.
+/// Reads the text after the first tilde.
 fn read(text: &[u8]) -> Option<Found> {
     let (for_all, rest) = match text.strip_prefix(ALL) {
         Some(rest) => (true, rest),
@@ -61,7 +61,7 @@ fn read(text: &[u8]) -> Option<Found> {
     rest.starts_with(b"~").then_some(if for_all { Found::All(t) } else { Found::One(Marker { n, t }) })
 }
 
-/// The number that a text begins with, and what follows it.
+/// The number that a text begins with, and the rest.
 pub fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let number = str::from_utf8(&text[..digits]).ok()?.parse().ok()?;

@@ -14,7 +14,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(3);
 /// One server's address, resolved once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
-    /// Where to connect.
+    /// The address to connect to.
     pub address: SocketAddr,
     /// The `Host` header.
     pub host: String,
@@ -42,7 +42,7 @@ impl Target {
     }
 }
 
-/// What the run's tokens are signed with. Holds the secret: deliberately without `Debug`.
+/// The key of the run's tokens. Holds the secret: deliberately without `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Signing {
     /// HS256 secret.
@@ -104,12 +104,12 @@ impl Users {
         &self.signing.tenant
     }
 
-    /// What their tokens are signed with.
+    /// The secret of their tokens.
     pub fn secret(&self) -> &str {
         &self.signing.secret
     }
 
-    /// A token for what a user does.
+    /// A token for the requests of a user.
     ///
     /// # Errors
     /// When the secret is of no use.

@@ -1,4 +1,4 @@
--- What was published, once per publish.
+-- The content of publishes, once per publish.
 create table notifications (
     id uuid primary key,
     tenant text collate "C" not null,

@@ -1,5 +1,5 @@
--- Reading, un-reading and archiving must not touch the indexes of the inbox, which is the largest table: what moves with
--- a change of state moves into two narrow tables, and a row of the inbox is updated in place (HOT).
+-- Reading, un-reading and archiving must not touch the indexes of the inbox, which is the largest table. Keys
+-- that change with a state are in two narrow tables, and a row of the inbox is updated in place (HOT).
 
 drop index inbox_unread;
 drop index inbox_changes;

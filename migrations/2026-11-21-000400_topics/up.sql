@@ -1,19 +1,19 @@
--- What is known of all topics of a kind, the part of a topic's name before its first colon.
+-- The rules of all topics of a kind, which is the part of a topic's name before its first colon.
 create table topic_kinds (
     tenant text collate "C" not null,
     kind text collate "C" not null,
-    -- Who may join: anybody, or members and those whose token says so. Where it is read-only, anybody joins and only
-    -- publishers send signals.
+    -- The users who may join: every user, or members and users whose token covers the topic. If it is read-only, every user may
+    -- join and only publishers send signals.
     access text not null check (access in ('open', 'members', 'readOnly')),
     -- A reader gets signals of one key no faster than this.
     signal_interval_ms integer not null default 0,
-    -- Whether those who are connected are told of each other.
+    -- Whether connected subscribers get signals about each other.
     presence boolean not null default true,
     updated_at timestamptz not null default now(),
     primary key (tenant, kind)
 );
 
--- Topics that somebody has ever made, joined or been made a member of.
+-- Topics that were ever made, joined, or given a member.
 create table topics (
     tenant text collate "C" not null,
     topic text collate "C" not null,
@@ -21,7 +21,7 @@ create table topics (
     primary key (tenant, topic)
 );
 
--- Who may join topics that are for members.
+-- The members of topics.
 create table topic_members (
     tenant text collate "C" not null,
     topic text collate "C" not null,
@@ -31,7 +31,7 @@ create table topic_members (
 );
 create index topic_members_user on topic_members (tenant, user_id, topic);
 
--- Who gets what is published to a topic.
+-- The subscribers of topics.
 create table subscriptions (
     tenant text collate "C" not null,
     topic text collate "C" not null,

@@ -13,7 +13,7 @@ create table fanouts (
     delivered bigint not null default 0,
     created_at timestamptz not null default now(),
     started_at timestamptz,
-    -- The newest chunk: who waits longest is next.
+    -- The newest chunk: the fan-out with the oldest one is next.
     worked_at timestamptz not null default now(),
     finished_at timestamptz,
     -- How far retention has taken it out of inboxes again.

@@ -1,4 +1,4 @@
--- What a tenant says of kinds of notifications, over what the server ships.
+-- The definitions of kinds by tenants, which precede those that the server ships.
 create table kinds (
     tenant text collate "C" not null,
     kind text collate "C" not null,
@@ -8,7 +8,7 @@ create table kinds (
     primary key (tenant, kind)
 );
 
--- Which channels a tenant uses where neither the kind nor the user says so.
+-- The channels of a tenant for kinds and users without a choice of their own.
 create table tenant_settings (
     tenant text collate "C" primary key,
     settings jsonb not null,
@@ -17,5 +17,5 @@ create table tenant_settings (
 
 -- Icon, action label and sound, as the kind had them.
 alter table notifications add column presentation jsonb;
--- Channels by which it goes to users who have no preferences, and why; see the function `decide`. 3: inbox and toast.
+-- Channels by which it goes to users who have no preferences, and the causes; see the function `decide`. 3: inbox and toast.
 alter table notifications add column decision integer not null default 3;

@@ -1,4 +1,4 @@
--- What users want, one document each.
+-- The preferences of users, one document each.
 create table preferences (
     tenant text collate "C" not null,
     user_id text collate "C" not null,
@@ -12,7 +12,7 @@ create table preferences (
 -- Channels by which the item went to this user, and why.
 alter table inbox add column decision integer not null default 3;
 
--- Who does not have a notification in the inbox because of the preferences.
+-- The users whose preferences keep a notification out of the inbox.
 create table withheld (
     notification_id uuid not null,
     tenant text collate "C" not null,
@@ -52,8 +52,8 @@ end $$;
 -- 1 toast, 2 browser, 3 push, 4 email, 5 sms. Reasons: 0 default, 1 tenant's default, 2 kind's default, 3 mandatory, 4 the
 -- user's choice for the category, 5 the user's choice for the kind, 6 quiet hours, 7 muted, 8 topic muted.
 --
--- `base` is the decision for a user without preferences, `settings` the preferences, if any. What is mandatory in `base` stays;
--- a critical notification of a mandatory kind, which is one whose inbox is mandatory, is never held back either.
+-- `base` is the decision for a user without preferences, `settings` the preferences, if any. Mandatory channels of `base`
+-- stay. A critical notification of a mandatory kind, whose inbox is mandatory, is never held back either.
 create function decide(
     base integer, priority smallint, kind text, category text, settings jsonb, topic_muted_until timestamptz, at timestamptz
 ) returns integer

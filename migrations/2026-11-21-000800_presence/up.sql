@@ -1,10 +1,10 @@
--- Instances that are at work: each says so every second, by the database's clock.
+-- Running instances: each writes a heartbeat every second, by the database's clock.
 create table instances (
     id uuid primary key,
     beat_at timestamptz not null
 ) with (fillfactor = 50);
 
--- Who is connected where.
+-- The connections of users by instance.
 create table presence_rows (
     tenant text collate "C" not null,
     user_id text collate "C" not null,
@@ -18,18 +18,18 @@ create table presence_rows (
 create index presence_rows_left on presence_rows (left_at) where left_at is not null;
 create index presence_rows_instance on presence_rows (instance);
 
--- Who is present: joined and not yet found to have left.
+-- Present users: joined and not yet found to have left.
 create table present_users (
     tenant text collate "C" not null,
     user_id text collate "C" not null,
     since timestamptz not null,
-    -- Whether the topics have been told.
+    -- Whether the topics have got the signal.
     told boolean not null default false,
     primary key (tenant, user_id)
 ) with (fillfactor = 70);
 create index present_users_news on present_users (tenant, user_id) where not told;
 
--- One row: whose turn it was last to look for who has left, and until when nobody is found to have.
+-- One row: when an instance last looked for users who have left, and until when no user is found to have left.
 create table presence_turn (
     id smallint primary key default 1 check (id = 1),
     taken_at timestamptz not null,

@@ -1,4 +1,4 @@
--- What is added to the server's time: nothing, but in tests, which move the time rather than wait for it.
+-- The shift of the server's time: 0, except in tests, which move the time instead of a wait.
 create table clock (
     id smallint primary key default 1 check (id = 1),
     shift interval not null default '0'
@@ -11,18 +11,18 @@ alter table notifications
     -- When it is to reach inboxes; none: at once.
     add column deliver_at timestamptz,
     add column due_at timestamptz,
-    -- Who acknowledged or did what was due.
+    -- The user who acknowledged or finished it.
     add column due_by text collate "C",
-    -- A later notification with this key takes the place of this one in an inbox that has it.
+    -- A later notification with this key replaces this one in an inbox that has it.
     add column thread_key text collate "C",
     -- Most items of its kind that an inbox gets within so many seconds; the rest becomes one item.
     add column burst_most smallint,
     add column burst_seconds integer;
 
 alter table inbox
-    -- The item's name where its notification has taken the place of an earlier one: that of the first one.
+    -- The item's name if its notification has replaced an earlier one: the id of the first one.
     add column item_id uuid,
-    -- What later notifications that belong into this item have in common.
+    -- The key of later notifications that belong into this item.
     add column thread_key text collate "C",
     -- How many notifications have become this item; none: one.
     add column folded integer,
@@ -43,7 +43,7 @@ drop index inbox_listed;
 create index inbox_listed on inbox (tenant, user_id, seq)
     where archived_at is null and deleted_at is null and snoozed_until is null;
 
--- Notifications that stand in a user's inbox as part of an item that a later one has the place in.
+-- Notifications that are part of an item which shows a later one.
 create table folded (
     notification_id uuid not null,
     tenant text collate "C" not null,
@@ -62,7 +62,7 @@ create table bursts (
     primary key (tenant, user_id, kind)
 ) with (fillfactor = 70);
 
--- Publishes that wait for their time.
+-- Scheduled publishes.
 create table scheduled (
     notification_id uuid primary key,
     tenant text collate "C" not null,
@@ -71,7 +71,7 @@ create table scheduled (
     topics text[] not null,
     everyone boolean not null,
     actor text collate "C",
-    -- Hash of the collapse key and the recipients: a later publish with both takes this one's place.
+    -- Hash of the collapse key and the recipients: a later publish with both replaces this one.
     collapse bytea,
     -- Whether the publisher said when it expires; otherwise that moves along with the delivery.
     fixed_expiry boolean not null
@@ -80,7 +80,7 @@ create index scheduled_next on scheduled (deliver_at);
 create index scheduled_list on scheduled (tenant, deliver_at, notification_id);
 create unique index scheduled_collapse on scheduled (tenant, collapse) where collapse is not null;
 
--- What is due: the steps until it is done. One who acknowledges it does so for all whose inboxes have it.
+-- Due items: the steps until a recipient acknowledges or finishes them, for all recipients.
 create table duties (
     notification_id uuid primary key,
     tenant text collate "C" not null,
@@ -91,7 +91,7 @@ create table duties (
     steps jsonb not null,
     -- Which of them is next, from 0.
     step smallint not null default 0,
-    -- When there is something to do: the next step, or telling all of a new state. None: nothing more, or not delivered yet.
+    -- When there is something to do: the next step, or the change of all items to a new state. None: nothing more, or not delivered yet.
     next_at timestamptz,
     -- How far that has come.
     after_user text collate "C" not null default ''

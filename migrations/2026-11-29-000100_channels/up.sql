@@ -2,17 +2,17 @@
 --
 -- The first layout, in `decision`: bit n says whether channel n is taken, and the four bits from 6 + 4n on say why. A seventh
 -- channel would have moved them. The second layout, in `channels`: bit n says the same, and the four bits from 12 + 4n on say why,
--- for 12 channels. Bit 60 is always set, so that a number tells its layout: one below 2^30 has the first.
+-- for 12 channels. Bit 60 is always set, so that a number shows its layout: one below 2^30 has the first.
 --
 -- During a rolling upgrade version 0.1.0 reads and writes `decision` only. The present version therefore writes both columns. It
--- reads `channels` or, where a row of version 0.1.0 has none, `decision`. So either version reads what the other wrote, as it was
--- decided. No row is converted here, for that would rewrite the inbox. A later migration converts what is left, and drops
+-- reads `channels` or, where a row of version 0.1.0 has none, `decision`. So either version reads the decisions of the other unchanged.
+-- No row is converted here, for that would rewrite the inbox. A later migration converts the rest, and drops
 -- `decision`, `decide` and `first_layout`.
 alter table notifications add column channels bigint;
 alter table inbox add column channels bigint;
 alter table withheld add column channels bigint;
 
--- Both functions are one expression of arithmetic, which the planner puts in the place of a call.
+-- Both functions are one expression of arithmetic, which the planner inlines.
 create function second_layout(number bigint) returns bigint
 language sql immutable parallel safe as $$
     select case
@@ -20,7 +20,7 @@ language sql immutable parallel safe as $$
         else number
     end
 $$;
--- What version 0.1.0 can read of a decision in the second layout: its six channels.
+-- The part of a decision in the second layout that version 0.1.0 can read: its six channels.
 create function first_layout(number bigint) returns integer
 language sql immutable parallel safe as $$
     select ((number & 63) | (((number >> 12) & 16777215) << 6))::integer
@@ -31,8 +31,8 @@ $$;
 -- Channels: 0 inbox, 1 toast, 2 browser, 3 push, 4 email, 5 sms. Reasons: 0 default, 1 tenant's default, 2 kind's default,
 -- 3 mandatory, 4 the user's choice for the category, 5 the user's choice for the kind, 6 quiet hours, 7 muted, 8 topic muted.
 --
--- `base` is the decision for a user without preferences, `settings` the preferences, if any. What is mandatory in `base` stays;
--- a critical notification of a mandatory kind, which is one whose inbox is mandatory, is never held back either.
+-- `base` is the decision for a user without preferences, `settings` the preferences, if any. Mandatory channels of `base`
+-- stay. A critical notification of a mandatory kind, whose inbox is mandatory, is never held back either.
 create function decide_channels(
     base bigint, priority smallint, kind text, category text, settings jsonb, topic_muted_until timestamptz, at timestamptz
 ) returns bigint

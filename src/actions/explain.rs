@@ -17,7 +17,7 @@ use crate::{
         priority::Priority,
         user::UserKey,
     },
-    store::{About, Decided, Store, Turn, Unavailable, Unreached},
+    store::{About, Decided, Store, Unavailable, Unreached, UserStage},
 };
 
 /// Why a notification took the channels that it took to a user, or why it did not come.
@@ -36,7 +36,7 @@ pub struct Explanation {
     pub priority: Priority,
     /// When it was published.
     pub created_at: DateTime<Utc>,
-    /// Whether it came into the user's inbox, be it there still or not.
+    /// Whether it came into the user's inbox, even if it is no longer there.
     pub delivered: bool,
     /// Why it did not, for programs; null when it did.
     #[schema(required)]
@@ -44,11 +44,11 @@ pub struct Explanation {
     /// Why it did not, for people; null when it did.
     #[schema(required, example = "the user is not subscribed to any of its topics")]
     pub detail: Option<&'static str>,
-    /// What was decided when it was published, one for each channel; empty when nothing was, for it did not come to the user.
+    /// The decisions of the publish, one for each channel; empty when it did not come to the user.
     pub channels: Vec<ChannelExplanation>,
 }
 
-/// What was decided about one channel.
+/// The decision about one channel.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ChannelWhy)]
 pub struct ChannelExplanation {
@@ -67,7 +67,7 @@ pub struct ChannelExplanation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Absence {
-    /// The inbox was off for it: `channels` say who said so, and what else it took.
+    /// The inbox was off for it: `channels` give the cause, and the other channels that it took.
     Withheld,
     /// The user caused it.
     Actor,
@@ -81,8 +81,8 @@ pub enum Absence {
     Late,
 }
 
-/// Explains to the caller, who is that user or an administrator, why a notification came to the user `key` as it did; none when
-/// it does not exist as far as the caller may know.
+/// Explains to the caller, who is that user or an administrator, why a notification came to the user `key` or did not. None when the
+/// caller may not know of it, or when it does not exist.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -93,7 +93,7 @@ pub async fn explain(
     key: &UserKey,
     id: Uuid,
 ) -> Result<Option<Explanation>, Unavailable> {
-    // The fan-out comes first: whom it reaches meanwhile is then found among the recipients.
+    // The fan-out comes first: a user whom it reaches meanwhile is then found among the recipients.
     let unreached = store.unreached(key, id).await?;
     if let Some(decided) = store.decided(key, id).await? {
         return Ok(Some(Explanation::decided(id, decided)));
@@ -160,8 +160,8 @@ impl Absence {
     fn of(unreached: &Unreached) -> Self {
         match unreached {
             Unreached { is_actor: true, .. } => Self::Actor,
-            Unreached { turn: Turn::Never, .. } => Self::NotSubscribed,
-            Unreached { turn: Turn::ToCome, .. } => Self::Pending,
+            Unreached { stage: UserStage::Never, .. } => Self::NotSubscribed,
+            Unreached { stage: UserStage::Ahead, .. } => Self::Pending,
             Unreached { expired: true, .. } => Self::Expired,
             _ => Self::Late,
         }

@@ -58,7 +58,7 @@ impl Inbox {
         .await
     }
 
-    /// Acknowledges or finishes what is due about an item, for all who have it.
+    /// Acknowledges or finishes a due item, for all its recipients.
     ///
     /// # Errors
     /// As [`Store::settle`].
@@ -91,7 +91,7 @@ impl Inbox {
     /// be locked for long.
     ///
     /// # Errors
-    /// When the database does not answer; what was marked until then stays so.
+    /// When the database does not answer; items that were marked until then stay so.
     pub async fn read_all(&self, key: &UserKey) -> Result<Changed, Unavailable> {
         let (inbox, key) = (self.clone(), key.clone());
         to_completion::run(&self.tracker, async move {
@@ -108,10 +108,11 @@ impl Inbox {
         .await
     }
 
-    /// Does an action to all items that match, as they stood at a cursor or, without one, stand now: in one change or in several.
+    /// Does an action to all items that match, in one change or in several. With a cursor an item must match as it was at the cursor,
+    /// without one as it is now.
     ///
     /// # Errors
-    /// When the cursor is not of this stream's past, and when the database does not answer; what was changed until then stays so.
+    /// When the cursor is not of this stream's past, and when the database does not answer; items that were changed until then stay so.
     pub async fn change_matching(
         &self,
         key: &UserKey,

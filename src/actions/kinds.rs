@@ -46,7 +46,7 @@ impl KindsRegistry {
         Self { store, bus, kinds, refresh, tracker }
     }
 
-    /// Takes a tenant's word on a kind in the place of what was known of it.
+    /// Replaces the definition of a tenant's kind.
     ///
     /// # Errors
     /// When it is one too many, or the database does not answer.

@@ -1,4 +1,4 @@
-//! What may be done, as a product owner would list it. Each action checks, stores and announces.
+//! The actions, as a product owner would list them. Each action checks, stores and announces.
 //!
 //! No action knows HTTP or Redis commands.
 
@@ -14,7 +14,7 @@ pub mod signals;
 mod to_completion;
 pub mod topics;
 
-/// The present in microseconds since 1970, as announcements and signals carry it.
+/// The present in microseconds since 1970, the unit of announcements and signals.
 fn micros_now() -> u64 {
     let micros = chrono::Utc::now().timestamp_micros();
     debug_assert!(micros > 0, "the clock of this machine is set before 1970");

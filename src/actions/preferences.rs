@@ -24,7 +24,7 @@ use crate::{
 /// Why preferences were not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// They are not what they must be.
+    /// They are not valid.
     #[error(transparent)]
     Invalid(#[from] Problems),
     /// They have changed since the state that the change was meant for.
@@ -91,7 +91,7 @@ impl PreferencesEditor {
         };
         let (saved, stamped) = self.store.change_preferences(key, make).await?;
         if let Some(stamped) = stamped {
-            self.announcer.announce_settings(key, &stamped);
+            self.announcer.announce_preferences(key, &stamped);
         }
         Ok(saved)
     }

@@ -24,12 +24,12 @@ use crate::{
     store::{Appended, Placed, Store, Unavailable, Written},
 };
 
-/// What became of one publish.
+/// The outcome of one publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The notification's id; of the first publish when this one repeated it.
     pub id: Uuid,
-    /// How many of `users` it was for. Who keeps it out of the inbox by preference is one of them.
+    /// How many of `users` it was for, including users whose preferences keep it out of the inbox.
     pub recipients: usize,
     /// Whether it goes to topics or to everyone besides, behind this answer.
     pub fanout: bool,
@@ -59,7 +59,7 @@ pub enum Refused {
     /// The database does not take its values.
     #[error("the notification holds values that cannot be stored")]
     Unstorable,
-    /// Too many publishes wait, or are being carried to the tenant's topics; try again after this time.
+    /// Too many publishes are queued, or too many fan-outs of the tenant are open; try again after this time.
     #[error("too many publishes are waiting")]
     Overloaded {
         /// When to try again.
@@ -107,8 +107,8 @@ impl Publisher {
         Self { requests }
     }
 
-    /// Writes several publishes in one transaction; answers in the order given. Once called it goes on even if the
-    /// caller stops waiting.
+    /// Writes several publishes in one transaction; answers in the order given. Once called it continues even if the
+    /// caller no longer waits.
     ///
     /// # Errors
     /// [`Refused::Overloaded`] and [`Refused::Unavailable`] for all of them; a refusal of one item is that item's answer.
@@ -152,21 +152,21 @@ impl Batch {
 async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows: usize, writers: usize) {
     let permits = Arc::new(Semaphore::new(writers));
     // One for all small batches, so that no two of them are written at the same time.
-    let turns = Arc::new(Semaphore::new(1));
+    let small_permits = Arc::new(Semaphore::new(1));
     let mut next = waiting.recv().await;
     while let Some(first) = next.take() {
         // The permit comes before the batch is closed: requests that arrive while all writers are busy join it.
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let mut batch = Batch::of(first);
         // Two small transactions side by side cost more than one after the other, and a small one is soon over. A batch that stays
-        // small waits for the turn, grows meanwhile, and goes without it once it is large.
-        let mut turn = None;
-        while batch.rows < SMALL && turn.is_none() && next.is_none() {
+        // small waits for the permit of small batches, grows meanwhile, and goes without the permit once it is large.
+        let mut small_permit = None;
+        while batch.rows < SMALL && small_permit.is_none() && next.is_none() {
             tokio::select! {
-                // Requests first: a batch that those already here make large needs no turn.
+                // Requests first: the requests that are already queued may make the batch large, and then it needs no permit.
                 biased;
                 Some(request) = waiting.recv() => next = batch.add(request, most_rows),
-                free = turns.clone().acquire_owned() => turn = free.ok(),
+                free = small_permits.clone().acquire_owned() => small_permit = free.ok(),
             }
         }
         // The request that does not fit any more is the first of the next batch: order is kept.
@@ -178,7 +178,7 @@ async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Request>, most_rows:
         writer.tracker.clone().spawn(async move {
             writer.write(batch.requests).await;
             // Explicit, because both must live until the write is over.
-            drop((permit, turn));
+            drop((permit, small_permit));
         });
         if next.is_none() {
             next = waiting.recv().await;
@@ -196,7 +196,7 @@ struct Writer {
 impl Writer {
     async fn write(&self, batch: Vec<Request>) {
         let mut items = Vec::new();
-        // What each request contributed, in the order of the items.
+        // The number of items of each request, in the order of the items.
         let mut shares = Vec::with_capacity(batch.len());
         for request in batch {
             shares.push((request.items.len(), request.received_at, request.answer));
@@ -232,7 +232,7 @@ impl Writer {
                 })
                 .collect();
             debug_assert_eq!(answers.len(), number, "one answer for each item of the request");
-            // A caller that stopped waiting is no reason not to answer the others.
+            // A caller that has left is no reason not to answer the others.
             let _ = answer.send(Ok(answers));
         }
         // After the answers: a caller waits for the commit only.
@@ -286,7 +286,7 @@ fn keys(item: &NewNotification) -> impl Iterator<Item = UserKey> {
     item.users.iter().map(|user| UserKey { tenant: item.tenant.clone(), user: user.clone() })
 }
 
-/// One announcement per inbox, in the order of the seqs of each. What users share is rendered once.
+/// One announcement per inbox, in the order of the seqs of each. The content that users share is rendered once.
 pub fn announce(item: &NewNotification, written: &Written, received_at: u64, announcements: &mut Vec<Announcement>) {
     announcements.extend(written.heads.iter().cloned().map(Announcement::from));
     // Empty rows are those of a publish that is more than an item for each recipient: its users are among the heads.

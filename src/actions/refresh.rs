@@ -1,5 +1,5 @@
-//! Keeps what an instance caches from the store up to date: it is read again when another instance announces a change,
-//! every second while the bus is down, and at an interval in any case.
+//! Keeps up to date the data that an instance caches from the store. It reads the data again when another instance announces a
+//! change, every second while the bus is down, and at an interval in any case.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct Refresh {
     bus: Bus,
     changed: Arc<Notify>,
     reading: Arc<Mutex<()>>,
-    /// Between readings that nobody asked for: the longest time that a lost announcement costs.
+    /// Between readings without a request: the longest delay that a lost announcement causes.
     interval: Duration,
     /// Age of the bus's last probe from which on the bus counts as down.
     overdue: Duration,
@@ -54,7 +54,7 @@ impl Refresh {
         read.await.inspect_err(|_| self.note_change())
     }
 
-    /// Reads whenever it is due, until the stop.
+    /// Reads each time it is due, until the stop.
     pub async fn run<F>(&self, stop: CancellationToken, read: impl Fn() -> F)
     where
         F: Future<Output = Result<(), Unavailable>>,

@@ -13,7 +13,7 @@ use crate::{
     store::{Store, Unavailable},
 };
 
-/// Revokes, and keeps up with what other instances revoked; cheap to clone.
+/// Revokes, and follows the revocations of other instances; cheap to clone.
 #[derive(Clone)]
 pub struct Revocations {
     store: Store,
@@ -66,7 +66,7 @@ impl Revocations {
         self.refresh.note_change();
     }
 
-    /// Reads what was revoked and ends the streams that it concerns.
+    /// Reads the revocations and ends the streams that they concern.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -33,7 +33,7 @@ pub struct Topics {
 /// Why nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The caller may not join the topic, or there is no such topic: the caller cannot tell which.
+    /// The caller may not join the topic, or there is no such topic: the answer is the same for both.
     #[error("this topic may not be joined")]
     MayNotJoin,
     /// There is no such topic, and the caller may know.
@@ -45,7 +45,7 @@ pub enum Refused {
     /// These users have as many subscriptions as one may have.
     #[error("a user has at most {most} subscriptions")]
     Full {
-        /// Who.
+        /// The users.
         users: Vec<UserId>,
         /// The bound.
         most: usize,
@@ -77,7 +77,7 @@ impl Topics {
         Self { store, announcer, bus, presence, tracker, most }
     }
 
-    /// What the caller sees of a topic.
+    /// The caller's view of a topic.
     ///
     /// # Errors
     /// When the caller has nothing to do with it and may not join.
@@ -139,11 +139,11 @@ impl Topics {
         if self.store.topic_facts(&topic, None).await?.known { Ok(()) } else { Err(Refused::Unknown) }
     }
 
-    /// Subscribes and unsubscribes users whoever may join; answers how many it really did. When this returns, nothing
-    /// that is sent to the topic from then on reaches those who were removed.
+    /// Subscribes and unsubscribes users, even if they may not join by themselves; answers how many it really did. When this
+    /// returns, removed users get no signal that is sent to the topic from then on.
     ///
     /// # Errors
-    /// When users have too many subscriptions, or nobody is to be added to a topic that is not known: nothing is changed
+    /// When users have too many subscriptions, or when the topic is not known and the change adds no user: nothing is changed
     /// then.
     pub async fn change_subscribers(
         &self,
@@ -165,11 +165,11 @@ impl Topics {
         .await
     }
 
-    /// Makes users members of a topic, and others not, whose subscriptions end with it; answers how many it really did.
-    /// When this returns, nothing that is sent to the topic from then on reaches those who were removed.
+    /// Makes users members of a topic, and removes others together with their subscriptions; answers how many it really did.
+    /// When this returns, removed users get no signal that is sent to the topic from then on.
     ///
     /// # Errors
-    /// When nobody is to be added to a topic that is not known.
+    /// When the topic is not known and the change adds no member.
     pub async fn change_members(
         &self,
         tenant: &Tenant,
@@ -188,8 +188,8 @@ impl Topics {
         .await
     }
 
-    /// Announces all users who were to be removed, not only those who were: an earlier announcement may have been lost. While the
-    /// bus is down no instance delivers signals before it has read all subscriptions again. If the bus is up and does not take the
+    /// Announces the removal of all named users, even if they had been removed before: an earlier announcement may have been lost.
+    /// While the bus is down no instance delivers signals before it has read all subscriptions again. If the bus is up and does not take the
     /// announcement, the caller must repeat the change.
     async fn announce_with_removals(
         &self,
@@ -207,7 +207,7 @@ impl Topics {
         if told || !self.bus.health().up { Ok(()) } else { Err(Refused::Untold) }
     }
 
-    /// Announces subscriptions that have begun or ended to their users, and to the topics those of them who are present.
+    /// Announces subscriptions that have begun or ended to their users, and to the topics if the user is present.
     fn announce(&self, changes: &[SubscriptionChange]) {
         self.announcer.announce_subscriptions(changes);
         let (presence, changes) = (self.presence.clone(), changes.to_vec());

@@ -1,4 +1,4 @@
-//! Hands what the bus brings to the parts that take it.
+//! Passes the messages of the bus to their parts.
 
 use std::sync::{Arc, OnceLock};
 
@@ -51,7 +51,7 @@ impl Inbound {
     }
 }
 
-/// Opens the bus. What it brings before `inbound` is set is dropped.
+/// Opens the bus. Messages that the bus brings before `inbound` is set are dropped.
 pub(super) fn open_bus(
     settings: &Settings,
     inbound: &Arc<OnceLock<Inbound>>,

@@ -30,8 +30,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of the first read, in which most requests fit whole.
 const FIRST_READ: usize = 2048;
 
-/// Accepted sockets inherit what is set here: frames go out at once; a peer that accepts nothing for so long is dropped by
-/// the kernel, even while it answers window probes (`TCP_USER_TIMEOUT`, RFC 5482).
+/// Accepted sockets inherit these options. Frames go out at once (`TCP_NODELAY`). The kernel drops a peer that accepts nothing for
+/// `write_stall`, even while the peer answers window probes (`TCP_USER_TIMEOUT`, RFC 5482).
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
 pub(super) fn listen(address: SocketAddr, write_stall: Duration) -> anyhow::Result<TcpListener> {
     let open = || {

@@ -25,7 +25,7 @@ pub(crate) struct Running {
     health: Arc<Health>,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
-    /// Ends what brings work in.
+    /// Ends the sources of work.
     intake: CancellationToken,
     /// Ends the rest.
     stop: CancellationToken,
@@ -79,7 +79,7 @@ impl Running {
         Ok(Self { address, settings, hub, health, server: handle, serving, intake, stop, tracker, failed })
     }
 
-    /// Where it listens: the port is real even if 0 was asked for.
+    /// The address that it listens on: the port is real even if 0 was asked for.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -89,20 +89,20 @@ impl Running {
         self.failed.notified().await;
     }
 
-    /// Stops in order: readiness turns red, streams end with a spread, intake ends, accepting ends and open requests finish, then
+    /// Stops in order: readiness ends, streams end with a spread, intake ends, accepting ends and open requests finish, then
     /// the other tasks end. Takes the drain time of the settings at most.
     pub(crate) async fn stop(self) {
         let drain = self.settings.drain;
         let deadline = tokio::time::Instant::now() + drain;
         self.health.enter(Phase::Draining);
         log::info!("draining {} streams", self.hub.connections());
-        // Streams end before accepting does. A client that reconnects here meanwhile is told when to come back, so the number of
-        // streams only falls.
+        // Streams end before accepting does. A client that reconnects here meanwhile gets a delay for its next attempt, so the
+        // number of streams only falls.
         self.hub.drain(drain / 2).await;
-        // From here on other instances read the ingest stream; what was read here is finished below.
+        // From here on other instances read the ingest stream; entries that were read here are finished below.
         self.intake.cancel();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        // A slow client gets what its connection was about to send, and the last event.
+        // A slow client gets the bytes that its connection was about to send, and the last event.
         let _ = timeout(left / 2, self.hub.empty()).await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         // Requests finish before tasks stop: a publish that was accepted needs the write path and the bus.

@@ -60,7 +60,7 @@ impl Instance {
         let announcer = Announcer::new(hub.clone(), bus.clone());
         let kinds = Kinds::new(settings.kinds.clone());
         let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
-        // One for each reader: a change of what one reads is no reason for another to read.
+        // One for each reader: a change of the data of one is no reason for another to read.
         let refresh = || Refresh::new(bus.clone(), settings.stream.head_check, overdue);
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());
         let presence = Presence::new(store.clone(), hub.clone(), signals.clone(), settings.presence_grace);
@@ -92,7 +92,7 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Gives what the bus brings to the parts that take it.
+    /// Passes the messages of the bus to their parts.
     fn receive(&self, inbound: &OnceLock<Inbound>) {
         let Self { parts, announcer, heads, fanouts } = self;
         // Not the whole of `parts`: the bus outlives this, and the write path ends when its last handle is gone.
@@ -110,7 +110,7 @@ impl Instance {
         }
     }
 
-    /// Reads what requests depend on before the first is served: a revoked token must not be accepted even once. While the
+    /// Reads the data that requests depend on before the first is served: a revoked token must not be accepted even once. While the
     /// database is away the instance serves all the same, and the tasks go on trying.
     pub(super) async fn load(&self) {
         if self.parts.revocations.refresh().await.is_err() {
@@ -121,7 +121,7 @@ impl Instance {
         }
     }
 
-    /// Starts what runs beside the requests.
+    /// Starts the tasks beside the requests.
     pub(super) fn spawn(&self, tasks: &Tasks) {
         let Self { parts: Parts { settings, store, hub, bus, health, metrics, .. }, announcer, .. } = self;
         let (store, hub, bus, announcer) = (|| store.clone(), || hub.clone(), || bus.clone(), || announcer.clone());

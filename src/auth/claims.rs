@@ -15,7 +15,7 @@ const TOPIC_PATTERNS: usize = 100;
 /// Most bytes of a token's own id.
 const TOKEN_ID_BYTES: usize = 256;
 
-/// What tokens must say besides being signed.
+/// The claims that a token must have besides a valid signature.
 pub(super) struct Rules {
     issuer: Option<String>,
     audience: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Who the token stands for at the time `now`.
+    /// The identity of the token at the time `now`.
     ///
     /// # Errors
     /// Names the first claim that is not as it must be.

@@ -1,7 +1,7 @@
 //! The issuer's public keys: fetched when needed, kept, renewed behind the requests.
 //!
-//! One fetch at a time, and not more than one in [`Rhythm::pause`], whatever tokens ask for; keys that were fetched
-//! go on working while the issuer is away.
+//! There is one fetch at a time, and not more than one in [`Rhythm::pause`], however many tokens ask for one. Keys that were
+//! fetched remain valid while the issuer is away.
 
 use std::{
     sync::{Arc, RwLock},
@@ -113,7 +113,7 @@ impl Jwks {
         }
     }
 
-    /// Like [`Self::fetch_unless_recent`], but goes on when the caller leaves, so that its work is not lost.
+    /// Like [`Self::fetch_unless_recent`], but continues when the caller leaves, so that its work is not lost.
     async fn fetch_once(self: &Arc<Self>, pause: Duration) -> bool {
         let jwks = Arc::clone(self);
         tokio::spawn(async move { jwks.fetch_unless_recent(pause).await }).await.unwrap_or(false)
@@ -132,7 +132,7 @@ impl Jwks {
         let succeeded = fetched.is_ok();
         match fetched {
             Ok(keys) => *lock::write(&self.keys) = keys.into(),
-            Err(error) => log::warn!("the issuer's keys cannot be fetched, those at hand stay in use: {error:#}"),
+            Err(error) => log::warn!("the issuer's keys cannot be fetched, the known ones stay in use: {error:#}"),
         }
         *last = Some(Fetch { begun, succeeded });
         succeeded

@@ -13,7 +13,7 @@ use super::{Rejected, claims::Claims};
 
 /// Fewest bytes of an RSA modulus: 2048 bits (RFC 7518, 3.3).
 const MODULUS_BYTES: usize = 256;
-/// The object identifiers of the curves, as they stand in a public key (RFC 5480, 2.1.1.1).
+/// The object identifiers of the curves, as a public key contains them (RFC 5480, 2.1.1.1).
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 
@@ -27,7 +27,7 @@ pub(super) struct Key {
 
 impl Key {
     fn new(id: Option<String>, algorithm: Algorithm, verifier: DecodingKey) -> Self {
-        // The library checks the signature only: claims are read in one place, with our clock and messages.
+        // The library checks the signature only: `claims` reads all claims, with our clock and messages.
         let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;

@@ -10,12 +10,12 @@ use anyhow::{Context, ensure};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-/// Reads `jwt-secret` in the data directory; makes both where they are missing, for the owner's eyes only.
+/// Reads `jwt-secret` in the data directory; makes both if they are missing, readable by the owner only.
 ///
 /// Several processes may start at once: all of them get the same secret.
 ///
 /// # Errors
-/// When the directory cannot be written, or the file can be read by anybody or is too short.
+/// When the directory cannot be written, or when other users can read the file, or when it is too short.
 pub fn local_secret(data_dir: &Path) -> anyhow::Result<SecretString> {
     let path = data_dir.join("jwt-secret");
     let shown = path.display();

@@ -12,10 +12,10 @@ use crate::{
     domain::{topic::TopicPattern, user::UserKey},
 };
 
-/// What a token is to say.
+/// The content of a token that is to be made.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// Whom it stands for.
+    /// The user of the token.
     pub key: UserKey,
     /// Words separated by spaces: `publish`, `admin`.
     pub scope: String,

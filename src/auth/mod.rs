@@ -1,6 +1,6 @@
-//! Who calls: a token becomes an [`Identity`].
+//! Authentication: a token becomes an [`Identity`].
 //!
-//! An algorithm belongs to its key: what a token's header says only chooses among keys, never how one is used.
+//! An algorithm belongs to its key: the header of a token only chooses among keys, never how one is used.
 //! Nothing here knows HTTP requests or the database.
 
 mod claims;
@@ -88,7 +88,7 @@ pub enum Rejected {
     /// Its `nbf` or `iat` lies ahead.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// A claim is missing or not what it must be.
+    /// A claim is missing or has a wrong value.
     #[error("{0}")]
     Claims(&'static str),
     /// The token or its user was revoked.
@@ -131,7 +131,7 @@ impl Authenticator {
         Ok(Self(Arc::new(Inner { keys, jwks, rules, revocations: RevocationList::default() })))
     }
 
-    /// Turns a token into its identity.
+    /// Verifies a token and returns its identity.
     ///
     /// # Errors
     /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] may pass by itself.
@@ -143,7 +143,7 @@ impl Authenticator {
         Ok(identity)
     }
 
-    /// What was revoked: to be kept up to date by the caller, and asked for identities that a ticket carried.
+    /// The revocations in memory. The caller keeps them up to date, and asks them about identities that a ticket carried.
     pub fn revocations(&self) -> &RevocationList {
         &self.0.revocations
     }

@@ -1,4 +1,4 @@
-//! What was revoked, in memory: asked for every token and every open stream.
+//! The revocations in memory: every token and every open stream is checked against them.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use crate::domain::{
     user::{Tenant, UserId},
 };
 
-/// What is refused.
+/// The tokens that a revocation refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// All tokens of the user that were made before the revocation.
@@ -25,9 +25,9 @@ pub enum Target {
 /// A revocation in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Where it holds.
+    /// The tenant in which it applies.
     pub tenant: Tenant,
-    /// What is refused.
+    /// The tokens that it refuses.
     pub target: Target,
     /// When it was given, by the database's clock.
     pub revoked_at: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! One-time tickets: what a browser's `EventSource` shows instead of a token, for it cannot set a header.
+//! One-time tickets: a browser's `EventSource` sends one instead of a token, because it cannot set a header.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A ticket that nobody can guess.
+    /// A ticket of 256 random bits, which cannot be guessed.
     pub fn random() -> Self {
         let bytes: [u8; TICKET_BYTES] = rand::random();
         let text = URL_SAFE_NO_PAD.encode(bytes);

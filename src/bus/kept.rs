@@ -12,7 +12,7 @@ const TOPICS: usize = 1_000;
 pub(super) struct Kept(HashMap<TopicKey, HashMap<Subject, Signal>>);
 
 impl Kept {
-    /// Keeps a signal to a topic, which is newer than what was kept of its subject whatever the clock says.
+    /// Keeps a signal to a topic. Its number is higher than that of the value before, even if the clock was set back.
     pub(super) fn keep(&mut self, signal: &mut Signal) {
         let Address::Topic(topic) = &signal.subject.to else { return };
         let topic = topic.clone();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_signal_is_newer_whatever_the_clock_says() {
+    fn a_later_signal_is_newer_even_if_the_clock_was_set_back() {
         let mut kept = Kept::default();
         let (mut first, mut second) = (signal(1, 0, 1_000), signal(1, 0, 7));
         kept.keep(&mut first);

@@ -1,4 +1,4 @@
-//! Carries "user U reached seq S" between instances, with the rendered frames where they are small.
+//! Sends "user U reached seq S" between instances, with the rendered frames if they are small.
 //!
 //! Postgres holds the truth: the head check finds a lost message. Redis is used in [`redis`] only.
 
@@ -34,13 +34,13 @@ pub const KEPT_SUBJECTS: usize = 100;
 /// A user's stream moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// Whose stream.
+    /// The user of the stream.
     pub key: UserKey,
     /// The stream's epoch.
     pub epoch: Epoch,
     /// The newest seq after the change.
     pub head: Seq,
-    /// The changes up to `head`, in order and without gaps; empty when they are too large to carry.
+    /// The changes up to `head`, in order and without gaps; empty when they are too large for a message.
     pub frames: Vec<Frame>,
     /// When the publish was received, microseconds since 1970; 0 for changes of state.
     pub published_at: u64,
@@ -72,22 +72,22 @@ pub struct Joined {
 /// One notification that arrived in many inboxes at once, for every instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrivals {
-    /// Whose tenant.
+    /// The tenant of the users.
     pub tenant: Tenant,
-    /// What arrived; none when it is too large to carry.
+    /// The notification; none when it is too large for a message.
     pub notification: Option<Arc<Published>>,
-    /// Where it arrived.
+    /// The inboxes that got it.
     pub rows: Vec<Arrival>,
 }
 
-/// Where a notification arrived.
+/// One inbox that got a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// In whose inbox.
+    /// The user of the inbox.
     pub user: UserId,
     /// The stream's epoch.
     pub epoch: Epoch,
-    /// Its place in the user's log, the newest.
+    /// The seq of the change, the newest of the user's log.
     pub seq: Seq,
     /// The user's unread count with it.
     pub unread: i64,
@@ -106,12 +106,12 @@ pub enum Control {
     KindsChanged,
     /// Let an open stream go on under a fresh token of its user.
     Extend {
-        /// The stream's connection, wherever it is.
+        /// The stream's connection, on any instance.
         connection: Uuid,
         /// The identity of the token.
         identity: Box<Identity>,
     },
-    /// A large fan-out began: carry it to the users who are connected before the others.
+    /// A large fan-out began: write it first to the users who are connected.
     ConnectedFirst(Uuid),
 }
 
@@ -155,7 +155,7 @@ pub struct Health {
     pub probe_age: Option<Duration>,
 }
 
-/// The bus: in-process when the instance is alone, else Redis.
+/// The bus: in-process when the instance is alone, otherwise Redis.
 #[derive(Clone)]
 pub enum Bus {
     /// One instance: the hub gets its own publishes directly, only orders and signals pass here.
@@ -170,8 +170,8 @@ impl Bus {
         Self::Local(LocalBus::new(sink))
     }
 
-    /// Asks for a user's announcements. The order of calls is kept from this call on; the future ends when the
-    /// subscription is confirmed, or when the bus is down, for then the head check stands in.
+    /// Asks for a user's announcements. The order of calls is kept from this call on. The future ends when the subscription is
+    /// confirmed. It also ends when the bus is down, because the head check then finds the changes.
     pub fn subscribe(&self, key: &UserKey) -> BoxFuture<'static, ()> {
         match self {
             Self::Local(_) => ready(()).boxed(),
@@ -186,7 +186,7 @@ impl Bus {
         }
     }
 
-    /// Asks for what is sent to a topic, as [`Self::subscribe`] does for a user.
+    /// Asks for the messages to a topic, as [`Self::subscribe`] does for a user.
     pub fn follow(&self, topic: &TopicKey) -> BoxFuture<'static, ()> {
         match self {
             Self::Local(_) => ready(()).boxed(),
@@ -211,7 +211,7 @@ impl Bus {
 
     /// Sends a signal to every instance that follows its address, this one too: so that all receive it between the same
     /// other messages. The order of calls is kept from this call on. The future ends, after a second at most, when Redis has
-    /// taken it: what is sent once that has answered true, through whichever instance, comes after it. False when the bus
+    /// taken it: a signal that is sent after the answer true, through any instance, comes after it. False when the bus
     /// did not take it, or too many wait.
     ///
     /// One that is `kept` is the last value of its subject from the moment it is received; its time is later than that of

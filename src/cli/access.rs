@@ -25,7 +25,7 @@ pub struct Access {
     /// Tenant of the token that is made when none is given.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub tenant: Tenant,
-    /// Where a local server keeps its secret.
+    /// The directory of a local server's secret.
     #[arg(long, value_name = "DIR", env = "TIDINGS_DATA_DIR", default_value = "./tidings-data")]
     pub data_dir: PathBuf,
 }

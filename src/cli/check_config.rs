@@ -1,4 +1,4 @@
-//! `tidings check-config`: what is in force, or what is wrong.
+//! `tidings check-config`: the settings in force, or their faults.
 
 use crate::{
     auth::Authenticator,

@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand, each with its arguments and `run`.
 //!
-//! Error policy: a user's mistake (wrong settings or arguments, [`Mistake`]) ends with the exit code 2, everything
-//! else that fails with 1; both print one `error:` to standard error and nothing of our insides.
+//! Error policy: a user's mistake (wrong settings or arguments, [`Mistake`]) ends with the exit code 2, every other failure
+//! with 1. Both print one `error:` to standard error, without internal details.
 
 pub mod access;
 pub mod check_config;
@@ -39,7 +39,7 @@ const BENCH_MOVED: &str = "the load generator is a program of its own: `tidings-
 #[derive(Parser)]
 #[command(name = "tidings", version, styles = STYLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; serve where it is not said.
+    /// The command; `serve` when absent.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Settings of `serve` where no subcommand is given.
@@ -65,13 +65,13 @@ pub enum Command {
     /// Says where the load generator is; it was a subcommand before.
     #[command(hide = true, disable_help_flag = true)]
     Bench {
-        /// What followed.
+        /// The arguments after it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
 }
 
-/// An error that the user can mend: wrong arguments or settings.
+/// An error that the user can correct: wrong arguments or settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Mistake(pub String);
@@ -102,7 +102,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Prints the error with what mends it, and picks the exit code.
+/// Prints the error with advice to correct it, and picks the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
     let settings = error.is::<Invalid>();
     let hint = if settings { "\nhint: `tidings serve --help` explains every setting\n" } else { "" };

@@ -36,16 +36,16 @@ pub struct Args {
     /// The text below the title.
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
-    /// What happened, e.g. `payment_received`.
+    /// The type of the notification, such as `payment_received`.
     #[arg(long)]
     kind: Option<String>,
     /// low, medium, high or critical.
     #[arg(long, value_parser = |text: &str| text.parse::<Priority>())]
     priority: Option<Priority>,
-    /// Whatever the clients need.
+    /// Data for the clients.
     #[arg(long, value_name = "JSON", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
     data: Option<Value>,
-    /// Where a click leads.
+    /// The address that a click opens.
     #[arg(long, value_name = "URL")]
     action_url: Option<String>,
     /// Publish at most once under this key.
@@ -59,7 +59,7 @@ pub struct Args {
 /// Publishes and prints an id per notification.
 ///
 /// # Errors
-/// [`Mistake`] for what the server refuses; any other error when it cannot be reached.
+/// [`Mistake`] for a body that the server refuses; any other error when it cannot be reached.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let token = args.access.token("publisher", "publish")?;
     let post = Post { http: reqwest::Client::new(), token };
@@ -98,7 +98,7 @@ fn body(args: Args) -> anyhow::Result<Value> {
     Ok(body.into())
 }
 
-/// Publishes the lines of standard input; refused lines are told by number and do not stop the rest.
+/// Publishes the lines of standard input; reports refused lines by number and continues with the rest.
 async fn post_lines(post: &Post, url: &Url) -> anyhow::Result<()> {
     let mut refused = 0;
     let mut batch = Batch::default();

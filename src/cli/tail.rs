@@ -19,7 +19,7 @@ use crate::domain::priority::Priority;
 pub struct Args {
     #[command(flatten)]
     access: Access,
-    /// Whose stream, when the token is made from a local server's secret.
+    /// The user, when the token is made from a local server's secret.
     #[arg(long, value_name = "ID", default_value = "demo")]
     user: String,
     /// Begin after this cursor.
@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// Where updates are shown: events on standard output, remarks about the connection on standard error.
+/// The output: events on standard output, remarks about the connection on standard error.
 struct Screen {
     json: bool,
     colour: bool,
@@ -159,7 +159,7 @@ const RED: &str = "1;31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
-/// A text from outside without what could steer a terminal: control characters become spaces.
+/// A text from outside without characters that steer a terminal: control characters become spaces.
 fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_is_told() {
+    fn every_verdict_is_shown() {
         let line = |data: &str| screen().line("hello", data).unwrap();
         assert_eq!(line(r#"{"verdict":"fresh","cursor":"e.3","unread":1}"#), "-- fresh at e.3, 1 unread");
         let resumed = r#"{"verdict":"resumed","cursor":"e.9","missed":6,"unread":2}"#;

@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// Whom the token is for and what it allows.
+/// The user of the token and its rights.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The user that the token stands for (`sub`).
+    /// The user of the token (`sub`).
     #[arg(long, value_name = "USER")]
     pub sub: UserId,
     /// The user's tenant.
@@ -45,7 +45,7 @@ pub struct Args {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Prints the token and nothing else.
+/// Prints the token, without further text.
 ///
 /// # Errors
 /// When the settings are wrong or tokens come from another issuer.

@@ -13,7 +13,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The server asked for this wait, by `retry:`, `bye` or `Retry-After`; it stands until it asks for another.
+    /// The server asked for this wait, by `retry:`, `bye` or `Retry-After`; it applies until the server asks for another.
     pub fn ask(&mut self, wait: Duration) {
         self.asked = Some(wait);
     }
@@ -28,8 +28,8 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The wait before the next try: what was asked, or half a second doubled by each failure up to 30 s, whichever
-    /// is longer; and up to half as much again, so that clients which ended together do not return together.
+    /// The wait before the next try: the wait that the server asked for, or half a second doubled by each failure up to 30 s, if that
+    /// is longer. Up to half as much again is added, so that clients which ended together do not return together.
     pub fn wait(&self) -> Duration {
         let grown = START.saturating_mul(1 << self.failures.min(16)).min(MOST);
         self.asked
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_with_failures_to_a_bound_and_start_anew_after_success() {
+    fn waits_grow_with_failures_to_a_bound_and_restart_after_success() {
         let mut backoff = Backoff::default();
         (0..50).for_each(|_| backoff.failed());
         assert!(backoff.wait() >= MOST && backoff.wait() <= MOST.mul_f64(1.5));

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_SILENCE: Duration = Duration::from_mins(1);
 const PROBLEM_BYTES: usize = 64 * 1024;
 
-/// What a follower sees, in order.
+/// The updates that a follower returns, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
     /// An event arrived.
@@ -35,7 +35,7 @@ pub enum Update {
     Waiting {
         /// How long.
         wait: Duration,
-        /// What happened.
+        /// The cause.
         why: String,
     },
 }
@@ -46,10 +46,10 @@ pub enum Final {
     /// The token is not accepted (401), or not for this (403).
     #[error("the server refuses the token (status {0}): {1}")]
     Forbidden(u16, Problem),
-    /// Another answer that no waiting changes.
+    /// Another answer, which a repeated request does not change.
     #[error("the server refuses the stream (status {0}): {1}")]
     Refused(u16, Problem),
-    /// The server told the client to stop (204).
+    /// The server answered that the client must stop (204).
     #[error("the server told this client to stop")]
     Stopped,
     /// The request cannot be made at all.
@@ -84,7 +84,7 @@ impl Follower {
     /// A follower of the stream at `url` (query included), from `cursor` on if there is one.
     ///
     /// # Errors
-    /// [`Final::Unusable`] for a token or cursor that no header can carry.
+    /// [`Final::Unusable`] for a token or cursor that cannot be part of a header.
     pub fn new(url: Url, token: &str, cursor: Option<String>) -> Result<Self, Final> {
         let unusable = |what: &str| Final::Unusable(format!("the {what} holds characters that no header can carry"));
         let mut authorization = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| unusable("token"))?;
@@ -97,7 +97,7 @@ impl Follower {
         Ok(Self { http, url, authorization, cursor, backoff, open: None, ready, waiting: None })
     }
 
-    /// Where a follower that takes over is to begin; empty before the first hello.
+    /// The cursor from which a new follower continues; empty before the first hello.
     pub fn cursor(&self) -> &str {
         &self.cursor
     }

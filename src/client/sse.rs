@@ -1,6 +1,6 @@
 //! An incremental parser of `text/event-stream`, after the WHATWG HTML standard, section 9.2.6.
 //!
-//! Bytes come in whatever chunks the network makes; the events do not depend on where the chunks end.
+//! Bytes come in chunks of any size; the events do not depend on where the chunks end.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl Parser {
         }
     }
 
-    /// The parser of a reconnect: events without an id of their own carry this one.
+    /// The parser of a reconnect: events without an id of their own get this one.
     #[must_use]
     pub fn resuming(mut self, last_event_id: &str) -> Self {
         self.id.push_str(last_event_id);
@@ -69,7 +69,7 @@ impl Parser {
         self
     }
 
-    /// What a reconnect is to send as `Last-Event-ID`; moves at the end of a block, also of one without data.
+    /// The `Last-Event-ID` of a reconnect; it moves at the end of a block, even if the block has no data.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
@@ -79,7 +79,7 @@ impl Parser {
         self.retry
     }
 
-    /// Takes the next bytes and hands over every event that they complete.
+    /// Takes the next bytes and passes every event that they complete to `each`.
     ///
     /// # Errors
     /// [`Oversized`] when a line or an event passes the limit; the parser is of no use afterwards.

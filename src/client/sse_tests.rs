@@ -98,7 +98,7 @@ fn a_reconnect_carries_its_cursor_on() {
 }
 
 #[test]
-fn what_never_ends_is_refused() {
+fn a_line_or_event_without_an_end_is_refused() {
     let mut parser = Parser::new(8);
     assert_eq!(parser.feed(b"data: 12345", |_| {}), Err(Oversized(8)));
     let mut parser = Parser::new(8);

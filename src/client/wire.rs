@@ -1,4 +1,4 @@
-//! What the events of a stream say, as far as our own clients read it.
+//! The events of a stream, with the fields that our own clients read.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct Hello {
     /// How the server took the cursor.
     pub verdict: Verdict,
-    /// Where the stream stands.
+    /// The position at which the stream starts.
     pub cursor: String,
     /// Changes that follow before the stream is live.
     #[serde(default)]
@@ -54,13 +54,13 @@ impl Bye {
     }
 }
 
-/// What `tail` shows of a notification.
+/// The fields of a notification that `tail` shows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
     /// Position in the user's log.
     pub seq: i64,
-    /// What happened.
+    /// The type of the notification.
     pub kind: String,
     /// low, medium, high or critical.
     pub priority: String,
@@ -68,7 +68,7 @@ pub struct Notification {
     pub title: String,
     /// The text below it.
     pub message: Option<String>,
-    /// Where a click leads.
+    /// The address that a click opens.
     pub action_url: Option<String>,
     /// When it was published.
     pub created_at: String,
@@ -78,9 +78,9 @@ pub struct Notification {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Problem {
-    /// What is wrong in general.
+    /// The title of the problem.
     pub title: String,
-    /// What is wrong here.
+    /// The detail of the problem.
     pub detail: Option<String>,
     /// Which parts of the body are wrong.
     pub errors: Vec<serde_json::Value>,

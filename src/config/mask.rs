@@ -18,7 +18,7 @@ impl Options {
     }
 }
 
-/// Hides the password of a URL, wherever it stands: before the host or in the query. What is no URL is hidden whole.
+/// Hides the password of a URL, before the host and in the query. A text that is no URL is hidden as a whole.
 pub fn mask_url(url: &str) -> String {
     let Some((scheme, rest)) = url.trim().split_once("://") else {
         return HIDDEN.into();

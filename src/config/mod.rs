@@ -1,7 +1,7 @@
 //! Settings in force: one struct of final, validated types.
 //!
-//! How they are written is in [`options`], where they come from in `sources`, what they must be in `validate`;
-//! nothing else reads the environment.
+//! Their written form is in [`options`], their sources are in `sources`, their bounds in `validate`. No other module reads the
+//! environment.
 
 mod mask;
 pub mod options;
@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::domain::kinds::Seed;
 
-/// What is wrong with the settings: one line for each of them.
+/// The faults of the settings: one line for each of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Invalid(pub Vec<String>);
 
@@ -28,7 +28,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// The process' environment; what is not Unicode reads as what is left of it.
+/// The process' environment; bytes that are not Unicode are replaced.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     env::vars_os().map(move |(name, value)| (text(name), text(value)))
@@ -37,9 +37,9 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 /// The configuration of an instance.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where HTTP is served.
+    /// The address at which HTTP is served.
     pub listen: SocketAddr,
-    /// Where the embedded database and a generated secret live.
+    /// The directory of the embedded database and of a generated secret.
     pub data_dir: PathBuf,
     /// First part of every Redis key and channel.
     pub prefix: String,
@@ -57,7 +57,7 @@ pub struct Settings {
     pub kinds: Seed,
     /// Most topics that one user is subscribed to.
     pub subscriptions: usize,
-    /// How long somebody whose last stream has ended counts as present.
+    /// How long a user counts as present after the end of the user's last stream.
     pub presence_grace: Duration,
     /// Signals.
     pub signals: SignalSettings,
@@ -100,7 +100,7 @@ pub struct AuthSettings {
     pub secret: Option<SecretString>,
     /// PEM of an RSA, P-256, P-384 or Ed25519 public key.
     pub public_key: Option<String>,
-    /// Where a JSON Web Key Set is served.
+    /// The address of a JSON Web Key Set.
     pub jwks_url: Option<Url>,
     /// Required `iss`.
     pub issuer: Option<String>,
@@ -108,7 +108,7 @@ pub struct AuthSettings {
     pub audience: Option<String>,
     /// Allowed difference of clocks.
     pub leeway: Duration,
-    /// Name of the cookie that may carry a token.
+    /// Name of the cookie that may contain a token.
     pub cookie: String,
     /// Accept `?token=` on the stream.
     pub query_token: bool,
@@ -148,7 +148,7 @@ pub struct StreamSettings {
     pub write_stall: Duration,
     /// Most messages a second of one client over a WebSocket; twice as many may come at once.
     pub messages_per_second: u32,
-    /// Lower bound of the reconnect delay told to clients; each is told up to twice this.
+    /// Lower bound of the reconnect delay that clients get; each gets a delay between this and twice this.
     pub retry: Duration,
     /// Time between head checks while the bus is well.
     pub head_check: Duration,
@@ -189,7 +189,7 @@ pub struct SignalSettings {
 pub struct RetentionSettings {
     /// A notification leaves inboxes after this at the latest.
     pub keep: Duration,
-    /// What left the inbox is remembered this long, for clients that were away and for idempotency keys (24 h at least).
+    /// How long data that left the inbox is kept, for clients that were away and for idempotency keys (24 h at least).
     pub remember: Duration,
     /// Time between sweeps.
     pub sweep: Duration,

@@ -1,6 +1,6 @@
 //! Every setting as it is written: one struct for the flags, the file's keys and the environment's variables.
 //!
-//! The names, the help texts, the defaults and the bounds stand here and nowhere else.
+//! The names, the help texts, the defaults and the bounds are defined only here.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -10,7 +10,7 @@ use std::{
 use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
 
-/// Where HTTP is served unless configured otherwise.
+/// The default address at which HTTP is served.
 pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The environment's name of a setting: `TIDINGS_` and the setting's name, but for those that platforms set.

@@ -20,8 +20,9 @@ const SECRETS: [&str; 4] = ["database-url", "redis-url", "jwt-secret", "jwt-publ
 const CLIENT_VARIABLES: [&str; 2] = ["TIDINGS_URL", "TIDINGS_TOKEN"];
 
 impl Options {
-    /// What is in force: these flags over `environment` over the file that either names, secrets read from their
-    /// files, defaults filled in; and the same as final types.
+    /// The settings in force: these flags take precedence over `environment`, and that over the file that either names.
+    ///
+    /// Secrets are read from their files, and defaults are filled in. The second value is the same as final types.
     ///
     /// # Errors
     /// Names everything that is unknown, unreadable or out of its bounds.
@@ -67,7 +68,7 @@ fn names() -> Vec<String> {
 fn read_file(path: &Path, wrong: &mut Vec<String>) -> Table {
     let mut complain = |problem: String| wrong.push(format!("{}: {problem}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| error.to_string());
-    // The parser's own display quotes the line, which may hold a secret.
+    // The parser's own display quotes the faulty line, which may hold a secret.
     let table = text.and_then(|text| text.parse::<Table>().map_err(|error| position(&text, &error)));
     let names = names();
     let mut known = Table::new();
@@ -155,7 +156,7 @@ fn check_pairs(table: &Table, shown: impl Fn(&str) -> String, wrong: &mut Vec<St
     }
 }
 
-/// Lays the stronger source over the weaker, together with what a setting stands in for.
+/// Lays the stronger source over the weaker. A secret and the setting of its file replace each other.
 fn overlay(weaker: &mut Table, stronger: Table) {
     for name in SECRETS {
         let file = format!("{name}-file");

@@ -1,4 +1,4 @@
-//! What sources may say, and which of them wins.
+//! The settings that sources may contain, and their precedence.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -188,7 +188,7 @@ fn several_redis_urls_are_a_cluster() {
 }
 
 #[test]
-fn any_origin_stands_alone() {
+fn any_origin_excludes_other_origins() {
     let origins = |text| load(Options::default(), &[("TIDINGS_CORS_ORIGINS", text)]).map(|it| it.cors_origins);
     assert_eq!(
         origins("https://a.example, http://localhost:3000").unwrap(),
@@ -201,7 +201,7 @@ fn any_origin_stands_alone() {
 }
 
 #[test]
-fn what_check_config_prints_shows_no_secret_and_loads_again() {
+fn the_output_of_check_config_shows_no_secret_and_loads_again() {
     let pairs = [
         ("TIDINGS_JWT_SECRET", "the-secret-that-is-never-shown-to-anybody"),
         ("DATABASE_URL", "postgres://app:hush@db:5432/tidings?sslmode=require&password=hush"),

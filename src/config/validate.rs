@@ -1,4 +1,4 @@
-//! Turns settings as written into final types, and reports all that is wrong at once.
+//! Converts settings as written into final types, and reports all faults at once.
 
 use std::{fs, time::Duration};
 
@@ -26,7 +26,7 @@ impl Settings {
 }
 
 impl Options {
-    /// The settings as final types; adds a line to `wrong` for each that is not what it must be.
+    /// The settings as final types; adds a line to `wrong` for each that is out of its bounds.
     pub(super) fn validated(&self, wrong: &mut Vec<String>) -> Settings {
         let numbers = self.numbers(wrong);
         let settings = Settings {

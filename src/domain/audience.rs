@@ -9,7 +9,7 @@ pub struct Audience {
     pub topics: Vec<Topic>,
     /// Every user of the tenant that was ever seen.
     pub everyone: bool,
-    /// Who caused it, and so is no recipient by topic or by everyone.
+    /// The user who caused it, and so is no recipient by topic or by everyone.
     pub actor: Option<UserId>,
 }
 

@@ -1,6 +1,6 @@
-//! The channels by which a notification reaches its user, and what is decided about each of them.
+//! The channels by which a notification reaches its user, and the decision about each of them.
 //!
-//! What a user wants is decided in the database, by the function `decide_channels`; the numbers here are the ones it knows.
+//! The function `decide_channels` of the database applies the user's preferences; the numbers here are the ones that it knows.
 
 use std::{fmt, str::FromStr};
 
@@ -28,7 +28,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// All of them, by their place.
+    /// All of them, by their index.
     pub const ALL: [Self; 6] = [Self::Inbox, Self::Toast, Self::Browser, Self::Push, Self::Email, Self::Sms];
 
     /// As written everywhere.
@@ -43,7 +43,7 @@ impl Channel {
         }
     }
 
-    fn place(self) -> usize {
+    fn index(self) -> usize {
         self as usize
     }
 }
@@ -57,19 +57,19 @@ impl FromStr for Channel {
     }
 }
 
-/// What somebody says of channels: on, off, or nothing.
+/// The choices of a user, a kind or a tenant by channel: on, off, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Choices([Option<bool>; Channel::ALL.len()]);
 
 impl Choices {
-    /// What is said of a channel.
+    /// The choice for a channel, if there is one.
     pub fn get(&self, channel: Channel) -> Option<bool> {
-        self.0[channel.place()]
+        self.0[channel.index()]
     }
 
     /// Says something of a channel.
     pub fn set(&mut self, channel: Channel, on: bool) {
-        self.0[channel.place()] = Some(on);
+        self.0[channel.index()] = Some(on);
     }
 
     /// Whether nothing is said.
@@ -77,7 +77,7 @@ impl Choices {
         self.iter().next().is_none()
     }
 
-    /// What is said, by channel.
+    /// The choices, by channel.
     pub fn iter(&self) -> impl Iterator<Item = (Channel, bool)> {
         Channel::ALL.into_iter().filter_map(|channel| Some((channel, self.get(channel)?)))
     }
@@ -109,7 +109,7 @@ impl<'de> de::Visitor<'de> for ChoicesVisitor {
         while let Some(name) = map.next_key::<String>()? {
             match name.parse() {
                 Ok(channel) => choices.set(channel, map.next_value()?),
-                // As a fault of the value it is reported with the channel's name in its place.
+                // As a fault of the value it is reported with the pointer of the channel's name.
                 Err(malformed) => map.next_value_seed(Refused(malformed))?,
             }
         }
@@ -131,7 +131,7 @@ impl<'de> de::DeserializeSeed<'de> for Refused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Cause {
-    /// Nobody said anything: inbox and toast are taken, the others are not.
+    /// No choice by user, kind or tenant: inbox and toast are taken, the others are not.
     Default,
     /// The tenant's default.
     TenantDefault,
@@ -170,7 +170,7 @@ impl Cause {
 
 /// Which channels are taken, and why: as stored, bit n for channel n, and four bits from 12 + 4n on for its cause.
 ///
-/// The layout has room for 12 channels and 16 causes, and the bit that marks it stands above all of them.
+/// The layout has room for 12 channels and 16 causes. The bit that marks the layout is higher than all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decision(i64);
 
@@ -190,9 +190,9 @@ mod first_layout {
 }
 
 impl Decision {
-    /// For kinds of which nobody said anything: inbox and toast.
+    /// For kinds without any choice: inbox and toast.
     pub const PLAIN: Self = Self(MARK | 0b11);
-    /// No channel, for no reason: what others are made of.
+    /// No channel and no cause: the start of every other decision.
     pub const NONE: Self = Self(MARK);
 
     /// The number that is stored.
@@ -218,22 +218,22 @@ impl Decision {
 
     /// Whether a channel is taken.
     pub fn takes(self, channel: Channel) -> bool {
-        self.0 >> channel.place() & 1 == 1
+        self.0 >> channel.index() & 1 == 1
     }
 
     /// Why a channel is taken or not.
     pub fn cause(self, channel: Channel) -> Cause {
         let number = self.0 >> Self::shift(channel) & 15;
-        // What a later version stored is not known here.
+        // A cause that a later version stored is not known here.
         usize::try_from(number).ok().and_then(|number| Cause::STORED.get(number)).copied().unwrap_or(Cause::Default)
     }
 
     /// The same with this said of a channel of which nothing was said yet.
     pub fn and(self, channel: Channel, on: bool, cause: Cause) -> Self {
-        Self(self.0 | i64::from(on) << channel.place() | (cause as i64) << Self::shift(channel))
+        Self(self.0 | i64::from(on) << channel.index() | (cause as i64) << Self::shift(channel))
     }
 
-    /// What comes of a channel, and why: without the inbox there is nothing that a page could show.
+    /// The outcome for a channel, and the cause: without the inbox there is nothing that a page could show.
     pub fn outcome(self, channel: Channel) -> (bool, Cause) {
         let by_page = matches!(channel, Channel::Toast | Channel::Browser);
         if by_page && self.takes(channel) && !self.takes(Channel::Inbox) {
@@ -248,7 +248,7 @@ impl Decision {
     }
 
     fn shift(channel: Channel) -> usize {
-        ROOM + 4 * channel.place()
+        ROOM + 4 * channel.index()
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_keeps_what_was_said_of_every_channel() {
+    fn a_decision_keeps_the_choice_for_every_channel() {
         for cause in Cause::STORED {
             let decision = Decision::NONE.and(Channel::Inbox, true, cause).and(Channel::Sms, true, cause);
             assert_eq!(decision.channels().collect::<Vec<_>>(), [Channel::Inbox, Channel::Sms]);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decided_twice_stays_decided() {
+    fn a_decision_can_be_made_from_a_decision() {
         let once = Decision::NONE.and(Channel::Push, true, Cause::Mandatory);
         assert_eq!(once.and(Channel::Push, true, Cause::Mandatory), once);
     }

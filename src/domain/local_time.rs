@@ -48,7 +48,7 @@ impl fmt::Display for Zone {
 pub enum WrittenTime {
     /// The same everywhere.
     Fixed(DateTime<Utc>),
-    /// What clocks show somewhere.
+    /// The time that a clock shows, in a zone that is not known yet.
     Local(civil::DateTime),
 }
 
@@ -63,7 +63,7 @@ pub enum Unsettled {
     Skipped {
         /// The time.
         time: civil::DateTime,
-        /// Where.
+        /// The zone.
         zone: Zone,
     },
     /// Clocks show it twice.
@@ -71,7 +71,7 @@ pub enum Unsettled {
     Twice {
         /// The time.
         time: civil::DateTime,
-        /// Where.
+        /// The zone.
         zone: Zone,
         /// The offset when they show it first.
         first: String,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_time_is_what_clocks_show_in_its_zone() {
+    fn a_local_time_is_the_time_of_clocks_in_its_zone() {
         assert_eq!(settled("2026-03-29T01:59", "Europe/Berlin").unwrap(), "2026-03-29T00:59:00+00:00");
         assert_eq!(settled("2026-03-29T03:00:00", "Europe/Berlin").unwrap(), "2026-03-29T01:00:00+00:00");
         assert_eq!(settled("2026-07-01T12:00:00.5", "america/new_york").unwrap(), "2026-07-01T16:00:00.500+00:00");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused_and_the_ends_of_time_too() {
+    fn a_malformed_time_is_refused_and_the_ends_of_time_too() {
         let wrong = [
             "",
             "tomorrow",

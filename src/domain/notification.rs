@@ -1,4 +1,4 @@
-//! A notification: what it says, as it is published, and as an item of an inbox.
+//! A notification: its content, as it is published, and as an item of an inbox.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub fn image_url(text: &str) -> Result<(), Malformed> {
     address(text, &["https"], Malformed("an https URL, or a path that begins with one slash"))
 }
 
-/// Refuses what a browser could take for script or for another host than it seems.
+/// Refuses a URL that a browser could take for script or for another host than it seems.
 fn address(text: &str, schemes: &[&str], wrong: Malformed) -> Result<(), Malformed> {
     if text.len() > URL_BYTES {
         return Err(Malformed("at most 2048 bytes"));
@@ -57,10 +57,10 @@ fn address(text: &str, schemes: &[&str], wrong: Malformed) -> Result<(), Malform
     Ok(())
 }
 
-/// What a notification says: written once per publish, the same for every recipient.
+/// The content of a notification: written once per publish, the same for every recipient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Content {
-    /// What happened, e.g. `payment_received`.
+    /// The type of the notification, such as `payment_received`.
     pub kind: String,
     /// The group of kinds that a user sets preferences for.
     pub category: Option<String>,
@@ -70,9 +70,9 @@ pub struct Content {
     pub title: String,
     /// The text below the title.
     pub message: Option<String>,
-    /// Whatever the publisher's clients need.
+    /// Data of the publisher for its clients.
     pub data: Option<Value>,
-    /// Where a click leads.
+    /// The address that a click opens.
     pub action_url: Option<String>,
     /// An image that belongs to it.
     pub image_url: Option<String>,
@@ -105,7 +105,7 @@ pub struct Presentation {
     /// An icon's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// What the button says that leads where a click leads.
+    /// The text of the button that opens `actionUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_label: Option<String>,
     /// A sound's name.
@@ -118,7 +118,7 @@ pub struct Presentation {
 pub struct Published {
     /// Its id (`UUIDv7`).
     pub id: Uuid,
-    /// What it says.
+    /// The content.
     pub content: Content,
     /// When it was published.
     pub created_at: DateTime<Utc>,
@@ -133,9 +133,9 @@ pub struct InboxItem {
     pub id: Uuid,
     /// When it arrived, as a position in the user's log.
     pub seq: Seq,
-    /// What it says.
+    /// The content.
     pub content: Content,
-    /// Why it is there.
+    /// The reason for which the user got it.
     pub reason: Reason,
     /// The channels that it took to this user.
     pub decision: Decision,
@@ -151,15 +151,15 @@ pub struct InboxItem {
     pub seen_at: Option<DateTime<Utc>>,
     /// When it comes back to the list.
     pub snoozed_until: Option<DateTime<Utc>>,
-    /// What is to be done.
+    /// The due time and its state.
     pub due: Option<ItemDue>,
-    /// What it has in common with others that become one item.
+    /// The key that it shares with others that become one item.
     pub thread_key: Option<String>,
     /// How many notifications have become this item, itself included.
     pub count: i32,
 }
 
-/// An item's state, as the stream tells it.
+/// An item's state, as the stream sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or false whatever the others are")]
 pub struct ItemState {
@@ -177,11 +177,11 @@ pub struct ItemState {
     pub seen: bool,
     /// Away from the list until then.
     pub snoozed_until: Option<DateTime<Utc>>,
-    /// How far what is due is.
+    /// The state of its due time.
     pub due: Option<DueState>,
 }
 
-/// Where a publish came in.
+/// The way by which a publish came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// `POST /api/notifications` and its batch form.
@@ -214,13 +214,13 @@ pub struct NewNotification {
     pub users: Vec<UserId>,
     /// Whom it is for besides.
     pub audience: Audience,
-    /// What it says; shared, because a way in keeps it until it is stored.
+    /// The content; shared, because the ways of ingest keep it until it is stored.
     pub content: Arc<Content>,
     /// The channels that it takes to users without preferences.
     pub decision: Decision,
     /// The publisher's own name for this publish, unique within the tenant.
     pub idempotency_key: Option<String>,
-    /// SHA-256 of the canonical body: tells a repeated publish from a reused key.
+    /// SHA-256 of the canonical body: distinguishes a repeated publish from a reused key.
     pub fingerprint: [u8; 32],
     /// When it is to leave inboxes; none means the server's retention.
     pub expires_at: Option<DateTime<Utc>>,
@@ -230,9 +230,9 @@ pub struct NewNotification {
     pub thread_key: Option<String>,
     /// Beyond this many it becomes one item with others of its kind.
     pub burst: Option<Burst>,
-    /// Hash of the collapse key and the recipients: one that still waits with the same hash is given up for this one.
+    /// Hash of the collapse key and the recipients: a scheduled one with the same hash is called off for this one.
     pub collapse: Option<[u8; 32]>,
-    /// Where it came in.
+    /// The way by which it came in.
     pub source: Source,
 }
 
@@ -253,10 +253,10 @@ impl NewNotification {
     }
 }
 
-/// What a user does to items of the inbox.
+/// The actions of a user on items of the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Mark as read; what is read is seen.
+    /// Mark as read; a read item is seen.
     Read,
     /// Mark as not read.
     Unread,
@@ -268,8 +268,8 @@ pub enum Action {
     Snooze(DateTime<Utc>),
     /// Remove.
     Delete,
-    /// Take care of what is due.
+    /// Acknowledge the due item.
     Acknowledge,
-    /// Say that what is due is done.
+    /// Finish the due item.
     Finish,
 }

@@ -24,7 +24,7 @@ pub enum Precondition {
 pub struct PreconditionFailed;
 
 impl<T> Versioned<T> {
-    /// What it is after a change.
+    /// The document after a change, with the next version.
     pub fn next(&self, document: T) -> Self {
         Self { document, version: self.version + 1 }
     }

@@ -1,4 +1,4 @@
-//! What a user wants: one document, parsed and bounded here.
+//! The preferences of a user: one document, parsed and bounded here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,10 +18,10 @@ use crate::domain::{
 
 /// Most categories and kinds that a user has a word on.
 const ENTRIES: usize = 200;
-/// What the answer shows beside the preferences; a client that sends it back means nothing by it.
+/// A field of the answer that is no preference; it is ignored when a client sends it back.
 const IN_FORCE: &str = "inForce";
 
-/// What a user wants. Everything may be left out.
+/// The preferences of a user. Every field is optional.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(as = Settings, example = json!({"categories": {"payments": {"email": true}}, "kinds": {"call_completed": {"inbox": false}},
@@ -45,7 +45,7 @@ pub struct Preferences {
     pub mute_until: Option<MutedUntil>,
 }
 
-/// Hours of the user's own clock. What is critical and of a mandatory kind passes through them.
+/// Hours of the user's own clock. Notifications that are critical and of a mandatory kind pass through them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
     rename_all = "camelCase",
@@ -107,11 +107,11 @@ pub enum Day {
     Sun,
 }
 
-/// What preferences are checked against.
+/// The facts against which preferences are checked.
 pub struct Checks<'a> {
     /// The user's tenant.
     pub tenant: &'a Tenant,
-    /// What is mandatory there.
+    /// The kinds, some of which are mandatory.
     pub kinds: &'a Kinds,
     /// Time zones that the database knows.
     pub zones: &'a HashSet<String>,
@@ -123,7 +123,7 @@ impl Preferences {
     /// Reads a document as a client sends it.
     ///
     /// # Errors
-    /// When it is no such document; the place is named.
+    /// When it is no such document; a JSON pointer names the fault.
     pub fn parse(document: &Value) -> Result<Self, Problems> {
         let Some(fields) = document.as_object() else { return Err(Problems::one("", "must be a JSON object")) };
         let mut fields = fields.clone();
@@ -134,12 +134,12 @@ impl Preferences {
     /// These preferences after a merge patch (RFC 7396).
     ///
     /// # Errors
-    /// When the result is no such document; the place is named.
+    /// When the result is no such document; a JSON pointer names the fault.
     pub fn patched(&self, patch: &Value) -> Result<Self, Problems> {
         if !patch.is_object() {
             return Err(Problems::one("", "must be a JSON object"));
         }
-        // An empty document in its place would delete preferences that the patch does not name.
+        // Starting from an empty document would delete preferences that the patch does not name.
         let mut document = serde_json::to_value(self).map_err(|error| Problems::one("", error.to_string()))?;
         merge(&mut document, patch);
         Self::parse(&document)
@@ -178,7 +178,7 @@ impl Preferences {
         found.into_result()
     }
 
-    /// What they make of a kind's decision, quiet hours and mutes aside: the same as the function `decide_channels` does.
+    /// The decision of a kind with these preferences, without quiet hours and mutes: the same as in the function `decide_channels`.
     pub fn standing(&self, kind: &str, category: Option<&str>, base: Decision) -> Decision {
         let by_kind = self.kinds.get(kind).copied().unwrap_or_default();
         let by_category = category.and_then(|name| self.categories.get(name)).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How preferences are shown: with what is in force for every category and kind. Rendering only.
+//! How preferences are shown: with the channels in force for every category and kind. Rendering only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,18 +12,18 @@ use crate::domain::{
     user::Tenant,
 };
 
-/// Settings with what they come to.
+/// Preferences with the channels in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Document<'a> {
-    /// What the user said.
+    /// The preferences of the user.
     #[serde(flatten)]
     pub preferences: &'a Preferences,
-    /// What is in force: to be shown, and ignored when it is sent back.
+    /// The channels in force: only shown, and ignored when a client sends them back.
     pub in_force: InForce,
 }
 
-/// What is in force now, quiet hours and mutes aside.
+/// The channels in force now, without quiet hours and mutes.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct InForce {
     /// By category, for kinds without a word of their own.
@@ -46,12 +46,12 @@ pub struct KindInForce {
     pub channels: BTreeMap<Channel, Standing>,
 }
 
-/// Whether a channel is taken, and who says so.
+/// Whether a channel is taken, and the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Standing {
     /// Whether it is taken.
     pub on: bool,
-    /// Who says so.
+    /// The cause of the decision.
     pub cause: Cause,
 }
 
@@ -87,7 +87,7 @@ impl InForce {
     }
 }
 
-/// What holds in a category for kinds and users that say nothing.
+/// The channels of a category for kinds and users without a choice of their own.
 fn base(defaults: &Defaults, category: &str) -> Decision {
     Channel::ALL.into_iter().fold(Decision::NONE, |decision, channel| {
         let (on, cause) = defaults.choice(Some(category), channel);

@@ -1,4 +1,4 @@
-//! What is wrong with a document, by JSON pointer, and the deserializing that finds it.
+//! The faults of a document by JSON pointer, and the deserializing that finds them.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::domain::text::Malformed;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// JSON pointer to the place, such as `/title`; empty for the body as a whole.
+    /// JSON pointer to the fault, such as `/title`; empty for the body as a whole.
     pub pointer: String,
-    /// What is wrong there, with the bound that was broken.
+    /// The fault, with the bound that was broken.
     pub detail: String,
 }
 
-/// Everything that is wrong with one document: at least one thing, wherever it is an error.
+/// All faults of one document: at least one, if it is returned as an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Problems(pub Vec<Problem>);
@@ -28,7 +28,7 @@ impl Problems {
         Self(vec![Problem { pointer: pointer.into(), detail: detail.into() }])
     }
 
-    /// Notes what is wrong at a place, if anything is.
+    /// Adds the fault at a pointer, if there is one.
     pub(crate) fn note(&mut self, pointer: impl Into<String>, result: Result<(), Malformed>) {
         if let Err(Malformed(detail)) = result {
             self.add(pointer, detail);
@@ -70,8 +70,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Reads JSON; what does not fit is named by its place. Keeping track of the place doubles the work and most bodies
-/// are fine, so only those that are not are read with it.
+/// Reads JSON and names faults by JSON pointer. Keeping track of the pointer doubles the work and most bodies are valid, so
+/// only the invalid ones are read with it.
 pub(crate) fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problems> {
     serde_json::from_slice(bytes).or_else(|_| deserialize_with_path(bytes))
 }

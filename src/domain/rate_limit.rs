@@ -11,7 +11,7 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    /// So many a second, and what `burst` allows at once.
+    /// So many a second, and as many at once as `burst` allows.
     pub(crate) fn new(per_second: u32, burst: Duration) -> Self {
         Self { gap: Duration::from_secs(1) / per_second.max(1), burst }
     }

@@ -1,4 +1,4 @@
-//! What a user looks for in titles and messages.
+//! The words of a search in titles and messages.
 
 use std::str::FromStr;
 
@@ -9,15 +9,15 @@ const CHARS: usize = 100;
 /// Most words of a search: each is looked for in every text.
 const WORDS: usize = 8;
 
-/// Words that must all occur, in whatever case, anywhere in the title or the message.
+/// Words that must all occur, in any case, anywhere in the title or the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words(Vec<String>);
 
 impl Words {
-    /// What cannot be looked for, for an API answer.
+    /// The condition for valid words, for an API answer.
     pub const WANTED: &str = "must be 1 to 100 characters, 1 to 8 words without NUL";
 
-    /// As patterns of `like`, in which every character of a word stands for itself.
+    /// As patterns of `like`, in which every character of a word matches only itself.
     pub fn patterns(&self) -> Vec<String> {
         self.0.iter().map(|word| format!("%{}%", escape(word))).collect()
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_of_a_word_stands_for_itself() {
+    fn every_character_of_a_word_matches_itself() {
         let words: Words = r" 100%  a_b c\d ".parse().unwrap();
         assert_eq!(words.patterns(), [r"%100\%%", r"%a\_b%", r"%c\\d%"]);
     }

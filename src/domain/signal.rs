@@ -11,7 +11,7 @@ use crate::domain::{
     user::{Tenant, UserKey},
 };
 
-/// The kind of the signals that tell who came and went: the server's own, which nobody else may send.
+/// The kind of the signals about users who joined and left: only the server sends it.
 pub const PRESENCE: &str = "presence";
 /// Most bytes of a signal's key.
 pub const KEY_BYTES: usize = 200;
@@ -44,12 +44,12 @@ impl Address {
     }
 }
 
-/// What a signal tells about.
+/// The subject of a signal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
     /// Whom it is for.
     pub to: Address,
-    /// What happened; what filters look at.
+    /// The kind, by which filters choose.
     pub kind: Box<str>,
     /// Which of the things of that kind; often empty.
     pub key: Box<str>,
@@ -58,7 +58,7 @@ pub struct Subject {
 /// A signal, rendered once by the instance that took it in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
-    /// What it tells about.
+    /// The subject.
     pub subject: Subject,
     /// The least time between two of this subject on one instance; whole milliseconds.
     pub interval: Duration,

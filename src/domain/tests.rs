@@ -72,7 +72,7 @@ fn a_mute_is_written_as_it_is_read() {
 }
 
 #[test]
-fn topics_are_for_members_unless_told_otherwise() {
+fn topics_are_for_members_by_default() {
     let Rules { signal_interval, presence, .. } = Rules::default();
     assert_eq!((signal_interval, presence), (Duration::ZERO, true));
 }
@@ -115,10 +115,10 @@ fn priorities_rise_and_keep_their_rank_and_name() {
 fn a_channel_has_a_name_and_a_choice_of_its_own() {
     let mut choices = Choices::default();
     assert!(choices.is_empty());
-    for (place, channel) in Channel::ALL.into_iter().enumerate() {
+    for (index, channel) in Channel::ALL.into_iter().enumerate() {
         assert_eq!((channel.as_str().parse::<Channel>(), json!(channel)), (Ok(channel), json!(channel.as_str())));
         assert_eq!(choices.get(channel), None);
-        choices.set(channel, place % 2 == 0);
+        choices.set(channel, index % 2 == 0);
         assert!(!choices.is_empty());
     }
     let written = json!({"inbox": true, "toast": false, "browser": true, "push": false, "email": true, "sms": false});
@@ -129,7 +129,7 @@ fn a_channel_has_a_name_and_a_choice_of_its_own() {
 }
 
 #[test]
-fn what_a_page_shows_needs_the_item_in_the_inbox() {
+fn channels_of_a_page_need_the_item_in_the_inbox() {
     let on = |channels: &[Channel]| {
         channels.iter().fold(Decision::NONE, |decision, channel| decision.and(*channel, true, Cause::KindDefault))
     };
@@ -166,7 +166,7 @@ fn both_kinds_of_addresses_name_their_tenant() {
 }
 
 #[test]
-fn the_state_of_a_due_item_is_read_from_what_is_stored() {
+fn the_state_of_a_due_item_is_read_from_its_stored_form() {
     let all = [DueState::Due, DueState::Overdue, DueState::Acknowledged, DueState::Done, DueState::Cancelled];
     for (code, state) in (1..).zip(all) {
         assert_eq!((state.code(), DueState::from_code(code)), (code, Some(state)));
@@ -176,7 +176,7 @@ fn the_state_of_a_due_item_is_read_from_what_is_stored() {
 }
 
 #[test]
-fn what_is_due_ends_with_its_last_step() {
+fn a_due_time_ends_with_its_last_step() {
     let step = |second| DueStep { at: at(second), topic: None, priority: None };
     assert_eq!(Due { at: at(5), steps: vec![step(3), step(9)] }.end(), at(9));
     assert_eq!(Due { at: at(5), steps: Vec::new() }.end(), at(5));
@@ -193,7 +193,7 @@ fn a_burst_has_its_bounds() {
 }
 
 #[test]
-fn problems_are_listed_by_place() {
+fn problems_are_listed_by_pointer() {
     let problem = |pointer: &str, detail: &str| Problem { pointer: pointer.to_owned(), detail: detail.to_owned() };
     let problems = Problems(vec![problem("/a", "wrong"), problem("", "too long")]);
     assert_eq!(problems.to_string(), "/a: wrong; too long");
@@ -268,7 +268,7 @@ fn defaults_are_taken_up_to_their_bounds() {
 }
 
 #[test]
-fn missed_calls_lose_their_relevance_after_four_hours_unless_told_otherwise() {
+fn missed_calls_lose_their_relevance_after_four_hours_by_default() {
     assert_eq!(Defaults::default().relevance_in_force(), BTreeMap::from([("missedCalls".to_owned(), 14_400)]));
     let own =
         Defaults { relevance: [("missedCalls".to_owned(), 60), ("a".to_owned(), 90)].into(), ..Defaults::default() };

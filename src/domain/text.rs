@@ -3,7 +3,7 @@
 /// Most bytes of `kind` and `category`.
 pub const KIND_BYTES: usize = 64;
 
-/// Why a text is not what its type wants; the message is fit for an API answer.
+/// Why a text is no value of its type; the message is fit for an API answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);

@@ -1,4 +1,4 @@
-//! When a notification reaches inboxes, when what it asks for is due, and what becomes one item.
+//! The times of a notification: delivery, due time and steps. And the bound on items of a kind in a window.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -11,7 +11,7 @@ use crate::domain::topic::Topic;
 pub struct Timing {
     /// When it is to reach inboxes; none means at once. It may have passed: that is for the database's clock to judge.
     pub deliver_at: Option<DateTime<Utc>>,
-    /// What is to be done, and by when.
+    /// The due time, with its reminders and escalation.
     pub due: Option<Due>,
     /// For scheduled notifications: whether the publisher set the expiry. Otherwise that moves along with the delivery.
     pub fixed_expiry: bool,
@@ -22,8 +22,8 @@ pub struct Timing {
 pub struct Due {
     /// By when.
     pub at: DateTime<Utc>,
-    /// What happens until it is done, in the order of their times, of which no two are the same: reminders before, one
-    /// step with neither topic nor priority at that time, escalation after. The first ones may be over when it is delivered.
+    /// The steps until it is done, ordered by distinct times: reminders before, one step with neither topic nor priority at that
+    /// time, escalation after. The first ones may be over at the delivery.
     pub steps: Vec<DueStep>,
 }
 
@@ -34,12 +34,12 @@ impl Due {
     }
 }
 
-/// One step on the way: the items of all whom it concerns come back to the top of their inboxes, unread.
+/// One step on the way: the items of all recipients come back to the top of their inboxes, unread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DueStep {
     /// When.
     pub at: DateTime<Utc>,
-    /// Whose subscribers get it from then on.
+    /// The topic whose subscribers get it from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
     /// The priority that it has from then on.
@@ -55,7 +55,7 @@ pub enum DueState {
     Due,
     /// Its time has passed.
     Overdue,
-    /// Somebody takes care of it.
+    /// A recipient takes care of it.
     Acknowledged,
     /// It is done.
     Done,
@@ -75,7 +75,7 @@ impl DueState {
         }
     }
 
-    /// From what is stored; none for an unknown code.
+    /// From the stored code; none for an unknown code.
     pub fn from_code(code: i16) -> Option<Self> {
         [Self::Due, Self::Overdue, Self::Acknowledged, Self::Done, Self::Cancelled]
             .into_iter()
@@ -88,14 +88,14 @@ impl DueState {
     }
 }
 
-/// How an inbox item stands to what is due.
+/// The due time of an inbox item, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemDue {
     /// By when it was to be done.
     pub at: DateTime<Utc>,
     /// How far it is.
     pub state: DueState,
-    /// Who acknowledged or did it.
+    /// The user who acknowledged or did it.
     pub by: Option<String>,
 }
 
@@ -113,7 +113,7 @@ pub struct Burst {
     pub window_seconds: i32,
 }
 
-/// Reads a number so that one out of bounds is told what they are.
+/// Reads a number, with an error that names the bounds.
 fn up_to<'de, const MOST: i64, T: TryFrom<i64>, D: Deserializer<'de>>(json: D) -> Result<T, D::Error> {
     let number = i64::deserialize(json)?;
     let bounded = Some(number).filter(|number| (1..=MOST).contains(number)).and_then(|number| number.try_into().ok());

@@ -89,7 +89,7 @@ impl FromStr for TopicPattern {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         const WRONG: Malformed =
             Malformed("a pattern is a topic such as team:7, or a beginning with its kind such as team:*");
-        // A pattern ends in a star after a colon, so what stands before the colon must be a topic itself.
+        // A pattern ends in a star after a colon, so the text before the colon must be a topic itself.
         let name = text.strip_suffix(":*").unwrap_or(text);
         name.parse::<Topic>().map_err(|_| WRONG)?;
         Ok(Self(text.into()))
@@ -119,31 +119,31 @@ impl FromStr for TopicKind {
     }
 }
 
-/// Who may join topics of a kind.
+/// The rule by which users may join topics of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Access {
-    /// Anybody.
+    /// Every user.
     Open,
     /// Members, and those whose token covers the topic.
     Members,
-    /// Anybody, but only publishers send signals.
+    /// Every user, but only publishers send signals.
     ReadOnly,
 }
 
-/// What holds for all topics of a kind.
+/// The rules of all topics of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Who may join.
+    /// The rule by which users may join.
     pub access: Access,
     /// A reader gets signals of one key no faster than this.
     pub signal_interval: Duration,
-    /// Whether those who are connected are told of each other.
+    /// Whether connected subscribers get signals about each other.
     pub presence: bool,
 }
 
 impl Default for Rules {
-    /// Of kinds that nobody has registered.
+    /// The rules of kinds that are not registered.
     fn default() -> Self {
         Self { access: Access::Members, signal_interval: Duration::ZERO, presence: true }
     }
@@ -160,7 +160,7 @@ pub enum MutedUntil {
 }
 
 impl MutedUntil {
-    /// Checks what somebody wants now: a time to come, though clocks may be a minute apart.
+    /// Checks the time of a new mute: it must be in the future, though clocks may be a minute apart.
     ///
     /// # Errors
     /// When it is over, or in the year 2200 or later.
@@ -174,10 +174,10 @@ impl MutedUntil {
     }
 }
 
-/// What a subscriber wants a topic's muting to become.
+/// The change of a subscriber's mute of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mute {
-    /// What it is.
+    /// The mute remains as it is.
     #[default]
     Keep,
     /// Over.
@@ -208,7 +208,7 @@ impl TryFrom<String> for MutedUntil {
     }
 }
 
-/// Whether a user gets what is published to a topic, as the stream tells it.
+/// Whether a user gets the notifications of a topic, as the stream sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_covers_what_begins_like_it() {
+    fn a_pattern_covers_topics_that_begin_like_it() {
         let covers = |pattern: &str, name: &str| pattern.parse::<TopicPattern>().unwrap().covers(&topic(name));
         assert!(covers("team:7", "team:7") && covers("team:*", "team:7") && covers("team:7:*", "team:7:a"));
         assert!(!covers("team:7", "team:70") && !covers("team:*", "team") && !covers("team:*", "teams:7"));

@@ -1,4 +1,4 @@
-//! Whose a notification is: tenants and their users.
+//! The owner of an inbox: tenants and their users.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -62,7 +62,7 @@ impl FromStr for UserId {
 as_text!(Tenant);
 as_text!(UserId);
 
-/// Whose inbox and stream: a user within a tenant.
+/// The owner of an inbox and stream: a user within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UserKey {
     /// The tenant, from the token.

@@ -20,7 +20,7 @@ pub struct Bound {
     pub limit: &'static str,
     /// Most bytes.
     pub bytes: usize,
-    /// What is counted, for people.
+    /// The unit of the bound, for people.
     pub unit: &'static str,
 }
 
@@ -31,7 +31,7 @@ impl Bound {
     }
 }
 
-/// What a body may be and how long.
+/// The media type and the size that a body may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
     /// Accepted media types; the first is the one to recommend.
@@ -86,7 +86,7 @@ pub async fn json_if_any<T: DeserializeOwned>(
     if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }
 }
 
-/// Refuses what is no object: an array would be read as a struct, field by field.
+/// Refuses JSON that is no object: an array would be read as a struct, field by field.
 ///
 /// # Errors
 /// As [`check_syntax`], and for any other JSON.
@@ -97,7 +97,7 @@ pub fn check_object(body: &[u8]) -> Result<(), ApiError> {
     Err(ApiError::Invalid(vec![FieldError::body("", "must be a JSON object")]))
 }
 
-/// Tells what is no JSON at all (400) from JSON that is not what it should be (422).
+/// Distinguishes a body that is no JSON at all (400) from JSON of a wrong shape (422).
 ///
 /// # Errors
 /// When the bytes are not one JSON text.

@@ -32,18 +32,18 @@ const BODY: Bound = Bound::bytes("bulk_bytes", 64 * 1024);
 pub struct Bulk {
     /// Which items.
     filter: BulkFilter,
-    /// A cursor, of the list or the stream: what arrived after it is left alone. When absent, what arrives from now on is.
+    /// A cursor, of the list or the stream: items that arrived after it do not change. When absent, items that arrive from now on do not.
     #[schema(example = "k3f9.1042")]
     before: Option<String>,
-    /// What to do to them.
+    /// The action.
     action: BulkAction,
 }
 
-/// Which items: those that are all of what is said, and something must be.
+/// Which items: those that meet every given condition; at least one must be given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkFilter {
-    /// These, archived and snoozed ones as well; without it only what is listed.
+    /// These, archived and snoozed ones as well; without it only listed items.
     #[schema(min_items = 1, max_items = 500)]
     ids: Option<Vec<Uuid>>,
     /// Of this category.
@@ -61,7 +61,7 @@ pub struct BulkFilter {
     q: Option<String>,
 }
 
-/// What can be done to many items at once.
+/// The actions on many items at once.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BulkAction {
@@ -132,8 +132,8 @@ fn is_word(text: &str) -> bool {
 
 /// Change many items.
 ///
-/// All that match the filter, whatever their number: many in several changes. With `before`, the cursor of the list that the user
-/// saw, nothing is changed that the user has not seen. It goes on when the caller goes away.
+/// It changes all items that match the filter: many items in several changes. With `before`, the cursor of the list that the user
+/// saw, nothing is changed that the user has not seen. It continues when the client disconnects.
 #[utoipa::path(post, path = "/api/notifications/bulk", tag = "inbox", operation_id = "bulk", request_body = Bulk,
     responses((status = 200, body = Change, description = "Done; `ids` are those that really changed"),
         BadSyntax, BadType, LargeBody, BadBody))]

@@ -23,10 +23,10 @@ use crate::{
     live::connection::{Event, Request, Signals},
 };
 
-/// Longest wait, in seconds: what is in between often gives up on a silent request after a minute.
+/// Longest wait, in seconds: proxies often give up on a silent request after a minute.
 const WAIT: i64 = 60;
 
-/// What follows a cursor.
+/// The changes after a cursor.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Changes {
@@ -39,11 +39,11 @@ pub struct Changes {
     missed: i64,
     /// All unread items.
     unread: i64,
-    /// Where the answer ends: the cursor of the next question.
+    /// The position at which the answer ends: the cursor of the next request.
     #[schema(example = "k3f9.1042")]
     cursor: String,
-    /// What the stream would have sent, in order: `notification` (`Item` and `unread`), `state` (`StateEvent`), `subscription`
-    /// (`SubscriptionEvent`), `settings` (`SettingsEvent`).
+    /// The events that the stream would have sent, in order: `notification` (`Item` and `unread`), `state` (`StateEvent`),
+    /// `subscription` (`SubscriptionEvent`), `settings` (`SettingsEvent`).
     events: Vec<Event>,
     /// The answer is full and more follows: ask again at once.
     has_more: bool,
@@ -51,7 +51,7 @@ pub struct Changes {
 
 /// Wait for changes.
 ///
-/// The stream for those who cannot stream: the same cursor, verdicts, order and filters. A question without a cursor is answered at
+/// The stream for clients that cannot stream: the same cursor, verdicts, order and filters. A question without a cursor is answered at
 /// once with one to go on from; a `reset` says to reload the list and names one as well. An answer may come sooner than asked
 /// for without events, as when the token ends or the instance goes away: ask again. Open questions count as streams do.
 #[utoipa::path(get, path = "/api/notifications/changes", tag = "stream", operation_id = "changes",
@@ -60,8 +60,8 @@ pub struct Changes {
         ("wait" = Option<i64>, Query, description = "While nothing follows, how many seconds to wait; 0 when absent", minimum = 0, maximum = 60),
         ("kinds" = Option<String>, Query, description = "Only notifications of these kinds: at most 50, separated by commas"),
         ("minPriority" = Option<crate::domain::priority::Priority>, Query, description = "Only notifications of this priority or above"),
-        ("If-None-Match" = Option<String>, Header, description = "The cursor as an ETag: 304 in the place of an answer without news", example = "\"k3f9.1042\"")),
-    responses((status = 200, body = Changes, description = "What follows", headers(
+        ("If-None-Match" = Option<String>, Header, description = "The cursor as an ETag: 304 instead of an answer without news", example = "\"k3f9.1042\"")),
+    responses((status = 200, body = Changes, description = "The changes", headers(
         ("ETag" = String, description = "`cursor`"))), NotModified, BadQuery))]
 pub async fn changes(
     Caller(caller): Caller,

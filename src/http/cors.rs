@@ -3,7 +3,7 @@
 use actix_cors::Cors;
 use actix_web::http::{Method, header};
 
-/// How long browsers may remember a preflight's answer, in seconds: what Chromium caps it at.
+/// How long browsers may remember a preflight's answer, in seconds: Chromium's maximum.
 const PREFLIGHT_AGE: usize = 7_200;
 
 /// The rules for the configured origins: a listed one may send cookies; `*` opens the API to all pages, without them.

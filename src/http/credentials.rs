@@ -1,4 +1,4 @@
-//! Where a request carries its token, and when a cookie may count.
+//! The parts of a request that may contain a token, and when a cookie may count.
 //!
 //! Reads headers and the query only; whether the token holds is for [`crate::auth`]. No value from here is logged.
 
@@ -13,7 +13,7 @@ use crate::config::Settings;
 /// The subprotocol after which a browser names its token, and with which a WebSocket is accepted then.
 pub const BEARER: &str = "bearer";
 
-/// What a caller proves itself with.
+/// The credential of a caller.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A signed token.
@@ -22,7 +22,7 @@ pub enum Credential {
     Ticket(String),
 }
 
-/// The credential of an ordinary request: `Authorization`, else the cookie.
+/// The credential of an ordinary request: `Authorization`, otherwise the cookie.
 ///
 /// # Errors
 /// When there is none, when it is malformed, or when a cookie comes with a change from a foreign page.
@@ -49,7 +49,7 @@ pub fn of_stream(request: &HttpRequest, settings: &Settings, params: &mut Params
     }
 }
 
-/// What the client says by itself, unlike a cookie, which browsers send with whatever a page asks for.
+/// The credential that the client sets itself. A cookie differs: browsers add it to every request of a page.
 fn said(request: &HttpRequest, settings: &Settings, params: &mut Params) -> Result<Option<Credential>, ApiError> {
     let ticket = params.text("ticket");
     let token = if settings.auth.query_token { params.text("token") } else { None };

@@ -1,5 +1,6 @@
-//! `ETag` names the state of what is shown. `If-Match` names the one that a change is meant for, `If-None-Match` those that
-//! the caller has, so that who polls is told in a few bytes that nothing is new (RFC 9110, 13.1).
+//! `ETag` names the state of an answer. `If-Match` names the state that a change is meant for.
+//!
+//! `If-None-Match` names the states that the caller has, so that a poll without news costs a few bytes (RFC 9110, 13.1).
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,7 +13,7 @@ use crate::domain::precondition::Precondition;
 const BAD_CONDITION: ApiError = ApiError::BadHeader("If-Match", "must be one ETag of what is to be changed, or *");
 
 const BAD_KNOWN: ApiError = ApiError::BadHeader("If-None-Match", "must be ETags separated by commas, or *");
-/// What may stand around the members of a list in a header.
+/// The blanks that may surround the members of a list in a header.
 const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A document as it is shown, in the state that this version names.
@@ -38,7 +39,7 @@ pub fn polled_by_content(known: &Known, shown: &impl Serialize) -> Result<HttpRe
     Ok(tagged(&tag).content_type("application/json").body(text))
 }
 
-/// The caller has what would be answered.
+/// The caller has this state already.
 pub fn unchanged(tag: &str) -> HttpResponse {
     with_tag(HttpResponse::NotModified(), tag).finish()
 }
@@ -56,9 +57,9 @@ fn with_tag(mut answer: HttpResponseBuilder, tag: &str) -> HttpResponseBuilder {
 /// Which states the caller has already, as `If-None-Match` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// Whatever the state is.
+    /// Every state.
     Any,
-    /// Those of these tags.
+    /// The states of these tags.
     Tags(Vec<String>),
 }
 
@@ -66,7 +67,7 @@ impl Known {
     /// Reads the header; weak tags count as strong ones, as this condition asks for.
     ///
     /// # Errors
-    /// When it is malformed: a caller who is never told "unchanged" would not notice.
+    /// When it is malformed: a caller that never gets "unchanged" would not notice.
     pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let lines = request.headers().get_all(header::IF_NONE_MATCH);
         let text: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
@@ -108,7 +109,7 @@ impl Known {
     }
 }
 
-/// What `If-Match` says; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
+/// The condition of `If-Match`; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
 ///
 /// # Errors
 /// When it is malformed.
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_caller_has_is_read_from_any_form_of_the_list() {
+    fn the_known_states_are_read_from_any_form_of_the_list() {
         for text in [
             r#""a.1""#,
             r#"W/"a.1""#,
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_refused() {
+    fn a_header_that_is_no_list_of_tags_is_refused() {
         for text in
             ["a.1", r#""a.1"#, r#"w/"a.1""#, r#""a" "b""#, r#""a"b"#, r#"*, "a""#, r#""a", *"#, r#""a b""#, "W/"]
         {

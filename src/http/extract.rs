@@ -1,4 +1,4 @@
-//! What handlers ask of a request: who calls, with which scope, and which item is meant.
+//! The values that handlers take from a request: the caller, its scope, and the item.
 
 use std::{
     future::{Ready, ready},
@@ -97,7 +97,7 @@ impl FromRequest for ItemId {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
-    /// What is no id names no item: the same 404 as an unknown one.
+    /// A text that is no id names no item: the same 404 as an unknown one.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
         ready(id.map(Self).ok_or(ApiError::NoSuchItem))
@@ -136,7 +136,7 @@ part_of_path! {
 /// A part of the path, whose separators were left encoded.
 ///
 /// # Errors
-/// When it is not what its type wants.
+/// When it is no value of its type.
 pub fn part<T: FromStr<Err = Malformed>>(request: &HttpRequest, name: &'static str) -> Result<T, ApiError> {
     let text = request.match_info().get(name).unwrap_or_default();
     let text = percent_decode_str(text).decode_utf8().map_err(|_| ApiError::BadPath(name, "it is not UTF-8"))?;
@@ -148,10 +148,10 @@ fn parts(request: &HttpRequest) -> Result<Data<Parts>, ApiError> {
 }
 
 impl Parts {
-    /// Who a credential belongs to, unless it was revoked.
+    /// The identity of a credential, unless it was revoked.
     ///
     /// # Errors
-    /// When it does not hold, or when that cannot be told at the moment.
+    /// When it is not valid, or when that cannot be found out at the moment.
     pub async fn identify(&self, credential: Credential) -> Result<Identity, ApiError> {
         let ticket = match credential {
             Credential::Token(token) => return Ok(self.authenticator.authenticate(&token).await?),

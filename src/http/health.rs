@@ -1,4 +1,4 @@
-//! What load balancers and operators ask: is it alive, may it get traffic, how does it do.
+//! Health for load balancers and operators: whether the instance lives, may get traffic, and is degraded.
 
 use actix_web::{
     HttpResponse,
@@ -18,8 +18,8 @@ pub async fn live() -> &'static str {
 
 /// May it get traffic.
 ///
-/// 503 only while it starts or drains: an instance whose database or Redis is away stays in, for otherwise all would
-/// leave at once and every open page would give up.
+/// 503 only while it starts or drains. An instance without its database or Redis stays in. Otherwise all would leave at once, and
+/// every open page would give up.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, body = String, content_type = "text/plain", description = "It may", example = "ready"),
         (status = 503, body = String, content_type = "text/plain", description = "It starts or drains", example = "draining")))]

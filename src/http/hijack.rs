@@ -36,9 +36,9 @@ struct Shared {
     socket: Option<TcpStream>,
     /// Gets the socket with the next flush.
     taker: Option<Taker>,
-    /// What the client sent first, read to find out the version of HTTP and not yet by the server.
+    /// The first bytes of the client: the listener read them to find the version of HTTP, and the server has not read them yet.
     ahead: Bytes,
-    /// What the server wrote since there is a taker: it goes out with the stream's first event, in one write.
+    /// The bytes that the server has written since a taker was set. They go out with the stream's first event, in one write.
     head: Vec<u8>,
 }
 
@@ -71,13 +71,13 @@ impl Hijack {
         request.conn_data::<Self>().filter(|_| alone).cloned()
     }
 
-    /// Makes a response the head of what goes on without the server. `taker` is called on the server's thread.
+    /// Makes a response the head of a stream that continues without the server. `taker` is called on the server's thread.
     pub fn hijack(
         self,
         mut response: HttpResponse,
         taker: impl FnOnce(TcpStream, Bytes) -> io::Result<()> + 'static,
     ) -> HttpResponse {
-        // What follows the head has no framing of HTTP's: its end is that of the connection (RFC 9112, 6.3).
+        // The bytes after the head have no framing of HTTP: they end with the connection (RFC 9112, 6.3).
         response.head_mut().no_chunking(true);
         let taker: Option<Taker> = Some(Box::new(taker));
         response.set_body(BoxBody::new(HijackingBody { handle: self, taker }))
@@ -129,7 +129,7 @@ impl AsyncWrite for HijackableSocket {
         self.with(|socket| socket.poll_write(context, bytes))
     }
 
-    /// The server flushes when all that it wrote was accepted: here a hijacked socket changes hands.
+    /// The server flushes when all that it wrote was accepted. So no byte is left in its buffers when the taker gets the socket here.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.with(|socket| socket.poll_flush(context)))?;
         let mut shared = self.0.borrow_mut();
@@ -138,6 +138,7 @@ impl AsyncWrite for HijackableSocket {
         let written = std::mem::take(&mut shared.head).into();
         drop(shared);
         taker(socket, written)?;
+        // For the server the connection is over, so it frees its buffers and its task.
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 

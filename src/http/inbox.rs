@@ -1,4 +1,4 @@
-//! The caller's own inbox: list, look at, count. Nobody else's can be named here.
+//! The caller's own inbox: list, look at, count. No parameter names another user.
 
 use std::slice;
 
@@ -45,12 +45,12 @@ pub struct Page<'a> {
     /// False when `total` counts matches among the newest 1,000 items of a larger inbox only, as it does with a filter by
     /// category, kind, priority or words.
     pub total_is_exact: bool,
-    /// All unread items, whatever the filter.
+    /// All unread items, with every filter.
     #[schema(example = 7)]
     pub unread: i64,
     /// Whether older items follow, or may follow: see the filters.
     pub has_more: bool,
-    /// What to give as `page` for the next older items; stable while newer ones arrive.
+    /// The `page` of the next older items; stable while newer ones arrive.
     #[schema(required, example = "AAAAAAAABBE")]
     pub next_page: Option<String>,
     /// The stream's position of this answer: open the stream with it and nothing is missed or seen twice.
@@ -69,10 +69,13 @@ pub struct UnreadCount {
 
 /// List the inbox.
 ///
-/// Newest first. Walk back with `page` (stable while newer items arrive) or jump with `offset`. With a filter by category,
-/// kind, priority or words one answer looks through 1,000 items at most: it may then hold fewer than `limit`, even none, while
-/// `nextPage` goes on from where it ended. A word is found anywhere in the title or the message, in whatever case: of which
-/// letters the case is known is a matter of the database's locale; with the locale `C` only of A to Z.
+/// Newest first. Walk back with `page` (stable while newer items arrive) or jump with `offset`.
+///
+/// With a filter by category, kind, priority or words one answer examines 1,000 items at most. So it may hold fewer than `limit`,
+/// even none. `nextPage` continues from its end.
+///
+/// A word is found anywhere in the title or the message, in upper and lower case. The locale of the database decides which letters
+/// have a case; with the locale `C` these are only A to Z.
 #[utoipa::path(get, path = "/api/notifications", tag = "inbox", operation_id = "list",
     params(
         ("limit" = Option<i64>, Query, description = "Most items of this answer; 20 when absent", minimum = 1, maximum = 100),
@@ -106,7 +109,7 @@ pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
     Ok(etag::polled(&known, &cursor, shown))
 }
 
-/// The stream's position, if the caller has what stands there: a look at one row answers most who poll.
+/// The stream's position, if the caller has the state of that position: a look at one row answers most polls.
 async fn position_if_known(parts: &Parts, key: &UserKey, known: &Known) -> Result<Option<String>, ApiError> {
     if !known.is_something() {
         return Ok(None);

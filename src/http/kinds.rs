@@ -1,4 +1,4 @@
-//! What is known of kinds, and a tenant's default channels: read by any caller, changed by administrators.
+//! The definitions of kinds, and a tenant's default channels: read by any caller, changed by administrators.
 
 use std::{
     collections::BTreeMap,
@@ -32,10 +32,10 @@ const BODY: Bound = Bound::bytes("kind_bytes", 128 * 1024);
 /// A kind as it is in force.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KindShown {
-    /// What is known of it.
+    /// The definition.
     #[serde(flatten)]
     definition: Definition,
-    /// Who says so: the tenant, the server's seed, or nobody.
+    /// The source of the definition: the tenant, the server's seed, or neither.
     origin: Origin,
 }
 
@@ -67,19 +67,19 @@ impl FromRequest for Name {
 
 /// List kinds.
 ///
-/// All that the tenant or the server knows, by name. A tenant's word on a kind takes the place of the server's.
+/// All that the tenant or the server knows, by name. A tenant's definition of a kind replaces the server's.
 #[utoipa::path(get, path = "/api/kinds", tag = "preferences", operation_id = "listKinds",
-    responses((status = 200, body = BTreeMap<String, KindShown>, description = "What is in force")))]
+    responses((status = 200, body = BTreeMap<String, KindShown>, description = "The definitions in force")))]
 pub async fn list(Caller(caller): Caller, parts: Data<Parts>) -> Json<BTreeMap<String, KindShown>> {
     Json(parts.kinds.all(&caller.key.tenant).into_iter().map(|(name, kind)| (name, kind.into())).collect())
 }
 
 /// Look at a kind.
 ///
-/// A kind of which nobody said anything has plain defaults.
+/// A kind without a definition has plain defaults.
 #[utoipa::path(get, path = "/api/kinds/{kind}", tag = "preferences", operation_id = "getKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
-    responses((status = 200, body = KindShown, description = "What is in force"), BadPath))]
+    responses((status = 200, body = KindShown, description = "The definition in force"), BadPath))]
 pub async fn get(Caller(caller): Caller, Name(name): Name, parts: Data<Parts>) -> Json<KindShown> {
     Json(parts.kinds.of(&caller.key.tenant, &name).into())
 }
@@ -90,7 +90,7 @@ pub async fn get(Caller(caller): Caller, Name(name): Name, parts: Data<Parts>) -
 #[utoipa::path(put, path = "/api/kinds/{kind}", tag = "administration", operation_id = "putKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     request_body = Definition,
-    responses((status = 200, body = KindShown, description = "What is in force now"),
+    responses((status = 200, body = KindShown, description = "The definition in force now"),
         BadPath, BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn put(
     Admin(caller): Admin,
@@ -107,7 +107,7 @@ pub async fn put(
 
 /// Forget a kind.
 ///
-/// What the server knows of it is in force again.
+/// The server's own definition of it, if there is one, is in force again.
 #[utoipa::path(delete, path = "/api/kinds/{kind}", tag = "administration", operation_id = "deleteKind",
     params(("kind" = String, Path, description = "The kind's name", example = "payment_received")),
     responses((status = 204, description = "The tenant says nothing of it"), BadPath))]
@@ -118,7 +118,7 @@ pub async fn delete(Admin(caller): Admin, Name(name): Name, parts: Data<Parts>) 
 
 /// Look at the tenant's default channels.
 #[utoipa::path(get, path = "/api/tenant/settings", tag = "administration", operation_id = "getTenantSettings",
-    responses((status = 200, body = Defaults, description = "What the tenant says", headers(
+    responses((status = 200, body = Defaults, description = "The tenant's default channels", headers(
         ("ETag" = String, description = "Names this state of the settings"))), BadQuery))]
 pub async fn defaults(Admin(caller): Admin, _: NoQuery, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let saved = parts.kinds_registry.defaults(&caller.key.tenant).await?;
@@ -127,12 +127,12 @@ pub async fn defaults(Admin(caller): Admin, _: NoQuery, parts: Data<Parts>) -> R
 
 /// Set the tenant's default channels.
 ///
-/// They hold where neither the kind nor the user says anything. Of several who name the same `ETag` one succeeds; the others get
+/// They hold where neither the kind nor the user says anything. Of several writers that name the same `ETag` one succeeds; the others get
 /// 412 and look again.
 #[utoipa::path(put, path = "/api/tenant/settings", tag = "administration", operation_id = "putTenantSettings",
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
     request_body = Defaults,
-    responses((status = 200, body = Defaults, description = "What the tenant says now", headers(("ETag" = String))),
+    responses((status = 200, body = Defaults, description = "The tenant's default channels now", headers(("ETag" = String))),
         BadQuery, BadSyntax, BadType, LargeBody, BadBody, Changed, NoCondition))]
 pub async fn put_defaults(
     Admin(caller): Admin,

@@ -1,4 +1,4 @@
-//! Who belongs to topics, for administrators: members, and subscriptions on behalf of users, one by one or in bulk.
+//! Members of topics, and subscriptions on behalf of users, one by one or in bulk. For administrators.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -24,7 +24,7 @@ const MOST_USERS: usize = 1_000;
 const BODY: Bound =
     Bound { limit: "roll_bytes", bytes: 2 * 1024 * 1024, unit: "bytes, for 1000 users in add and 1000 in remove," };
 
-/// Who is to be added and who removed.
+/// The users to add and to remove.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RollChange)]
@@ -39,7 +39,7 @@ pub struct Change {
     remove: Vec<UserId>,
 }
 
-/// What a bulk change did: those who were already as wished do not count.
+/// The result of a bulk change. Users without a change do not count.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RollChanged)]
 pub struct Changed {
@@ -55,7 +55,7 @@ pub struct Changed {
 pub struct Members {
     /// By user.
     pub members: Vec<Member>,
-    /// What to give as `page` for those that follow; null when these are the last.
+    /// The `page` of the next users; null when these are the last.
     #[schema(required)]
     pub next_page: Option<String>,
 }
@@ -63,7 +63,7 @@ pub struct Members {
 /// A member of a topic.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Member {
-    /// Who.
+    /// The user.
     #[schema(example = "u1")]
     pub user: String,
     /// Since when.
@@ -103,7 +103,7 @@ impl From<(usize, usize)> for Changed {
 
 /// Subscribe and unsubscribe users.
 ///
-/// Whoever may join. All of it or nothing. Whoever is added makes the topic known.
+/// It does not matter whether they may join by themselves. All of it is done or nothing. An added user makes the topic known.
 #[utoipa::path(post, path = "/api/topics/{topic}/subscribers", tag = "administration", operation_id = "changeSubscribers",
     params(("topic" = String, Path, description = "The topic")), request_body = Change,
     responses((status = 200, body = Changed, description = "Done"),
@@ -122,7 +122,7 @@ pub async fn change_subscribers(
 
 /// Subscribe a user.
 ///
-/// Whoever may join.
+/// It does not matter whether the user may join by itself.
 #[utoipa::path(put, path = "/api/topics/{topic}/subscribers/{user}", tag = "administration", operation_id = "addSubscriber",
     params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
     responses((status = 204, description = "Subscribed now"), BadPath, LargeBody))]
@@ -176,7 +176,7 @@ pub async fn list(
 
 /// Add and remove members.
 ///
-/// Who is removed is unsubscribed too. Whoever is added makes the topic known.
+/// A removed member is unsubscribed too. An added member makes the topic known.
 #[utoipa::path(post, path = "/api/topics/{topic}/members", tag = "administration", operation_id = "changeMembers",
     params(("topic" = String, Path, description = "The topic")), request_body = Change,
     responses((status = 200, body = Changed, description = "Done"),
@@ -194,7 +194,7 @@ pub async fn change_members(
 
 /// Make a user a member.
 ///
-/// Who then may join; it does not subscribe.
+/// A member may join; this does not subscribe it.
 #[utoipa::path(put, path = "/api/topics/{topic}/members/{user}", tag = "administration", operation_id = "addMember",
     params(("topic" = String, Path, description = "The topic"), ("user" = String, Path, description = "The user")),
     responses((status = 204, description = "A member now"), BadPath))]

@@ -14,8 +14,8 @@ const SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1
 /// Bounds of histograms of counts.
 const COUNTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
 
-/// The recorder of this process, installed on the first call: metrics are global to a process, so instances that
-/// share one share it too. Somebody must call `run_upkeep` on it now and then, else unread histograms grow.
+/// The recorder of this process, installed on the first call. Metrics are global to a process, so all instances in it share
+/// one recorder. The caller must call `run_upkeep` on it regularly: otherwise histograms that are not read grow.
 pub fn install() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(build).clone()

@@ -1,4 +1,4 @@
-//! Around every request: its id, one log line, one metric, and problems for whatever went wrong.
+//! Around every request: its id, one log line, one metric, and a problem body for every failure.
 //!
 //! Never logs a query string, a header or a body.
 
@@ -52,7 +52,7 @@ impl RequestId {
 /// The middleware: see the module.
 ///
 /// # Errors
-/// What an inner middleware failed with (a panic, say), made a problem.
+/// Makes a problem of the error of an inner middleware (such as a panic).
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -80,7 +80,7 @@ pub async fn observe(
     }
 }
 
-/// Gives an answer what all have in common, and a problem for a body where something went wrong.
+/// Adds the common headers to an answer, and a problem as the body if something went wrong.
 fn complete(head: &mut ResponseHead, body: BoxBody, error: Option<&ApiError>, id: &RequestId) -> BoxBody {
     let headers = &mut head.headers;
     headers.insert(REQUEST_ID, id.0.clone());
@@ -98,7 +98,7 @@ fn own(error: &Error) -> ApiError {
     error.as_error::<ApiError>().cloned().unwrap_or_else(|| ApiError::foreign(error))
 }
 
-/// What is told about one request.
+/// The log line of one request.
 struct Line<'a> {
     method: &'static str,
     route: String,
@@ -132,7 +132,7 @@ fn record(line: &Line<'_>) {
     histogram!(HTTP_SECONDS, &labels).record(seconds);
 }
 
-/// A method as a label: those that anybody could make up are one.
+/// A method as a label: all methods that clients make up share one.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

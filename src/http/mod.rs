@@ -69,7 +69,7 @@ use crate::{
     store::Store,
 };
 
-/// What handlers work with; `app::wiring` builds it.
+/// The parts that handlers use; `app::wiring` builds it.
 pub struct Parts {
     /// The settings in force.
     pub settings: Arc<Settings>,
@@ -79,19 +79,19 @@ pub struct Parts {
     pub publisher: Publisher,
     /// Changes of state.
     pub inbox: Inbox,
-    /// What is known of kinds.
+    /// The kinds registry.
     pub kinds: Kinds,
-    /// Changes of what is known of kinds.
+    /// Changes of kinds.
     pub kinds_registry: KindsRegistry,
-    /// What users want.
+    /// Changes of preferences.
     pub preferences: PreferencesEditor,
-    /// Who belongs to topics.
+    /// Subscribers and members of topics.
     pub topics: Topics,
     /// The way of signals.
     pub signals: Signals,
-    /// Who is connected.
+    /// The presence of users.
     pub presence: Presence,
-    /// Verifies tokens, and knows what was revoked.
+    /// Verifies tokens, and knows the revocations.
     pub authenticator: Authenticator,
     /// The streams of this instance.
     pub hub: Hub,
@@ -107,13 +107,13 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
 }
 
-/// Makes [`routes`] from the table, and [`ROUTES`] for those who want to read it.
+/// Makes [`routes`] from the table, and [`ROUTES`] for code that reads it.
 macro_rules! route_table {
     ($($path:literal => $first:ident $handler:path $(, $verb:ident $other:path)*;)*) => {
         /// Every path with the methods that it answers to, as the `Allow` header lists them.
         pub const ROUTES: &[(&str, &str)] = &[$(($path, concat!(stringify!($first) $(, ", ", stringify!($verb))*))),*];
 
-        /// All resources; what is not among them is a 404, a method not among theirs a 405, both as problems.
+        /// All resources; another path is a 404, a method not among theirs a 405, both as problems.
         pub fn routes(config: &mut ServiceConfig) {
             $(config.service(
                 web::resource($path)
@@ -126,7 +126,7 @@ macro_rules! route_table {
     };
 }
 
-// The first path that fits wins: fixed ones stand before those with a part in braces.
+// The first path that fits wins: fixed paths come before those with a part in braces.
 route_table! {
     "/api/notifications"              => GET inbox::list, POST publish::one;
     "/api/notifications/batch"        => POST publish::batch;
@@ -186,7 +186,7 @@ fn no_such_path() -> Ready<Result<HttpResponse, ApiError>> {
     ready(Err(ApiError::NoSuchPath))
 }
 
-/// The whole edge, ready to be served: routes and what surrounds them.
+/// The whole edge, ready to be served: routes and the middleware around them.
 pub fn app(
     parts: Data<Parts>,
 ) -> App<

@@ -26,10 +26,10 @@ use crate::frame::{self, item_json};
 const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nBackends publish; every notification is \
     stored in the inbox of each of its users, and every open page of such a user sees it at once. Nothing that was \
     accepted is lost, repeated or reordered, and a client can always tell.\n\nA token (JWT) names its user by `sub`, \
-    its tenant by `tenant` (`default` when absent) and what it may do by `scope`: `publish`, `admin`. Refusals are \
+    its tenant by `tenant` (`default` when absent) and its rights by `scope`: `publish`, `admin`. Refusals are \
     problems (RFC 9457); `type` is stable, for programs.\n\nA topic that the tenant does not know is a 404 in a path, unless \
-    the operation makes it known, a 400 in a query and a 422 in a body, named by its place. Who may not join a topic is told \
-    the same whether it is known or not.";
+    the operation makes it known, a 400 in a query and a 422 in a body, named by its pointer. A caller that may not join a topic gets \
+    the same answer whether it is known or not.";
 
 /// All of it.
 #[derive(OpenApi)]
@@ -59,11 +59,11 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
     )),
     tags(
         (name = "publishing", description = "For backends, with a token of scope `publish`."),
-        (name = "inbox", description = "The token's own user, nobody else."),
+        (name = "inbox", description = "The token's own user only."),
         (name = "preferences", description = "Which channels notifications take to the token's own user, and why."),
         (name = "stream", description = "Every change of the inbox, at once and in order."),
         (name = "topics", description = "Named rooms that users join, such as `team:7`."),
-        (name = "signals", description = "Ephemeral events on topics and users, and who is connected."),
+        (name = "signals", description = "Ephemeral events on topics and users, and the users who are connected."),
         (name = "administration", description = "With a token of scope `admin`, within its tenant."),
         (name = "operations", description = "For load balancers and monitoring, without a token."),
     ),
@@ -84,7 +84,7 @@ pub async fn document() -> Result<HttpResponse, ApiError> {
         .body(document))
 }
 
-/// What is the same for all operations.
+/// The parts that all operations share.
 struct Finish;
 
 impl Modify for Finish {
@@ -109,7 +109,7 @@ fn secure(operation: &mut Operation) {
     operation.responses.responses.extend(Secured::responses());
 }
 
-/// A refusal as a response of its own: a name, its status, what it means, and the header it carries.
+/// A refusal as a response of its own: a name, its status, its meaning, and its header.
 macro_rules! refusals {
     ($($name:ident { $($status:literal $meaning:literal $(with $header:literal)?),+ })*) => {$(
         #[doc = concat!("The refusals ", $($status, " "),+)]
@@ -133,24 +133,24 @@ refusals! {
     NoSuchTopicKind { "404" "The kind is not registered" }
     NoSuchItem { "404" "The caller has no such notification" }
     NotDue { "409" "Nothing about this notification is due" }
-    NoSuchScheduled { "404" "Nothing that is scheduled has this id or key" }
+    NoSuchScheduled { "404" "No scheduled publish has this id or key" }
     NoLongerScheduled { "409" "It was sent or called off already" }
     Changed { "412" "It has changed meanwhile: get it anew" }
     NoCondition { "428" "The header `If-Match` is missing" }
     NoSuchFanout { "404" "There is no such publish, or it goes to no topic and not to everyone" }
     LargeBody { "413" "A bound was exceeded; `detail` names it" }
     BadType { "415" "The body is of another type" }
-    BadBody { "422" "The body is not valid; `errors` names each place. Or the idempotency key was used with another body" }
+    BadBody { "422" "The body is not valid; `errors` names each field. Or the idempotency key was used with another body" }
     TooMany { "429" "More than the sender may send; `detail` names the bound" with "Retry-After" }
     Secured {
-        "401" "No token, or one that does not hold" with "WWW-Authenticate",
+        "401" "No token, or an invalid one" with "WWW-Authenticate",
         "403" "The token lacks a scope, the topic may not be joined or the caller is not subscribed to it, or a cookie came from a foreign page",
         "500" "The server failed; `instance` finds it in the log",
         "503" "Overloaded, or a part does not answer: try again" with "Retry-After"
     }
 }
 
-/// The answer to who has what would be answered.
+/// The answer to a caller that has this state already.
 pub(super) struct NotModified;
 
 impl IntoResponses for NotModified {

@@ -1,5 +1,5 @@
-//! What browsers get, embedded in the binary: the demo at `/`, the API's documentation at `/docs`, the client library,
-//! the elements, their assets.
+//! The pages and scripts for browsers, embedded in the binary: the demo at `/`, the API's documentation at `/docs`, the client
+//! library, the elements, their assets.
 
 use actix_web::{
     HttpRequest, HttpResponse,

@@ -30,7 +30,7 @@ const BODY: Bound = Bound::bytes("settings_bytes", 64 * 1024);
 
 /// Look at one's settings.
 ///
-/// `inForce` shows what they come to for every category and kind that is known, for a page to draw.
+/// `inForce` shows the channels in force for every known category and kind, for a page to draw.
 #[utoipa::path(get, path = "/api/notifications/settings", tag = "preferences", operation_id = "getSettings",
     responses((status = 200, body = Document, description = "The settings", headers(
         ("ETag" = String, description = "Names this state of the settings"))), BadQuery))]
@@ -41,8 +41,8 @@ pub async fn get(Caller(caller): Caller, _: NoQuery, parts: Data<Parts>) -> Resu
 
 /// Replace one's settings.
 ///
-/// Of several who name the same `ETag` one succeeds; the others get 412 and look again. Every open stream of the user is told.
-/// `inForce` is ignored.
+/// Of several writers that name the same `ETag` one succeeds; the others get 412 and read again. Every open stream of the user gets
+/// the event `settings`. `inForce` is ignored.
 #[utoipa::path(put, path = "/api/notifications/settings", tag = "preferences", operation_id = "putSettings",
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
     request_body = Preferences,
@@ -64,11 +64,11 @@ pub async fn put(
 
 /// Change some of one's settings.
 ///
-/// A merge patch (RFC 7396): what is not named stays, null takes away. Of several at the same time each changes what the
+/// A merge patch (RFC 7396): a field that is not named stays, null removes it. Of several at the same time each changes what the
 /// one before it left.
 #[utoipa::path(patch, path = "/api/notifications/settings", tag = "preferences", operation_id = "patchSettings",
     params(("If-Match" = Option<String>, Header, description = "The ETag of the state to be changed; any when absent")),
-    request_body(description = "What changes", content(
+    request_body(description = "The fields to change", content(
         (Object = "application/merge-patch+json", example = json!({"categories": {"payments": {"email": true}}, "muteUntil": null})),
         (Object = "application/json"))),
     responses((status = 200, body = Document, description = "The settings now", headers(("ETag" = String))),
@@ -94,14 +94,16 @@ pub async fn patch(
 
 /// Ask why.
 ///
-/// For each channel whether the notification took it to the user, and why, as was decided when it was published; of one that the
-/// user's preferences kept out of the inbox too. Of a publish to topics or to everyone that has not come, why it has not: told
-/// to the actor, to those whom it concerns, and to who may look at one of its topics. To all others it is a 404, as
-/// one that does not exist, and so is one that named other users.
+/// For each channel: whether the notification took it to the user, and why, as decided when it was published. This includes a
+/// notification that the user's preferences kept out of the inbox.
+///
+/// For a publish to topics or to everyone that has not come: why it has not. The actor, the users whom it concerns, and callers
+/// who may look at one of its topics get this answer. For all others it is a 404, as for a notification that does not exist.
+/// A notification that named other users is a 404 too.
 #[utoipa::path(get, path = "/api/notifications/{id}/why", tag = "preferences", operation_id = "why",
     params(("id" = uuid::Uuid, Path, description = "The notification's id"),
         ("user" = Option<String>, Query, description = "Another user, for administrators")),
-    responses((status = 200, body = Explanation, description = "What was decided, or why nothing was"), BadQuery, NoSuchItem))]
+    responses((status = 200, body = Explanation, description = "The decisions, or the reason why there are none"), BadQuery, NoSuchItem))]
 pub async fn why(
     Caller(caller): Caller,
     ItemId(id): ItemId,
@@ -112,7 +114,7 @@ pub async fn why(
     explain::explain(&parts.store, &parts.topics, &caller, &key, id).await?.map(Json).ok_or(ApiError::NoSuchItem)
 }
 
-/// Whose decision is asked for: the caller's own, or, for an administrator, anybody's of the tenant.
+/// The user whose decision is asked for: the caller, or, for an administrator, any user of the tenant.
 fn asked_user(caller: &Identity, query: &str) -> Result<UserKey, ApiError> {
     let mut params = Params::parse(query);
     let user = params.parsed("user", "must be a user's id");

@@ -1,4 +1,4 @@
-//! Presence: who is connected.
+//! Presence: the users who are connected.
 
 use actix_web::{
     HttpRequest,
@@ -24,7 +24,7 @@ use crate::{
 const LIMIT: i64 = 50;
 const MOST: i64 = 1_000;
 
-/// Who is present.
+/// Present users.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Roster {
@@ -44,7 +44,7 @@ pub struct Roster {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PresentUser {
-    /// Who.
+    /// The user.
     user: String,
     /// Since when.
     since: DateTime<Utc>,
@@ -58,16 +58,16 @@ impl From<Present> for PresentUser {
     }
 }
 
-/// Who is present.
+/// List present users.
 ///
-/// Of a topic's subscribers, for those who are subscribed to it and for publishers; of the whole tenant for administrators.
-/// Somebody whose last stream ended some seconds ago counts as present, for clients come back.
+/// Of a topic's subscribers, for callers that are subscribed to it and for publishers; of the whole tenant for administrators.
+/// A user whose last stream ended some seconds ago counts as present, because clients reconnect.
 #[utoipa::path(get, path = "/api/presence", tag = "signals", operation_id = "presence",
     params(
         ("topic" = Option<String>, Query, description = "The topic; without it the whole tenant", example = "team:7"),
         ("limit" = Option<i64>, Query, description = "Most users to list; 50 when absent", minimum = 0, maximum = 1_000),
         ("after" = Option<String>, Query, description = "`nextPage` of an earlier answer")),
-    responses((status = 200, body = Roster, description = "Who is present"), BadQuery))]
+    responses((status = 200, body = Roster, description = "The present users"), BadQuery))]
 pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Parts>) -> Result<Json<Roster>, ApiError> {
     let mut params = Params::parse(request.query_string());
     let topic: Option<Topic> = params.parsed("topic", "must be a topic such as team:7");
@@ -79,7 +79,7 @@ pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
     let key = topic.map(|topic| TopicKey { tenant: tenant.clone(), topic });
     admit(&parts, &caller, key.as_ref()).await?;
     let online = parts.presence.online(tenant, key.as_ref()).await?;
-    // One more than asked for tells whether any follow.
+    // One more than asked for shows whether further ones follow.
     let mut users = parts.presence.users(tenant, key.as_ref(), &after, limit + 1).await?;
     let more = users.len() as i64 > limit; // it is 0 to 1,000
     users.truncate(limit as usize);

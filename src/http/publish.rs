@@ -43,20 +43,20 @@ const KEY_ON_BATCH: ApiError =
 pub struct Receipt {
     /// The notification's id.
     pub id: Uuid,
-    /// How many of `users` it was for. Who keeps it out of the inbox by preference is one of them.
+    /// How many of `users` it was for, including users whose preferences keep it out of the inbox.
     #[schema(example = 1)]
     pub recipients: usize,
-    /// `true` when it goes to topics or to everyone besides, behind this answer: `GET /api/fanouts/{id}` tells how far it
-    /// came. Absent otherwise.
+    /// `true` when it also goes to topics or to everyone, behind this answer: `GET /api/fanouts/{id}` shows the progress.
+    /// Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub fanout: bool,
-    /// When it reaches inboxes, if it waits for a time. Absent otherwise.
+    /// When it reaches inboxes, if it is scheduled. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<DateTime<Utc>>,
 }
 
-/// What became of one item of a batch.
+/// The outcome of one item of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Outcome {
@@ -85,14 +85,14 @@ impl From<&Accepted> for Receipt {
 
 /// Publish one notification.
 ///
-/// It is stored before this answers. Send an idempotency key and repeat the request whenever the answer is lost: the
+/// It is stored before this answers. Send an idempotency key and repeat the request when the answer is lost: the
 /// same key and body give the same answer and write nothing. A `CloudEvents` 1.0 event is accepted too; its `data` is
 /// the message, its `source` and `id` together are the idempotency key.
 #[utoipa::path(post, path = "/api/notifications", tag = "publishing", operation_id = "publish",
     params(("Idempotency-Key" = Option<String>, Header, description = "The publisher's own name for this publish: 1 to \
         200 printable ASCII characters, remembered for 24 hours at least. The body's `idempotencyKey` is the same thing; \
         if both are given they must be equal.", example = "order-4711-paid")),
-    request_body(description = "The message, or a CloudEvent that carries it", content(
+    request_body(description = "The message, or a CloudEvent that contains it", content(
         (Message = "application/json", example = json!({"users": ["u1"], "kind": "payment_received", "category": "payments",
             "priority": "high", "title": "Payment received", "message": "120.00 EUR from Example Ltd.",
             "data": {"amount": 12000, "currency": "EUR"}, "actionUrl": "/payment-history"})),
@@ -126,12 +126,12 @@ pub async fn one(
 
 /// Publish many notifications.
 ///
-/// All that are valid are stored in one transaction; each of the others answers with its problem in its place.
+/// All that are valid are stored in one transaction; each of the others has its problem as its answer, at the same index.
 #[utoipa::path(post, path = "/api/notifications/batch", tag = "publishing", operation_id = "publishBatch",
-    request_body(description = "Messages, or CloudEvents that carry them", content(
+    request_body(description = "Messages, or CloudEvents that contain them", content(
         (Vec<Message> = "application/json", example = json!([{"users": ["u1"], "title": "One"}, {"users": ["u2"], "title": "Two"}])),
         (Vec<Object> = "application/cloudevents-batch+json"))),
-    responses((status = 200, body = Outcomes, description = "What became of each, in the same order"),
+    responses((status = 200, body = Outcomes, description = "The outcome of each, in the same order"),
         BadSyntax, BadType, LargeBody, BadBody))]
 pub async fn batch(
     MayPublish(caller): MayPublish,
@@ -155,7 +155,7 @@ pub async fn batch(
     Ok(Json(Outcomes { results: publish_valid(prepared, &parts).await? }))
 }
 
-/// Publishes what was found valid, in one transaction; answers in the order given.
+/// Publishes the valid items, in one transaction; answers in the order given.
 async fn publish_valid(
     prepared: Vec<Result<NewNotification, ApiError>>,
     parts: &Parts,
@@ -208,7 +208,7 @@ fn prepare(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> R
     }
 }
 
-/// The same for a body that nobody has looked at yet: what is no JSON at all is told apart.
+/// The same for a body that was not parsed yet: a body that is no JSON at all has an error of its own.
 fn prepare_one(body: &[u8], tenant: Tenant, key: Option<String>, parts: &Parts) -> Result<NewNotification, ApiError> {
     prepare(body, tenant, key, parts).or_else(|error| {
         body::check_syntax(body)?;

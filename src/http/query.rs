@@ -1,4 +1,4 @@
-//! Query parameters, read strictly: what is unknown, repeated or malformed is named in a 400.
+//! Query parameters, read strictly: a 400 names unknown, repeated and malformed ones.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -9,7 +9,7 @@ use super::error::{ApiError, FieldError};
 /// Most characters of a parameter's name that an answer repeats.
 const NAME_CHARS: usize = 64;
 
-/// The parameters of one request that nobody has asked for yet, and what was wrong with those asked for.
+/// The parameters of one request that are not read yet, and the faults of those that are.
 #[derive(Debug, Default)]
 pub struct Params {
     left: Vec<(String, String)>,
@@ -80,7 +80,7 @@ impl Params {
     /// Ends the reading.
     ///
     /// # Errors
-    /// When anything was wrong, or is left that nobody asked for.
+    /// When any parameter was wrong, or when parameters are left that were not read.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.left) {
             self.refuse(&name, "is not known here");
@@ -89,7 +89,7 @@ impl Params {
     }
 }
 
-/// Decodes as HTML forms encode; none for what is not the encoding of UTF-8.
+/// Decodes as HTML forms encode; none for bytes that are not the encoding of UTF-8.
 fn decode(text: &str) -> Option<String> {
     let hex = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
     if text.match_indices('%').any(|(at, _)| !hex(at + 1) || !hex(at + 2)) {
@@ -139,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_form_encodes_is_what_is_read(value in "[^\\x00]*") {
+        fn the_reader_decodes_the_encoding_of_forms(value in "[^\\x00]*") {
             let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("v", &value).finish();
             prop_assert_eq!(Params::parse(&query).text("v"), Some(value));
         }

@@ -1,4 +1,4 @@
-//! What the parts of the program refuse, as errors of the HTTP edge.
+//! The refusals of the other parts of the program, as errors of the HTTP edge.
 
 use super::error::{ApiError, FieldError};
 use crate::{

@@ -20,7 +20,7 @@ use crate::auth::Target;
 const BODY: Bound = Bound::bytes("revocation_bytes", 4 * 1024);
 const TOKEN_ID_BYTES: usize = 256;
 
-/// What to revoke: `user` or `jti`, one of them.
+/// The tokens to revoke: `user` or `jti`, one of them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revocation {

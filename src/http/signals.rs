@@ -19,10 +19,11 @@ use crate::{
 
 /// Send a signal.
 ///
-/// To whoever has a stream open and is subscribed to the topic, or to one user's open streams. It is not stored and may be
-/// dropped; of the same topic, kind and key the newest counts, and what is sent after an answer comes after it. With the
-/// scope `publish` to any topic or user of the tenant; any other user to the topics that it is subscribed to, unless they
-/// are read only, and at a bounded rate.
+/// It goes to all open streams of the topic's subscribers, or to the open streams of one user. It is not stored and may be
+/// dropped. Of the same topic, kind and key the newest counts. A signal that is sent after an answer comes after it.
+///
+/// With the scope `publish` to any topic or user of the tenant. Every other user may signal the topics that it is subscribed to,
+/// unless they are read only, and at a bounded rate.
 #[utoipa::path(post, path = "/api/signals", tag = "signals", operation_id = "signal",
     request_body(content = SignalMessage,
         example = json!({"topic": "queue:7", "kind": "metrics_updated", "key": "waiting", "data": {"waiting": 3}})),

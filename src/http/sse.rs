@@ -32,11 +32,13 @@ const KINDS: usize = 50;
 /// Most items that `?replay=` sends.
 const REPLAY: i64 = 1_000;
 
-/// Opens the stream. A passing trouble is answered with 200, a delay and an end, because `EventSource` gives up for good on every other
-/// status; 400, 401 and 403 are final.
+/// Opens the stream.
+///
+/// A passing failure is answered with 200, a delay and an end, because `EventSource` gives up for good on every other status.
+/// 400, 401 and 403 are final.
 ///
 /// # Errors
-/// When the query is wrong or nobody is proven.
+/// When the query is wrong or the caller is not authenticated.
 pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let mut params = Params::parse(request.query_string());
     let credential = credentials::of_stream(&request, &parts.settings, &mut params)?;
@@ -77,10 +79,10 @@ fn answer(
     }
 }
 
-/// Extends an open stream with the fresh token that the request carries, wherever the stream is.
+/// Extends an open stream with the fresh token of the request, on any instance.
 ///
 /// # Errors
-/// When nobody is proven, or the caller has no such stream and there is no other instance that may have it.
+/// When the caller is not authenticated, or has no such stream and no other instance may have it.
 pub async fn extend(
     Caller(identity): Caller,
     connection: Path<String>,
@@ -136,8 +138,8 @@ fn head() -> HttpResponseBuilder {
     head
 }
 
-/// The connection's bytes for as long as it lasts. Dropping the stream, as the server does when the client has left,
-/// drops the connection and with it its place in the hub.
+/// The connection's bytes for as long as it lasts. The server drops this when the client has left. That drops the connection, and
+/// with it its guard, so that it leaves the hub.
 fn events(opening: impl Future<Output = Result<Connection, Bytes>>, store: Store) -> impl Stream<Item = Bytes> {
     stream::once(opening).flat_map(move |opened| match opened {
         Ok(connection) => chunks(connection, store.clone()).left_stream(),

@@ -1,4 +1,4 @@
-//! What the caller does to items of the inbox, one by one or all.
+//! The caller's actions on items of the inbox, one by one or on all.
 
 use actix_web::{
     HttpRequest,
@@ -88,7 +88,7 @@ pub async fn unread(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Part
 
 /// Mark as seen.
 ///
-/// What is read is seen as well; seen alone, it still counts as unread.
+/// A read item is seen as well; an item that is only seen still counts as unread.
 #[utoipa::path(post, path = "/api/notifications/{id}/seen", tag = "inbox", operation_id = "markSeen",
     params(("id" = Uuid, Path, description = "The notification's id")),
     responses((status = 200, body = Change, description = "Seen now"), NoSuchItem))]
@@ -106,10 +106,10 @@ pub async fn archive(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Par
     change(&parts, &caller.key, id, Action::Archive).await
 }
 
-/// Take care of what is due.
+/// Acknowledge a due item.
 ///
-/// It holds for all who have the notification: nobody is reminded any more, and no further step is taken. Acknowledged by somebody
-/// before, nothing changes.
+/// It applies to all recipients of the notification: there are no more reminders and no further steps. If another recipient
+/// acknowledged it before, nothing changes.
 #[utoipa::path(post, path = "/api/notifications/{id}/acknowledge", tag = "inbox", operation_id = "acknowledge",
     params(("id" = Uuid, Path, description = "The notification's id")),
     responses((status = 200, body = Change, description = "Acknowledged and read now"), NoSuchItem, NotDue))]
@@ -121,9 +121,9 @@ pub async fn acknowledge(
     Ok(Json(parts.inbox.settle(&caller.key, id, Action::Acknowledge).await?.into()))
 }
 
-/// Say that what is due is done.
+/// Finish a due item.
 ///
-/// It holds for all who have the notification, as acknowledging it does.
+/// It applies to all recipients of the notification, as acknowledging it does.
 #[utoipa::path(post, path = "/api/notifications/{id}/done", tag = "inbox", operation_id = "markDone",
     params(("id" = Uuid, Path, description = "The notification's id")),
     responses((status = 200, body = Change, description = "Done and read now"), NoSuchItem, NotDue))]
@@ -131,7 +131,7 @@ pub async fn done(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>
     Ok(Json(parts.inbox.settle(&caller.key, id, Action::Finish).await?.into()))
 }
 
-/// Bring back what was put away.
+/// End the snooze of an item.
 ///
 /// It returns to the top of the list, unread, as it would at its time.
 #[utoipa::path(delete, path = "/api/notifications/{id}/snooze", tag = "inbox", operation_id = "endSnooze",

@@ -1,6 +1,6 @@
-//! The stream as the API's description tells it; what serves it is in [`super::sse`].
+//! The stream in the description of the API; [`super::sse`] serves it.
 //!
-//! Nothing here runs. The shapes of events stand here for readers of the description.
+//! Nothing here runs. The shapes of events are defined here for readers of the description.
 
 use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
@@ -76,12 +76,12 @@ pub struct Signal {
     /// The topic.
     #[schema(example = "queue:7")]
     topic: Option<String>,
-    /// What happened.
+    /// The kind.
     #[schema(example = "metrics_updated")]
     kind: String,
-    /// Which thing it is about; a newer signal of the same topic, kind and key may have taken the place of older ones.
+    /// The key of the subject; a newer signal of the same topic, kind and key may have replaced older ones.
     key: String,
-    /// Whatever the sender sent.
+    /// The data of the sender.
     data: serde_json::Value,
 }
 
@@ -101,9 +101,10 @@ pub struct Bye {
 ///
 /// Server-Sent Events. The first event is `hello` (`Hello`), with the verdict on the client's cursor. Then follow
 /// `notification` (`Item` and `unread`), `state` (`StateEvent`), `subscription`
-/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `signal` (`SignalEvent`, without an `id`: it may be dropped),
-/// `heartbeat`, `expiring` a minute before the token ends,
-/// and `bye` (`ByeEvent`) before the server closes. Keep the newest `id` as the cursor: `EventSource` does so by itself.
+/// (`SubscriptionEvent`), `settings` (`SettingsEvent`), `signal` (`SignalEvent`) and `heartbeat`. `expiring` comes a minute before
+/// the token ends, `bye` (`ByeEvent`) before the server closes.
+///
+/// Keep the newest `id` as the cursor: `EventSource` does so by itself. A `signal` has no `id`: it may be dropped.
 ///
 /// `EventSource` gives up for good on any answer but 200, so a client that may come back later gets 200, a `retry:` and
 /// an end; 401 and 403 are final.
@@ -116,11 +117,11 @@ pub struct Bye {
         ("minPriority" = Option<Priority>, Query, description = "Only notifications of this priority or above"),
         ("signals" = Option<String>, Query, description = "`none`: send no signals; `last`: first send the last value of each kind \
             and key of the user's topics; `all` when absent. `kinds` holds for signals too"),
-        ("ticket" = Option<String>, Query, description = "A one-time ticket in the place of a token"),
+        ("ticket" = Option<String>, Query, description = "A one-time ticket instead of a token"),
         ("token" = Option<String>, Query, description = "A token, where the server is configured to take it here")),
     responses((status = 200, body = String, content_type = "text/event-stream", description = "The stream", example = json!(EXAMPLE)),
         BadQuery))]
-#[expect(dead_code, reason = "carries the description of the stream")]
+#[expect(dead_code, reason = "has the description of the stream")]
 pub fn stream() {}
 
 /// Extend the stream.
@@ -132,5 +133,5 @@ pub fn stream() {}
         (status = 202, description = "Passed on to the other instances: one of them may have the stream"),
         (status = 404, description = "The caller has no such stream",
         body = super::error::Problem, content_type = "application/problem+json")))]
-#[expect(dead_code, reason = "carries the description of the stream")]
+#[expect(dead_code, reason = "has the description of the stream")]
 pub fn extend() {}

@@ -1,4 +1,4 @@
-//! What matters to the caller now: the summary of the inbox, and what is due soon.
+//! A summary of the caller's inbox, and items that are due soon.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,11 @@ const MOST_ITEMS: i64 = 50;
 const CALLBACKS: usize = 100;
 const CALLBACK_CATEGORY: &str = "callbacks";
 
-/// What matters now.
+/// The summary of an inbox.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary<'a> {
-    /// The most urgent first: by priority, then what is due by its time, then the rest from the newest.
+    /// The most urgent first: by priority, then due items by their time, then the rest from the newest.
     notifications: Vec<Item<'a>>,
     /// All unread items, relevant or not.
     #[schema(example = 7)]
@@ -48,7 +48,7 @@ pub struct Summary<'a> {
     cursor: String,
 }
 
-/// What is due soon.
+/// The items that are due soon.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DueCallbacks {
@@ -89,10 +89,10 @@ pub struct Callback {
     /// `campaign` of its data.
     #[schema(required, value_type = Value)]
     campaign: Value,
-    /// Where a click leads.
+    /// The address that a click opens.
     #[schema(required)]
     action_url: Option<String>,
-    /// Whatever the publisher put there.
+    /// Data of the publisher for its clients.
     #[schema(required, value_type = Value)]
     data: Option<Value>,
 }
@@ -120,14 +120,14 @@ impl From<store::Callback> for Callback {
 
 /// Summarise the inbox.
 ///
-/// What is due within 24 hours or overdue, read or not, and what is unread. Missed calls (category `missedCalls`) older than four
-/// hours are left out; administrators set that by category (`relevance` of the tenant's settings).
+/// It lists items that are due within 24 hours or overdue, read or not, and unread items. Missed calls (category `missedCalls`)
+/// older than four hours are left out; administrators set that by category (`relevance` of the tenant's settings).
 #[utoipa::path(get, path = "/api/notifications/summary", tag = "inbox", operation_id = "summary",
     params(
         ("limit" = Option<i64>, Query, description = "Most items to show; 10 when absent. All are counted", minimum = 1, maximum = 50),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer")),
-    responses((status = 200, body = Summary, description = "What matters now", headers(
-        ("ETag" = String, description = "Names what the answer says"))), NotModified, BadQuery))]
+    responses((status = 200, body = Summary, description = "The summary", headers(
+        ("ETag" = String, description = "Names this answer"))), NotModified, BadQuery))]
 pub async fn summary(
     Caller(caller): Caller,
     request: HttpRequest,
@@ -149,15 +149,15 @@ pub async fn summary(
     etag::polled_by_content(&known, &shown)
 }
 
-/// List what is due soon.
+/// List items that are due soon.
 ///
-/// What of a category is due within 24 hours or overdue and neither done nor acknowledged, with the minutes left or late.
+/// Items of a category that are due within 24 hours or overdue and neither done nor acknowledged, with the minutes left or late.
 #[utoipa::path(get, path = "/api/notifications/due-callbacks", tag = "inbox", operation_id = "dueCallbacks",
     params(
         ("category" = Option<String>, Query, description = "Another category than `callbacks`", max_length = 64),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer")),
-    responses((status = 200, body = DueCallbacks, description = "What is due soon", headers(
-        ("ETag" = String, description = "Names what the answer says, minutes and all"))), NotModified, BadQuery))]
+    responses((status = 200, body = DueCallbacks, description = "The items that are due soon", headers(
+        ("ETag" = String, description = "Names this answer, with its minutes"))), NotModified, BadQuery))]
 pub async fn due_callbacks(
     Caller(caller): Caller,
     request: HttpRequest,

@@ -1,4 +1,4 @@
-//! Kinds of topics: who may join, and what else holds for all topics of a kind. For administrators.
+//! Kinds of topics: who may join, and the other rules of all topics of a kind. For administrators.
 
 use std::time::Duration;
 
@@ -38,23 +38,23 @@ pub struct NamedKind {
     /// The part of a topic before its first colon.
     #[schema(example = "team")]
     pub kind: String,
-    /// What holds.
+    /// The rules.
     #[serde(flatten)]
     pub rules: KindRules,
 }
 
-/// What holds for all topics of a kind.
+/// The rules of all topics of a kind.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = TopicKindRules)]
 pub struct KindRules {
-    /// Who may join; of kinds that are not registered only members.
+    /// The users who may join; topics of kinds that are not registered have the access `members`.
     pub access: Access,
     /// A reader gets signals of one key no faster than this.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 60_000)]
     pub signal_interval_ms: i64,
-    /// Whether those who are connected are told of each other.
+    /// Whether connected subscribers get signals about each other.
     #[serde(default = "yes")]
     pub presence: bool,
 }
@@ -106,7 +106,7 @@ pub async fn get(
 
 /// Register a kind of topics.
 ///
-/// Who is subscribed already stays so, whoever may join from now on.
+/// Subscribers stay subscribed, even if the new rules would not let them join.
 #[utoipa::path(put, path = "/api/topic-kinds/{kind}", tag = "administration", operation_id = "putTopicKind",
     params(("kind" = String, Path, description = "The kind")), request_body = KindRules,
     responses((status = 200, body = NamedKind, description = "The kind"), BadPath, BadSyntax, BadType, LargeBody, BadBody))]

@@ -32,7 +32,7 @@ const MOST_ROWS: i64 = 1_000;
 pub struct Topics {
     /// By name.
     pub topics: Vec<Joined>,
-    /// What to give as `page` for those that follow; null when these are the last.
+    /// The `page` of the next topics; null when these are the last.
     #[schema(required, example = "dGVhbTo3")]
     pub next_page: Option<String>,
 }
@@ -54,7 +54,7 @@ pub struct Joined {
     pub member: bool,
 }
 
-/// What the caller sees of a topic.
+/// The caller's view of a topic.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Topic)]
@@ -67,11 +67,11 @@ pub struct Seen {
     pub kind: String,
     /// Since when it is known.
     pub created_at: DateTime<Utc>,
-    /// Who may join.
+    /// The users who may join.
     pub access: Access,
     /// A reader gets signals of one key no faster than this.
     pub signal_interval_ms: u64,
-    /// Whether those who are connected are told of each other.
+    /// Whether connected subscribers get signals about each other.
     pub presence: bool,
     /// Whether the caller is subscribed.
     pub subscribed: bool,
@@ -93,7 +93,7 @@ pub struct Wish {
     muted_until: Mute,
 }
 
-/// Tells a null from nothing at all.
+/// Distinguishes a null from an absent field.
 fn mute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mute, D::Error> {
     Ok(Option::deserialize(deserializer)?.map_or(Mute::Off, Mute::Until))
 }
@@ -123,7 +123,7 @@ impl Seen {
 
 /// List my topics.
 ///
-/// Those that the caller is subscribed to, by name.
+/// The topics that the caller is subscribed to, by name.
 #[utoipa::path(get, path = "/api/topics", tag = "topics", operation_id = "myTopics",
     params(
         ("limit" = Option<i64>, Query, description = "Most topics of this answer; 100 when absent", minimum = 1, maximum = 1_000),
@@ -138,7 +138,7 @@ pub async fn mine(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
 
 /// Look at a topic.
 ///
-/// For administrators, for who is subscribed or a member, and for who may join.
+/// For administrators, subscribers, members, and users who may join.
 #[utoipa::path(get, path = "/api/topics/{topic}", tag = "topics", operation_id = "topic",
     params(("topic" = String, Path, description = "The topic")),
     responses((status = 200, body = Seen, description = "The topic"), BadPath, NoSuchTopic))]
@@ -153,7 +153,7 @@ pub async fn look(
 
 /// Make a topic known.
 ///
-/// So that it can be published to before anybody has joined. The first member or subscriber does so too.
+/// It then accepts publishes before any user has joined. The first member or subscriber makes it known too.
 #[utoipa::path(put, path = "/api/topics/{topic}", tag = "administration", operation_id = "makeTopic",
     params(("topic" = String, Path, description = "The topic")),
     responses((status = 204, description = "It is known now"), BadPath))]
@@ -168,7 +168,7 @@ pub async fn make(
 
 /// Subscribe.
 ///
-/// Also mutes and unmutes. The caller's open streams are told by `subscription` at once.
+/// Also mutes and unmutes. The caller's open streams get the event `subscription` at once.
 #[utoipa::path(put, path = "/api/topics/{topic}/subscription", tag = "topics", operation_id = "subscribe",
     params(("topic" = String, Path, description = "The topic")),
     request_body(content = Option<Wish>, description = "May be left out altogether"),
@@ -187,8 +187,8 @@ pub async fn subscribe(
 
 /// Unsubscribe.
 ///
-/// When this is answered, nothing of the topic is put into the inbox any more, and no signal that is sent from then on reaches
-/// the caller. Who may not join is told the same of every topic.
+/// After the answer nothing of the topic is put into the inbox any more, and no signal that is sent from then on reaches
+/// the caller. A caller that may not join gets the same answer for every topic.
 #[utoipa::path(delete, path = "/api/topics/{topic}/subscription", tag = "topics", operation_id = "unsubscribe",
     params(("topic" = String, Path, description = "The topic")),
     responses((status = 200, body = Subscription, description = "Not subscribed now"), BadPath, NoSuchTopic))]

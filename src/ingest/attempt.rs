@@ -3,7 +3,7 @@
 use super::Ingest;
 use crate::{actions::publish::Refused, domain::notification::NewNotification};
 
-/// What became of one notification.
+/// The outcome of one notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It is stored, now or before.

@@ -1,7 +1,7 @@
 //! Publishes by pub/sub: `PUBLISH <prefix>:publish:<tenant>:user:<id> <body>`, or `...:topic:<name>`. All instances receive
 //! it, one stores it.
 //!
-//! Fire and forget, as pub/sub is: what is published while no instance listens is gone.
+//! Fire and forget, as pub/sub is: a message that is published while no instance listens is lost.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ struct Acquired {
     new: NewNotification,
 }
 
-/// Receives until the stop, then finishes what was received.
+/// Receives until the stop, then finishes the received messages.
 pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     let (tasks, in_flight) = (TaskTracker::new(), Arc::new(Semaphore::new(IN_FLIGHT)));
@@ -108,7 +108,7 @@ impl Ingest {
         None
     }
 
-    /// Tries a few times; what cannot be stored becomes a letter.
+    /// Tries a few times; a message that cannot be stored becomes a dead letter.
     async fn store(&self, mut items: Vec<Acquired>) -> Vec<DeadLetter> {
         let mut backoff = Backoff::default();
         let mut letters = Vec::new();

@@ -1,4 +1,4 @@
-//! Dead letters: what was refused, with the reason, for an operator to read and perhaps to send again.
+//! Dead letters: refused messages, with the reason, for an operator to read and perhaps to send again.
 
 use redis::{Cmd, RedisResult};
 

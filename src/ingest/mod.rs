@@ -1,6 +1,6 @@
 //! The ways in through Redis: channels (fire and forget) and a stream (durable). Wire form to publish, nothing more.
 //!
-//! Everything is stored by the one write path; what cannot be stored becomes a dead letter with its reason.
+//! Everything is stored by the one write path; a message that cannot be stored becomes a dead letter with its reason.
 
 mod attempt;
 mod channels;
@@ -48,7 +48,7 @@ pub(crate) fn through(publisher: Publisher) -> Publish {
     })
 }
 
-/// What ingest works with.
+/// The parts that ingest uses.
 #[derive(Clone)]
 pub(crate) struct Ingest {
     /// The Redis that is listened to.
@@ -59,7 +59,7 @@ pub(crate) struct Ingest {
     pub(crate) instance: String,
     /// Bounds of messages and of transactions.
     pub(crate) limits: PublishSettings,
-    /// What is known of kinds.
+    /// The kinds registry.
     pub(crate) kinds: Kinds,
     /// The write path.
     pub(crate) publish: Publish,
@@ -71,7 +71,7 @@ pub(crate) struct Ingest {
 pub(crate) const RECLAIM_IDLE: Duration = Duration::from_secs(30);
 
 impl Ingest {
-    /// Starts to read channels and the stream until the stop; then it finishes what was read. Redis may be away, now or
+    /// Starts to read channels and the stream until the stop; then it finishes the messages that it has read. Redis may be away, now or
     /// later.
     pub(crate) fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
         let shared = Arc::new(self);

@@ -24,7 +24,7 @@ use crate::{
 /// Time between attempts to get or to keep the lease.
 const RENEWAL: Duration = Duration::from_millis(750);
 
-/// Listens whenever this instance holds the lease, until the stop.
+/// Listens while this instance holds the lease, until the stop.
 pub(super) async fn run(ingest: Arc<Ingest>, signals: Signals, stop: CancellationToken) {
     let mut ticks = interval(RENEWAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

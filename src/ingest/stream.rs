@@ -62,7 +62,7 @@ struct Item {
     new: NewNotification,
 }
 
-/// Reads until the stop, then finishes what was read and leaves the group.
+/// Reads until the stop, then finishes the entries that it has read, and leaves the group.
 pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let reader = Arc::new(Reader {
         key: format!("{}:ingest", ingest.prefix),
@@ -78,7 +78,7 @@ pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     reader.tasks.close();
     reader.tasks.wait().await;
     if let Err(error) = reader.leave().await {
-        log::info!("the ingest consumer stays registered, others will take over what it left: {error}");
+        log::info!("the ingest consumer stays registered, others will take over its entries: {error}");
     }
 }
 
@@ -113,7 +113,7 @@ impl Reader {
     }
 
     /// Redis has lost the group when it restarted empty: reading fails then, and the next connection comes by here.
-    /// Beginning at 0 takes what was added since.
+    /// Beginning at 0 takes the entries that were added since.
     async fn create_group(&self, connection: &mut Connection) -> RedisResult<()> {
         let mut command = redis::cmd("XGROUP");
         command.arg("CREATE").arg(&self.key).arg(GROUP).arg("0").arg("MKSTREAM");
@@ -167,7 +167,7 @@ impl Reader {
         self.store(items).await;
     }
 
-    /// Retries until all are stored, or until the stop: other instances reclaim what is pending then.
+    /// Retries until all are stored, or until the stop: other instances reclaim the pending ones then.
     async fn store(&self, mut items: Vec<Item>) {
         let mut backoff = Backoff::default();
         let stored_before = self.stored.load(Ordering::Relaxed);
@@ -191,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// Ends what has an outcome and gives back the rest.
+    /// Ends the entries that have an outcome and gives back the rest.
     async fn sort(&self, items: Vec<Item>, outcomes: Vec<Outcome>) -> Vec<Item> {
         debug_assert_eq!(outcomes.len(), items.len(), "one outcome for each entry");
         let (mut stored, mut refused, mut rest) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! A connection that is subscribed to the channels of a pattern, and opened again whenever it fails.
+//! A connection that is subscribed to the channels of a pattern, and is opened again when it fails.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -29,19 +29,19 @@ pub(super) struct ChannelMessage {
 /// Takes a message on the connection's own task; false when a message had to be dropped.
 pub(super) type Handler = Arc<dyn Fn(ChannelMessage) -> bool + Send + Sync>;
 
-/// What to listen to.
+/// A subscription to a pattern, and its handler.
 pub(super) struct PatternSubscription {
     pub(super) servers: Servers,
     /// Channels, in Redis' own pattern language.
     pub(super) pattern: String,
-    /// Payloads are cut to one byte more than this, so that what was too long still is.
+    /// Payloads are cut to one byte more than this, so that a payload that was too long still is.
     pub(super) most_bytes: usize,
     /// The name of the bound by which things are dropped, for the metric.
     pub(super) limit: &'static str,
 }
 
 impl PatternSubscription {
-    /// Hands over messages until the stop, and counts those that are dropped.
+    /// Passes messages to `take` until the stop, and counts those that are dropped.
     pub(super) async fn run(self, take: Handler, stop: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut told = false;

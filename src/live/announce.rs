@@ -59,7 +59,7 @@ impl Announcer {
 
     /// Delivers arrivals to their users' connections on this instance; frames are rendered for no other users.
     pub fn deliver_arrivals(&self, arrivals: &Arrivals, origin: Origin) {
-        // There are none when the notification was too large to carry: it is then read from the log.
+        // There are none when the notification was too large for a message of the bus: it is then read from the log.
         let mut frames = arrivals.notification.as_deref().map(|published| {
             frame::Arrivals::of(published.id, &published.content, published.created_at, published.expires_at)
         });
@@ -96,7 +96,7 @@ impl Announcer {
     }
 
     /// Announces a change of the user's preferences.
-    pub fn announce_settings(&self, key: &UserKey, stamped: &Stamped) {
+    pub fn announce_preferences(&self, key: &UserKey, stamped: &Stamped) {
         let frame = Frame::settings(&stamped.cursor, stamped.unread);
         self.announce(vec![Announcement::of_account(key, stamped, frame)]);
     }
@@ -139,12 +139,12 @@ impl From<Chunk> for Arrivals {
             seq: reached.placed.seq,
             unread: reached.placed.unread,
             decision: reached.placed.decision,
-            topic: reached.topic.and_then(|place| topics.get(place).cloned().flatten()),
+            topic: reached.topic.and_then(|ordinal| topics.get(ordinal).cloned().flatten()),
         };
         Self {
             tenant: chunk.tenant,
             rows: chunk.reached.into_iter().map(arrival).collect(),
-            // What is more than an item of its own is read from the log.
+            // A chunk with more than plain new items is read from the log.
             notification: chunk.is_plain.then(|| Arc::new(chunk.notification)),
         }
     }

@@ -1,4 +1,4 @@
-//! The body that changes a publish that waits: some of a message's fields, bounded as there.
+//! The body that changes a scheduled publish: some of a message's fields, bounded as there.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Message, Problems, check, problem};
 use crate::domain::{local_time::WrittenTime, notification::Content, priority::Priority};
 
-/// What is to become of something that may be absent.
+/// The change of an optional value.
 #[derive(Debug, Clone, PartialEq, Default)]
 enum Change<T> {
     /// It stays as it is.
@@ -34,13 +34,13 @@ impl<T: Clone> Change<T> {
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
-    /// Null clears; what is absent has to default to [`Change::Keep`].
+    /// Null clears; an absent field has to default to [`Change::Keep`].
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(json)?.map_or(Self::Clear, Self::To))
     }
 }
 
-/// A change of a publish that waits, within the bounds; what it leaves out stays as it is.
+/// A change of a scheduled publish, within the bounds; fields that it leaves out stay as they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Amendment {
     /// When it is delivered.
@@ -51,7 +51,7 @@ pub struct Amendment {
 }
 
 impl Amendment {
-    /// What the publish says from now on.
+    /// The content after the amendment.
     pub fn apply(&self, before: Content) -> Content {
         let Self { body, .. } = self;
         Content {
@@ -66,7 +66,7 @@ impl Amendment {
     }
 }
 
-/// What is to be another way; what is left out stays as it is. Null takes `message`, `data`, `actionUrl` or `imageUrl` away.
+/// The fields to change; a missing field stays as it is. Null removes `message`, `data`, `actionUrl` or `imageUrl`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AmendmentBody {
@@ -90,7 +90,7 @@ pub struct AmendmentBody {
     #[serde(default)]
     #[schema(value_type = Option<Value>)]
     data: Change<Value>,
-    /// Where a click leads.
+    /// The address that a click opens.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     action_url: Change<String>,
@@ -100,7 +100,7 @@ pub struct AmendmentBody {
     image_url: Change<String>,
 }
 
-/// Parses a change of a publish that waits.
+/// Parses a change of a scheduled publish.
 ///
 /// # Errors
 /// Everything that is wrong with it.

@@ -22,7 +22,7 @@ const KEY_BYTES: usize = 200;
 /// Checks an idempotency key, from a body or from a header: 1 to 200 printable ASCII characters.
 ///
 /// # Errors
-/// When it is anything else.
+/// When it is not.
 pub fn idempotency_key(text: &str) -> Result<(), Malformed> {
     key(text).map_err(|_| Malformed("an idempotency key is 1 to 200 printable ASCII characters"))
 }
@@ -58,7 +58,7 @@ fn drop_repeated<T: Clone + Eq + Hash>(list: &mut Vec<T>) {
 }
 
 /// Refuses a body that names recipients where the channel does.
-pub(super) fn names_nobody(message: &Message) -> Result<(), Problems> {
+pub(super) fn names_no_recipient(message: &Message) -> Result<(), Problems> {
     let named = [
         ("/users", !message.users.is_empty()),
         ("/topics", !message.topics.is_empty()),
@@ -91,7 +91,7 @@ pub(super) fn fields(message: &mut Message) -> Result<(), Problems> {
     problems.into_result()
 }
 
-/// Checks a kind and data that stand alone, as a signal's do.
+/// Checks a kind and data outside of a publish, as in a signal.
 pub(super) fn word_and_data(kind: &str, data: &Value) -> Vec<Problem> {
     let mut found = Found(Vec::new());
     found.note("/kind", word(kind));
@@ -99,7 +99,7 @@ pub(super) fn word_and_data(kind: &str, data: &Value) -> Vec<Problem> {
     found.0
 }
 
-/// Collects what is wrong.
+/// Collects faults.
 struct Found(Vec<Problem>);
 
 impl Found {

@@ -20,8 +20,8 @@ struct Event {
     data: Box<RawValue>,
 }
 
-/// Where the message is.
-const PLACE: &str = "/data";
+/// The JSON pointer to the message.
+const POINTER: &str = "/data";
 
 /// Whether the body is an object that calls itself an event.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
@@ -33,7 +33,7 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Mark>(bytes).is_ok()
 }
 
-/// The message inside an event. What the message itself says wins over the event: its kind over `type`, its
+/// The message inside an event. Fields of the message win over the event: its kind over `type`, its
 /// idempotency key over `source` and `id`.
 pub(super) fn read(bytes: &[u8]) -> Result<Message, Problems> {
     let event: Event = problem::deserialize(bytes)?;
@@ -45,18 +45,19 @@ pub(super) fn read(bytes: &[u8]) -> Result<Message, Problems> {
             return Err(Problems::one(pointer, "must not be empty"));
         }
     }
-    let mut message: Message = problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below(PLACE))?;
+    let mut message: Message =
+        problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below(POINTER))?;
     if message.kind.is_none() {
         word(&event.r#type).map_err(|Malformed(detail)| Problems::one("/type", detail))?;
         message.kind = Some(event.r#type);
     }
-    message.place = PLACE;
+    message.pointer = POINTER;
     message.idempotency_key.get_or_insert_with(|| key(&event.source, &event.id));
-    check::fields(&mut message).map_err(|inner| inner.below(PLACE))?;
+    check::fields(&mut message).map_err(|inner| inner.below(POINTER))?;
     Ok(message)
 }
 
-/// One key for `source` and `id`: readable where it is unambiguous and short enough, else hashed.
+/// One key for `source` and `id`: readable if it is unambiguous and short enough, otherwise hashed.
 fn key(source: &str, id: &str) -> String {
     let readable = format!("{source} {id}");
     if !source.contains(' ') && check::idempotency_key(&readable).is_ok() {

@@ -1,4 +1,4 @@
-//! The content of a message: what its publisher wrote, and what its kind makes of the rest.
+//! The content of a message: the fields of its publisher, and the defaults and templates of its kind.
 
 use super::{DEFAULT_KIND, Message, Problems, check};
 use crate::domain::{

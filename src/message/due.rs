@@ -1,4 +1,4 @@
-//! What a message asks to be done: reminders before, escalation after.
+//! The due time of a message: reminders before, escalation after.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ const FAR_SECONDS: i64 = 2_592_000;
 const SECONDS: &str = "1 to 2,592,000 seconds (30 days)";
 const NOT_DUE: &str = "needs dueAt";
 
-/// What happens when it is not done by its time.
+/// A step after the due time, if it is not done by then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Escalation {
@@ -33,7 +33,7 @@ pub(super) struct Escalation {
     priority: Option<Priority>,
 }
 
-/// Checks what stands on its own: the bounds, and what cannot be combined with `dueAt`.
+/// Checks what needs no tenant: the bounds, and the fields that cannot be combined with `dueAt`.
 pub(super) fn check(message: &Message, problems: &mut Problems) {
     let Message { remind_before, escalation, .. } = message;
     let due = message.due_at.is_some();
@@ -57,11 +57,11 @@ fn reminders(reminders: &[i64], problems: &mut Problems) {
     if reminders.len() > REMINDERS {
         return problems.add("/remindBefore", format!("at most {REMINDERS} reminders"));
     }
-    for (place, seconds) in reminders.iter().enumerate() {
+    for (index, seconds) in reminders.iter().enumerate() {
         if !(1..=FAR_SECONDS).contains(seconds) {
-            problems.add(format!("/remindBefore/{place}"), SECONDS);
-        } else if reminders[..place].contains(seconds) {
-            problems.add(format!("/remindBefore/{place}"), "is there twice");
+            problems.add(format!("/remindBefore/{index}"), SECONDS);
+        } else if reminders[..index].contains(seconds) {
+            problems.add(format!("/remindBefore/{index}"), "is there twice");
         }
     }
 }
@@ -71,11 +71,11 @@ fn escalations(steps: &[Escalation], problems: &mut Problems) {
         return problems.add("/escalation", format!("at most {ESCALATIONS} steps"));
     }
     let mut before = 0;
-    for (place, step) in steps.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         if !(1..=FAR_SECONDS).contains(&step.after) {
-            problems.add(format!("/escalation/{place}/after"), SECONDS);
+            problems.add(format!("/escalation/{index}/after"), SECONDS);
         } else if step.after <= before {
-            problems.add(format!("/escalation/{place}/after"), "must be more than that of the step before");
+            problems.add(format!("/escalation/{index}/after"), "must be more than that of the step before");
         }
         before = before.max(step.after);
     }
@@ -86,17 +86,17 @@ fn escalations(steps: &[Escalation], problems: &mut Problems) {
 pub(super) fn check_course(message: &Message, mut priority: Priority) -> Result<(), Problems> {
     let mut problems = Problems::default();
     let mut topics: Vec<&Topic> = message.topics.iter().collect();
-    for (place, step) in message.escalation.iter().enumerate() {
+    for (index, step) in message.escalation.iter().enumerate() {
         if let Some(topic) = &step.topic {
             if topics.contains(&topic) {
-                problems.add(format!("/escalation/{place}/topic"), "leads back to a topic that has it already");
+                problems.add(format!("/escalation/{index}/topic"), "leads back to a topic that has it already");
             }
             topics.push(topic);
         }
         if let Some(higher) = step.priority {
             if higher <= priority {
                 let detail = format!("must be higher than {}, which it has by then", priority.as_str());
-                problems.add(format!("/escalation/{place}/priority"), detail);
+                problems.add(format!("/escalation/{index}/priority"), detail);
             }
             priority = priority.max(higher);
         }
@@ -104,7 +104,7 @@ pub(super) fn check_course(message: &Message, mut priority: Priority) -> Result<
     problems.into_result()
 }
 
-/// What is to be done, of a message that was checked.
+/// The due time with its steps, of a message that was checked.
 pub(super) fn due(at: DateTime<Utc>, reminders: &[i64], escalation: Vec<Escalation>) -> Due {
     let plain = |seconds: i64| DueStep { at: at + TimeDelta::seconds(seconds), topic: None, priority: None };
     let mut steps: Vec<_> = reminders.iter().map(|before| plain(-before)).collect();

@@ -1,4 +1,4 @@
-//! What tells a repeated publish from a reused idempotency key: SHA-256 of the body in canonical form.
+//! The fingerprint, which distinguishes a repeated publish from a reused idempotency key: SHA-256 of the body in canonical form.
 //!
 //! The form is kept for as long as keys are remembered, over updates too: a change of it refuses honest repeats.
 
@@ -16,7 +16,7 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
     let (users, topics) = recipients(message);
     let mut text = Vec::with_capacity(512);
     text.push(b'{');
-    // What came with a later version is only written where it is used: the form of all other bodies stays as it was.
+    // Fields of later versions are only written if they are used: the form of all other bodies stays as it was.
     written(&mut text, "actor", message.actor.as_ref());
     field(&mut text, "actionUrl", |text| plain(text, &message.action_url));
     field(&mut text, "category", |text| plain(text, &message.category));
@@ -41,7 +41,7 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
         field(&mut text, "remindBefore", |text| list(text, &reminders, plain));
     }
     written(&mut text, "threadKey", message.thread_key.as_ref());
-    // Local times are kept as they were written, so that a later release's zones do not change what a repeat says.
+    // Local times are kept as they were written, so that a later release's zones do not change the text of a repeat.
     if [message.deliver_at, message.due_at, message.expires_at].iter().flatten().any(|time| time.is_local()) {
         field(&mut text, "timeZone", |text| plain(text, &message.time_zone));
     }
@@ -54,7 +54,7 @@ pub(super) fn of(message: &Message) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Hash of the collapse key and the recipients, if there is a key. Waiting publishes are stored with it, so its form is
+/// Hash of the collapse key and the recipients, if there is a key. Scheduled publishes are stored with it, so its form is
 /// kept as well.
 pub(super) fn collapse(message: &Message) -> Option<[u8; 32]> {
     let key = message.collapse_key.as_deref()?;
@@ -95,12 +95,12 @@ fn list<T>(text: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     text.push(b']');
 }
 
-/// What has no keys to sort. Plain data always serialises.
+/// Values without keys to sort. Plain data always serialises.
 fn plain<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
     let _ = serde_json::to_writer(text, value);
 }
 
-/// JSON with sorted keys, whatever order the map type of the build keeps. The depth is bounded by [`super::check`].
+/// JSON with sorted keys: the map type of a build may keep another order. The depth is bounded by [`super::check`].
 fn value(text: &mut Vec<u8>, any: &Value) {
     match any {
         Value::Array(items) => list(text, items, value),
@@ -125,7 +125,7 @@ mod tests {
         hex::encode(of(&serde_json::from_value(body.clone()).unwrap()))
     }
 
-    /// The properties are those that a message serialises, so a new one is among them before anybody thinks of its fingerprint.
+    /// The properties are those that a message serialises, so this test includes every new one.
     #[test]
     fn every_property_of_a_publish_changes_its_fingerprint() {
         let body =

@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// What a publisher writes.
+/// The body of a publish.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
@@ -54,24 +54,24 @@ pub struct Message {
     /// Whether every user of the tenant gets it.
     #[serde(default)]
     everyone: bool,
-    /// Who caused it: a user's id that is no recipient by topic or by `everyone`. Named in `users`, it is one.
+    /// The user who caused it: an id that is no recipient by topic or by `everyone`. Named in `users`, it is one.
     #[schema(value_type = Option<String>, example = "u7")]
     actor: Option<UserId>,
-    /// What happened: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`; `system_alert` when absent.
+    /// The type of the notification: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`; `system_alert` when absent.
     kind: Option<String>,
     /// The group of kinds that a user sets preferences for; same characters as `kind`. The kind's when absent.
     category: Option<String>,
-    /// How much it matters; the kind's when absent, else `medium`.
+    /// How much it matters; the kind's when absent, otherwise `medium`.
     priority: Option<Priority>,
     /// One line, 1 to 500 characters. Required, unless the kind has a template for it.
     #[schema(min_length = 1, max_length = 500)]
     title: Option<String>,
-    /// The text below the title, at most 10,000 characters. When absent, what the kind's template makes of `data`, if it has one.
+    /// The text below the title, at most 10,000 characters. When absent, the result of the kind's template, if it has one.
     #[schema(max_length = 10000)]
     message: Option<String>,
     /// Any JSON of at most 32 levels.
     data: Option<Value>,
-    /// Where a click leads: an http or https URL, or a path that begins with one slash; at most 2,048 bytes.
+    /// The address that a click opens: an http or https URL, or a path that begins with one slash; at most 2,048 bytes.
     action_url: Option<String>,
     /// An image that belongs to it: an https URL, or a path that begins with one slash; at most 2,048 bytes. When absent, what the
     /// kind's template makes of `data`, if it has one.
@@ -97,24 +97,24 @@ pub struct Message {
     #[serde(default)]
     #[schema(max_items = 5, example = json!([3600, 600]))]
     remind_before: Vec<i64>,
-    /// What happens after `dueAt` until it is done: at most 10 steps in the order of their times.
+    /// The steps after `dueAt` until it is done: at most 10 in the order of their times.
     #[serde(default)]
     #[schema(max_items = 10)]
     escalation: Vec<due::Escalation>,
-    /// A later notification with the same key takes the place of this one in an inbox that has it, unread, instead of adding an item:
+    /// A later notification with the same key replaces this one in an inbox that has it, unread, instead of adding an item:
     /// 1 to 200 printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]
     thread_key: Option<String>,
-    /// A publish that still waits for its `deliverAt`, with the same key and recipients, is given up for this one: 1 to 200
+    /// A scheduled publish with the same key and recipients is called off for this one: 1 to 200
     /// printable ASCII characters.
     #[schema(min_length = 1, max_length = 200)]
     collapse_key: Option<String>,
     /// The times above as instants.
     #[serde(skip)]
     times: Times,
-    /// Where in the body it stood, as a JSON pointer.
+    /// The JSON pointer to the message in the body.
     #[serde(skip)]
-    place: &'static str,
+    pointer: &'static str,
 }
 
 /// The kind of a message that names none.
@@ -145,7 +145,7 @@ pub enum Recipient {
 /// Everything that is wrong with it.
 pub fn parse_for(recipient: Recipient, bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
     let mut message = read(bytes, limits)?;
-    check::names_nobody(&message)?;
+    check::names_no_recipient(&message)?;
     match recipient {
         Recipient::User(user) => message.users.push(user),
         Recipient::Topic(topic) => message.topics.push(topic),
@@ -176,7 +176,7 @@ impl Message {
         self.idempotency_key.as_deref()
     }
 
-    /// Makes it ready for the write path, under a fresh id: what it leaves open is filled in from its kind.
+    /// Makes it ready for the write path, under a fresh id: missing fields are filled in from its kind.
     /// `default_key` is the idempotency key of a body that has none; the caller has passed it through
     /// [`idempotency_key`] or made it itself.
     ///
@@ -192,18 +192,18 @@ impl Message {
     ) -> Result<NewNotification, Problems> {
         let (fingerprint, collapse) = (fingerprint::of(&self), fingerprint::collapse(&self));
         let kind = kinds.of(&tenant, self.kind.as_deref().unwrap_or(DEFAULT_KIND));
-        let content = compose::content(&mut self, &kind).map_err(|problems| problems.below(self.place))?;
+        let content = compose::content(&mut self, &kind).map_err(|problems| problems.below(self.pointer))?;
         let priority = content.priority;
-        due::check_course(&self, priority).map_err(|problems| problems.below(self.place))?;
+        due::check_course(&self, priority).map_err(|problems| problems.below(self.pointer))?;
         let Times { deliver_at, due_at, expires_at } = self.times;
         let due = due_at.map(|at| due::due(at, &self.remind_before, self.escalation));
         let end = due.as_ref().map(Due::end);
         if expires_at.zip(end).is_some_and(|(expires_at, end)| expires_at <= end) {
             let wrong = Problems::one("/expiresAt", "must be after dueAt and the last step of escalation");
-            return Err(wrong.below(self.place));
+            return Err(wrong.below(self.pointer));
         }
         let begin = self.times.begin();
-        // What must be seen, or has an item of its own to keep, is never folded into another.
+        // A notification that must be seen, or has an item of its own to keep, is never folded into another.
         let apart = priority == Priority::Critical || due_at.is_some() || self.thread_key.is_some();
         Ok(NewNotification {
             id: Uuid::now_v7(),

@@ -1,4 +1,4 @@
-//! Recipients as a body writes them, and what is wrong with a body.
+//! Recipients as a body writes them, and the faults of a body.
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 

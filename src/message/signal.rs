@@ -26,11 +26,11 @@ pub struct SignalMessage {
     /// The user who gets it; for publishers only.
     #[schema(value_type = Option<String>)]
     user: Option<UserId>,
-    /// What happened: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`.
+    /// The type of the signal: 1 to 64 of A-Z, a-z, 0-9, `_`, `.`, `:` and `-`.
     #[schema(example = "metrics_updated")]
     kind: String,
-    /// Which thing it is about, at most 200 bytes: a newer signal of the same topic, kind and key takes the place of one
-    /// that a reader has not got yet.
+    /// Which thing it is about, at most 200 bytes. A newer signal of the same topic, kind and key replaces one that a reader has
+    /// not got yet.
     #[serde(default)]
     #[schema(max_length = 200)]
     key: String,
@@ -42,9 +42,9 @@ pub struct SignalMessage {
 /// A signal that keeps every bound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSignal {
-    /// Who gets it.
+    /// The recipient.
     pub to: Recipient,
-    /// What happened.
+    /// The kind.
     pub kind: Box<str>,
     /// Which thing it is about.
     pub key: Box<str>,
@@ -53,7 +53,7 @@ pub struct NewSignal {
 }
 
 impl NewSignal {
-    /// What it tells about, sent within this tenant.
+    /// The subject, within this tenant.
     pub fn subject(&self, tenant: &Tenant) -> Subject {
         let tenant = tenant.clone();
         let to = match self.to.clone() {

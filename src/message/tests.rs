@@ -52,7 +52,7 @@ fn a_minimal_body_gets_the_defaults() {
 }
 
 #[test]
-fn every_broken_bound_is_named_by_its_place() {
+fn every_broken_bound_is_named_by_its_pointer() {
     let deep = (0..33).fold(Value::Null, |inner, _| serde_json::json!([inner]));
     let cases = [
         ("users", serde_json::json!([]), "/users"),
@@ -138,7 +138,7 @@ fn an_image_comes_by_https_or_from_the_same_origin_and_nowhere_else() {
 }
 
 #[test]
-fn an_image_that_its_kind_makes_stays_at_its_place() {
+fn an_image_from_its_kind_keeps_its_address() {
     let image = |data: Value| {
         let new = read_one(&serde_json::json!({"users": ["u1"], "title": "t", "kind": "made", "data": data}));
         new.map(|new| new.content.image_url.clone())
@@ -153,7 +153,7 @@ fn an_image_that_its_kind_makes_stays_at_its_place() {
 }
 
 #[test]
-fn what_is_not_json_or_too_long_is_one_problem_of_the_whole() {
+fn a_body_that_is_not_json_or_too_long_is_one_problem_of_the_whole() {
     for bytes in ["", "null", "[]", "{", "{\"title\":\"t\",\"users\":[\"u\"]} x", "{\"title\":\"\\ud800\"}"] {
         assert_eq!(parse(bytes.as_bytes(), &limits()).unwrap_err().0.len(), 1, "{bytes}");
     }
@@ -253,7 +253,7 @@ proptest! {
 }
 
 #[test]
-fn a_message_takes_what_it_leaves_open_from_its_kind() {
+fn a_message_takes_missing_fields_from_its_kind() {
     let new = read_one(&serde_json::json!({"users": ["u1"], "kind": "made", "data": {"name": "Ann"}})).unwrap();
     let Content { title, message, category, priority, presentation, .. } = &*new.content;
     assert_eq!((title.as_str(), message.as_deref(), category.as_deref()), ("Hi Ann", Some("c"), Some("c")));
@@ -268,7 +268,7 @@ fn a_message_takes_what_it_leaves_open_from_its_kind() {
 }
 
 #[test]
-fn the_bounds_hold_for_what_a_template_makes() {
+fn the_bounds_hold_for_the_result_of_a_template() {
     let with = |data: Value| read_one(&serde_json::json!({"users": ["u1"], "kind": "made", "data": data}));
     assert_eq!(pointers(with(serde_json::json!({"name": "x".repeat(500)}))), ["/title"]);
     assert_eq!(pointers(with(serde_json::json!({"text": "x".repeat(10_000)}))), ["/message"]);

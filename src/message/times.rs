@@ -51,8 +51,8 @@ pub(super) fn settle(message: &Message, problems: &mut Problems) -> Times {
 
 type Check = fn(DateTime<Utc>) -> Result<(), Malformed>;
 
-/// A delivery's time may be over: whether it is, is judged by the database's clock, and a repeat of a publish that was
-/// delivered since must be answered like the first.
+/// The time of a delivery may be over. The database's clock decides whether it is, and a repeat of a publish that was
+/// delivered since must get the same answer as the first.
 fn delivery(at: DateTime<Utc>) -> Result<(), Malformed> {
     if at.timestamp() < EARLIEST || at > Utc::now() + DELIVERY_AHEAD {
         return Err(Malformed("a time from the year 2000 on and at most 1,830 days ahead"));

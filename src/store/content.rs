@@ -15,7 +15,6 @@ use super::{
 };
 use crate::domain::{
     notification::{Content, NewNotification, Presentation},
-    priority::Priority,
 };
 
 /// The columns, each with the type of the parameter that [`bind`] binds for it, in the same order.

@@ -95,7 +95,7 @@ impl Store {
         self.shared.once(async |conn| streams::ping(conn).await).await
     }
 
-    /// Where streams stand, by one query; a user without a stream is left out.
+    /// The heads of streams, by one query; a user without a stream is left out.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -103,7 +103,7 @@ impl Store {
         self.shared.once(async |conn| streams::heads(conn, keys).await).await
     }
 
-    /// The user's unread count; 0 for a user never heard of.
+    /// The user's unread count; 0 for an unknown user.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -119,7 +119,7 @@ impl Store {
         self.shared.once(async |conn| streams::drift(conn, sample).await).await
     }
 
-    /// Where a stream stands and what follows a position in it.
+    /// The head of a stream and the changes after a position.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,7 +1,7 @@
-//! Everything that is kept: Diesel lives here and nowhere else. One file per table or family of queries.
+//! Everything that is kept: only this module uses Diesel. One file per table or family of queries.
 //!
-//! Query functions take a connection and answer `QueryResult`; [`Store`] gives them a connection, repeats what may
-//! be repeated, and turns the rest into [`Unavailable`]. This file only declares the rooms and shows what they offer.
+//! Query functions take a connection and answer `QueryResult`. [`Store`] gives them a connection, repeats operations that may
+//! be repeated, and makes [`Unavailable`] of the other errors. This file only declares the rooms and shows what they offer.
 //!
 //! Rooms import in one direction, an arrow means "may be imported by", over any distance:
 //!
@@ -28,7 +28,7 @@ mod topics;
 pub use self::access::TICKET_TTL;
 pub use self::database::pool::PoolUse;
 pub use self::database::unavailable::Unavailable;
-pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Turn, Unreached};
+pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Unreached, UserStage};
 pub use self::handle::Store;
 pub use self::inbox::filter_scan::Filter;
 pub use self::inbox::list::{InboxPage, ListQuery, SCAN_LIMIT};

@@ -23,7 +23,7 @@ use crate::{
     store::{CHUNK, Chunk, Store, Unavailable},
 };
 
-/// Between looks for fan-outs that nobody works on.
+/// Between looks for fan-outs that no instance works on.
 const LOOK: Duration = Duration::from_secs(1);
 /// Most fan-outs in the queue of those that reach connected users first; further ones reach them in the order of users.
 const WAITING: usize = 256;
@@ -68,12 +68,12 @@ impl FanoutWorker {
                 self.deliver_to_connected(id).await?;
             }
             let started = Instant::now();
-            let Ok(carried) = self.store.carry_next(last.as_ref()).await else {
+            let Ok(written) = self.store.write_next(last.as_ref()).await else {
                 // A chunk that fails, for example because of a lock that is held too long, must not hold up other tenants.
                 last = Some(self.store.fanout_tenant_after(last.as_ref()).await?.ok_or(Unavailable)?);
                 continue;
             };
-            let Some(chunk) = carried else { return Ok(()) };
+            let Some(chunk) = written else { return Ok(()) };
             last = Some(chunk.tenant.clone());
             if chunk.is_first && !chunk.is_last {
                 self.bus.control(Control::ConnectedFirst(chunk.notification.id));
@@ -89,7 +89,7 @@ impl FanoutWorker {
         let users: Vec<UserId> = keys.map(|key| key.user).collect();
         for some in users.chunks(CHUNK) {
             let started = Instant::now();
-            let Some(chunk) = self.store.carry_to(id, some).await? else { return Ok(()) };
+            let Some(chunk) = self.store.write_for(id, some).await? else { return Ok(()) };
             self.announce(chunk, started);
         }
         Ok(())

@@ -27,7 +27,7 @@ pub(crate) struct HeadCheck {
 }
 
 impl HeadCheck {
-    /// Checks whenever `refresh` says so.
+    /// Checks each time `refresh` says so.
     pub(crate) fn new(hub: Hub, store: Store, refresh: Refresh) -> Self {
         Self { hub, store, refresh }
     }

@@ -14,7 +14,7 @@ const TICKS_PER_RECOUNT: u32 = 60;
 /// Users whose unread counts one recount checks.
 const SAMPLE: usize = 50;
 
-/// Watches the parts and writes what it finds to `health` and the metrics.
+/// Watches the parts and writes their state to `health` and the metrics.
 pub(crate) struct HealthMonitor {
     pub(crate) hub: Hub,
     pub(crate) store: Store,
@@ -29,7 +29,7 @@ impl HealthMonitor {
     pub(crate) async fn run(self, stop: CancellationToken) {
         for tick in 0_u32.. {
             if tick % TICKS_PER_PING == 0 || !self.store.is_up() {
-                // What it finds is noted by the store itself.
+                // The store itself notes the result.
                 let _ = stop.run_until_cancelled(self.store.ping()).await;
             }
             self.metrics.run_upkeep();

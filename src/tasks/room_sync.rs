@@ -64,7 +64,7 @@ impl RoomSync {
                 rooms.give_back(users);
                 sleep(PAUSE).await;
             }
-            rooms.end_turn();
+            rooms.notify_taken_in();
         }
         rooms.reap().iter().for_each(|topic| self.bus.unfollow(topic));
     }

@@ -21,36 +21,36 @@ pub(crate) async fn run(store: Store, announcer: Announcer, stop: CancellationTo
     repeat(stop, || sleep(LOOK), || look(&store, &announcer)).await;
 }
 
-/// Does all that is to be done by now. The kinds of work take turns, and so do the tenants of each.
+/// Does all that is to be done by now. The kinds of work alternate, and so do the tenants of each.
 async fn look(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
-    let mut open = DueWork::ALL.map(Turns::of).to_vec();
+    let mut open = DueWork::ALL.map(Rotation::of).to_vec();
     while !open.is_empty() {
-        for turns in &mut open {
-            turns.take(store, announcer).await?;
+        for rotation in &mut open {
+            rotation.take(store, announcer).await?;
         }
-        open.retain(|turns| !turns.over);
+        open.retain(|rotation| !rotation.over);
     }
     Ok(())
 }
 
-/// The turns of the tenants with due work of one kind.
+/// The rotation of the tenants with due work of one kind.
 #[derive(Clone)]
-struct Turns {
+struct Rotation {
     work: DueWork,
-    /// The tenant whose turn was last.
+    /// The tenant that was served last.
     last: Option<Tenant>,
     /// The first tenant of those without work that other instances had not locked, since the last one with any.
     fruitless: Option<Tenant>,
     over: bool,
 }
 
-impl Turns {
+impl Rotation {
     fn of(work: DueWork) -> Self {
         Self { work, last: None, fruitless: None, over: false }
     }
 
     async fn take(&mut self, store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
-        let tenant = store.next_in_turn(self.work, self.last.as_ref()).await?;
+        let tenant = store.next_tenant(self.work, self.last.as_ref()).await?;
         let Some(tenant) = tenant.filter(|tenant| self.fruitless.as_ref() != Some(tenant)) else {
             self.over = true;
             return Ok(());

@@ -62,7 +62,7 @@ fn the_hub_knows_neither_store_nor_sockets() {
     }
 }
 
-/// What `diesel print-schema` would generate, in essence: names, types and nullability of every column, in order.
+/// Compares the names, types and nullability of every column, in order, as `diesel print-schema` would generate them.
 #[tokio::test]
 async fn the_schema_in_the_code_is_the_schema_that_migrations_make() {
     let postgres = Postgres::start().await;

@@ -22,7 +22,7 @@ fn is_a_mistake((code, output): &(i32, String), words: &str) {
 }
 
 #[tokio::test]
-async fn mistakes_in_settings_are_told_with_their_names() {
+async fn mistakes_in_settings_are_reported_by_name() {
     is_a_mistake(&run(&[("TIDINGS_HEARTBEAT_SECONDS", "soon")], &["check-config"]).await, "TIDINGS_HEARTBEAT_SECONDS");
     is_a_mistake(&run(&[("TIDINGS_HEARTBEET", "1")], &["check-config"]).await, "TIDINGS_HEARTBEET");
     is_a_mistake(&run(&[(setting::SECRET, "short")], &["check-config"]).await, "TIDINGS_JWT_SECRET");
@@ -34,7 +34,7 @@ async fn mistakes_in_settings_are_told_with_their_names() {
 }
 
 #[tokio::test]
-async fn mistakes_in_a_file_of_kinds_are_told_with_their_keys() {
+async fn mistakes_in_a_file_of_kinds_are_reported_by_key() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     let check = async || run(&[("TIDINGS_KINDS_FILE", path)], &["check-config"]).await;
@@ -75,14 +75,14 @@ async fn a_printed_token_is_good() {
 }
 
 #[tokio::test]
-async fn the_former_bench_names_the_program_that_took_its_place() {
+async fn the_former_bench_names_its_successor() {
     for arguments in [&["bench"][..], &["bench", "publish", "--rate", "5"], &["bench", "--help"]] {
         is_a_mistake(&run(&[], arguments).await, "tidings-bench");
     }
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_plainly() {
+async fn a_taken_port_is_reported_plainly() {
     let cluster = cluster().start().await;
     let listen = format!("127.0.0.1:{}", cluster.instances[0].port());
     let settings = [(setting::DATABASE, cluster.postgres.url()), (setting::LISTEN, listen.clone())];
@@ -93,7 +93,7 @@ async fn a_taken_port_is_told_plainly() {
 }
 
 #[tokio::test]
-async fn a_database_without_tables_is_told_plainly_and_served_once_it_has_them() {
+async fn a_database_without_tables_is_reported_plainly_and_served_once_it_has_them() {
     let postgres = Postgres::start().await;
     postgres.connect().await.batch_execute("create database empty").await.unwrap();
     let url = postgres.url_of("empty");

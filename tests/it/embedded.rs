@@ -1,4 +1,4 @@
-//! The binary alone, without Postgres, Redis or a key: what somebody who tries it first meets.
+//! The binary alone, without Postgres, Redis or a key, as a new user tries it first.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn preferences_are_decided_about_here_too() {
 }
 
 #[tokio::test]
-async fn what_was_stored_survives_kill_9_again_and_again() {
+async fn stored_notifications_survive_kill_9_again_and_again() {
     let mut instance = alone();
     instance.restart().await;
     let caller = instance.edge().bearer(&printed_token(&instance.log()));
@@ -68,7 +68,7 @@ async fn what_was_stored_survives_kill_9_again_and_again() {
 }
 
 #[tokio::test]
-async fn what_has_a_time_comes_here_too() {
+async fn scheduled_and_due_items_come_here_too() {
     let mut instance = alone();
     instance.restart().await;
     let caller = instance.edge().bearer(&printed_token(&instance.log()));
@@ -87,7 +87,7 @@ async fn what_has_a_time_comes_here_too() {
 }
 
 #[tokio::test]
-async fn a_second_start_on_the_same_directory_says_what_is_wrong() {
+async fn a_second_start_on_the_same_directory_names_the_fault() {
     let mut first = alone();
     first.restart().await;
     let mut second = Instance::new(&[(setting::SECRET, ""), (setting::DATA_DIR, first.data_dir())]);

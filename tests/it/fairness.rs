@@ -1,4 +1,4 @@
-//! Nobody waits because others wait for each other.
+//! A user does not wait because other users wait for each other.
 
 use futures_util::future::join_all;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Publishes to topics and to everyone: who gets them, once and in order, whatever dies in the middle.
+//! Publishes to topics and to everyone: every recipient gets them, once and in order, even if instances die meanwhile.
 
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ async fn finished(publisher: &Caller, id: &str) -> Value {
     .await
 }
 
-/// The titles of the next notifications; what else a stream says of topics and who is there is passed over.
+/// The titles of the next notifications; other events of topics and presence are skipped.
 async fn titles(stream: &mut Frames, count: usize) -> Vec<String> {
     let mut titles = Vec::new();
     while titles.len() < count {
@@ -42,7 +42,7 @@ async fn titles(stream: &mut Frames, count: usize) -> Vec<String> {
     titles
 }
 
-/// Who has the notification, with the reason and the topic, as the API tells it.
+/// The reason and the topic by which a user has the notification, from the API.
 async fn why(edge: &Edge, user: &str, id: &str) -> (Value, Value) {
     let item = edge.user(user).get(&format!("/api/notifications/{id}")).await.expect(200);
     (item["reason"].clone(), item["topic"].clone())
@@ -52,7 +52,7 @@ async fn number(database: &Client, query: &str) -> i64 {
     database.query_one(query, &[]).await.unwrap().get(0)
 }
 
-/// Nothing in any log that should not be: no gap, no double, and counts that agree with what is there.
+/// Checks every log: no gap, no double, and counts that agree with the items.
 async fn is_sound(database: &Client) {
     let gaps = "select count(*) from streams as s where head_seq <> (select count(*) from inbox as i \
         where i.tenant = s.tenant and i.user_id = s.user_id) or head_seq <> coalesce((select max(seq) from inbox as i \
@@ -109,7 +109,7 @@ async fn an_actor_who_is_named_is_a_recipient() {
 }
 
 #[tokio::test]
-async fn everyone_is_who_was_ever_seen_in_the_tenant() {
+async fn everyone_is_every_user_ever_seen_in_the_tenant() {
     let cluster = cluster().start().await;
     let foreign = cluster.edge().caller(&Token::of("foreign").tenant("other"));
     for user in ["a", "b", "actor"] {
@@ -217,7 +217,7 @@ async fn content_too_large_for_the_bus_is_read_from_the_log() {
 }
 
 #[tokio::test]
-async fn instances_that_are_killed_in_the_middle_leave_nobody_out_and_nobody_twice() {
+async fn instances_that_are_killed_in_the_middle_leave_no_user_out_and_none_twice() {
     const SUBSCRIBERS: i32 = 20_000;
     let mut cluster = cluster().instances(3).start().await;
     let database = cluster.postgres.connect().await;
@@ -252,7 +252,7 @@ async fn instances_that_are_killed_in_the_middle_leave_nobody_out_and_nobody_twi
 }
 
 #[tokio::test]
-async fn those_who_are_connected_and_other_tenants_do_not_wait_for_a_large_fan_out() {
+async fn connected_users_and_other_tenants_do_not_wait_for_a_large_fan_out() {
     let cluster = cluster().instances(2).start().await;
     let database = cluster.postgres.connect().await;
     subscribe_many(&database, "large", 20_000).await;
@@ -281,7 +281,7 @@ async fn those_who_are_connected_and_other_tenants_do_not_wait_for_a_large_fan_o
 }
 
 #[tokio::test]
-async fn what_is_left_says_when_it_is_counted_no_further() {
+async fn the_remaining_count_says_when_it_is_a_lower_bound() {
     const COUNTED: i32 = 10_000;
     let cluster = cluster().start().await;
     let database = cluster.postgres.connect().await;
@@ -341,7 +341,7 @@ async fn a_large_fan_out_leaves_inboxes_in_steps_and_is_forgotten_with_its_notif
 }
 
 #[tokio::test]
-async fn what_expires_under_way_reaches_no_more_inboxes_and_leaves_the_others() {
+async fn a_fan_out_that_expires_under_way_reaches_no_more_inboxes_and_leaves_the_others() {
     // The first chunk is taken out by one transaction, which may take its time on a busy machine.
     let settings = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "30");
     let cluster = settings.start().await;
@@ -367,7 +367,7 @@ async fn what_expires_under_way_reaches_no_more_inboxes_and_leaves_the_others() 
 }
 
 #[tokio::test]
-async fn a_tenant_with_too_many_fan_outs_under_way_is_told_to_wait_and_no_other() {
+async fn a_tenant_with_too_many_open_fan_outs_must_wait_and_no_other() {
     let settings = cluster().set("TIDINGS_MAX_OPEN_FANOUTS", "2").set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1");
     let cluster = settings.start().await;
     let database = cluster.postgres.connect().await;

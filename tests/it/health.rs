@@ -1,4 +1,4 @@
-//! What operators see: health, readiness, metrics.
+//! The view of operators: health, readiness, metrics.
 
 use std::collections::BTreeSet;
 

@@ -60,7 +60,7 @@ async fn equal_payloads_without_a_key_count_as_one_for_a_moment() {
 }
 
 #[tokio::test]
-async fn channels_name_tenant_and_user_and_refuse_what_does_not() {
+async fn channels_name_tenant_and_user_and_other_channels_are_refused() {
     let cluster = cluster().instances(2).start().await;
     let redis = cluster.redis.as_ref().unwrap().connect().await;
     let edge = cluster.edge();

@@ -1,4 +1,4 @@
-//! Kinds: what a publish leaves open is filled in from what the tenant or the server knows of its kind.
+//! Kinds: missing fields of a publish are filled in from the tenant's or the server's definition of its kind.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ async fn item(edge: &Edge, body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_publish_takes_what_it_leaves_open_from_its_kind() {
+async fn a_publish_takes_missing_fields_from_its_kind() {
     let cluster = cluster().start().await;
     let mut stream = cluster.user("u1").stream().await;
     stream.hello().await;
@@ -69,7 +69,7 @@ async fn a_tenants_own_word_is_in_force_on_every_instance_and_for_no_other_tenan
     assert_eq!(foreign.get("/api/kinds/order").await.expect(200)["origin"], "default");
     foreign.publish(&json!({"users": ["u1"], "kind": "order"})).await.problem(422);
 
-    // Through Redis the same holds, and what cannot be stored is a dead letter.
+    // Through Redis the same applies, and a message that cannot be stored becomes a dead letter.
     let body = |kind: &str| json!({"users": ["u2"], "kind": kind, "data": {"id": 8}}).to_string();
     let mut redis = cluster.redis().connect().await;
     for kind in ["order", "nameless"] {
@@ -158,7 +158,7 @@ async fn a_tenant_has_no_more_kinds_than_the_bound() {
 }
 
 #[tokio::test]
-async fn a_repeat_is_the_same_publish_whatever_became_of_its_kind() {
+async fn a_repeat_is_the_same_publish_after_a_change_of_its_kind() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
     admin.put("/api/kinds/k", &json!({"titleTemplate": "one", "priority": "low"})).await.expect(200);
@@ -171,7 +171,7 @@ async fn a_repeat_is_the_same_publish_whatever_became_of_its_kind() {
 }
 
 #[tokio::test]
-async fn a_change_that_nobody_told_of_is_found() {
+async fn a_change_whose_announcement_was_lost_is_found() {
     let cluster = cluster().set("TIDINGS_HEAD_CHECK_SECONDS", "0.1").start().await;
     let database = cluster.postgres.connect().await;
     let change = r#"insert into kinds (tenant, kind, definition) values ('default', 'k', '{"icon":"new"}')"#;
@@ -223,7 +223,7 @@ async fn the_tenants_settings_are_changed_under_the_etag_that_was_seen() {
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
     }
-    // The other instance knows the newest state at once, whatever it was told.
+    // The other instance knows the newest state at once, even before the announcement arrives.
     let shown = edges[1].admin().get(TENANT_SETTINGS).await;
     assert_eq!(shown.header("etag"), "\"3\"");
     assert_eq!(put_defaults(&admin, "W/\"3\"", &shown.expect(200)).await.header("etag"), "\"3\"", "it is the same");

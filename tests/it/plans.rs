@@ -1,4 +1,4 @@
-//! No hot query reads more than it has to: the plans of what the server really runs, by Postgres' own account.
+//! No hot query reads more than it has to: the plans of the server's real statements, from Postgres' own log.
 //!
 //! `auto_explain` writes the plan of every statement into the server's log while the API is driven.
 
@@ -72,7 +72,7 @@ const STATEMENTS: [(&str, &str); 59] = [
     ("lock", "FOR UPDATE"),
     ("change", "no_longer_unread"),
     ("what read-all finds", r#""inbox_unread"."seq" <="#),
-    ("heads", "as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq"),
+    ("heads", "as asked (tenant, user_id, index) cross join lateral (select epoch, head_seq"),
     ("sweep", "expires_at <= clock_time()"),
     ("purge", "swept_at is not null"),
     ("change of the account", "insert into account_changes"),
@@ -97,7 +97,7 @@ const STATEMENTS: [(&str, &str); 59] = [
     ("who is present", "coalesce(sum(r.connections)"),
 ];
 
-/// Publishes beyond named users, and waits until it has reached somebody who is connected and all others.
+/// Publishes beyond named users, and waits until it has reached a connected user and all others.
 async fn fan_out(publisher: &Caller, connected: &mut Frames, body: Value) -> String {
     let id = publisher.notify_with(body).await;
     connected.next_of("notification").await;
@@ -114,7 +114,7 @@ async fn drive(cluster: &Cluster) {
     let everyone: Vec<_> = (0..100).map(|number| format!("user-{number}")).collect();
     publisher.publish(&json!({"users": everyone, "title": "many", "idempotencyKey": "k"})).await.expect(201);
     publisher.notify("large", "one").await;
-    // Somebody who is connected gets it first, so that step is seen as well.
+    // A connected user gets it first, so the plan of that step is examined as well.
     let mut connected = cluster.user("user-700").stream().await;
     connected.hello().await;
     fan_out(&publisher, &mut connected, json!({"topics": ["large"], "title": "to a topic"})).await;
@@ -165,7 +165,7 @@ async fn drive(cluster: &Cluster) {
     by_ticket.hello().await;
 }
 
-/// Changes what filters find, and puts an item away.
+/// Changes the items that filters find, and archives an item.
 async fn drive_many(user: &Caller, id: &str) {
     let tomorrow = chrono::Utc::now() + chrono::Duration::days(1);
     user.post(&format!("/api/notifications/{id}/snooze"), &json!({"until": tomorrow})).await.expect(200);
@@ -220,7 +220,7 @@ fn pair((epoch, head): (&str, &str)) -> (String, i64) {
     (epoch.to_owned(), head.parse().unwrap())
 }
 
-/// What waits, is due, becomes one item, or comes back by the clock.
+/// Publishes that are scheduled, due, folded, or returned by the clock.
 async fn drive_time(cluster: &Cluster, database: &Client) {
     let (publisher, user, admin) = (cluster.publisher(), cluster.user("large"), cluster.edge().admin());
     let mut stream = user.stream().await;
@@ -320,7 +320,7 @@ fn pages(root: &Value) -> u64 {
 /// The one statement that reads something whole, a topic: its answer is used for the longer the more it has read.
 const COUNT: &str = "count(p.here)";
 
-/// What is wrong with a plan, in words.
+/// The fault of a plan, in words.
 fn fault(plan: &Plan) -> Option<String> {
     let counts = plan.text.contains(COUNT);
     for node in nodes(&plan.root) {
@@ -350,7 +350,7 @@ async fn no_hot_query_reads_a_table_or_an_inbox_whole() {
         .start()
         .await;
     let database = cluster.postgres.connect().await;
-    // What the test itself asks is no hot query.
+    // A statement of the test itself is no hot query.
     database.batch_execute("set auto_explain.log_min_duration = -1").await.unwrap();
     for statement in include_str!("plans.sql").split(';').map(str::trim).filter(|text| !text.is_empty()) {
         database.execute(statement, &[]).await.unwrap();

@@ -55,7 +55,7 @@ select 'default', 'user-' || n, ('00000000-0000-4000-8000-' || lpad((n % 20)::te
 insert into present_users (tenant, user_id, since, told) select 'default', 'user-' || n, now(), true from generate_series(1, 3000) as n;
 -- Some of the large inbox is to be done by a time.
 update inbox set due_at = now() + (seq - 5000) * interval '1 minute' where user_id = 'large' and seq % 2 = 0 and seq between 3000 and 12000;
--- Much waits, is due, was folded or counted, and somebody has snoozed a lot, all of it for times to come.
+-- Many rows are scheduled, due, folded and counted, and a user has snoozed many items, all for times to come.
 insert into scheduled (notification_id, tenant, deliver_at, users, topics, everyone, fixed_expiry)
 select id, 'default', now() + interval '9 days' + recipients * interval '1 second', '{somebody}', '{}', false, false from notifications;
 insert into duties (notification_id, tenant, due_at, state, steps, next_at)

@@ -1,4 +1,4 @@
-//! Those who cannot stream: `ETag`s on what is polled, and long polling on the stream's own cursor.
+//! Clients that cannot stream: `ETag`s on polled answers, and long polling on the stream's own cursor.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ async fn ask_if_new(caller: &Caller, path: &str, known: &[&str]) -> Answer {
     Answer::of(known.iter().fold(request, |request, line| request.header("If-None-Match", *line))).await
 }
 
-/// Asks for what follows a cursor.
+/// Asks for the changes after a cursor.
 async fn changes(caller: &Caller, query: &str) -> Value {
     caller.get(&format!("/api/notifications/changes?{query}")).await.expect(200)
 }
@@ -50,7 +50,7 @@ async fn connected(edges: &[Edge], count: i64) {
 }
 
 #[tokio::test]
-async fn who_has_the_list_or_the_count_is_told_so_until_it_changes() {
+async fn a_poll_with_the_known_list_or_count_gets_304_until_it_changes() {
     let cluster = cluster().start().await;
     let (publisher, user) = (cluster.publisher(), cluster.user("u1"));
     let id = publisher.notify("u1", "one").await;
@@ -83,7 +83,7 @@ async fn who_has_the_list_or_the_count_is_told_so_until_it_changes() {
     assert_eq!(ask_if_new(&user, COUNT, &["\"4\""]).await.expect(200)["unread"], 3);
 }
 
-/// What a client knows by events alone: each item's place and whether it is read.
+/// The state of a client from events alone: each item's seq and whether it is read.
 #[derive(Default)]
 struct Seen {
     items: BTreeMap<String, (i64, bool)>,
@@ -100,7 +100,7 @@ impl Seen {
             assert!(before.is_none(), "told twice: {event}");
         } else {
             for id in data["ids"].as_array().unwrap() {
-                // A change of what arrives later in its newest state.
+                // A change of an item that arrives later in its newest state.
                 let item = self.items.get_mut(id.as_str().unwrap()).unwrap_or_else(|| panic!("not seen: {event}"));
                 item.1 = data["read"].as_bool().unwrap();
             }
@@ -109,7 +109,7 @@ impl Seen {
 }
 
 #[tokio::test]
-async fn who_only_polls_any_instance_gets_what_the_stream_gets_in_order_and_once() {
+async fn long_polls_of_any_instance_return_the_events_of_the_stream_in_order_and_once() {
     const ITEMS: usize = 90;
     let cluster = cluster().instances(3).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let edges = cluster.edges();
@@ -179,7 +179,7 @@ async fn an_answer_waits_for_something_and_no_longer() {
     connected(&edges, 0).await;
     let none = changes(&user, &format!("cursor={}", cursor(&answer))).await;
     assert_eq!((&none["events"], &none["cursor"], &none["missed"]), (&json!([]), &answer["cursor"], &json!(0)));
-    // What changes besides items is told as on the stream.
+    // Changes of other things than items have the same events as on the stream.
     let put = user.request(Method::PUT, "/api/notifications/settings").header("If-Match", "*");
     Answer::of(put.json(&json!({"muteUntil": "forever"}))).await.expect(200);
     let told = changes(&edges[1].user("u1"), &format!("cursor={}", cursor(&none))).await;
@@ -218,7 +218,7 @@ async fn verdicts_are_the_streams() {
 }
 
 #[tokio::test]
-async fn filters_leave_out_what_the_stream_leaves_out() {
+async fn filters_leave_out_the_same_events_as_on_the_stream() {
     let cluster = cluster().start().await;
     let (publisher, user) = (cluster.publisher(), cluster.user("u1"));
     let start = position(&user).await;
@@ -232,7 +232,7 @@ async fn filters_leave_out_what_the_stream_leaves_out() {
         assert_eq!(titles(&answer), expected, "{filter}");
         assert_eq!((cursor(&answer), &answer["unread"]), (position(&user).await.as_str(), &json!(4)), "{filter}");
     }
-    // What is left out while the answer waits moves the cursor and the count, and does not end the wait.
+    // A change that the filter leaves out while the answer waits moves the cursor and the count, and does not end the wait.
     let query = format!("cursor={}&kinds=wanted&wait=60", position(&user).await);
     let publish = async {
         connected(&[cluster.edge()], 1).await;
@@ -280,7 +280,7 @@ async fn much_that_was_missed_comes_in_several_answers() {
 }
 
 #[tokio::test]
-async fn who_is_one_too_many_is_told_so_and_who_leaves_makes_room() {
+async fn a_long_poll_too_many_is_refused_and_one_that_leaves_makes_room() {
     let cluster =
         cluster().set("TIDINGS_MAX_CONNECTIONS_PER_USER", "1").set("TIDINGS_MAX_CONNECTIONS", "2").start().await;
     let (edges, user) = (cluster.edges(), cluster.user("u1"));
@@ -326,7 +326,7 @@ async fn an_instance_that_is_killed_or_drained_meanwhile_costs_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_no_longer_ask_is_answered_once_and_told_the_next_time() {
+async fn a_poll_is_answered_when_its_token_ends_and_the_next_is_refused() {
     let cluster = cluster().start().await;
     let edge = cluster.edge();
     let at = position(&cluster.user("u1")).await;

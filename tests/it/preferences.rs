@@ -1,4 +1,4 @@
-//! Preferences: what users want is what is decided, by the database, in the transaction of the publish.
+//! Preferences: the database applies them, in the transaction of the publish.
 
 mod model;
 mod settings;
@@ -43,7 +43,7 @@ fn publish(kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
+async fn an_item_kept_out_of_the_inbox_takes_no_seq_and_can_be_explained() {
     let cluster = cluster().start().await;
     let (user, publisher) = (cluster.user("u1"), cluster.publisher());
     let off = json!({"categories": {"calls": {"inbox": false}}, "kinds": {"high_value_call": {"inbox": true}}});
@@ -81,7 +81,7 @@ async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     put(&user, "*", &json!({"kinds": {"system_alert": {"inbox": false}}})).await.expect(200);
     let alert = publisher.notify_with(publish("system_alert")).await;
     assert_eq!(of(&why(&user, &alert).await, "toast"), (false, "notInInbox".to_owned()));
-    // A mandatory kind comes whatever is said of its category.
+    // A mandatory kind comes, even if its category is off.
     put(&user, "*", &off).await.expect(200);
     let urgent = publisher.notify_with(publish("call_escalation")).await;
     let rows = why(&user, &urgent).await;
@@ -91,7 +91,7 @@ async fn what_is_not_wanted_in_the_inbox_takes_no_seq_and_can_be_explained() {
     );
 }
 
-/// During a rolling upgrade rows of version 0.1.0 have a decision in the first layout alone, and it reads nothing else.
+/// During a rolling upgrade rows of version 0.1.0 have a decision in the first layout only, and that version reads no other.
 #[tokio::test]
 async fn decisions_read_the_same_whichever_version_wrote_them() {
     let cluster = cluster().start().await;
@@ -140,7 +140,7 @@ async fn decisions_read_the_same_whichever_version_wrote_them() {
 }
 
 #[tokio::test]
-async fn quiet_hours_and_mutes_hold_back_what_interrupts_and_nothing_else() {
+async fn quiet_hours_and_mutes_hold_back_only_channels_that_interrupt() {
     let cluster = cluster().start().await;
     let (user, publisher) = (cluster.user("u1"), cluster.publisher());
     let always = json!({"from": "00:00", "to": "23:59", "timeZone": "Pacific/Auckland"});
@@ -201,7 +201,7 @@ async fn subscribers_of_a_topic_get_it_as_each_of_them_wants() {
         stream.hello().await;
         streams.push(stream);
     }
-    // Who is named besides is decided about once.
+    // There is one decision for a user who is named as well.
     let body = json!({"users": ["off", "quiet"], "topics": ["team:7"], "everyone": true, "kind": "ticket:assigned", "title": "t"});
     let id = cluster.publisher().notify_with(body).await;
     eventually("it is finished", async || {

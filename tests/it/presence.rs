@@ -1,4 +1,4 @@
-//! Who is present, across instances, reloads, drains and deaths.
+//! Presence across instances, reloads, drains and deaths.
 
 use std::{
     collections::BTreeSet,
@@ -43,7 +43,7 @@ async fn online(caller: &Caller, count: usize) {
     .await;
 }
 
-/// What a subscriber is told of others.
+/// The presence signals that a subscriber gets.
 struct Watcher {
     stream: Frames,
     joined: Vec<String>,
@@ -72,7 +72,7 @@ impl Watcher {
         }
     }
 
-    fn nobody_joined_twice(&self) {
+    fn no_user_joined_twice(&self) {
         let joined: BTreeSet<_> = self.joined.iter().collect();
         assert_eq!(joined.len(), self.joined.len(), "{:?}", self.joined);
     }
@@ -101,7 +101,7 @@ fn sorted(names: &[String]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_is_connected_anywhere_is_present_once_with_all_connections() {
+async fn a_user_connected_anywhere_is_present_once_with_all_connections() {
     let cluster = cluster().instances(3).start().await;
     let users = names("user", 51);
     subscribe(&cluster, &users).await;
@@ -142,7 +142,7 @@ async fn who_is_connected_anywhere_is_present_once_with_all_connections() {
 }
 
 #[tokio::test]
-async fn presence_is_for_those_whom_it_concerns() {
+async fn presence_is_for_subscribers_publishers_and_administrators() {
     let cluster = cluster().start().await;
     subscribe(&cluster, &names("user", 1)).await;
     let edge = cluster.edge();
@@ -160,7 +160,7 @@ async fn presence_is_for_those_whom_it_concerns() {
 }
 
 #[tokio::test]
-async fn after_the_death_of_an_instance_its_users_have_left_once_and_nobody_else_has() {
+async fn after_the_death_of_an_instance_its_users_have_left_once_and_no_others_have() {
     let mut cluster = cluster().instances(3).start().await;
     let users = names("user", 54);
     subscribe(&cluster, &[&users[..], &["watcher".to_owned()]].concat()).await;
@@ -182,18 +182,18 @@ async fn after_the_death_of_an_instance_its_users_have_left_once_and_nobody_else
     online(&edges[0].publisher(), 38).await;
     online(&edges[1].publisher(), 38).await;
     println!("presence was right {:?} after the death", died.elapsed());
-    watcher.nobody_joined_twice();
+    watcher.no_user_joined_twice();
     assert_eq!(watcher.online, 38);
 }
 
 #[tokio::test]
-async fn ten_seconds_after_the_death_of_an_instance_its_500_users_are_gone_and_nobody_else_is() {
+async fn ten_seconds_after_the_death_of_an_instance_its_500_users_are_gone_and_no_others_are() {
     let mut cluster = cluster().instances(2).start().await;
     let (lost, kept) = (names("lost", 500), names("kept", 50));
     subscribe(&cluster, &[&lost[..], &kept].concat()).await;
     let edges = cluster.edges();
     let mut streams = open_all(&edges[0], &kept).await;
-    // In groups, for a burst of first connections would be a test of something else.
+    // In groups, for a burst of first connections would test another bound.
     for group in lost.chunks(50) {
         streams.extend(open_all(&edges[1], group).await);
     }
@@ -235,16 +235,16 @@ async fn neither_a_reload_nor_a_drain_shows_a_leave() {
     });
     pages.extend(futures_util::future::join_all(came_back).await);
     cluster.instances[1].exit().await;
-    // The sentinel goes last, so everybody else who was to be found gone would be so before.
+    // The sentinel goes last, so all others that had to be found gone are found before it.
     drop(leaving);
     watcher.until_left(&sentinel).await;
     assert_eq!(watcher.left, sentinel);
-    watcher.nobody_joined_twice();
+    watcher.no_user_joined_twice();
     online(&edges[0].publisher(), 21).await;
 }
 
 #[tokio::test]
-async fn after_an_outage_nobody_has_left_before_the_instances_had_time_to_say_that_they_live() {
+async fn after_an_outage_no_user_has_left_before_the_instances_had_time_for_a_heartbeat() {
     let mut cluster = cluster().instances(2).set("TIDINGS_PRESENCE_GRACE_SECONDS", "4").start().await;
     let (stays, goes) = (names("stays", 5), names("goes", 5));
     subscribe(&cluster, &[&stays[..], &goes, &["watcher".to_owned()]].concat()).await;
@@ -267,7 +267,7 @@ async fn after_an_outage_nobody_has_left_before_the_instances_had_time_to_say_th
 }
 
 #[tokio::test]
-async fn a_topic_whose_kind_has_no_presence_is_told_nothing() {
+async fn a_topic_whose_kind_has_no_presence_gets_no_presence_signals() {
     let cluster = cluster().set("TIDINGS_PRESENCE_GRACE_SECONDS", "4").start().await;
     let edge = cluster.edge();
     let quiet = json!({"access": "open", "signalIntervalMs": 0, "presence": false});
@@ -292,13 +292,13 @@ async fn a_topic_whose_kind_has_no_presence_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn who_subscribes_while_connected_comes_and_who_unsubscribes_goes() {
+async fn a_connected_user_joins_by_subscribing_and_leaves_by_unsubscribing() {
     let cluster = cluster().instances(2).start().await;
     let edges = cluster.edges();
     edges[0].admin().put("/api/topic-kinds/team", &json!({"access": "open"})).await.expect(200);
     subscribe(&cluster, &["watcher".to_owned(), "known".to_owned()]).await;
     let mut watcher = Watcher::on(&edges[0], "watcher").await;
-    // Who is told of in one topic is known to be present.
+    // A user with a signal in one topic is known to be present.
     let _known = open(&edges[1], "known").await;
     watcher.until_joined(&["known".to_owned()]).await;
     let _user = open(&edges[1], "user").await;

@@ -83,7 +83,7 @@ async fn of_many_publishes_with_one_key_at_once_one_is_stored() {
 }
 
 #[tokio::test]
-async fn a_batch_stores_what_is_valid_and_answers_in_order() {
+async fn a_batch_stores_valid_items_and_answers_in_order() {
     let cluster = cluster().start().await;
     let mut stream = cluster.user("u1").stream().await;
     stream.hello().await;
@@ -110,7 +110,7 @@ async fn a_batch_stores_what_is_valid_and_answers_in_order() {
 }
 
 #[tokio::test]
-async fn what_is_no_batch_is_refused_whole() {
+async fn a_body_that_is_no_batch_is_refused_as_a_whole() {
     let cluster = cluster().start().await;
     let publisher = cluster.publisher();
     let path = "/api/notifications/batch";

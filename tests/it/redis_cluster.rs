@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::harness::{instance::setting, *};
 
 #[tokio::test]
-async fn instances_on_a_redis_cluster_hear_each_other_and_take_what_comes_in() {
+async fn instances_on_a_redis_cluster_receive_from_each_other_and_ingest() {
     let (postgres, redis) = tokio::join!(Postgres::start(), RedisCluster::start());
     let (database, urls) = (postgres.url(), redis.urls());
-    // The head check must not make up for what the bus has lost.
+    // The head check must not find changes that the bus has lost.
     let settings =
         [(setting::DATABASE, database.as_str()), (setting::REDIS, &urls), ("TIDINGS_HEAD_CHECK_SECONDS", "3600")];
     let (left, right) = (Instance::start(&settings).await, Instance::start(&settings).await);

@@ -1,4 +1,4 @@
-//! What leaves by itself: expiry tells clients, forgetting resets those that were away too long.
+//! Items that leave by themselves: clients get the expiry, and the purge resets clients that were away too long.
 
 use chrono::{Duration, Utc};
 use serde_json::json;
@@ -26,7 +26,7 @@ async fn an_expired_notification_leaves_with_a_change_of_state_on_every_instance
 }
 
 #[tokio::test]
-async fn a_cursor_below_what_was_forgotten_is_reset_and_a_later_one_resumes() {
+async fn a_cursor_below_the_purge_is_reset_and_a_later_one_resumes() {
     let cluster = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").start().await;
     let user = cluster.user("u1");
     let start = user.list("").await["cursor"].as_str().unwrap().to_owned();

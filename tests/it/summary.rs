@@ -1,4 +1,4 @@
-//! What matters now: the summary of an inbox and what is due soon. Time is moved in the database.
+//! The summary of an inbox and the items that are due soon. Time is moved in the database.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -90,11 +90,11 @@ async fn the_four_lines_of_a_desk_come_in_their_order() {
 }
 
 #[tokio::test]
-async fn only_what_is_relevant_counts_and_the_urgent_comes_first() {
+async fn only_relevant_items_count_and_urgent_ones_come_first() {
     let desk = Desk::open().await;
     let [overdue, ..] = desk.four_lines().await;
     let user = desk.user();
-    // What is due counts though it was read, what is read, far away, put away or gone does not.
+    // A due item counts although it is read; an item that is read, far away, archived or deleted does not.
     user.touch(&format!("/api/notifications/{overdue}/read")).await.expect(200);
     desk.due(&desk.put("tomorrow", "callbacks", "critical").await, 30 * 60).await;
     desk.age(&desk.put("long missed", "missedCalls", "critical").await, 5 * 60).await;
@@ -189,7 +189,7 @@ async fn a_summary_looks_through_so_much_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_due_soon_comes_with_minutes_and_whom_to_call() {
+async fn items_due_soon_come_with_minutes_and_the_person_to_call() {
     let desk = Desk::open().await;
     let [overdue, soon, ..] = desk.four_lines().await;
     let user = desk.user();

@@ -54,7 +54,7 @@ async fn a_server_is_checked_against_the_given_root_and_spoken_to_in_secret() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_refused_when_it_is_to_be_verified() {
+async fn an_untrusted_server_is_refused_when_it_must_be_verified() {
     let directory = TempDir::new().unwrap();
     let postgres = secured(directory.path()).await;
     for (mode, status) in [("verify-full", 503), ("require", 200)] {

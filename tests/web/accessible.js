@@ -1,4 +1,4 @@
-// Nobody is kept out of the page at "/" by how it is made: light and dark, wide and narrow, empty and full, with and without a token.
+// The page at "/" is accessible: light and dark, wide and narrow, empty and full, with and without a token.
 
 import { Desk } from "./harness/desk.js";
 import { Browser, scenario } from "./harness/scenario.js";

@@ -1,4 +1,4 @@
-// Tabs of one browser, and those of another, show the same at any moment, whichever of them does what.
+// Tabs of one browser, and those of another, show the same at any moment, after actions in any of them.
 
 import { Browser, Publisher, scenario } from "./harness/scenario.js";
 

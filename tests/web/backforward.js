@@ -1,4 +1,4 @@
-// A page is left and comes back from the browser's cache: it goes on where it was.
+// A page is left and comes back from the browser's cache: it continues at its position.
 
 import assert from "node:assert/strict";
 

@@ -1,4 +1,4 @@
-// What arrives is said aloud: gently, at once where it is critical, by its number where it is much, and once where toasts say it.
+// A screen reader announces arrivals: politely, at once if critical, as a number if there are many, and once if toasts announce them.
 
 import assert from "node:assert/strict";
 

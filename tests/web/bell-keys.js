@@ -56,7 +56,7 @@ await scenario(async () => {
   await tab.panel.waitFor({ state: "hidden" });
   await tab.hasFocus("Notifications, 2 unread");
 
-  // In the tab of unread ones what is read leaves, with the last of them the focus stays in the dropdown.
+  // In the tab of unread items a read one leaves. After the last of them the focus stays in the dropdown.
   await press("Enter");
   await tab.hasFocus("zero");
   await tab.page.getByRole("tab", { name: "All" }).focus();

@@ -1,4 +1,4 @@
-// A long inbox is loaded as it is scrolled, to its end, and what cannot be loaded is asked for again.
+// A long inbox is loaded as it is scrolled, to its end, and a page that could not be loaded is requested again.
 
 import assert from "node:assert/strict";
 
@@ -16,7 +16,7 @@ await scenario(async () => {
     const list = bell.shadowRoot.querySelector("#list");
     list.scrollTop = list.scrollHeight;
   });
-  // Whoever speaks to it says what is to be seen.
+  // A user of a voice control says the visible text.
   await page.getByRole("button", { name: "Notifications, 99+ unread" }).waitFor();
   await tab.isAccessible("crowded");
   assert.equal(await tab.badge.innerText(), "99+");
@@ -37,7 +37,7 @@ await scenario(async () => {
   await page.getByText("That is all").waitFor();
   assert.equal(await tab.rows.count(), COUNT);
 
-  // What happens at the top moves nothing under the eyes of who reads further down.
+  // Arrivals at the top do not move the rows of a reader further down.
   await tab.tab.run(() => bell.shadowRoot.querySelectorAll(".row .open")[500].focus());
   const place = () => tab.tab.run(() => bell.shadowRoot.activeElement.getBoundingClientRect().top);
   const before = await place();

@@ -1,4 +1,4 @@
-// Whatever state it is in, the notification centre says so, goes on from it, and stands in nobody's way, in both themes.
+// The notification centre shows each of its states, continues from it, and obstructs nothing, in both themes.
 
 import assert from "node:assert/strict";
 
@@ -50,7 +50,7 @@ async function walk(colorScheme) {
   await tab.says("polite", "Offline");
   await tab.row("A plain one").hover();
   await tab.press("A plain one", "Archive");
-  // It stays while somebody is at it.
+  // It stays while the pointer is on it.
   await page.getByText("That did not work and was taken back: the server cannot be reached.").hover();
   await tab.row("A plain one").waitFor();
   await tab.isAccessible("offline");
@@ -83,7 +83,7 @@ async function walk(colorScheme) {
   await tab.panel.waitFor({ state: "hidden" });
 }
 
-/** What did not work is not told any more once it works. @param {BellTab} tab */
+/** A failure is not shown any more once the action works. @param {BellTab} tab */
 async function forgiven(tab) {
   const { page } = tab;
   const notice = page.getByText(/^That did not work/);

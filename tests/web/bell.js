@@ -1,4 +1,4 @@
-// The notification centre shows each item as what it is, and does what it is asked to.
+// The notification centre shows each kind of item, and its actions work.
 
 import assert from "node:assert/strict";
 
@@ -29,7 +29,7 @@ await scenario(async () => {
   await tab.tab.until("what is in view was seen", () => client.state.items[0].seenAt);
   assert.equal(await tab.tab.run(() => client.state.items.at(-1)?.seenAt ?? null), null, "what is further down was not");
 
-  // What is done here is seen by another browser.
+  // Another browser shows the change.
   const other = await (await Browser.of("u1")).open({ pageSize: 100 });
   await tab.press("To call long ago", "Acknowledge");
   await tab.row("To call long ago").locator(".chip", { hasText: "Acknowledged" }).waitFor();
@@ -64,14 +64,14 @@ await scenario(async () => {
   await tab.panel.getByText("You are up to date").waitFor();
   await tab.badge.waitFor({ state: "hidden" });
 
-  // What becomes unread elsewhere comes into a list that has lost it.
+  // An item that becomes unread elsewhere comes into a list that has lost it.
   const turn = (/** @type {"read" | "unread"} */ to) => other.run((to) => client[to](client.state.items.find(({ title }) => title === "A missed call").id), to);
   await turn("unread");
   await tab.shows(["A missed call"]);
   await turn("read");
   await tab.panel.getByText("You are up to date").waitFor();
 
-  // A page that goes there by itself is told where, and nothing else happens.
+  // A page that navigates by itself gets the address, and nothing else happens.
   await tab.page.getByRole("tab", { name: "All" }).click();
   await tab.tab.run(() => bell.addEventListener("tidings-open-item", (event) => {
     event.preventDefault();

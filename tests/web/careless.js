@@ -1,4 +1,4 @@
-// What an application gets wrong harms no other tab, and itself only as long as it lasts.
+// A mistake of an application harms no other tab, and its own only as long as it lasts.
 
 import { Browser, publish, scenario, stage } from "./harness/scenario.js";
 
@@ -26,7 +26,7 @@ await scenario(async () => {
   for (const tab of [other, careless]) await tab.hears("waited for");
   await other.close();
 
-  // What is no token, for a while: no other tab is there to help.
+  // A text that is no token, for a while: no other tab is there to help.
   browser.handOut = async () => "Bad gateway";
   await careless.run(() => client.reconnect());
   await careless.is("expired");

@@ -1,4 +1,4 @@
-// The operations desk: whatever its buttons break, what it publishes arrives once.
+// The operations desk: its buttons break connections, and each of its publishes arrives once.
 
 import assert from "node:assert/strict";
 

@@ -37,7 +37,7 @@ await scenario(async () => {
   await clicked(tabs);
 });
 
-/** The browser is asked by a click alone, and whoever does not want it is not asked again. */
+/** Only a click asks the browser, and a user who refuses is not asked again. */
 async function asked() {
   const browser = await Browser.of("u1");
   const tab = await browser.open();

@@ -1,4 +1,4 @@
-// A token that the application gave once ends: the client says so, asks for nothing more, and goes on with another one.
+// A token that the application gave once ends: the client reports it, sends no requests, and continues with another one.
 
 import assert from "node:assert/strict";
 

@@ -1,4 +1,4 @@
-// The tab that holds the connection hangs, and cannot say so: another one takes over in the end. What hung learns what it missed.
+// The tab that holds the connection hangs, and cannot say so: another one takes over in the end. The hung tab receives what it missed.
 
 import { Browser, Publisher, leader, openStreams, scenario } from "./harness/scenario.js";
 
@@ -10,7 +10,7 @@ await scenario(async () => {
   const first = await leader(tabs);
   const others = tabs.filter((tab) => tab !== first);
   const goOn = await first.hang();
-  // By their clocks they have heard nothing for a minute; then they ask, and get no answer.
+  // By their clocks they have received nothing for a minute; then they ask, and get no answer.
   for (const tab of others) await tab.skip(60000);
   await leader(others);
   await publisher.more(10);

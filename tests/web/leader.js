@@ -1,4 +1,4 @@
-// The tab that holds the connection is closed, or crashes: another takes over, and nobody misses anything or hears it twice.
+// The tab that holds the connection is closed, or crashes: another takes over, and every tab receives everything once.
 
 import { Browser, Publisher, leader, openStreams, scenario } from "./harness/scenario.js";
 

@@ -1,4 +1,4 @@
-// The counters of the desk tell what was lost and what came twice.
+// The counters of the desk show lost and repeated notifications.
 
 import assert from "node:assert/strict";
 

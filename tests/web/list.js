@@ -1,4 +1,4 @@
-// The list, the badge and what is done to items are those of the server.
+// The list, the badge and the actions on items agree with the server.
 
 import assert from "node:assert/strict";
 

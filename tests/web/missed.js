@@ -1,4 +1,4 @@
-// What was missed is one toast; a single one is itself.
+// Missed notifications are one toast; a single one is itself.
 
 import assert from "node:assert/strict";
 
@@ -26,7 +26,7 @@ await scenario(async () => {
   await shows(tab, ["alone"]);
   await control(tab, "Close: alone").click();
 
-  // So it is when nobody looked.
+  // The same holds in a hidden tab.
   await see(tab, false);
   for (const title of ["a", "b", "c"]) await publish({ users: ["u1"], title });
   await publish({ users: ["u1"], title: "critical", priority: "critical" });

@@ -1,4 +1,4 @@
-// The network goes and comes back: what happened meanwhile is told once, as missed, and in one piece.
+// The network goes and comes back: the changes in between are reported once, as missed, and in one piece.
 
 import assert from "node:assert/strict";
 

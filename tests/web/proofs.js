@@ -1,4 +1,4 @@
-// Other proofs of who calls: the cookie alone, and one-time tickets beside it, over the deaths of instances.
+// Other credentials: the cookie alone, and one-time tickets beside it, over the deaths of instances.
 
 import assert from "node:assert/strict";
 

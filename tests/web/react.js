@@ -1,4 +1,4 @@
-// The hooks for React, in React: they render what the client knows, when it has changed.
+// The hooks for React, in React: they render the state of the client after each change.
 
 import assert from "node:assert/strict";
 import { build } from "esbuild";
@@ -75,14 +75,14 @@ async function subscription(one, other, user) {
   await press("leave");
   await both({});
 
-  // A topic that one may not join says so, and the wish is taken back.
+  // A topic that the user may not join says so, and the attempt is undone.
   await one.page.evaluate(() => globalThis.setRoom("closed:1"));
   await shows(one.page, "output", JSON.stringify(state));
   await press("join");
   await shows(one.page, "output", JSON.stringify({ ...state, status: 403 }));
   assert.deepEqual(await one.page.evaluate(() => globalThis.unhandled), [], "what is refused is in the state alone");
 
-  // Whoever looks again sees what has become of it meanwhile.
+  // A component that shows the topic again has its present state.
   await user.call("PUT", "/api/topics/room:1/subscription");
   await one.page.evaluate(() => globalThis.setRoom("room:1"));
   await both({ subscribed: true });

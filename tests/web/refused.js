@@ -1,4 +1,4 @@
-// What is done shows at once, in all its consequences, and is taken back when the server refuses it.
+// An action shows at once, in all its consequences, and is undone when the server refuses it.
 
 import assert from "node:assert/strict";
 

@@ -1,4 +1,4 @@
-// Pages are reloaded, and closed and opened again: what came in between is told once, as missed.
+// Pages are reloaded, and closed and opened again: the changes in between are reported once, as missed.
 
 import assert from "node:assert/strict";
 

@@ -1,4 +1,4 @@
-// What was missed cannot be told any more: the list is loaded anew, by itself, and the stream goes on from there.
+// Missed changes that cannot be replayed any more: the client loads the list again, by itself, and the stream continues from there.
 
 import assert from "node:assert/strict";
 

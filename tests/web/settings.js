@@ -29,7 +29,7 @@ async function channels(tab, other) {
   await checked(other, "Payments: Email", true);
   await saved(async () => (await settings()).categories.payments.email === true);
 
-  // The word on a category is the last word, save on what is required.
+  // The choice for a category decides, except for required channels.
   for (const each of [tab, other]) await control(each, "Calls").click();
   await box(tab, "Call completed: SMS").check();
   await checked(other, "Calls: SMS", "mixed");

@@ -1,4 +1,4 @@
-// Ten tabs of a browser open one connection, and hear everything through it.
+// Ten tabs of a browser open one connection, and receive everything through it.
 
 import assert from "node:assert/strict";
 

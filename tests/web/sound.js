@@ -1,4 +1,4 @@
-// The sound of what is critical: once over all tabs, once the user has done something with the page, and never when it is switched off.
+// The sound of critical items: once over all tabs, once the user has done something with the page, and never when it is switched off.
 
 import assert from "node:assert/strict";
 
@@ -39,12 +39,12 @@ await scenario(async () => {
   assert.equal(await sounds(), 1);
 });
 
-/** Counts what is heard. @param {import("./harness/tab.js").Tab} tab */
+/** Counts the sounds. @param {import("./harness/tab.js").Tab} tab */
 function listenIn(tab) {
   return tab.run(() => {
     const page = /** @type {any} */ (globalThis);
     Object.assign(page, { contexts: 0, sounds: 0 });
-    // Whatever runs in the page by the test's hand counts as the user's.
+    // The browser counts every action of the test in the page as the user's.
     Object.defineProperty(navigator, "userActivation", { value: { hasBeenActive: false } });
     page.AudioContext = class extends AudioContext {
       constructor() {

@@ -1,4 +1,4 @@
-// Toasts: the most important on top, gone when their time is over, unless somebody is at them, and gone everywhere when done with.
+// Toasts: the most important on top. They go when their time is over, unless the user is at them, and everywhere when one is finished.
 
 import assert from "node:assert/strict";
 
@@ -22,7 +22,7 @@ await scenario(async () => {
   await opened(tab);
 });
 
-/** Under the pointer time stands still; what is critical stays without it. @param {import("./harness/tab.js").Tab} tab @param {import("./harness/tab.js").Tab} other */
+/** Under the pointer the time does not run; a critical toast stays without it. @param {import("./harness/tab.js").Tab} tab @param {import("./harness/tab.js").Tab} other */
 async function pointed(tab, other) {
   const critical = await publish({ users: ["u1"], title: "critical", priority: "critical", actionUrl: "/calls/3" });
   await shows(tab, ["critical"]);
@@ -38,7 +38,7 @@ async function pointed(tab, other) {
   await tab.page.mouse.move(1, 1);
   await tab.page.clock.runFor(3000);
   await shows(tab, ["critical"]);
-  // What lapsed where it was seen stays where it is seen as well.
+  // A toast that lapsed in the visible tab stays in the other visible one.
   await shows(other, ["critical", "high", "low"]);
   await new User("u1").call("POST", `/api/notifications/${critical}/read`);
   await shows(tab, []);
@@ -78,7 +78,7 @@ async function elsewhere(tab, other) {
   for (const each of [tab, other]) await shows(each, []);
 }
 
-/** What is due is everybody's no more once one takes care of it. @param {import("./harness/tab.js").Tab} tab @param {import("./harness/tab.js").Tab} other */
+/** A due item is gone everywhere once one user acknowledges it. @param {import("./harness/tab.js").Tab} tab @param {import("./harness/tab.js").Tab} other */
 async function due(tab, other) {
   await publish({ users: ["u1"], title: "callback", priority: "critical", dueAt: new Date(Date.now() + 600000).toISOString() });
   await shows(other, ["callback"]);
@@ -87,7 +87,7 @@ async function due(tab, other) {
   await until("it is acknowledged", async () => (await new User("u1").list()).items[0].dueState === "acknowledged");
 }
 
-/** Where an item leads is the page's to say. @param {import("./harness/tab.js").Tab} tab */
+/** The page decides which address an item opens. @param {import("./harness/tab.js").Tab} tab */
 async function opened(tab) {
   await tab.run(() => document.addEventListener("tidings-open-item", (event) => {
     event.preventDefault();

@@ -20,7 +20,7 @@ await scenario(async () => {
   await publish({ users: ["u1"], title: "with the first token" });
   await tab.hears("with the first token");
 
-  // The open stream goes on beyond the end of the token it was opened with.
+  // The open stream continues beyond the end of the token it was opened with.
   const streams = () => requests.filter(({ path }) => path === "/api/notifications/stream");
   await until("the stream's token has ended", () => Date.now() > ends(handed[1]));
   await publish({ users: ["u1"], title: "with a later token" });

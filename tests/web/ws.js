@@ -86,7 +86,7 @@ async function deaths() {
   const hear = ({ type, payload, ...rest }) => {
     if (type === "connected") listener.greeted(rest);
     else if (type === "notification") listener.heard(payload);
-    // The cursor of a resumed one moves with what is replayed.
+    // The cursor of a resumed one moves with the replay.
     if (rest.verdict !== "resumed") cursor = rest.cursor ?? payload?.cursor ?? cursor;
   };
   const follow = async () => {

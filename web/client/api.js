@@ -1,4 +1,4 @@
-// Calls to the server, with the proof of who calls. Knows neither streams nor lists.
+// Calls to the server, with the credential of the caller. Knows neither streams nor lists.
 
 const TIMEOUT_MS = 15000;
 
@@ -20,7 +20,7 @@ export class Problem extends Error {
 
 /** @typedef {{token: string | null, query: Record<string, string>}} Credential a token for the header, or a ticket in the query */
 
-/** Whether a call was refused for who calls. @param {Problem} problem */
+/** Whether a call was refused because of its credential. @param {Problem} problem */
 export const isRefusal = ({ status }) => status === 401 || status === 403;
 
 export class Api {
@@ -50,8 +50,8 @@ export class Api {
   }
 
   /**
-   * The token to call with; null where a cookie proves who calls. Where the application hands tokens out, none is used that it
-   * did not give: a failure to get one is a failure of the call.
+   * The token for a call; null if a cookie authenticates the caller. If the application provides tokens, only its tokens are
+   * used: a failure to get one is a failure of the call.
    * @param {boolean} [fresh]
    * @returns {Promise<string | null>}
    */
@@ -65,7 +65,7 @@ export class Api {
   }
 
   /**
-   * What opens a stream, asked for anew.
+   * The credential of a stream, requested again for each.
    * @returns {Promise<Credential>}
    */
   async credential() {
@@ -100,7 +100,7 @@ export class Api {
 
   /**
    * @param {string} path
-   * @param {Record<string, any>} [query] what is undefined is left out
+   * @param {Record<string, any>} [query] undefined values are left out
    * @param {string | null} [token]
    * @param {RequestInit} [init]
    */
@@ -120,7 +120,7 @@ export class Api {
 }
 
 /**
- * The problem that an answer tells of.
+ * The problem of an answer.
  * @param {Response} answer
  */
 export async function problem(answer) {

@@ -1,4 +1,4 @@
-// Places in the stream: "epoch.seq". Within an epoch they are ordered; of two epochs neither comes first.
+// Positions in the stream: "epoch.seq". Within an epoch they are ordered; of two epochs neither comes first.
 
 /** @param {string | null} cursor */
 export const epochOf = (cursor) => cursor?.slice(0, cursor.lastIndexOf(".")) ?? null;
@@ -7,8 +7,8 @@ export const epochOf = (cursor) => cursor?.slice(0, cursor.lastIndexOf(".")) ?? 
 export const seqOf = (cursor) => (cursor ? Number(cursor.slice(cursor.lastIndexOf(".") + 1)) : 0);
 
 /**
- * The cursor that an earlier page on this origin got to, for what came in between is news to the user.
- * @param {string} name of the stream and of what is asked of it
+ * The last cursor of an earlier page on this origin: later changes are news to the user.
+ * @param {string} name of the stream and of its parameters
  * @returns {string | null}
  */
 export function recall(name) {
@@ -24,6 +24,6 @@ export function remember(name, cursor) {
   try {
     localStorage.setItem(name, cursor);
   } catch {
-    // Without storage a page begins with its list, and nothing else is lost.
+    // Without storage a page begins with its list, and loses nothing more.
   }
 }

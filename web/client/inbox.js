@@ -1,13 +1,13 @@
-// What the list shows: what the server said, and over it what is under way here. Knows no network.
+// The items of the list: the state of the server, with the pending actions of this page over it. Knows no network.
 
 import { epochOf, seqOf } from "./cursor.js";
 
 /**
- * Something done here that the server has not told yet.
+ * An action of this page that no event has confirmed yet.
  * @typedef {object} Step
  * @property {(item: Item) => Partial<Item> | null} patch how it alters an item; null: not at all
  * @property {boolean} [all] whether it holds for every item, loaded or not
- * @property {string | null} until the cursor from which on the server's word includes it
+ * @property {string | null} until the cursor from which on the server's state includes it
  */
 
 /** @typedef {import("./types.js").Item} Item */
@@ -19,14 +19,14 @@ export class Inbox {
   #steps = new Set();
   #unread = 0;
 
-  /** @type {string | null} the place in the stream that the items show */
+  /** @type {string | null} the position in the stream that the items show */
   position = null;
   /** @type {string | null} */
   nextPage = null;
   /** @type {import("./types.js").Filter} */
   filter = {};
 
-  /** @param {any} page an answer of the list @param {boolean} [older] whether it is to be added to what is there */
+  /** @param {any} page an answer of the list @param {boolean} [older] whether to add it to the loaded items */
   load(page, older = false) {
     if (!older) {
       this.#items.clear();
@@ -38,7 +38,7 @@ export class Inbox {
     this.#forget();
   }
 
-  /** Answers whether the list has to be loaded anew: what became unread may belong to it and not be there. @param {import("./types.js").Change} change */
+  /** Answers whether the list has to be loaded again: an item that became unread may belong to it and be missing. @param {import("./types.js").Change} change */
   apply({ to, events }) {
     let isShort = false;
     for (const { name, data } of events) {
@@ -70,10 +70,10 @@ export class Inbox {
     return this.#items.size;
   }
 
-  /** What there is to see. @returns {{items: Item[], unread: number}} */
+  /** The state to show. @returns {{items: Item[], unread: number}} */
   view() {
     const steps = [...this.#steps];
-    // What is not loaded is older, so a step for all leaves only what came after it.
+    // Items that are not loaded are older, so an action on all leaves only the items that came after it.
     const isAll = steps.some(({ all }) => all);
     let unread = isAll ? 0 : this.#unread;
     const items = [];
@@ -125,7 +125,7 @@ export class Inbox {
   }
 }
 
-/** @param {any} item or what a state says of items */
+/** @param {any} item or the state of items */
 const isListed = (item) => !item.archivedAt && !item.snoozedUntil && !item.archived && !item.deleted;
 
 /** @param {Item} item */

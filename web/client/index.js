@@ -26,7 +26,7 @@ export { Problem };
 const PAGE_SIZE = 30;
 /** Of more that was missed between two pages no single notification is news. */
 const NEWS_AT_MOST = 200;
-/** A list that grew longer begins anew with its first page. */
+/** A list that grew longer restarts with its first page. */
 const ITEMS_AT_MOST = 2000;
 
 /**
@@ -50,7 +50,7 @@ export class Client {
   #subscribers = new Set();
   /** @type {Status} */
   #status = { connection: "connecting", retryAt: null, problem: null };
-  /** @type {string | null} up to where events were told; the items may be ahead of it */
+  /** @type {string | null} the position up to which events were reported; the items may be ahead of it */
   #told = null;
   /** @type {Change[] | null} while a list is on its way its answer may be older than changes that come before it: they wait */
   #held = null;
@@ -81,7 +81,7 @@ export class Client {
   }
 
   /**
-   * Calls back whenever `state` has become another; answers how to stop that.
+   * Calls back after each change of `state`; answers a function that stops it.
    * @param {() => void} listener
    */
   subscribe = (listener) => {
@@ -131,12 +131,12 @@ export class Client {
     return this.#act(id, "POST", "/snooze", { snoozedUntil: until.toISOString() }, { until });
   }
 
-  /** Says of what is due that it is being taken care of. @param {string} id */
+  /** Acknowledges a due item. @param {string} id */
   acknowledge(id) {
     return this.#act(id, "POST", "/acknowledge", { dueState: "acknowledged" });
   }
 
-  /** Says of what is due that it is done. @param {string} id */
+  /** Finishes a due item. @param {string} id */
   done(id) {
     return this.#act(id, "POST", "/done", { dueState: "done" });
   }
@@ -159,13 +159,13 @@ export class Client {
     });
   }
 
-  /** Shows what the filter lets pass, from its first page on. @param {Filter} filter */
+  /** Shows the items that pass the filter, from its first page on. @param {Filter} filter */
   setFilter(filter) {
     this.#inbox.filter = filter;
     return this.reload();
   }
 
-  /** Loads the list anew. */
+  /** Loads the list again. */
   reload() {
     return this.#whileHolding(async () => {
       this.#isLoading = true;
@@ -190,7 +190,7 @@ export class Client {
     return this.#api.call(method, path, more);
   }
 
-  /** Goes on with a fresh token of the same user, on the open stream if there is one. @param {string} token */
+  /** Continues with a fresh token of the same user, on the open stream if there is one. @param {string} token */
   async setToken(token) {
     this.#api.use(token);
     if (this.#status.connection === "expired") this.reconnect();
@@ -238,7 +238,7 @@ export class Client {
         const isFinal = isRefused && this.#api.isFixed;
         const wait = problem.retryMs ?? backoff(attempt);
         if (isFinal) this.#leave();
-        // Of a stream that goes on its leader tells how it does.
+        // The leading tab reports the state of a stream that continues.
         if (!this.#tabs) this.#become({ connection: isRefused ? "expired" : "offline", retryAt: isFinal ? null : Date.now() + wait, problem });
         if (isFinal) break;
         await this.#pause.wait(wait, this.#closing.signal);
@@ -252,7 +252,7 @@ export class Client {
     this.#tabs = null;
   }
 
-  /** Where events begin to be news: where an earlier page of this user ended, if that is not long ago. */
+  /** The position after which events are news: the last one of an earlier page of this user, if that is not long ago. */
   #beginning() {
     const { position } = this.#inbox;
     const stored = this.#told ?? recall(this.#name(position));
@@ -260,7 +260,7 @@ export class Client {
     return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
   }
 
-  /** Names the stream and what is asked of it: an epoch is one user's, so users never share. @param {string | null} cursor */
+  /** Names the stream and its parameters: an epoch is one user's, so users never share. @param {string | null} cursor */
   #name(cursor) {
     const { url, kinds, minPriority } = this.#options;
     return ["tidings", url, epochOf(cursor), kinds, minPriority].join(" ");
@@ -276,11 +276,11 @@ export class Client {
     this.#tabs.join();
   }
 
-  /** What the line says, in the tab that holds it: all tabs are told. @param {any} message */
+  /** Passes a message of the connection to all tabs, in the tab that holds it. @param {any} message */
   #lead(message) {
     const said = { ...message, cursor: this.#line.cursor };
     this.#hear(said);
-    // What is refused here may be accepted of others. An error that is copied keeps none of its properties, a plain object does.
+    // A token that is refused here may be accepted of others. An error that is copied keeps none of its properties, a plain object does.
     if (message.status?.connection !== "expired") this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
@@ -295,7 +295,7 @@ export class Client {
     if (this.#status.connection === "live") this.#check();
   }
 
-  /** Of a live stream everything was heard, unless this tab was asleep or new. */
+  /** This tab has received everything of a live stream, unless it was frozen or is new. */
   #check() {
     if (this.#held) return;
     if (epochOf(this.#ahead) === epochOf(this.#told) && seqOf(this.#ahead) > seqOf(this.#told)) this.#heal();
@@ -340,7 +340,7 @@ export class Client {
     if (this.#held) return void this.#held.push(change);
     const [from, to, told] = [seqOf(change.from), seqOf(change.to), seqOf(this.#told)];
     if (epochOf(change.to) !== epochOf(this.#told) || to <= told) return;
-    // A tab that was frozen has not heard everything.
+    // A tab that was frozen has not received everything.
     if (from > told) return this.#heal();
     this.#told = change.to;
     if (this.#tabs?.leads) remember(this.#name(change.to), change.to);
@@ -363,7 +363,7 @@ export class Client {
     if (items.length > 0) this.#emit("caughtUp", { items });
   }
 
-  /** Fetches what this tab did not hear. */
+  /** Fetches the changes that this tab did not receive. */
   #heal() {
     if (this.#held) return;
     this.#whileHolding(async () => {
@@ -437,7 +437,7 @@ export class Client {
     this.#inbox.begin(step);
     this.#publish();
     try {
-      // What a click asks for is done also where the same click leads to another page.
+      // The action of a click is done even if the same click leads to another page.
       const answer = await this.#api.call(method, path, { body, keepalive: true });
       this.#inbox.settle(step, answer.cursor);
     } catch (error) {
@@ -449,7 +449,7 @@ export class Client {
     }
   }
 
-  /** Browsers put pages aside and bring them back; what they hold meanwhile is nobody's. */
+  /** Browsers put pages aside and bring them back; a page that is put aside gives up its connection. */
   #follow() {
     const { signal } = this.#closing;
     /** @param {string} name @param {(event: any) => void} listener @param {EventTarget} [target] */
@@ -502,7 +502,7 @@ export class Client {
   }
 }
 
-/** What fails in the application must not reach other listeners, or other tabs. @param {(event: any) => void} listener @param {any} [event] */
+/** An error of the application must not reach other listeners, or other tabs. @param {(event: any) => void} listener @param {any} [event] */
 function safely(listener, event) {
   try {
     listener(event);

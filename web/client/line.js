@@ -1,4 +1,4 @@
-// One line to the server that comes back whenever it breaks, and tells what it hears as whole changes of the log.
+// One connection to the server that reconnects after each failure, and reports its events as whole changes of the log.
 
 import { Problem, isRefusal } from "./api.js";
 import { seqOf } from "./cursor.js";
@@ -11,7 +11,7 @@ const HEARTBEAT_MS = 20000;
 const HELLO_MS = 5000;
 // For so long streams are not tried again where one was held back.
 const POLLING_MS = 300000;
-// A connection that lived this long was a good one: the next failure starts the backoff anew.
+// A connection that lived this long was a good one: the next failure restarts the backoff.
 const STABLE_MS = 10000;
 const LOGGED = new Set(["notification", "state", "subscription", "settings"]);
 
@@ -23,7 +23,7 @@ async function* websocket(...given) {
 const HELD_BACK = new Problem(0, "Nothing comes through the stream");
 
 /**
- * @typedef {object} Hearing what a line tells
+ * @typedef {object} Hearing the reports of a connection
  * @property {(status: import("./types.js").Status) => void} status
  * @property {(change: import("./types.js").Change) => void} change
  * @property {(frame: import("./types.js").Frame) => void} frame every event as it comes
@@ -86,12 +86,12 @@ export class Line {
     return false;
   }
 
-  /** Skips what is left of a pause. */
+  /** Skips the rest of a pause. */
   hurry() {
     this.#pause.end();
   }
 
-  /** Ends the connection; the line comes back by itself. */
+  /** Ends the connection; it reconnects by itself. */
   drop() {
     this.#end.abort();
   }
@@ -149,7 +149,7 @@ export class Line {
     if (name === "hello") return this.#greet(data);
     if (data?.retryMs >= 0) this.#retryMs = data.retryMs;
     if (LOGGED.has(name)) this.#pending.push(frame);
-    // Several events may tell one change: the last of them carries the cursor.
+    // Several events may belong to one change: the last of them has the cursor.
     if (id) this.#commit(id);
     if (this.#target !== null && (name === "heartbeat" || seqOf(this.cursor) >= this.#target)) {
       this.#target = null;
@@ -169,7 +169,7 @@ export class Line {
   #greet(hello) {
     this.connectionId = hello.connectionId ?? null;
     this.#heartbeatMs = hello.heartbeatMs || HEARTBEAT_MS;
-    // The delay at a stream's head is for those who know no other; who breaks off without a word comes back by the backoff.
+    // The delay at a stream's head is for clients that know no other; after a break without `bye` the backoff applies.
     this.#retryMs = undefined;
     const follows = hello.verdict === "resumed" && hello.missed > 0;
     this.#target = follows ? seqOf(hello.cursor) : null;

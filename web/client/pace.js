@@ -1,4 +1,4 @@
-// When things happen: waits, and what is overdue.
+// Times: waits, and a watch for silence.
 
 const FLOOR_MS = 1000;
 const CEILING_MS = 30000;
@@ -21,7 +21,7 @@ export class Pause {
   }
 }
 
-/** Notices that nothing was heard for too long. Looks at the clock: timers of hidden pages come late, all at once. */
+/** Notices that nothing was received for too long. Looks at the clock: timers of hidden pages come late, all at once. */
 export class Watch {
   #until;
   #timer;

@@ -1,5 +1,5 @@
-// Server-Sent Events (WHATWG HTML, section 9.2) read by `fetch`, which unlike `EventSource` can send a token and tells a refusal
-// from a broken line.
+// Server-Sent Events (WHATWG HTML, section 9.2) read by `fetch`, which unlike `EventSource` can send a token and distinguishes a refusal
+// from a broken connection.
 
 import { problem } from "./api.js";
 

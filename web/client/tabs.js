@@ -1,4 +1,4 @@
-// One tab of an origin leads: it alone holds the line, and the others hear through it. Knows nothing of what is said.
+// One tab of an origin leads: it alone holds the connection, and the others receive through it. Knows no content of messages.
 
 import { Watch } from "./pace.js";
 
@@ -7,11 +7,11 @@ const SILENCE_MS = 30000;
 const ANSWER_MS = 5000;
 
 /**
- * @typedef {object} Role what a tab does
- * @property {(stop: AbortSignal) => Promise<boolean>} lead holds the line until stopped; when it ends by itself another tab leads, and
- *   this one stands again if the answer says so
- * @property {(message: any) => void} hear what the leader says
- * @property {() => void} answer has the leader say how it stands, for somebody asks
+ * @typedef {object} Role the functions of a tab
+ * @property {(stop: AbortSignal) => Promise<boolean>} lead holds the connection until stopped; when it ends by itself another tab leads, and
+ *   this one is a candidate again if the answer says so
+ * @property {(message: any) => void} hear takes a message of the leader
+ * @property {() => void} answer has the leader report its state, because another tab asks
  */
 
 export class Tabs {
@@ -63,7 +63,7 @@ export class Tabs {
     this.#channel = null;
   }
 
-  /** What the leader says to the other tabs. @param {any} message */
+  /** Sends a message of the leader to the other tabs. @param {any} message */
   say(message) {
     this.#channel?.postMessage(message);
   }

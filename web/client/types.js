@@ -1,4 +1,4 @@
-// The shapes that applications see. No code: what is imported from here are types.
+// The shapes that applications see. No code: only types are imported from here.
 
 /** @typedef {"low" | "medium" | "high" | "critical"} Priority */
 
@@ -8,13 +8,13 @@
  * A notification with its user's state, as the API shows it. Times are RFC 3339.
  * @typedef {object} Item
  * @property {string} id
- * @property {number} seq its place in the inbox: the greatest is on top
+ * @property {number} seq its order in the inbox: the greatest is on top
  * @property {string} kind
  * @property {string | null} category
  * @property {Priority} priority
  * @property {string} title plain text
  * @property {string | null} message plain text
- * @property {any} data whatever the publisher put there
+ * @property {any} data data of the publisher
  * @property {string | null} actionUrl
  * @property {string} [imageUrl]
  * @property {"direct" | "topic" | "everyone" | "rule"} reason
@@ -49,16 +49,16 @@
  */
 
 /**
- * All there is to see, never changed in place: another state is another object.
+ * The state to show. It is never mutated: another state is another object.
  * @typedef {object} State
  * @property {readonly Item[]} items newest first, without archived and snoozed ones
- * @property {number} unread the server's count of all unread items, with what is under way here
+ * @property {number} unread the server's count of all unread items, with the pending actions of this page
  * @property {Connection} connection
- * @property {number | null} retryAt while offline, or expired with more tokens to be had: when it is tried again, in ms since 1970
+ * @property {number | null} retryAt while offline, or expired with a source of tokens: the time of the next attempt, in ms since 1970
  * @property {boolean} loading whether the first page is on its way
  * @property {boolean} hasMore whether `loadMore` finds older items
  * @property {Filter} filter
- * @property {string | null} cursor the place in the stream that the items show
+ * @property {string | null} cursor the position in the stream that the items show
  * @property {Problem | null} problem why there is no list or no connection
  */
 
@@ -88,7 +88,7 @@
  */
 
 /**
- * What `on` listens to, by name, and what listeners are given.
+ * The events of `on` by name, with the values for listeners.
  * @typedef {object} Events
  * @property {{item: Item, missed: boolean}} notification it arrived; `missed`: while there was no connection
  * @property {any} state items were changed, as the stream says it
@@ -96,25 +96,25 @@
  * @property {any} settings the user's settings were changed: fetch them again
  * @property {{topic?: string, kind: string, key: string, data: any}} signal
  * @property {Status} connection
- * @property {{items: Item[]}} caughtUp what was missed has arrived
- * @property {{reason: string}} reset what was missed cannot be told: the list was loaded anew
+ * @property {{items: Item[]}} caughtUp the missed changes have arrived
+ * @property {{reason: string}} reset the missed changes cannot be replayed: the list was loaded again
  * @property {Frame} frame every event of the stream as it came, in the tab that holds the connection
  * @property {any} expiring the token ends within a minute, and there is no `getToken`
  * @property {Problem} problem an action was refused and taken back, or the list could not be loaded
  */
 
 /**
- * Who calls is proven by one of `token`, `getToken` and `ticket`; without any, by the cookie.
+ * One of `token`, `getToken` and `ticket` authenticates the caller; without any, the cookie does.
  * @typedef {object} Options
- * @property {string} [url] where the server is; the page's own origin when absent
+ * @property {string} [url] the address of the server; the page's own origin when absent
  * @property {string} [token]
- * @property {() => string | Promise<string>} [getToken] asked for a fresh token at every (re)connect and when one is refused; where it
+ * @property {() => string | Promise<string>} [getToken] asked for a fresh token at every (re)connect and when one is refused; if it
  *   throws, has nothing or takes longer than 15 s it is asked again later
- * @property {() => string | Promise<string>} [ticket] asked for a one-time ticket at every (re)connect; other calls are proven by the cookie
- * @property {"auto" | "sse" | "websocket" | "polling"} [transport] `auto`: Server-Sent Events, and polling where those do not get through
+ * @property {() => string | Promise<string>} [ticket] asked for a one-time ticket at every (re)connect; the cookie authenticates other calls
+ * @property {"auto" | "sse" | "websocket" | "polling"} [transport] `auto`: Server-Sent Events, and polling if those do not get through
  * @property {string[]} [kinds] only notifications of these kinds
  * @property {Priority} [minPriority] only notifications of at least this priority
- * @property {Filter} [filter] what the list shows at first
+ * @property {Filter} [filter] the first filter of the list
  * @property {number} [pageSize] items of a page, 1 to 100; 30 when absent
  * @property {boolean} [shareConnection] one connection for all tabs of the origin; true when absent
  * @property {number} [helloTimeoutMs] how long a stream may say nothing before it counts as buffered; 5000 when absent

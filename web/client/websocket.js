@@ -1,4 +1,4 @@
-// The stream over a WebSocket, told as the other transports tell it.
+// The stream over a WebSocket, with the events of the other transports.
 
 import { Problem } from "./api.js";
 
@@ -15,7 +15,7 @@ export async function* websocket(api, query, { token, query: proof }, signal) {
   const address = new URL(api.address("/ws/notifications", { ...query, ...proof }), location.href);
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address, token ? ["bearer", token] : []);
-  /** @type {any[]} what came and was not handed on; null is the end */
+  /** @type {any[]} messages that came and are not taken yet; null is the end */
   const inbound = [];
   let ring = () => {};
   /** @param {any} what */

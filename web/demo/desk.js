@@ -1,4 +1,4 @@
-// What matters now: the summary of the inbox, who is to be called back, and what to do about it.
+// The summary of the inbox and the callbacks that are due, with their actions.
 
 import { h, target } from "../elements/dom.js";
 import { $, follow } from "./page.js";
@@ -30,7 +30,7 @@ export class Desk {
     clearInterval(this.#timer);
   }
 
-  /** One question at a time; what changes meanwhile is asked for after it. */
+  /** One request at a time; after a change meanwhile there is another one. */
   async #refresh() {
     this.#isStale = true;
     if (this.#isAsking) return;
@@ -38,7 +38,7 @@ export class Desk {
     while (this.#isStale) {
       this.#isStale = false;
       this.#cursor = this.#client.state.cursor;
-      // Where there is no answer the desk shows what it knows: the connection's state is told elsewhere.
+      // Without an answer the desk shows its last state: another part of the page shows the state of the connection.
       await this.#ask().catch(() => {});
     }
     this.#isAsking = false;
@@ -101,7 +101,7 @@ export class Desk {
 
   /** @param {string} label @param {string} about @param {() => Promise<void>} action */
   #button(label, about, action) {
-    // A refusal is told by the client's `problem`.
+    // The client reports a refusal by its event `problem`.
     const click = () => action().catch(() => {});
     return h("button", { type: "button", "aria-label": `${label}: ${about}`, on: { click } }, label);
   }
@@ -124,7 +124,7 @@ function row({ tone, title, actionUrl, actionLabel = "Open" }, [about, when], bu
 }
 
 /**
- * Shows one row for each, and leaves alone those that are as before. What had the focus keeps it, or what came in its place gets it.
+ * Shows one row for each, and leaves rows that are as before. The element with the focus keeps it, or its successor gets it.
  * @template {{id: string}} Each
  * @param {HTMLElement} list
  * @param {Each[]} all

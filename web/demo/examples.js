@@ -1,9 +1,9 @@
-// What the publisher offers to send. Each example makes a fresh body: times count from now, keys are new.
+// The examples of the publisher. Each example makes a fresh body: times count from now, keys are new.
 
 /**
  * @typedef {object} Example
  * @property {string} name
- * @property {string} shows what there is to see
+ * @property {string} shows its effect
  * @property {(user: string) => Record<string, any>} body
  */
 
@@ -16,7 +16,7 @@ const PEOPLE = [
 ];
 const COMPANIES = ["Northwind Bakery", "Harbour Clinic", "Lindqvist & Sons", "Blue Door Hotel"];
 
-/** A ticket of this page: what is said about it becomes one item. */
+/** A ticket of this page: its notifications become one item. */
 const TICKET = number(1000, 9999);
 
 /** @type {Example[]} */
@@ -139,7 +139,7 @@ function number(least, most) {
   return least + Math.floor(Math.random() * (most - least + 1));
 }
 
-/** Each of them in turn. @template Choice @param {Choice[]} choices */
+/** One after the other. @template Choice @param {Choice[]} choices */
 function next(choices) {
   const [first] = choices.splice(0, 1);
   choices.push(first);

@@ -1,4 +1,4 @@
-// What each event of a stream means, in a sentence.
+// The meaning of each event of a stream, in a sentence.
 
 /** @typedef {import("../client/types.js").Frame} Frame */
 
@@ -44,7 +44,7 @@ export function explain(frame, stage) {
   return MEANINGS[frame.name]?.(frame, stage) ?? "";
 }
 
-/** What a (re)connect was answered. @param {any} hello @param {Stage} stage */
+/** The meaning of the verdict on a (re)connect. @param {any} hello @param {Stage} stage */
 function verdict({ verdict, missed, reason }, stage) {
   if (stage === "joins") return "Joined: another tab of this user holds the connection.";
   if (verdict === "reset") return `Reset: ${RESETS[reason] ?? reason}, so the list is loaded anew.`;

@@ -1,4 +1,4 @@
-// The counters: what this page published, and what became of it.
+// The counters: the publishes of this page, and their outcome.
 
 import { Ledger } from "./ledger.js";
 import { $ } from "./page.js";
@@ -12,7 +12,7 @@ export class Guarantees {
     this.#client = client;
     client.on("notification", ({ item }) => this.#change((ledger) => ledger.arrive(item, client.state.cursor)));
     client.on("state", ({ ids }) => this.#change((ledger) => ledger.mention(ids)));
-    // What cannot be replayed is in the list.
+    // Items that cannot be replayed are in the list.
     client.on("reset", () => this.#change((ledger) => client.state.items.forEach((item) => ledger.include(item))));
     client.on("connection", () => this.#show());
     this.#show();

@@ -1,4 +1,4 @@
-// What this page published and what of it arrived: the proof of the guarantees. Knows no page.
+// The publishes of this page and their arrivals: the proof of the guarantees. Knows no page.
 
 import { epochOf } from "../client/cursor.js";
 
@@ -8,7 +8,7 @@ import { epochOf } from "../client/cursor.js";
  * @property {string | null} id known from the answer on
  * @property {string | null} thread
  * @property {number} sent when, by the ledger's own clock
- * @property {number} stored when the answer came; infinite before, and for what waits for its time
+ * @property {number} stored when the answer came; infinite before, and for a scheduled one
  */
 
 /** @typedef {import("../client/types.js").Item} Item */
@@ -19,14 +19,14 @@ const REMEMBERED = 5000;
 export class Ledger {
   /** @type {Set<Publication>} those that have not arrived, in the order in which they were sent */
   #open = new Set();
-  /** @type {Set<string>} what arrived: a place in the stream is one arrival */
+  /** @type {Set<string>} the arrivals: a position in the stream is one arrival */
   #heard = new Set();
   /** @type {Set<string>} items that arrived while answers were under way: the stream may be faster than an answer */
   #early = new Set();
   /** @type {Map<string, number>} how many notifications each thread's item was seen to hold */
   #counts = new Map();
   #clock = 0;
-  /** The newest of what arrived was sent then. */
+  /** When the newest arrival was sent. */
   #reached = 0;
 
   published = 0;
@@ -84,7 +84,7 @@ export class Ledger {
     this.#settleAll(({ id }) => id !== null && ids.includes(id));
   }
 
-  /** How many the stream has passed by: what was stored before another was sent comes before it. */
+  /** How many the stream has passed by: a publish that was stored before another was sent comes before it. */
   get missed() {
     return [...this.#open].filter(({ stored }) => stored < this.#reached).length;
   }

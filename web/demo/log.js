@@ -1,4 +1,4 @@
-// The event log: every event of the stream as it came, what it means, and what became of the connection.
+// The event log: every event of the stream as it came, its meaning, and the state of the connection.
 
 import { h } from "../elements/dom.js";
 import { explain, seconds, wire } from "./frames.js";

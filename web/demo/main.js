@@ -41,7 +41,7 @@ function begin() {
     else if (status.connection !== "connecting" && $("board").hidden) showSignedIn(true);
   });
   client.on("expiring", () => askForToken("The token ends within a minute", "Paste a fresh one of the same user to keep the stream open."));
-  // What goes wrong without a connection is told by its state.
+  // Without a connection its state shows the problem.
   client.on("problem", (problem) => client.state.connection === "live" && report(problem));
   for (const element of [$("bell"), $("toasts")]) /** @type {any} */ (element).client = client;
   $("who").textContent = tenant === "default" ? user : `${user} of ${tenant}`;
@@ -73,7 +73,7 @@ function show({ state }) {
   document.title = `${unread ? `(${unread}) ` : ""}Operations desk · Tidings`;
 }
 
-/** @param {import("../client/types.js").Frame} frame @param {string} holder which tab heard it */
+/** @param {import("../client/types.js").Frame} frame @param {string} holder the tab that received it */
 function hear(frame, holder) {
   const stage = !isNew ? "goesOn" : holder === "this tab" ? "begins" : "joins";
   log.frame(frame, stage);
@@ -96,7 +96,7 @@ function askForToken(title, text = "Paste a token. It stays in this tab and is s
   $("token").focus();
 }
 
-/** A fresh token of the same user goes on with what is open; any other begins anew. */
+/** The open connection continues with a fresh token of the same user; with a token of another user the desk begins again. */
 async function takeToken() {
   const [before, field] = [session.token(), /** @type {HTMLTextAreaElement} */ ($("token"))];
   if (!session.keep(field.value)) return;

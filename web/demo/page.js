@@ -6,7 +6,7 @@
  */
 export const $ = (id) => /** @type {Kind} */ (document.getElementById(id));
 
-/** Tells something that needs a word. @param {string} title @param {string} [detail] @param {boolean} [isBad] */
+/** Shows a notice. @param {string} title @param {string} [detail] @param {boolean} [isBad] */
 export function notify(title, detail = "", isBad = false) {
   $("notice").classList.toggle("bad", isBad);
   $("notice-title").textContent = title;
@@ -20,7 +20,7 @@ export function report(error) {
   notify(title, detail, true);
 }
 
-/** Where a notification leads: that would be a page of the application, which is not here. @param {URL} url */
+/** Follows a notification, which would open a page of the application. @param {URL} url */
 export function follow(url) {
   if (url.origin === location.origin) notify("Your application goes on from here.", `The notification leads to ${url.pathname}.`);
   else open(url, "_blank", "noopener,noreferrer");

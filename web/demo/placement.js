@@ -1,8 +1,8 @@
-// Where toasts lie on this page: over the end of the event log, which is the least to lose, and few where there is little room.
+// The position of toasts on this page: over the end of the event log, and few if there is little room.
 
 import { $ } from "./page.js";
 
-/** The log is in the middle of three columns, else in the right one of two. */
+/** The log is in the middle of three columns, or in the right one of two. */
 const wide = matchMedia("(min-width: 70rem)");
 
 export function placeToasts() {

@@ -1,4 +1,4 @@
-// A backend on the page: it sends what stands in the editor, and shows what was answered.
+// A backend on the page: it sends the text of the editor, and shows the answer.
 
 import { h } from "../elements/dom.js";
 import { EXAMPLES } from "./examples.js";
@@ -32,20 +32,20 @@ export class Publisher {
     $("copy").addEventListener("click", () => this.#copy());
   }
 
-  /** Publishes as the user of this tab. @param {import("./guarantees.js").Guarantees} guarantees what is told of each publish */
+  /** Publishes as the user of this tab. @param {import("./guarantees.js").Guarantees} guarantees gets each publish */
   follow(guarantees) {
     this.#guarantees = guarantees;
     const { user, publishes } = identity();
     $("no-scope").hidden = publishes;
     $("no-scope-command").textContent = `tidings token --sub ${user} --scope publish`;
     for (const button of buttons()) button.disabled = !publishes;
-    // Even a hidden text describes what names it.
+    // A hidden text too describes the element that names it.
     $("publish").setAttribute("aria-describedby", publishes ? "" : "no-scope");
     this.#choose(this.#example);
     this.#say("");
   }
 
-  /** Publishes the first example so many times, whatever is in the editor. @param {number} times */
+  /** Publishes the first example so many times, not the text of the editor. @param {number} times */
   publishFirst(times) {
     this.#choose(EXAMPLES[0]);
     return this.publish(times);
@@ -65,7 +65,7 @@ export class Publisher {
     this.#make();
   }
 
-  /** Sends what the editor holds, or the chosen example so many times anew. @param {number} times */
+  /** Sends the text of the editor, or the chosen example so many times. @param {number} times */
   publish(times) {
     return this.#work(() => this.#send(times));
   }

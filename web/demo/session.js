@@ -1,4 +1,4 @@
-// Who uses this tab: a token, kept for as long as the tab is open.
+// The user of this tab: a token, kept for as long as the tab is open.
 
 const KEPT = "tidings.token";
 
@@ -26,7 +26,7 @@ export function token() {
 }
 
 /**
- * Whom a token names, unverified: only to show it, and not to offer what the server would refuse.
+ * The user of a token, unverified: only to show it, and to hide actions that the server would refuse.
  * @param {string} [text]
  * @returns {{user: string, tenant: string, publishes: boolean}}
  */

@@ -1,15 +1,15 @@
-// Buttons that break things, as networks, proxies and time do. What breaks one tab of a user breaks all.
+// Buttons that break things, as networks, proxies and time do. A fault of one tab of a user is a fault of all.
 
 import { cutNetwork } from "./network.js";
 import { $ } from "./page.js";
 import { token } from "./session.js";
 
 /**
- * @typedef {object} Message what tabs of a user tell each other
+ * @typedef {object} Message a message between tabs of a user
  * @property {boolean} [asks] which troubles there are, and how the connection began
  * @property {{offline: boolean, expired: boolean}} [troubles]
- * @property {"drop" | "reconnect"} [act] what the one that holds the connection is to do
- * @property {import("../client/types.js").Frame} [frame] the tab that holds the connection hears it for all
+ * @property {"drop" | "reconnect"} [act] the action of the tab that holds the connection
+ * @property {import("../client/types.js").Frame} [frame] the tab that holds the connection receives it for all
  */
 
 /** The token with another signature, which the server refuses. */
@@ -26,7 +26,7 @@ export class Trouble {
   /**
    * @param {import("../client/index.js").Client} client
    * @param {string} user tabs of the same user share their troubles
-   * @param {(frame: import("../client/types.js").Frame) => void} hear frames that another tab heard
+   * @param {(frame: import("../client/types.js").Frame) => void} hear takes a frame that another tab received
    */
   constructor(client, user, hear) {
     this.#client = client;
@@ -77,12 +77,12 @@ export class Trouble {
     this.#show();
     cutNetwork(troubles.offline);
     if (troubles.expired === before.expired) return;
-    // The open stream is refused the token as well; then it breaks, and whoever comes back has to show it again.
+    // The open stream is refused the token as well; then it breaks, and each reconnect has to show it again.
     await this.#client.setToken(troubles.expired ? refused() : token()).catch(() => {});
     if (troubles.expired) this.#connectAnew();
   }
 
-  /** A pause between the two would only hide what follows. */
+  /** A pause between the two would only hide the next step. */
   #connectAnew() {
     if (this.#isPausing) return this.#client.reconnect();
     const stop = this.#client.on("connection", () => {

@@ -35,7 +35,7 @@ export class Schemas {
     return steps.reduce((node, step) => (node && Object.hasOwn(node, step) ? node[step] : undefined), this.#document);
   }
 
-  /** One schema with `allOf` folded in and the "or null" of `oneOf`/`anyOf`/type lists told apart. */
+  /** One schema with `allOf` folded in and the "or null" of `oneOf`/`anyOf`/type lists kept apart. */
   flat(node) {
     let schema = { ...this.resolve(node) };
     for (const part of schema.allOf ?? []) {
@@ -112,7 +112,7 @@ export class Schemas {
     return list.children.length > 0 ? list : null;
   }
 
-  /** One row: name, type, whether it must be there, its limits and its meaning; then what is inside it. */
+  /** One row: name, type, whether it must be there, its limits and its meaning; then its fields. */
   field(name, node, { required = false, where = "", description, trail = [] } = {}) {
     const schema = this.flat(node);
     const row = element("li");

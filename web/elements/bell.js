@@ -1,9 +1,9 @@
-// <tidings-bell>: a button with the number of what is unread, and the notification centre that it opens.
+// <tidings-bell>: a button with the number of unread items, and the notification centre that it opens.
 //
 //   import "tidings/bell";
 //   document.querySelector("tidings-bell").client = connect({ getToken });
 //
-// `lang` and `time-zone` decide how it speaks and counts days. It tells of `tidings-toggle` {open} and, when an item is opened, of
+// `lang` and `time-zone` decide its language and its days. Its events are `tidings-toggle` {open} and, when an item is opened,
 // `tidings-open-item` {item, url}: an application that goes there by itself prevents the default.
 
 import { Announcer } from "./bell/announcer.js";
@@ -37,7 +37,7 @@ export class Bell extends ClientElement {
   #parts = null;
   #ticker = new Ticker((now) => this.#parts?.panel.tick(now));
   #frame = 0;
-  /** @type {import("../client/types.js").Connection} the last of which was told aloud */
+  /** @type {import("../client/types.js").Connection} the last one that was announced */
   #told = "live";
   /** @type {import("../client/types.js").Problem | null} */
   #problem = null;
@@ -118,7 +118,7 @@ export class Bell extends ClientElement {
     ];
   }
 
-  /** What changes within a frame is shown once. */
+  /** Changes within a frame are shown once. */
   #change = () => {
     this.#frame ||= requestAnimationFrame(() => this.#show());
   };
@@ -141,7 +141,7 @@ export class Bell extends ClientElement {
     setText(badge, count);
     badge.hidden = unread === 0;
     button.classList.toggle("away", isAway);
-    // Who speaks to the button says what is to be seen on it.
+    // A user of voice control says the visible text of the button.
     const facts = [words.title, unread > 0 && locale.fill(words.unread, { n: count }), isAway && words[connection]];
     setAttribute(button, "aria-label", facts.filter(Boolean).join(", "));
   }
@@ -158,7 +158,7 @@ export class Bell extends ClientElement {
     return !(this.#toastsSpeak && item.channels.includes("toast"));
   }
 
-  /** Whether toasts of the same client tell of what arrives. */
+  /** Whether toasts of the same client announce arrivals. */
   get #toastsSpeak() {
     const toasts = /** @type {NodeListOf<Element & {client?: any}>} */ (document.querySelectorAll("tidings-toasts"));
     return [...toasts].some(({ client }) => client === this.client);
@@ -170,7 +170,7 @@ export class Bell extends ClientElement {
     this.#change();
   }
 
-  /** Tells what was refused; that there is no list or no connection is shown in their places. @param {State} state */
+  /** Shows a refusal; a missing list or connection has its own display. @param {State} state */
   #tellProblem(state) {
     const problem = this.#problem;
     this.#problem = null;
@@ -212,7 +212,7 @@ export class Bell extends ClientElement {
     this.dispatchEvent(new CustomEvent("tidings-toggle", { detail: { open }, bubbles: true, composed: true }));
   }
 
-  /** Whoever goes on past the end of the dropdown leaves it: it is not to hide what has the focus now. @param {FocusEvent} event */
+  /** A focus that moves past the end of the dropdown closes it: it must not hide the element with the focus. @param {FocusEvent} event */
   #leaveWith({ relatedTarget }) {
     if (!relatedTarget || !this.#parts) return;
     const { panel, button } = this.#parts;

@@ -1,4 +1,4 @@
-// Notifications of the browser, for what is important while no page is seen.
+// Notifications of the browser, for important items while the page is hidden.
 
 import { setWish, wished } from "./device.js";
 import { imageSource } from "./dom.js";
@@ -7,7 +7,7 @@ import { claim, isAnySeen } from "./toasts/claims.js";
 
 /** @typedef {import("../client/types.js").Item} Item */
 
-/** Where it cannot be asked for, it is `denied`. @returns {NotificationPermission} */
+/** It is `denied` if it cannot be asked for. @returns {NotificationPermission} */
 export const permission = () => ("Notification" in globalThis ? Notification.permission : "denied");
 
 /** Asks for the browser's permission; only to be called by a click. */
@@ -35,7 +35,7 @@ export class Desktop {
     this.#language = language;
   }
 
-  /** Shows what is new and important, once over all tabs. @param {Item[]} items */
+  /** Shows new important items, once over all tabs. @param {Item[]} items */
   async offer(items) {
     const important = items.filter(isImportant);
     if (important.length === 0 || permission() === "denied" || wished("desktop") === "off") return;
@@ -47,7 +47,7 @@ export class Desktop {
     else if (mine.length > 1) this.#show("tidings", fill(this.#words.missed, { n: mine.length }, this.#language), titles(mine), mine);
   }
 
-  /** @param {readonly string[]} ids of items that nobody need see any more */
+  /** @param {readonly string[]} ids of items that need not be shown any more */
   close(ids) {
     for (const id of ids) this.#shown.get(id)?.close();
   }
@@ -82,7 +82,7 @@ const isImportant = ({ priority, channels }) => ["high", "critical"].includes(pr
 /** @param {Item[]} items */
 const titles = (items) => items.slice(0, 3).map(({ title }) => title).join("\n");
 
-/** Some browsers have notifications only for those who have a service worker. @param {string} title @param {NotificationOptions} options */
+/** Some browsers have notifications only for pages with a service worker. @param {string} title @param {NotificationOptions} options */
 function make(title, options) {
   try {
     return new Notification(title, options);

@@ -1,4 +1,4 @@
-// What is wished of this browser alone: kept in it, known to all of its tabs, never sent to the server.
+// The choices for this browser alone: kept in it, known to all of its tabs, never sent to the server.
 
 import { listen } from "./element.js";
 
@@ -6,7 +6,7 @@ import { listen } from "./element.js";
 
 const changes = new EventTarget();
 
-/** What was said; null: nothing yet. @param {Wish} wish @returns {"on" | "off" | null} */
+/** The choice; null: none yet. @param {Wish} wish @returns {"on" | "off" | null} */
 export function wished(wish) {
   try {
     return /** @type {"on" | "off" | null} */ (localStorage.getItem(keyOf(wish)));

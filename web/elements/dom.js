@@ -4,7 +4,7 @@
  * An element with properties and children. `class`, `part`, `role`, `data-*` and `aria-*` are set as attributes, `on` holds listeners.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, any>} [properties] what is null or undefined is left out
+ * @param {Record<string, any>} [properties] null and undefined are left out
  * @param {...(Node | string | null | undefined | false)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -44,7 +44,7 @@ function makeSheet(css) {
 }
 
 /**
- * Where the image of a notification is, if that is a place that it may be loaded from: https, or this page's origin.
+ * The address of the image of a notification, if it may be loaded from there: https, or this page's origin.
  * @param {string | null | undefined} imageUrl
  */
 export function imageSource(imageUrl) {
@@ -69,7 +69,7 @@ export function showImage(image, imageUrl) {
 }
 
 /**
- * Where a click leads, if that is a place that a notification may lead to: http or https, relative ones on this page's origin.
+ * The address that a click opens, if a notification may lead there: http or https, relative ones on this page's origin.
  * @param {string | null | undefined} actionUrl
  */
 export function target(actionUrl) {

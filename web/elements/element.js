@@ -1,10 +1,10 @@
-// What the elements that show a client have in common: the property `client`, and an end to all that was begun.
+// The common base of the elements that show a client: the property `client`, and the end of everything that was begun.
 
 import { languageOf } from "./texts.js";
 
 /** @typedef {import("../client/index.js").Client} Client */
 
-/** Where there are no elements, on a server that renders pages, it is only to be harmless. */
+/** Without elements, on a server that renders pages, it only has to be harmless. */
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 export class ClientElement extends Base {
@@ -22,7 +22,7 @@ export class ClientElement extends Base {
     return this.#client;
   }
 
-  /** What the element shows; it may be given at any time, before the element is defined too. */
+  /** The client that the element shows; it may be set at any time, even before the element is defined. */
   set client(client) {
     if (client === this.#client) return;
     this.#end();
@@ -35,7 +35,7 @@ export class ClientElement extends Base {
   }
 
   connectedCallback() {
-    // What was set before the element was defined hides the accessor.
+    // A value that was set before the element was defined hides the accessor.
     if (Object.hasOwn(this, "client")) {
       const { client } = this;
       Reflect.deleteProperty(this, "client");
@@ -43,7 +43,7 @@ export class ClientElement extends Base {
     }
     this.#spoken = this.language;
     this.#languages = new MutationObserver(() => this.language !== this.#spoken && this.renew());
-    // Of the page, and of all that the element stands in, which may be another place tomorrow.
+    // The language of the page, and of all ancestors of the element, which may change.
     this.#languages.observe(document, { subtree: true, attributeFilter: ["lang"] });
     this.#begin();
   }
@@ -58,7 +58,7 @@ export class ClientElement extends Base {
     if (this.#languages) this.renew();
   }
 
-  /** The words have become others: everything is shown anew. */
+  /** The language has changed: everything is shown again. */
   renew() {
     this.#spoken = this.language;
     this.#end();

@@ -13,7 +13,7 @@ export class Locale {
   /** @type {Map<string, Intl.NumberFormat>} */
   #units = new Map();
 
-  /** @param {string} language @param {string | null} timeZone the browser's when null; what is not known counts as not given */
+  /** @param {string} language @param {string | null} timeZone the browser's when null; an unknown value counts as absent */
   constructor(language, timeZone) {
     this.language = known(() => new Intl.Locale(language).baseName) ?? "en";
     this.timeZone = zoneNamed(timeZone ?? undefined) ?? zoneNamed(undefined) ?? "UTC";
@@ -52,7 +52,7 @@ export class Locale {
     return dayOf(at, this.timeZone);
   }
 
-  /** How long ago, or, of what is a week old, on which day. @param {number} at @param {number} now */
+  /** How long ago, or, after a week, on which day. @param {number} at @param {number} now */
   ago(at, now) {
     const past = now - at;
     if (past < MINUTE_MS) return this.words.now;
@@ -69,7 +69,7 @@ export class Locale {
     return this.#unit(ms / DAY_MS, "day");
   }
 
-  /** What stands above the items of a day. @param {number} at @param {number} now */
+  /** The heading of the items of a day. @param {number} at @param {number} now */
   heading(at, now) {
     const days = this.dayOf(now) - this.dayOf(at);
     if (days <= 0) return this.words.today;
@@ -110,7 +110,7 @@ function spaced(name) {
 /** @param {string | undefined} timeZone */
 const zoneNamed = (timeZone) => known(() => new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone);
 
-/** @template Value @param {() => Value} make @returns {Value | null} null for what Intl does not know */
+/** @template Value @param {() => Value} make @returns {Value | null} null for a value that Intl does not know */
 function known(make) {
   try {
     return make();

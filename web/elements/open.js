@@ -1,4 +1,4 @@
-// What happens when an item is opened, wherever that was clicked.
+// The opening of an item, from the bell or a toast.
 
 import { target } from "./dom.js";
 
@@ -8,7 +8,7 @@ import { target } from "./dom.js";
  */
 
 /**
- * Tells the page that an item is opened. Unless it says that it does so itself, the item's `actionUrl` is followed: on this origin in
+ * Dispatches `tidings-open-item` to the page. Unless the page prevents the default, the item's `actionUrl` is followed: on this origin in
  * this tab, elsewhere in a new one. Answers whether the page left it to the element.
  * @param {Element} element
  * @param {Item} item

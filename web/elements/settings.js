@@ -1,4 +1,4 @@
-// <tidings-settings>: what the user wants to be told, where and when. Every change is saved at once.
+// <tidings-settings>: the preferences of the user: what, where and when. Every change is saved at once.
 
 import { onWish } from "./device.js";
 import { adopt, h, sheet } from "./dom.js";
@@ -39,7 +39,7 @@ export class TidingsSettings extends ClientElement {
     const telling = {
       changed: () => show(),
       saving: () => this.#say(words.saving, ""),
-      // What was refused before is still to be seen.
+      // An earlier refusal stays visible.
       saved: () => this.#say(words.saved),
       failed: (/** @type {Problem} */ problem) => this.#say("", words.explain(problem)),
     };

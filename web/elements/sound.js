@@ -1,4 +1,4 @@
-// The sound of what is critical: two rising tones, twice, made here.
+// The sound of critical items: two rising tones, twice, made here.
 
 import { wished } from "./device.js";
 import { listen } from "./element.js";
@@ -12,7 +12,7 @@ const LENGTH_MS = 2000;
 export const isLoud = () => wished("sound") !== "off";
 
 export class Sound {
-  /** @type {AudioContext | null} browsers let a page be heard once its user has done something with it */
+  /** @type {AudioContext | null} browsers allow sound once the user has done something with the page */
   #context = null;
   #stops = ["pointerup", "keydown"].map((name) => listen(globalThis, name, () => this.#allow(), { capture: true }));
 
@@ -20,7 +20,7 @@ export class Sound {
     if (navigator.userActivation?.hasBeenActive) this.#allow();
   }
 
-  /** Is heard once over all tabs, from one that may be. @param {string} what names the reason */
+  /** Plays once over all tabs, in one that is allowed to. @param {string} what names the reason */
   async play(what) {
     const context = this.#context;
     if (!context || !isLoud()) return;
@@ -41,7 +41,7 @@ export class Sound {
     if (!("AudioContext" in globalThis)) return;
     this.#stops.forEach((stop) => stop());
     this.#context = new AudioContext();
-    // Until something is to be heard the loudspeaker may sleep.
+    // Between sounds the loudspeaker may sleep.
     this.#context.suspend();
   }
 }

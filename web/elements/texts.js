@@ -9,7 +9,7 @@ import { en } from "./texts/en.js";
 const known = new Map([["en", en], ["de", de]]);
 
 /**
- * Adds words in a language; what is left out stays as it is, or English.
+ * Adds words in a language; missing words stay as they are, or English.
  * @param {string} language such as `fr` or `pt-BR`
  * @param {{[Group in keyof Texts]?: Partial<Texts[Group]>}} texts
  */
@@ -20,7 +20,7 @@ export function addTexts(language, texts) {
 }
 
 /**
- * The language that an element is to speak: its own `lang`, that of what it stands in, or the browser's.
+ * The language of an element: its own `lang`, that of its nearest ancestor with one, or the browser's.
  * @param {Element} element
  */
 export function languageOf(element) {

@@ -1,4 +1,4 @@
-// What the elements have in common to look at. Pages restyle them by the custom properties, and by `::part`.
+// The common style of the elements. Pages restyle them by the custom properties, and by `::part`.
 
 import { sheet } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// <tidings-toasts>: what has just arrived, for a moment; what is critical until somebody closes it.
+// <tidings-toasts>: new arrivals for a moment, critical ones until the user closes them.
 //
 // Attributes: `placement` (bottom-right, or any of top, bottom, left and right), `max` (toasts seen at once), `shortcut` (the key that
 // brings the keyboard here). Property `durations`: how long each priority is seen, in ms.
@@ -30,9 +30,9 @@ export class TidingsToasts extends ClientElement {
   #stack = new Stack();
   /** @type {Client | null} whose toasts they are */
   #owner = null;
-  /** @type {Map<string, Item>} what came while there was no connection, until all of it is there */
+  /** @type {Map<string, Item>} items that came while there was no connection, until all are there */
   #missed = new Map();
-  /** @type {Set<string>} what came while nobody saw the page */
+  /** @type {Set<string>} items that came while the page was hidden */
   #unseen = new Set();
   /** @type {Shelf | null} */
   #shelf = null;
@@ -68,7 +68,7 @@ export class TidingsToasts extends ClientElement {
     ];
   }
 
-  /** What another user was told is not for this one. */
+  /** The toasts of another user are not for this one. */
   #forget() {
     this.#stack.clear();
     this.#missed.clear();
@@ -98,7 +98,7 @@ export class TidingsToasts extends ClientElement {
 
   /** @param {Client} client */
   #doing(client) {
-    /** @param {Item} item @param {Promise<any>} done what could not be done leaves it news */
+    /** @param {Item} item @param {Promise<any>} done a failed action leaves it news */
     const settle = (item, done) => {
       this.#close([item]);
       done.catch(() => client === this.client && this.#arrive([item]));
@@ -143,7 +143,7 @@ export class TidingsToasts extends ClientElement {
     this.#arrive(items);
   }
 
-  /** Says aloud what has arrived. @param {Item[]} items */
+  /** Announces arrivals. @param {Item[]} items */
   #announce(items) {
     const { priorities, missed } = texts("toasts", this.language);
     const [{ priority, title, message }] = items;
@@ -164,7 +164,7 @@ export class TidingsToasts extends ClientElement {
     this.#render();
   }
 
-  /** After a reset nobody has said what was read meanwhile. @param {Client} client */
+  /** After a reset no event has shown what was read meanwhile. @param {Client} client */
   async #recheck(client) {
     const listed = new Map(client.state.items.map((item) => [item.id, item]));
     for (const item of this.#stack.list.flatMap(({ items }) => items)) {
@@ -200,7 +200,7 @@ export class TidingsToasts extends ClientElement {
     this.#shelf?.say(words.askTitle, false);
   }
 
-  /** Something was wished of this browser. */
+  /** A choice for this browser has changed. */
   #heed() {
     if (wished("desktop")) this.#shelf?.aside(null);
     this.#shelf?.show(this.#stack.list, { isLoud: isLoud() });
@@ -217,13 +217,13 @@ export class TidingsToasts extends ClientElement {
   }
 }
 
-/** How what is due came to be taken care of. */
+/** How a due item was settled. */
 const OVER = ["acknowledged", "done", "cancelled"];
 
 /** @param {Item} item */
 const isNews = ({ readAt, archivedAt, snoozedUntil, dueState }) => !readAt && !archivedAt && !snoozedUntil && !OVER.includes(dueState ?? "");
 
-/** Whether nobody need see the items any more. @param {any} change */
+/** Whether the items need not be shown any more. @param {any} change */
 const isOver = ({ read, archived, deleted, snoozedUntil, dueState }) => read || archived || deleted || snoozedUntil || OVER.includes(dueState);
 
 define("tidings-toasts", TidingsToasts);

@@ -15,7 +15,7 @@ function formatOf(timeZone) {
 }
 
 /**
- * What the clock shows at an instant, as if that were UTC.
+ * The time that the clock shows at an instant, as if that were UTC.
  * @param {number} instant @param {string} timeZone
  */
 export function wall(instant, timeZone) {

@@ -1,4 +1,4 @@
-// React hooks over the client. They draw nothing: what is shown is the application's.
+// React hooks over the client. They draw nothing: the application renders.
 //
 //   <TidingsProvider client={client}>...</TidingsProvider>      client = connect(...), made once
 //   const { items, unread, client } = useNotifications();       client.read(items[0].id)
@@ -29,7 +29,7 @@ export function TidingsProvider({ client, children }) {
 }
 
 /**
- * The inbox, and the client to act with. Renders anew whenever anything of the inbox has changed.
+ * The inbox, and the client to act with. Renders again after each change of the inbox.
  * @param {Client} [client] may be left out under a provider
  * @returns {State & {client: Client}}
  */
@@ -40,7 +40,7 @@ export function useNotifications(client) {
 }
 
 /**
- * How the connection does. Renders anew when that has changed, not with every notification.
+ * How the connection does. Renders again when that has changed, not with every notification.
  * @param {Client} [client] may be left out under a provider
  * @returns {Status & {reconnect: () => void}}
  */

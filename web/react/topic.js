@@ -1,4 +1,4 @@
-// What a user has to do with one topic, for as long as somebody looks. Knows no React.
+// A user's relation to one topic, for as long as a component shows it. Knows no React.
 
 /** @typedef {import("../client/index.js").Client} Client */
 /** @typedef {import("../client/index.js").Problem} Problem */
@@ -6,13 +6,13 @@
 /** @typedef {{kind: string, key: string, data: any}} Signal */
 
 /**
- * Never changed in place.
+ * Never mutated.
  * @typedef {object} TopicState
  * @property {string} topic
  * @property {boolean} loading whether it is not known yet
  * @property {boolean} subscribed
  * @property {string | null} mutedUntil until when nothing of the topic interrupts: a time, or `forever`
- * @property {readonly Signal[]} signals the last of each kind and key since somebody looks, the newest at the end
+ * @property {readonly Signal[]} signals the last of each kind and key since a component shows the topic, the newest at the end
  * @property {Problem | null} problem why it cannot be known, or why the last change was refused
  */
 
@@ -22,11 +22,11 @@ const SIGNALS_AT_MOST = 100;
 
 /** @type {WeakMap<Client, Map<string, Topic>>} */
 const known = new WeakMap();
-/** @type {WeakMap<Client, Promise<Joined[]>>} what is about to be asked */
+/** @type {WeakMap<Client, Promise<Joined[]>>} requests that are about to be sent */
 const asking = new WeakMap();
 
 /**
- * The one that all who look at a topic share.
+ * The one that all components of a topic share.
  * @param {Client} client
  * @param {string} name
  */
@@ -38,7 +38,7 @@ export function topicOf(client, name) {
   return topic;
 }
 
-/** What the user is subscribed to; those who ask at the same time ask once. @param {Client} client */
+/** The subscriptions of the user; concurrent callers share one request. @param {Client} client */
 function subscriptionsOf(client) {
   const asked = asking.get(client) ?? Promise.resolve().then(() => {
     asking.delete(client);
@@ -69,7 +69,7 @@ export class Topic {
   #listeners = new Set();
   /** @type {(() => void)[]} */
   #undo = [];
-  /** How often the stream has told the subscription: what was asked before that is older. */
+  /** How many events of the stream have shown the subscription: an answer to an earlier request is older. */
   #told = 0;
 
   /** @param {Client} client @param {string} name */
@@ -91,7 +91,7 @@ export class Topic {
     };
   };
 
-  /** Subscribes. As with each of these, what is refused is told in the state: the promise is never rejected. */
+  /** Subscribes. As with each of these, the state shows a refusal: the promise is never rejected. */
   join = () => this.#change({ subscribed: true }, "PUT");
 
   /** Unsubscribes. */
@@ -130,12 +130,12 @@ export class Topic {
   async #load() {
     const told = this.#told;
     try {
-      // One topic that nobody has joined yet would be refused.
+      // A request for one topic that no user has joined yet would be refused.
       const mine = (await subscriptionsOf(this.#client)).find(({ topic }) => topic === this.#name);
       if (told === this.#told) this.#set({ loading: false, subscribed: mine !== undefined, mutedUntil: mine?.mutedUntil ?? null, problem: null });
     } catch (error) {
       const problem = /** @type {Problem} */ (error);
-      // What could not be asked is asked again when there is a connection.
+      // A request that could not be sent is sent again when there is a connection.
       if (told === this.#told) this.#set({ loading: problem.status === 0, problem });
     }
   }

@@ -1,4 +1,4 @@
-//! Postgres' busiest second, from samples taken while something else is going on.
+//! Postgres' busiest second, from samples taken during a measurement.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A connection of Postgres reports the last of its work only some time after it fell idle.
 const LATE: Duration = Duration::from_secs(11);
 
-/// A sampling that goes on until it is finished.
+/// A sampling that continues until it is finished.
 pub struct Sampling {
     stop: CancellationToken,
     samples: JoinHandle<anyhow::Result<Vec<Sample>>>,
@@ -29,7 +29,6 @@ struct Sample {
 /// The most of each within one second; not always the same second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Busiest {
-    /// Transactions.
     pub transactions: f64,
     /// Rows read.
     pub rows: f64,
@@ -77,8 +76,8 @@ async fn sample(database: &Database, pids: &[u32]) -> anyhow::Result<Sample> {
 /// Looks at every stretch of about a second that begins with a sample.
 fn busiest(samples: &[Sample]) -> Busiest {
     let mut busiest = Busiest::default();
-    for (place, first) in samples.iter().enumerate() {
-        let second = samples[place..].iter().find(|later| later.activity.at - first.activity.at >= 1.0);
+    for (index, first) in samples.iter().enumerate() {
+        let second = samples[index..].iter().find(|later| later.activity.at - first.activity.at >= 1.0);
         let Some(second) = second else { break };
         let seconds = second.activity.at - first.activity.at;
         let grown = |now: i64, before: i64| (now - before) as f64 / seconds;

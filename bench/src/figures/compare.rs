@@ -1,4 +1,4 @@
-//! Several runs of one scenario: repeated, or at two targets in turns; medians, and the ratio of the two.
+//! Several runs of one scenario: repeated, or at two targets alternately; medians, and the ratio of the two.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use crate::figures::report::{Figure, Report, number, table, text};
 
 /// All runs at one target.
 pub struct Side {
-    /// What is measured.
+    /// The measured target.
     pub url: String,
     /// The runs, in order.
     pub runs: Vec<Report>,
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_has_no_ratio() {
+    fn a_figure_that_was_not_measured_has_no_ratio() {
         let json = as_json("idle", &[side("a", &[None]), side("b", &[Some(1.0)])]);
         assert_eq!(json["ratio"]["cpuUs"], Value::Null);
         assert_eq!(median(Vec::new()), None);

@@ -25,7 +25,7 @@ pub struct Reading {
     load: Option<Duration>,
 }
 
-/// What was used between two readings.
+/// The resources that were used between two readings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spent {
     /// The time between them.
@@ -70,7 +70,7 @@ impl Meter {
         })
     }
 
-    /// What was used since an earlier reading.
+    /// The resources that were used since an earlier reading.
     ///
     /// # Errors
     /// When a process is gone.

@@ -1,4 +1,4 @@
-//! What a run used and what came of it: measured, added up, compared and shown.
+//! The figures of a run, its costs and its results: measured, added up, compared and shown.
 
 pub mod activity;
 pub mod compare;

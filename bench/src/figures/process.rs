@@ -1,4 +1,4 @@
-//! What processes use, read from `/proc`, and how many files this one may open.
+//! The resources that processes use, read from `/proc`, and how many files this one may open.
 
 use std::{collections::HashMap, fs, ops::AddAssign, time::Duration};
 
@@ -40,7 +40,7 @@ pub fn cpu(pids: &[u32]) -> anyhow::Result<Option<Duration>> {
     sum(pids, |pid| Ok(own(&stat(pid)?, pid)))
 }
 
-/// Adds up what each of these processes uses and all that they started; none without processes.
+/// Adds up the use of each of these processes and of all that they started; none without processes.
 fn sum<T: Default + AddAssign>(pids: &[u32], of: impl Fn(u32) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     if pids.is_empty() {
         return Ok(None);
@@ -69,7 +69,7 @@ fn memory_of(pid: u32) -> anyhow::Result<Memory> {
     Ok(Memory { rss: both.0, pss: both.1 })
 }
 
-/// What matters of `/proc/PID/stat`.
+/// The fields of `/proc/PID/stat` that are used here.
 struct Stat {
     parent: u32,
     used: Duration,
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_started_counts_with_it() {
+    fn children_of_a_process_count_with_it() {
         let own = [std::process::id()];
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let family = sum(&own, |pid| Ok(Pids(vec![pid]))).unwrap().unwrap();

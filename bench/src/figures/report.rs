@@ -26,9 +26,7 @@ pub struct Figure {
 /// All figures of a run, in the order in which they are read.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What was measured.
     pub scenario: &'static str,
-    /// The figures.
     pub figures: Vec<Figure>,
     /// Sentences below the table.
     pub remarks: Vec<String>,
@@ -86,7 +84,7 @@ impl Report {
         }
     }
 
-    /// Adds what became of the publishes.
+    /// Adds the outcome of the publishes.
     pub fn published(&mut self, published: &Published) {
         let accepted = published.count();
         self.count("accepted", "accepted", accepted);
@@ -98,7 +96,7 @@ impl Report {
         }
     }
 
-    /// Adds what came of it.
+    /// Adds the outcome of the run.
     pub fn outcome(&mut self, outcome: &Outcome) {
         self.clean &= outcome.is_clean();
         self.count("deliveries", "delivered", outcome.deliveries);
@@ -180,7 +178,7 @@ pub fn text(value: Option<f64>, unit: &str) -> String {
     format!("{value:.digits$} {unit}").trim_end().to_owned()
 }
 
-/// A figure as programs read it: whole numbers without a point, others to three places.
+/// A figure as programs read it: whole numbers without a point, others with three decimals.
 pub fn number(value: Option<f64>) -> Value {
     match value {
         None => Value::Null,
@@ -195,12 +193,12 @@ pub fn table(heads: &[String], rows: impl Iterator<Item = Vec<String>>) -> Strin
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3);
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
     let mut text = String::new();
-    for (place, row) in rows.iter().enumerate() {
+    for (index, row) in rows.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let _ = if column == 0 { write!(text, "| {cell:width$} |") } else { write!(text, " {cell:>width$} |") };
         }
         text.push('\n');
-        if place == 0 {
+        if index == 0 {
             widths.iter().enumerate().for_each(|(column, width)| text.push_str(&rule(column, *width)));
             text.push('\n');
         }

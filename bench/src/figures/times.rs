@@ -21,12 +21,12 @@ impl Times {
         Self(histogram.unwrap_or_else(|_| unreachable!("the bounds are constants that fit")))
     }
 
-    /// Adds a time; what is longer than ten minutes counts as ten.
+    /// Adds a time; a time over ten minutes counts as ten.
     pub fn record(&mut self, micros: u64) {
         self.0.saturating_record(micros);
     }
 
-    /// Adds what another histogram holds.
+    /// Adds the times of another histogram.
     pub fn add(&mut self, other: &Self) {
         for value in other.0.iter_recorded() {
             self.0.saturating_record_n(value.value_iterated_to(), value.count_at_value());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_ten_minutes_counts_as_ten() {
+    fn a_time_over_ten_minutes_counts_as_ten() {
         assert!((of([u64::MAX]).milliseconds_at(1.0) - 600_000.0).abs() < 1_000.0);
     }
 }

@@ -101,8 +101,9 @@ impl Announcer {
         self.ready.push((line_of as u16, (bytes.len() - before) as u32));
     }
 
-    /// Sends what is ready, each message at its time after `origin` of the shared clock; answers how many were sent before
-    /// the sender fell so far behind its plan that the other side does not take that rate. Nothing is ready then.
+    /// Sends the ready messages, each at its time after `origin` of the shared clock. Nothing is ready afterwards.
+    ///
+    /// It stops when it falls so far behind its plan that the other side does not take that rate, and answers how many were sent.
     ///
     /// # Errors
     /// When a connection breaks.
@@ -118,7 +119,7 @@ impl Announcer {
 
     fn send_blocking(&mut self, rate: u64, origin: u64, behind: u64) -> io::Result<u64> {
         let pace = Pace { rate, total: self.ready.len() as u64 };
-        let due_at = |place| origin + micros(pace.due(place));
+        let due_at = |index| origin + micros(pace.due(index));
         let mut buffer = vec![0; BUFFER];
         let mut sent = 0;
         while sent < pace.total {
@@ -205,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers a greeting, and hands over what else came on each connection.
+    /// A server that answers a greeting, and returns the rest of the bytes of each connection.
     fn server(connections: usize) -> (std::net::SocketAddr, thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_is_told_with_its_words() {
+    fn the_error_quotes_the_words_of_a_server_that_refuses() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let refusing = thread::spawn(move || {

@@ -25,7 +25,7 @@ pub struct Caller {
 pub struct Call<'a> {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// What follows the server's own path.
+    /// The path after the server's own path.
     pub path: &'a str,
     /// The bearer token.
     pub token: &'a str,

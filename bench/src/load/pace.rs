@@ -1,4 +1,4 @@
-//! When each message of a load is due: evenly spread, whatever became of those before.
+//! When each message of a load is due: evenly spread, independent of the results of those before.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// What all take at this rate: the last one's time is part of it, although nothing follows.
+    /// The time of all messages at this rate: it includes the time after the last one, although nothing follows.
     pub fn time(self) -> Duration {
         Duration::from_secs(self.total.checked_div(self.rate).unwrap_or_default())
     }
 
-    /// When the message at this place is due after the beginning; at once where there is no rate.
-    pub fn due(self, place: u64) -> Duration {
-        Duration::from_nanos((place * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
+    /// When the message at this index is due after the beginning; at once if there is no rate.
+    pub fn due(self, index: u64) -> Duration {
+        Duration::from_nanos((index * 1_000_000_000).checked_div(self.rate).unwrap_or_default())
     }
 
     /// How many are due so many microseconds after the beginning.
@@ -36,8 +36,8 @@ mod tests {
 
     #[test]
     fn messages_are_spread_evenly() {
-        let due = |rate, place| Pace { rate, total: 500 }.due(place).as_millis();
-        assert_eq!([0, 1, 2, 400].map(|place| due(4, place)), [0, 250, 500, 100_000]);
+        let due = |rate, index| Pace { rate, total: 500 }.due(index).as_millis();
+        assert_eq!([0, 1, 2, 400].map(|index| due(4, index)), [0, 250, 500, 100_000]);
         assert_eq!(due(0, 9), 0);
     }
 
@@ -50,10 +50,10 @@ mod tests {
         );
         for rate in [1, 3, 10_000, 60_000, 999_983] {
             let pace = Pace { rate, total: u64::MAX };
-            for place in [0, 1, 2, 3, 1_000, 123_457] {
-                let due = micros(pace.due(place));
-                assert!(pace.due_by(due + 1) > place, "{rate} {place}");
-                assert!(due == 0 || pace.due_by(due - 1) <= place, "{rate} {place}");
+            for index in [0, 1, 2, 3, 1_000, 123_457] {
+                let due = micros(pace.due(index));
+                assert!(pace.due_by(due + 1) > index, "{rate} {index}");
+                assert!(due == 0 || pace.due_by(due - 1) <= index, "{rate} {index}");
             }
         }
     }

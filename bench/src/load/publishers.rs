@@ -27,7 +27,7 @@ use crate::{
     target::Users,
 };
 
-/// What is published, and how fast.
+/// The content of the publishes, and their rate.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// The first notification's number.
@@ -47,7 +47,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the plan takes at its rate.
+    /// The time that the plan takes at its rate.
     pub fn time(&self) -> Duration {
         self.pace.time().min(self.longest)
     }
@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// What became of the plan.
+/// The outcome of the plan.
 #[derive(Debug, Default)]
 pub struct Published {
     /// Ranges of the numbers of the notifications that were acknowledged.
@@ -96,7 +96,7 @@ pub struct Batch {
     pub bodies: Vec<String>,
 }
 
-/// What one publisher did.
+/// The outcome of one publisher.
 #[derive(Default)]
 struct Done {
     accepted: Vec<u64>,
@@ -168,15 +168,15 @@ impl Publishers {
 impl Load {
     async fn work(self: Arc<Self>, mut sender: Sender) -> Done {
         let mut done = Done::default();
-        while let Some((place, count)) = self.take() {
-            let due = self.origin + micros(self.plan.pace.due(place));
+        while let Some((index, count)) = self.take() {
+            let due = self.origin + micros(self.plan.pace.due(index));
             tokio::time::sleep(Duration::from_micros(due.saturating_sub(clock::now()))).await;
             let due = if self.plan.pace.rate == 0 { clock::now() } else { due };
-            let result = sender.send(&self.batch(place, count, due)).await;
+            let result = sender.send(&self.batch(index, count, due)).await;
             done.answered.record(clock::now().saturating_sub(due));
             match result {
                 Ok(results) => {
-                    let numbered = (self.plan.first + place..).zip(&results);
+                    let numbered = (self.plan.first + index..).zip(&results);
                     done.accepted.extend(numbered.filter(|(_, accepted)| **accepted).map(|(n, _)| n));
                     done.failed += results.iter().filter(|accepted| !**accepted).count() as u64;
                     done.trouble = sender.take_trouble().or(done.trouble);
@@ -190,20 +190,20 @@ impl Load {
         done
     }
 
-    /// The next batch: the place of its first notification, and its length.
+    /// The next batch: the index of its first notification, and its length.
     fn take(&self) -> Option<(u64, u64)> {
-        let place = self.next.fetch_add(self.plan.batch, Relaxed);
-        let count = self.plan.batch.min(self.plan.pace.total.checked_sub(place)?);
+        let index = self.next.fetch_add(self.plan.batch, Relaxed);
+        let count = self.plan.batch.min(self.plan.pace.total.checked_sub(index)?);
         let begun = match self.plan.pace.rate {
             0 => Duration::from_micros(clock::now().saturating_sub(self.origin)),
-            _ => self.plan.pace.due(place),
+            _ => self.plan.pace.due(index),
         };
-        (count > 0 && begun < self.plan.longest && !self.stop.is_cancelled()).then_some((place, count))
+        (count > 0 && begun < self.plan.longest && !self.stop.is_cancelled()).then_some((index, count))
     }
 
-    fn batch(&self, place: u64, count: u64, due: u64) -> Batch {
+    fn batch(&self, index: u64, count: u64, due: u64) -> Batch {
         let t = due.saturating_sub(self.origin);
-        let numbers = self.plan.first + place..self.plan.first + place + count;
+        let numbers = self.plan.first + index..self.plan.first + index + count;
         let users: Vec<String> = numbers.clone().map(|n| self.users.name(self.users.of(n))).collect();
         let bodies = numbers.zip(&users).map(|(n, user)| self.plan.body(user, Marker { n, t })).collect();
         Batch { users, bodies }

@@ -25,20 +25,20 @@ pub enum Via {
     HttpBatch,
     /// POST /api/notifications, one by one.
     Http,
-    /// XADD to the ingest stream; accepted is what Redis has taken.
+    /// XADD to the ingest stream; accepted when Redis has taken it.
     Xadd,
-    /// PUBLISH to the users' channels; accepted is what an instance has heard.
+    /// PUBLISH to the users' channels; Redis accepts it if an instance is subscribed.
     Channel,
 }
 
-/// Which way, and what Redis calls it.
+/// The way in, with its servers and the names in Redis.
 #[derive(Debug, Clone)]
 pub struct SenderOptions {
     /// The way in.
     pub via: Via,
-    /// The servers of the two ways over HTTP, in turns.
+    /// The servers of the two ways over HTTP, round robin.
     pub targets: Vec<Target>,
-    /// Where the two ways through Redis begin.
+    /// The Redis of the two ways through Redis.
     pub redis: RedisArgs,
 }
 

@@ -28,17 +28,17 @@ const LIFETIME: TimeDelta = TimeDelta::days(90);
 /// The notifications of a run, each for one user.
 pub struct Stored {
     users: Vec<UserKey>,
-    /// Where each user's log stood before them.
+    /// The position of each user's log before them.
     cursors: Vec<Cursor>,
     prefix: String,
     content: Content,
     created_at: DateTime<Utc>,
-    /// What their ids have in common.
+    /// The bits that all their ids share.
     ids: u128,
 }
 
 impl Stored {
-    /// Notifications to the run's users, whose logs stand at `cursors`, with so much padding; `prefix` is the instances'.
+    /// Notifications to the run's users, whose logs are at `cursors`, with so much padding; `prefix` is the instances'.
     ///
     /// # Errors
     /// When a user is none.

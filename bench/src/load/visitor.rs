@@ -19,7 +19,7 @@ use crate::{
     target::{Target, Users},
 };
 
-/// How often users come, and what they do.
+/// The rate of visits, and their requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Visits {
     /// Visits per second; none when 0.
@@ -32,7 +32,7 @@ pub struct Visits {
     pub clients: usize,
 }
 
-/// What the visits came to.
+/// The results of the visits.
 #[derive(Debug, Default)]
 pub struct Visited {
     /// From a visit's being due to its list.
@@ -103,8 +103,8 @@ impl Load {
 
     /// When the next visit is due.
     fn take(&self) -> Option<u64> {
-        let place = self.next.fetch_add(1, Relaxed);
-        let due = Duration::from_nanos(place * 1_000_000_000 / self.visits.rate);
+        let index = self.next.fetch_add(1, Relaxed);
+        let due = Duration::from_nanos(index * 1_000_000_000 / self.visits.rate);
         (due < self.visits.longest).then(|| self.origin + micros(due))
     }
 

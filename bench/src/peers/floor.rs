@@ -23,13 +23,13 @@ const BACKLOG: i32 = 4_096;
 const BUFFER: usize = 256 * 1024;
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\r\n";
 
-/// Where to listen.
+/// The addresses of the server.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Where clients connect
+    /// The address for clients
     #[arg(long)]
     listen: SocketAddr,
-    /// Where Redis is
+    /// The address of Redis
     #[arg(long)]
     redis: SocketAddr,
 }
@@ -37,7 +37,7 @@ pub struct Options {
 struct Floor {
     poll: Poll,
     clients: Vec<Option<TcpStream>>,
-    /// Each user's places in `clients`.
+    /// Each user's indices in `clients`.
     users: HashMap<Box<[u8]>, Vec<u32>>,
     frame: Vec<u8>,
 }
@@ -111,7 +111,7 @@ impl Floor {
         }
     }
 
-    /// Takes what Redis sends: `*4 pmessage pattern channel payload`, again and again.
+    /// Takes the messages of Redis: `*4 pmessage pattern channel payload`, again and again.
     fn messages(&mut self, redis: &mut TcpStream, buffer: &mut [u8], filled: &mut usize) -> io::Result<()> {
         loop {
             match redis.read(&mut buffer[*filled..]) {
@@ -138,8 +138,8 @@ impl Floor {
         self.frame.extend_from_slice(b"data: ");
         self.frame.extend_from_slice(text);
         self.frame.extend_from_slice(b"\n\n");
-        for &place in self.users.get(user).into_iter().flatten() {
-            let slot = &mut self.clients[place as usize];
+        for &index in self.users.get(user).into_iter().flatten() {
+            let slot = &mut self.clients[index as usize];
             let whole =
                 slot.as_mut().map(|client| client.write(&self.frame).is_ok_and(|sent| sent == self.frame.len()));
             if whole == Some(false) {
@@ -152,7 +152,7 @@ impl Floor {
 /// A message's channel and payload.
 type Message<'a> = (&'a [u8], &'a [u8]);
 
-/// The first of what Redis sent, once it is whole: a message, none for the answer to the subscription, and its length.
+/// The first message of Redis, once it is whole: a message, none for the answer to the subscription, and its length.
 fn first(bytes: &[u8]) -> Option<(Option<Message<'_>>, usize)> {
     let mut at = line(bytes)?.len() + 2;
     let parts = if bytes.starts_with(b"*4") { 4 } else { 3 };
@@ -171,7 +171,7 @@ fn first(bytes: &[u8]) -> Option<(Option<Message<'_>>, usize)> {
     (at <= bytes.len()).then_some((message, at))
 }
 
-/// The bytes up to the end of the line; none before that has come.
+/// The bytes up to the end of the line; none if it is incomplete.
 fn line(bytes: &[u8]) -> Option<&[u8]> {
     memmem::find(bytes, b"\r\n").map(|end| &bytes[..end])
 }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_found_wherever_the_bytes_are_cut() {
+    fn messages_are_found_for_every_cut_of_the_bytes() {
         let answer = b"*3\r\n$10\r\npsubscribe\r\n$2\r\nu*\r\n:1\r\n".as_slice();
         let message = b"*4\r\n$8\r\npmessage\r\n$2\r\nu*\r\n$2\r\nu7\r\n$5\r\nhello\r\n".as_slice();
         let both = [answer, message].concat();

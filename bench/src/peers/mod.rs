@@ -1,5 +1,5 @@
-//! Other systems under the same load: `run` opens streams to one, publishes open loop and counts; `floor` is the cheapest
-//! server that could carry it; `table` makes the table of many runs' results.
+//! Other systems under the same load: `run` opens streams to one, publishes open loop and counts. `floor` is the cheapest
+//! server that could serve the load; `table` makes the table of many runs' results.
 
 mod floor;
 mod outlet;
@@ -13,7 +13,7 @@ mod wire;
 /// Loads notification systems and compares them.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
-    /// Opens streams to a system, publishes phase by phase, prints what came of it as JSON.
+    /// Opens streams to a system, publishes phase by phase, prints the results as JSON.
     Run(Box<run::Options>),
     /// Serves streams as cheaply as possible: one thread, one Redis subscription.
     Floor(floor::Options),

@@ -29,7 +29,7 @@ pub struct Outlet {
 
 /// The messages of a phase whose first has this number.
 fn markers(first: u64, pace: Pace) -> impl Iterator<Item = Marker> {
-    (0..pace.total).map(move |place| Marker { n: first + place, t: micros(pace.due(place)) })
+    (0..pace.total).map(move |index| Marker { n: first + index, t: micros(pace.due(index)) })
 }
 
 impl Outlet {
@@ -81,7 +81,7 @@ impl Outlet {
         }
     }
 
-    /// Sends what is ready: see [`Announcer::send`].
+    /// Sends the ready messages: see [`Announcer::send`].
     ///
     /// # Errors
     /// When a connection breaks.

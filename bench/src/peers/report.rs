@@ -15,7 +15,7 @@ pub struct Report {
     pub users: u64,
     /// How they opened.
     pub connect: Connect,
-    /// What was published and came.
+    /// The publishes and arrivals of each phase.
     pub phases: Vec<Phase>,
     /// How often a stream was refused or ended, and was tried again.
     pub retries: u64,

@@ -33,14 +33,14 @@ use crate::{
 
 /// Longest time for all streams to open.
 const OPENING: Duration = Duration::from_secs(60);
-/// Pause after that, in which servers finish what the openings began.
+/// Pause after that, in which servers finish the work of the openings.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Longest wait for deliveries that are still under way.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How far behind its plan publishing may fall: then the broker does not take that rate.
 const BEHIND: Duration = Duration::from_secs(3);
 
-/// What to load, and how.
+/// The target and the load.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The system under load
@@ -52,10 +52,10 @@ pub struct Options {
     /// The scenario's name
     #[arg(long)]
     scenario: String,
-    /// Where the server listens
+    /// The address of the server
     #[arg(long)]
     server: SocketAddr,
-    /// Where to publish: a broker, or the server itself
+    /// The address for publishes: a broker, or the server itself
     #[arg(long)]
     publish_to: Option<SocketAddr>,
     /// The server's process; its children count as well
@@ -64,13 +64,13 @@ pub struct Options {
     /// The broker's process; its children count as well
     #[arg(long)]
     broker_pid: Option<u32>,
-    /// The database of Tidings' instances, which rows of what is announced are written into
+    /// The database of Tidings' instances, which gets the rows of the announced messages
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Streams to open
     #[arg(long)]
     streams: usize,
-    /// Users that they belong to in turn
+    /// Users that they belong to, round robin
     #[arg(long)]
     users: usize,
     /// Most streams that are opening at the same time
@@ -85,7 +85,7 @@ pub struct Options {
     /// Secret of the clients' tokens
     #[arg(long, default_value = "0123456789abcdef0123456789abcdef")]
     secret: String,
-    /// Where the JSON goes instead of the standard output
+    /// The file for the JSON instead of the standard output
     #[arg(long)]
     output: Option<PathBuf>,
 }
@@ -98,7 +98,7 @@ fn phase(text: &str) -> Result<Pace, String> {
         .ok_or_else(|| "a phase is RATExSECONDS".to_owned())
 }
 
-/// What a run is made of.
+/// The parts of a run.
 struct Run<'a> {
     options: &'a Options,
     fleet: Fleet,

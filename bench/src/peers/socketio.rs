@@ -8,7 +8,7 @@ use crate::{
 /// The first byte of a text frame that is whole.
 const TEXT: u8 = 0x81;
 
-/// Hands over the event of each whole frame and returns the rest.
+/// Passes the event of each whole frame to `each` and returns the rest.
 pub fn frames<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
     while let Some((text, rest)) = frame(bytes) {
         each(Block { id: None, retry: None, event: event(text) });
@@ -17,7 +17,7 @@ pub fn frames<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a 
     bytes
 }
 
-/// The first frame's payload and what follows it, once it is whole. Servers mask nothing.
+/// The first frame's payload and the rest, once it is whole. Servers mask nothing.
 fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, length) = (*bytes.first()?, *bytes.get(1)?);
     let (begin, length): (usize, usize) = match length {

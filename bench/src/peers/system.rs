@@ -1,6 +1,6 @@
-//! What differs between the systems: how a stream is asked for, when it is open, and how a message reaches it.
+//! The differences between the systems: how a stream is asked for, when it is open, and how a message reaches it.
 //!
-//! Messages go in where another instance's would: the channel between the system's own instances. nchan has
+//! Messages enter at the same point as those of another instance: the channel between the system's own instances. nchan has
 //! no such channel, so messages reach it over HTTP.
 
 use anyhow::Context;
@@ -35,7 +35,7 @@ pub enum System {
 }
 
 impl System {
-    /// Where a user's stream is.
+    /// The path of a user's stream.
     pub fn path(self, user: &str) -> String {
         match self {
             Self::Floor | Self::Nchan => format!("/sub/{user}"),

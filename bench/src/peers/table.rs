@@ -13,7 +13,7 @@ use clap::Args;
 use super::report::{Connect, Phase, Report};
 use crate::figures::compare::median;
 
-/// What it is measured against.
+/// The system that the others are compared with.
 const OWN: &str = "Tidings";
 /// Rates of the columns about processor time.
 const ORDINARY: u64 = 10_000;
@@ -22,7 +22,7 @@ const HIGH: u64 = 40_000;
 const UNICAST_P99_MS: f64 = 100.0;
 const BROADCAST_P99_MS: f64 = 200.0;
 
-/// What to make a table of.
+/// The input of a table.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Directory with the JSON of runs
@@ -104,7 +104,7 @@ pub fn print(options: &Options) -> anyhow::Result<()> {
     println!("\nAs multiples of Tidings' figures:\n");
     heading("system");
     for (name, runs) in &rows {
-        let ratio = |(place, (.., figure)): (usize, &(_, _, Figure))| Some(figure(runs)? / own[place]?);
+        let ratio = |(index, (.., figure)): (usize, &(_, _, Figure))| Some(figure(runs)? / own[index]?);
         row(name, COLUMNS.iter().enumerate().map(|column| shown(ratio(column), 2)));
     }
     faults(&rows);
@@ -142,7 +142,7 @@ fn shown(figure: Option<f64>, digits: usize) -> String {
     }
 }
 
-/// Says what went wrong: streams that did not open or stay open, and deliveries.
+/// Names the faults: streams that did not open or stay open, and deliveries.
 fn faults(rows: &[(&str, &Runs)]) {
     println!();
     for (name, runs) in rows {

@@ -1,4 +1,4 @@
-//! The wire forms that messages are published in, where no client library writes them without waiting for answers.
+//! The wire forms of messages, for systems whose client library would wait for the answer of each.
 
 use std::io::Write as _;
 

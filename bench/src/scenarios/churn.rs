@@ -77,7 +77,7 @@ async fn round(args: &Args, common: &Common) -> anyhow::Result<Outcome> {
 
 /// Adds the memory without connections: after the first round, half-way and at the end, and how it grew since half-way.
 fn show_memory(report: &mut Report, curve: &[[f64; 2]], connections: u64) {
-    let at = |place: usize| curve.get(place).map(|[_, mb]| *mb);
+    let at = |index: usize| curve.get(index).map(|[_, mb]| *mb);
     let (half, last) = (curve.len() / 2, curve.len().saturating_sub(1));
     report.maybe("rssFirstMb", "server memory after the first round (RSS)", at(0), "MB");
     report.maybe("rssHalfMb", "server memory half-way (RSS)", at(half), "MB");
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn grown(memory: &[f64]) -> Option<f64> {
-        let curve: Vec<_> = memory.iter().enumerate().map(|(place, mb)| [place as f64, *mb]).collect();
+        let curve: Vec<_> = memory.iter().enumerate().map(|(index, mb)| [index as f64, *mb]).collect();
         let mut report = Report::new("churn");
         show_memory(&mut report, &curve, 1_000 * memory.len() as u64);
         report.figures.iter().find(|figure| figure.key == "grownPerConnectionBytes").and_then(|figure| figure.value)

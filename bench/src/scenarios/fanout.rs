@@ -49,7 +49,7 @@ pub struct Args {
     database: DatabaseArgs,
 }
 
-/// What became of the publish to the topic.
+/// The outcome of the publish to the topic.
 struct Fanned {
     /// From the request to its answer.
     answered: Duration,

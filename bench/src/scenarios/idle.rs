@@ -1,4 +1,4 @@
-//! The scenario `idle`: many open streams that carry heartbeats only.
+//! The scenario `idle`: many open streams with heartbeats only.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The scenario `mixed`: what a deployment does all day, everything at the same time.
+//! The scenario `mixed`: the work of a deployment, everything at the same time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is measured: a file for each scenario, with its flags and its run.
+//! The scenarios: a file for each, with its flags and its run.
 
 pub mod churn;
 pub mod deliver;
@@ -12,5 +12,5 @@ pub mod schedule;
 pub mod signals;
 pub mod storm;
 
-/// Streams that may be opening at the same time where their opening is not what is measured.
+/// Streams that may be opening at the same time when their opening is not measured.
 const CALM: usize = 256;

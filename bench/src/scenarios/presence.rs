@@ -1,5 +1,5 @@
-//! The scenario `presence`: streams that leave for long enough to be missed and come back. What finding and telling it costs
-//! is what they cost beyond streams that leave as often and come back before anybody misses them.
+//! The scenario `presence`: streams that leave for longer than the grace and return. Other streams leave as often and return
+//! within the grace. The difference between the two is the cost of finding and announcing users who left.
 
 use std::time::Duration;
 
@@ -149,7 +149,7 @@ async fn settle(fleet: &mut Fleet, patience: Duration) -> anyhow::Result<()> {
     }
 }
 
-/// What all instances found up to now.
+/// The results of all instances up to now.
 async fn found(fleet: &Fleet) -> anyhow::Result<Found> {
     let mut sum = Found::default();
     for target in &fleet.targets {

@@ -28,12 +28,12 @@ use crate::{
     },
 };
 
-/// Publishes of one request, and waiting ones of one statement.
+/// Publishes of one request, and scheduled ones of one statement.
 const BATCH: usize = 500;
 const BULK: u64 = 10_000;
 /// Until the first of those that only wait would be delivered.
 const FAR: chrono::TimeDelta = chrono::TimeDelta::days(30);
-/// What was written or opened has settled after this time.
+/// Data that was written and streams that were opened have settled after this time.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Between looks at how far it is.
 const LOOK: Duration = Duration::from_millis(100);
@@ -49,13 +49,13 @@ pub struct Args {
     /// Publishes that are delivered in one second, and as many that are due in another.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     due: u32,
-    /// Recipients, in turns; users with open streams are among them.
+    /// Recipients, round robin; users with open streams are among them.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     recipients: u32,
     /// How long before that second publishing begins; it must be over by then.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = value_parser!(u64).range(1..=3600))]
     ahead: u64,
-    /// How long to measure that nothing goes on, before there are any that wait and with them.
+    /// How long to measure the idle instance, before there are scheduled publishes and with them.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = value_parser!(u64).range(1..=3600))]
     idle: u64,
     /// Longest wait for the last one, in seconds.
@@ -82,7 +82,7 @@ struct Run<'a> {
     recipients: usize,
 }
 
-/// What came of a second in which many things were to happen.
+/// The outcome of a second in which many things were to happen.
 struct Fallen {
     /// From that second to the last of them.
     took: Duration,
@@ -139,7 +139,7 @@ impl Report {
 }
 
 impl Run<'_> {
-    /// Measures that nothing goes on.
+    /// Measures the idle instance.
     async fn idle(&self) -> anyhow::Result<Spent> {
         sleep(SETTLE).await;
         let before = self.meter.read()?;
@@ -164,8 +164,8 @@ impl Run<'_> {
         self.fleet.begin(moment.micros, 0).await?;
         let users = self.names(0);
         let connected = self.fleet.users.count;
-        let title_of = |place: usize| {
-            let (round, user) = (place / self.recipients, place % self.recipients);
+        let title_of = |index: usize| {
+            let (round, user) = (index / self.recipients, index % self.recipients);
             let n = (round * connected + user) as u64;
             if user < connected { Marker { n, t: 0 }.text() } else { "Delivered".to_owned() }
         };
@@ -173,8 +173,8 @@ impl Run<'_> {
         self.fall(&users, moment, u64::from(self.args.due)).await
     }
 
-    /// Publishes due items to users without streams, for a stream that is behind receives an item's arrival and its becoming overdue as one if
-    /// they were behind; and waits until all is overdue.
+    /// Publishes due items to users without streams, and waits until all are overdue. Users with streams would not do: a stream that
+    /// is behind receives the arrival of an item and its becoming overdue as one.
     async fn fall_overdue(&self) -> anyhow::Result<Fallen> {
         let (moment, users, count) = (self.moment(), self.names(self.recipients), u64::from(self.args.due));
         self.publish(&users, "dueAt", moment.at, |_| "Due".to_owned()).await?;
@@ -200,7 +200,7 @@ impl Run<'_> {
         Moment { at, micros: micros_now + micros((at - now).to_std().unwrap_or_default()) }
     }
 
-    /// Publishes to users in turns; a field says at which time, and all must be accepted before it.
+    /// Publishes to users, round robin; a field says at which time, and all must be accepted before it.
     async fn publish(
         &self,
         users: &[String],
@@ -210,13 +210,13 @@ impl Run<'_> {
     ) -> anyhow::Result<()> {
         let mut sender = Sender::over_http(&self.fleet.targets[0], &self.fleet.users, Via::HttpBatch).await?;
         let at = at.to_rfc3339();
-        let body = |place: usize| {
-            let (user, title) = (&users[place % users.len()], title(place));
+        let body = |index: usize| {
+            let (user, title) = (&users[index % users.len()], title(index));
             format!(r#"{{"users":["{user}"],"kind":"bench","title":"{title}","{field}":"{at}"}}"#)
         };
-        let places: Vec<usize> = (0..self.args.due as usize).collect();
-        for places in places.chunks(BATCH) {
-            let bodies = places.iter().map(|place| body(*place)).collect();
+        let indices: Vec<usize> = (0..self.args.due as usize).collect();
+        for indices in indices.chunks(BATCH) {
+            let bodies = indices.iter().map(|index| body(*index)).collect();
             let accepted = sender.send(&Batch { users: Vec::new(), bodies }).await?;
             if !accepted.iter().all(|accepted| *accepted) {
                 bail!("a publish was refused: {}", sender.take_trouble().unwrap_or_default());

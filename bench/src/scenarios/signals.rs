@@ -82,7 +82,7 @@ async fn send(pace: Pace, payload: usize, fleet: &Fleet, topic: &str, begin: u64
     Ok(())
 }
 
-/// A signal with a key of its own, so that no other takes its place.
+/// A signal with a key of its own, so that no other replaces it.
 fn body(topic: &str, marker: Marker, payload: usize) -> String {
     let (key, title) = (marker.n, marker.text());
     format!(

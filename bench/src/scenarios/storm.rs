@@ -1,4 +1,4 @@
-//! The scenario `storm`: every stream drops at once and comes back at once, with a cursor, to what it missed.
+//! The scenario `storm`: every stream drops at once and comes back at once, with a cursor, and replays the missed changes.
 
 use std::time::Duration;
 

@@ -38,8 +38,8 @@ pub async fn connect(target: &Target, member: &Member, cursor: &str) -> anyhow::
     Ok(socket)
 }
 
-/// The loopback address of a stream: from one address the kernel's search for a free port grows with the streams that are
-/// open, up to a hundred times the cost of the rest. Only Linux has them all.
+/// The loopback address of a stream. With one address for all, the kernel's search for a free port grows with the open streams,
+/// up to a hundred times the cost of the rest. Only Linux has them all.
 fn source(server: IpAddr, number: usize) -> Option<Ipv4Addr> {
     let local = cfg!(target_os = "linux") && server.is_ipv4() && server.is_loopback();
     let [_, high, middle, low] = (number as u32).to_be_bytes();

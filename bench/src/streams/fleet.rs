@@ -24,9 +24,8 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// All streams of a run.
 pub struct Fleet {
-    /// Whose they are.
     pub users: Users,
-    /// Where they are.
+    /// The servers.
     pub targets: Vec<Target>,
     /// How many.
     pub streams: usize,
@@ -87,7 +86,7 @@ impl Fleet {
         Ok(progress)
     }
 
-    /// Where each user's log stands; every user has had a stream.
+    /// The position of each user's log; every user has had a stream.
     ///
     /// # Errors
     /// When a reader ended, or a stream received no cursor.

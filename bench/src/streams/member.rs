@@ -1,4 +1,4 @@
-//! A stream's place in the run: whose it is, where it is opened, and the record of what it got.
+//! A stream in the run: its user, its server, and the record of its events.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use super::{
     track::Track,
 };
 
-/// A stream's place in the run and its record.
+/// A stream in the run and its record.
 pub struct Member {
     /// The user's number.
     pub user: usize,
@@ -23,7 +23,7 @@ pub struct Member {
     pub headers: String,
     /// Asks the stream to drop its connection and come back.
     pub leave: Notify,
-    /// What it got.
+    /// The record of its events.
     pub track: Mutex<Track>,
 }
 
@@ -38,7 +38,7 @@ impl Member {
         Ok(Self {
             user,
             number,
-            target: place(job.spread, number, users, job.targets.len()),
+            target: server_of(job.spread, number, users, job.targets.len()),
             path: job.system.path(&job.users.name(user)),
             headers: job.system.headers(&job.users, user)?,
             leave: Notify::new(),
@@ -48,7 +48,7 @@ impl Member {
 }
 
 /// The server of a stream.
-fn place(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
+fn server_of(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
     match spread {
         Spread::Even => (number / users + number % users) % targets,
         Spread::First(count) if number < count => 0,
@@ -56,7 +56,7 @@ fn place(spread: Spread, number: usize, users: usize, targets: usize) -> usize {
     }
 }
 
-/// The server of a stream whose place is not the first.
+/// The server of a stream that does not belong to the first one.
 pub fn elsewhere(number: usize, targets: usize) -> usize {
     1 + number % (targets - 1).max(1)
 }
@@ -65,18 +65,18 @@ pub fn elsewhere(number: usize, targets: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn places(spread: Spread, streams: usize, users: usize, targets: usize) -> Vec<usize> {
-        (0..streams).map(|number| place(spread, number, users, targets)).collect()
+    fn servers(spread: Spread, streams: usize, users: usize, targets: usize) -> Vec<usize> {
+        (0..streams).map(|number| server_of(spread, number, users, targets)).collect()
     }
 
     #[test]
     fn a_users_streams_are_spread_over_the_servers() {
-        assert_eq!(places(Spread::Even, 5, 2, 2), [0, 1, 1, 0, 0]);
+        assert_eq!(servers(Spread::Even, 5, 2, 2), [0, 1, 1, 0, 0]);
     }
 
     #[test]
     fn the_first_server_has_the_streams_that_it_is_to_have() {
-        assert_eq!(places(Spread::First(2), 6, 6, 3), [0, 0, 1, 2, 1, 2]);
-        assert_eq!(places(Spread::First(1), 3, 3, 2), [0, 1, 1]);
+        assert_eq!(servers(Spread::First(2), 6, 6, 3), [0, 0, 1, 2, 1, 2]);
+        assert_eq!(servers(Spread::First(1), 3, 3, 2), [0, 1, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! One opening of a reader's streams: when each was live, and what went wrong.
+//! One opening of a reader's streams: when each was live, and its faults.
 
 use std::sync::{
     Mutex, MutexGuard, OnceLock, PoisonError,
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock, figures::times::Times};
 
-/// Locks what only this tool's own short sections hold; a panic in one leaves figures behind, not broken state.
+/// Locks a mutex that only short sections of this tool hold; a panic in one leaves figures behind, not broken state.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

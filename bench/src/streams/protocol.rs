@@ -11,7 +11,7 @@ use crate::{
     target::{Target, Users},
 };
 
-/// What a reader is started with: which of the run's streams are its own.
+/// The start of a reader: which of the run's streams are its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// The servers.
@@ -22,7 +22,7 @@ pub struct Job {
     pub first: usize,
     /// How many streams it opens.
     pub streams: usize,
-    /// Where they are opened.
+    /// How they are spread over the servers.
     pub spread: Spread,
     /// The kind of the servers.
     pub system: System,
@@ -45,9 +45,9 @@ pub enum Order {
 /// How streams are spread over the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Spread {
-    /// In turns, and a user's streams at different servers.
+    /// Round robin, and a user's streams at different servers.
     Even,
-    /// The run's first so many at the first server, the rest in turns at the others.
+    /// The run's first so many at the first server, the rest at the others, round robin.
     First(usize),
 }
 
@@ -81,9 +81,9 @@ pub enum Request {
     Leave(u64),
     /// How far it is.
     Progress,
-    /// What came of the accepted notifications, ranges of numbers: answered with [`Outcome`].
+    /// The outcome of the accepted notifications, ranges of numbers: answered with [`Outcome`].
     Outcome(Vec<(u64, u64)>),
-    /// Where the users' logs stand: answered with each user's number and cursor.
+    /// The positions of the users' logs: answered with each user's number and cursor.
     Cursors,
 }
 
@@ -108,14 +108,14 @@ pub struct Progress {
     pub trouble: Option<String>,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// Arrivals that had to be.
     pub expected: u64,
     /// Of these, those that were not.
     pub lost: u64,
-    /// What else went wrong.
+    /// Further faults.
     pub faults: Faults,
     /// Notifications that came, repeats left out.
     pub deliveries: u64,
@@ -125,7 +125,7 @@ pub struct Outcome {
     pub bytes: u64,
     /// From the moment a notification was due to its arrival.
     pub lag: Times,
-    /// The same of what is for all users of the run.
+    /// The same of notifications for all users of the run.
     pub lag_for_all: Times,
     /// The same at streams of a server that went away.
     pub moved_lag: Times,

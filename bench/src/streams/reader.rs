@@ -1,4 +1,4 @@
-//! A process that reads streams for the bench: it does what the lines on its standard input ask for, and answers on its
+//! A process that reads streams for the bench: it follows the requests on its standard input, and answers on its
 //! standard output. It ends when its input does, so it never outlives the bench.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
@@ -59,7 +59,7 @@ struct Reader {
     thread: Handle,
     phase: Arc<Phase>,
     tasks: TaskTracker,
-    /// What drops streams in turns.
+    /// The task that drops one stream after the other.
     turnover: Option<JoinHandle<()>>,
 }
 
@@ -124,7 +124,7 @@ impl Reader {
         }
     }
 
-    /// The users' numbers and where their logs stand.
+    /// The users' numbers and the positions of their logs.
     fn cursors(&self) -> Vec<(usize, String)> {
         self.members.iter().map(|member| (member.user, lock(&member.track).cursor.clone())).collect()
     }
@@ -147,7 +147,7 @@ impl Reader {
     }
 }
 
-/// Holds what the streams got against what was accepted.
+/// Compares the events of the streams with the accepted publishes.
 fn audit(members: &[Arc<Member>], users: usize, accepted: &[(u64, u64)]) -> Outcome {
     let mut outcome = Outcome::default();
     for member in members {
@@ -168,7 +168,7 @@ fn numbers_of(user: usize, users: usize, (first, last): (u64, u64)) -> impl Iter
     (first + skipped..=last).step_by(users as usize)
 }
 
-/// Drops streams in turns, so many per second; each comes back by itself.
+/// Drops one stream after the other, so many per second; each reconnects by itself.
 async fn turn_over(members: Arc<[Arc<Member>]>, rate: f64) {
     let mut clock = interval(Duration::from_secs_f64(1.0 / rate));
     for member in members.iter().cycle() {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_stream_of_a_user_did_not_get_is_lost() {
+    fn a_notification_that_one_stream_of_a_user_did_not_get_is_lost() {
         let members = members();
         let accepted = [(0, 1), (2, 2)];
         for member in members.iter().filter(|member| member.user == 0) {

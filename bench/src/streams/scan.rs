@@ -29,7 +29,7 @@ pub enum Event {
     ForAll(u64),
     /// A signal, with its marker if it is one of the bench's.
     Signal(Option<Marker>),
-    /// Anything else.
+    /// Another block.
     Nothing,
 }
 
@@ -52,12 +52,12 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner at the beginning of what a system sends.
+    /// A scanner at the beginning of a system's answer.
     pub fn of(system: System) -> Self {
         Self { framed: system.is_framed(), begun: Vec::new() }
     }
 
-    /// Takes the next bytes and hands over every block that they complete.
+    /// Takes the next bytes and passes every block that they complete to `each`.
     ///
     /// # Errors
     /// When a block has no end.
@@ -79,7 +79,7 @@ impl Scanner {
     }
 }
 
-/// Hands over the whole blocks of server-sent events and answers the rest.
+/// Passes the whole blocks of server-sent events to `each` and answers the rest.
 fn blocks<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
     while let Some(end) = memmem::find(bytes, b"\n\n") {
         each(block(&bytes[..end]));

@@ -1,4 +1,4 @@
-//! What all streams of a reader share: when things are due, and what came.
+//! The state that all streams of a reader share: the times of the publishes, and the arrivals.
 
 use std::{
     sync::{
@@ -11,13 +11,13 @@ use std::{
 use super::phase::lock;
 use crate::{figures::times::Times, peers::system::System, target::Target};
 
-/// What all streams of a reader share.
+/// The state that all streams of a reader share.
 pub struct Shared {
     /// The servers.
     pub targets: Vec<Target>,
-    /// What they are.
+    /// The system of the servers.
     pub system: System,
-    /// When publishing began: what markers count from.
+    /// When publishing began: the start of the markers' times.
     pub origin: AtomicU64,
     /// The number of the first notification that counts.
     pub first: AtomicU64,
@@ -25,7 +25,7 @@ pub struct Shared {
     pub left: AtomicU64,
     /// From the moment a notification was due to its arrival.
     pub lag: Mutex<Times>,
-    /// The same of what is for all users of the run.
+    /// The same of notifications for all users of the run.
     pub lag_for_all: Mutex<Times>,
     /// The same at streams of a server that went away.
     pub moved_lag: Mutex<Times>,
@@ -75,7 +75,7 @@ impl Shared {
         Duration::from_micros(self.away.load(Relaxed))
     }
 
-    /// Counts anew: notifications from number `first` on are due from `origin` on.
+    /// Resets the counts: notifications from number `first` on are due from `origin` on.
     pub fn begin(&self, origin: u64, first: u64) {
         self.origin.store(origin, Relaxed);
         self.first.store(first, Relaxed);

@@ -1,4 +1,4 @@
-//! One stream of the load: opened by hand on a bare socket, read into the shared buffer, come back to with its cursor.
+//! One stream of the load: opened on a bare socket without a client library, read into the shared buffer, resumed with its cursor.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -100,7 +100,7 @@ impl<'a> Stream<'a> {
         End { why, wait: connection.wait.unwrap_or_else(|| backoff.wait()) }
     }
 
-    /// Where to connect: elsewhere once the first server went away.
+    /// The server to connect to: another one after the first server went away.
     fn target(&self) -> usize {
         match self.member.target {
             0 if self.shared.left.load(Relaxed) > 0 => elsewhere(self.member.number, self.shared.targets.len()),
@@ -236,7 +236,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Answers what the server asked for: it is short and nothing else is written, so it fits, or the connection is broken.
+/// Sends the answer that the server asked for. It is short and nothing else is written, so it fits, or the connection is broken.
 fn reply(socket: &TcpStream, answer: &str) -> Result<(), String> {
     let frame = socketio::client_frame(answer);
     match socket.try_write(&frame) {

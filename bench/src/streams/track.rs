@@ -1,4 +1,4 @@
-//! What one stream must have got and what it got: nothing lost, repeated, out of order or meant for another.
+//! The events that one stream had to get and those that it got: lost, repeated, misordered and foreign ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Those that came after an earlier count.
+    /// The counts since an earlier one.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             repeated: self.repeated - earlier.repeated,
@@ -46,7 +46,6 @@ pub struct Track {
     order: Order,
     /// The cursor to come back with; empty before the first hello.
     pub cursor: String,
-    /// What went wrong.
     pub faults: Faults,
     last: i64,
     seen: Vec<u64>,
@@ -115,7 +114,7 @@ impl Track {
         first
     }
 
-    /// Takes a signal of a run that sends nothing else, each of them to all users; true when it came for the first time.
+    /// Takes a signal of a run that sends only signals, each of them to all users; true when it came for the first time.
     pub fn take_signal(&mut self, n: u64) -> bool {
         let first = self.mark(n);
         self.faults.repeated += u64::from(!first);
@@ -127,18 +126,18 @@ impl Track {
 
     /// Did notification `n` come, if it was for this stream's user?
     pub fn has(&self, n: u64) -> bool {
-        let (word, bit) = place(n / self.users);
+        let (word, bit) = bit_of(n / self.users);
         self.seen.get(word).is_some_and(|seen| seen & bit != 0)
     }
 
-    /// Takes the number of what came for the first time.
+    /// Takes the number of a notification that came for the first time.
     fn follow(&mut self, n: u64) {
         self.faults.out_of_order += u64::from(n < self.next);
         self.next = self.next.max(n + 1);
     }
 
     fn mark(&mut self, index: u64) -> bool {
-        let (word, bit) = place(index);
+        let (word, bit) = bit_of(index);
         if self.seen.len() <= word {
             self.seen.resize(word + 1, 0);
         }
@@ -148,8 +147,8 @@ impl Track {
     }
 }
 
-/// The bench's bounds keep the word's index far below `usize`; what passes them is no notification of ours.
-fn place(index: u64) -> (usize, u64) {
+/// The bench's bounds keep the word's index far below `usize`; a number beyond them is no notification of ours.
+fn bit_of(index: u64) -> (usize, u64) {
     ((index / 64).min(1 << 32) as usize, 1 << (index % 64))
 }
 
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_once_and_in_order_is_no_fault() {
+    fn notifications_once_and_in_order_are_no_fault() {
         let mut track = Track::new(1, 3, Order::Gapless);
         track.begin_at(10);
         assert!(take(&mut track, 11, 1) && take(&mut track, 12, 4));
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_holes_and_strangers_are_told_apart() {
+    fn repeats_holes_and_foreign_ones_are_distinguished() {
         let mut track = Track::new(0, 2, Order::Gapless);
         assert!(take(&mut track, 1, 0));
         assert!(!take(&mut track, 1, 0));
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn where_changes_of_state_are_told_together_only_the_order_counts() {
+    fn if_changes_of_state_come_together_only_the_order_counts() {
         let mut track = Track::new(0, 1, Order::Ascending);
         assert!(take(&mut track, 1, 0) && take(&mut track, 5, 1));
         assert_eq!(track.faults.out_of_order, 0);

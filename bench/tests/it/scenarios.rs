@@ -1,4 +1,4 @@
-//! The load tool against real instances: it must count what it sent, and find nothing wrong where nothing is.
+//! The load tool against real instances: it must count its publishes, and find no fault if there is none.
 
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ async fn idle_streams_cost_memory_and_time_that_are_measured() {
 }
 
 #[tokio::test]
-async fn unicast_announces_what_is_stored_before_any_head_check_finds_it() {
+async fn unicast_announces_stored_changes_before_any_head_check_finds_them() {
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "0.05").start().await;
     let arguments = ["unicast", "--streams", "40", "--users", "20", "--rate", "200", "--seconds", "2"];
     let figures = figures(&cluster, &arguments).await;
@@ -67,7 +67,7 @@ async fn broadcast_delivers_each_announcement_to_every_stream() {
 }
 
 #[tokio::test]
-async fn every_way_to_publish_delivers_what_was_accepted() {
+async fn every_way_to_publish_delivers_the_accepted_publishes() {
     let cluster = cluster().instances(2).start().await;
     for via in ["http", "http-batch", "xadd", "channel"] {
         let load = ["--via", via, "--rate", "200", "--seconds", "1", "--clients", "4", "--batch-size", "20"];
@@ -78,7 +78,7 @@ async fn every_way_to_publish_delivers_what_was_accepted() {
 }
 
 #[tokio::test]
-async fn a_storm_brings_everybody_what_was_missed_and_shows_the_databases_part() {
+async fn a_storm_replays_missed_changes_to_every_stream_and_shows_the_databases_part() {
     let cluster = cluster().with_redis().start().await;
     let figures = figures(&cluster, &["storm", "--streams", "50", "--missed", "3"]).await;
     assert_eq!((&figures["accepted"], &figures["resumed"]), (&150.into(), &50.into()));
@@ -143,19 +143,19 @@ async fn presence(flags: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn presence_costs_what_is_measured_while_streams_come_and_go() {
+async fn the_cost_of_presence_is_measured_while_streams_come_and_go() {
     let figures = presence(&[]).await;
     assert!(figures["told"].as_u64() > Some(0), "{figures}");
 }
 
 #[tokio::test]
-async fn presence_that_nobody_is_told_of_is_measured_apart() {
+async fn presence_without_signals_is_measured_apart() {
     let figures = presence(&["--untold"]).await;
     assert_eq!(figures["told"], 0, "{figures}");
 }
 
 #[tokio::test]
-async fn what_falls_due_in_one_second_comes_once_whatever_waits_behind_it() {
+async fn publishes_due_in_one_second_come_once_beside_many_scheduled_ones() {
     let cluster = cluster().instances(2).start().await;
     let size = ["--streams", "20", "--recipients", "50", "--due", "320", "--waiting", "2000"];
     let figures = figures(&cluster, &[&["schedule", "--ahead", "4", "--idle", "1"], &size[..]].concat()).await;
@@ -177,7 +177,7 @@ async fn churn_uses_new_users_each_time_and_shows_the_memory() {
 }
 
 #[tokio::test]
-async fn two_targets_are_measured_in_turns() {
+async fn two_targets_are_measured_alternately() {
     let cluster = cluster().instances(2).start().await;
     let (first, second) = (cluster.instances[0].base(), cluster.instances[1].base());
     let mut bench = Instance::new(&[]);

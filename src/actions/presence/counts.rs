@@ -13,9 +13,9 @@ use crate::{
     store::{Online, Store, Unavailable},
 };
 
-/// How long a count may be answered again to those who ask, however few there are.
+/// The shortest time for which a count may be answered again, however few users it has.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a count is used for each of those among whom it was counted: about twenty times what it takes to look at one.
+/// How long a count is used, for each user among whom it was counted: about twenty times the cost of one user.
 const EACH: Duration = Duration::from_micros(25);
 /// So many counts are kept before the old ones are looked for.
 const FEW: usize = 1_000;
@@ -25,7 +25,7 @@ type Audience = (Tenant, Option<TopicKey>);
 /// A caller that finds the count too old holds the lock while it counts, so that concurrent callers share the result.
 type Slot = Arc<tokio::sync::Mutex<Option<Count>>>;
 
-/// Counts, and keeps what it counted.
+/// Counts, and keeps the counts.
 pub(super) struct Counts {
     store: Store,
     known: Mutex<Known>,
@@ -75,8 +75,8 @@ impl Counts {
         Ok(found.present)
     }
 
-    /// How many are present in each of some topics where that has just changed; the topics are in order, so that two who
-    /// ask at once never wait for each other.
+    /// How many users are present in each of some topics after a change. The topics are in order, so that two concurrent callers take
+    /// the locks in the same order and do not deadlock.
     pub(super) async fn after_change(&self, topics: &[TopicKey]) -> Result<Vec<i64>, Unavailable> {
         let mut slots: Vec<OwnedMutexGuard<Option<Count>>> = Vec::with_capacity(topics.len());
         for topic in topics {
@@ -88,7 +88,7 @@ impl Counts {
         let counted = self.store.online(&old).await?;
         let mut online = Vec::with_capacity(topics.len());
         for ((topic, kept), mut slot) in topics.iter().zip(kept).zip(slots) {
-            // As above: what is left out counts as none.
+            // As above: a topic that is left out counts as none.
             let count = kept.unwrap_or_else(|| Count::new(counted.get(topic).copied().unwrap_or_default()));
             *slot = Some(count);
             online.push(count.found.present);

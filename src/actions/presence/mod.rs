@@ -24,7 +24,7 @@ use crate::{
     store::{Beat, Moved, Present, Store, SubscriptionChange, Unavailable},
 };
 
-/// Most users whose changes one sign of life carries; those of the others follow with the next.
+/// Most users whose changes one sign of life stores; changes of further users follow with the next.
 const CHANGES: usize = 5_000;
 /// Most beginnings and ends of subscriptions that the next beat announces.
 const MOVES: usize = 50_000;
@@ -50,7 +50,7 @@ impl Presence {
         Self(Arc::new(Inner { store, hub, signals, grace, instance, counts, moved: Mutex::default() }))
     }
 
-    /// Stores that this instance is alive and which of its users have changed since the last beat. The instance whose turn it is
+    /// Stores that this instance is alive and which of its users have changed since the last beat. One instance at a time
     /// sends signals to topics about users who joined or left.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Presence {
     /// When the database does not answer: then they are dropped.
     pub async fn note_moved(&self, changes: &[SubscriptionChange]) -> Result<(), Unavailable> {
         let changes: Vec<_> = changes.iter().map(Moved::from).collect();
-        // Asked at once: users who connect after this are announced with those who join.
+        // Asked at once: users who connect after this are announced as users who joined.
         let present = self.0.store.present_among(changes).await?;
         let mut moved = lock(&self.0.moved);
         let room = MOVES.saturating_sub(moved.len());
@@ -122,7 +122,7 @@ impl Presence {
         self.0.counts.online(tenant, topic).await
     }
 
-    /// Who is present after this user in the order of ids.
+    /// The present users after this user in the order of ids.
     ///
     /// # Errors
     /// When the database does not answer.

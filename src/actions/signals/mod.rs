@@ -1,4 +1,4 @@
-//! The way of a signal from its sender to the bus: who may send what, how often, and what is kept for those who come late.
+//! The way of a signal from its sender to the bus: the rights of senders, the rates, and the values that are kept for later clients.
 //!
 //! Nothing is stored: a signal that cannot go now is refused.
 
@@ -30,7 +30,7 @@ use crate::{
     store::{Facts, Store, Unavailable},
 };
 
-/// How long what is known of a topic may be used for publishers' signals.
+/// How long the facts about a topic may be used for publishers' signals.
 const FRESH: Duration = Duration::from_secs(2);
 /// Most topics of which something is known.
 const TOPICS: usize = 10_000;
@@ -48,7 +48,7 @@ struct Inner {
     tenants: Mutex<Pace<Tenant>>,
 }
 
-/// Who sends.
+/// The sender of a signal.
 #[derive(Debug, Clone, Copy)]
 pub enum Sender<'a> {
     /// A backend of the tenant.
@@ -60,7 +60,7 @@ pub enum Sender<'a> {
 /// Why a signal was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Nobody has made or joined the topic.
+    /// The topic does not exist.
     #[error("there is no topic {0}")]
     UnknownTopic(Topic),
     /// The user is not subscribed to the topic, which may not exist either.
@@ -104,7 +104,7 @@ impl Signals {
     }
 
     /// Sends a signal if the sender may send one more now; `source` is the way in, for the metric. When this returns, the bus has
-    /// taken it: what is sent from then on comes after it.
+    /// taken it: a signal that is sent from then on comes after it.
     ///
     /// # Errors
     /// Why it was not sent.
@@ -116,8 +116,8 @@ impl Signals {
         self.hand_over(prepared, source).await
     }
 
-    /// Sends signals of publishers who have leave to, by [`Self::admit`]. Those that go keep their order; answers for
-    /// each why it was not sent.
+    /// Sends signals of publishers that [`Self::admit`] let through, in this order. The answer of a signal is the reason why it was
+    /// not sent, if there is one.
     pub async fn send_all(&self, signals: Vec<(Tenant, NewSignal)>, source: &'static str) -> Vec<Result<(), Refused>> {
         let prepare = async |(tenant, new)| self.prepare(Sender::Publisher(&tenant), new).await;
         let prepared = join_all(signals.into_iter().map(prepare)).await;
@@ -134,7 +134,7 @@ impl Signals {
         lock(&self.0.tenants).admit(tenant)
     }
 
-    /// What goes to the bus, if the sender may send it.
+    /// The signal for the bus, if the sender may send it.
     async fn prepare(&self, sender: Sender<'_>, new: NewSignal) -> Result<Signal, Refused> {
         let subject = new.subject(sender.tenant());
         let interval = match (sender, &subject.to) {
@@ -145,7 +145,7 @@ impl Signals {
         self.render(subject, interval, &new.data)
     }
 
-    /// Hands to the bus what may go, in the order of calls; the future ends when the bus has taken it.
+    /// Passes an admitted signal to the bus, in the order of calls; the future ends when the bus has taken it.
     fn hand_over(
         &self,
         prepared: Result<Signal, Refused>,
@@ -181,7 +181,7 @@ impl Signals {
         }
     }
 
-    /// What is known of a topic that the sender may signal.
+    /// The facts about a topic that the sender may signal.
     async fn facts_for(&self, sender: Sender<'_>, topic: &TopicKey) -> Result<Facts, Refused> {
         match sender {
             Sender::Publisher(_) => {
@@ -201,7 +201,7 @@ impl Signals {
         }
     }
 
-    /// What is known of a topic, some seconds old at most; that a topic is unknown is always news.
+    /// The facts about a topic, some seconds old at most. An unknown topic is always looked up again.
     async fn facts(&self, topic: &TopicKey) -> Result<Facts, Unavailable> {
         let now = Instant::now();
         let known = lock(&self.0.facts).get(topic).filter(|(at, _)| now < *at + FRESH).map(|(_, facts)| facts.clone());
@@ -247,7 +247,7 @@ impl Signals {
     }
 
     /// The last values of the user's topics, the older ones first. Of topics that the user has lost meanwhile there are
-    /// none: what the user is subscribed to is read after the values.
+    /// none: the user's subscriptions are read after the values.
     pub async fn last(&self, key: &UserKey, topics: &[TopicKey]) -> Vec<Signal> {
         let mut signals = self.0.bus.last(topics).await;
         let kept_for = KEPT_FOR.as_secs() * 1_000_000;

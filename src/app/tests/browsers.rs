@@ -1,4 +1,4 @@
-//! What browsers get and which pages may call.
+//! The pages for browsers, and the origins of pages that may call.
 
 use actix_web::http::Method;
 

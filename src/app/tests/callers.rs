@@ -1,4 +1,4 @@
-//! Who may call, from where, and what they may ask.
+//! Callers: tokens, addresses and bounds of their requests.
 
 use super::*;
 
@@ -35,7 +35,7 @@ async fn tokens_that_do_not_hold_are_refused_without_being_repeated() {
 }
 
 #[actix_web::test]
-async fn scopes_open_what_they_name_and_admin_implies_publish() {
+async fn scopes_open_their_endpoints_and_admin_implies_publish() {
     let service = test::init_service(app(parts(&[]).await)).await;
     let body = r#"{"users":["u2"],"title":"t"}"#;
     for (path, scope, problem) in [

@@ -60,7 +60,7 @@ fn token(scope: &str) -> String {
     auth::mint(&SecretString::from(SECRET), &settings(&[]).auth, &grant, chrono::Utc::now()).unwrap()
 }
 
-/// What a client got.
+/// The answer that a client got.
 struct Got {
     status: StatusCode,
     headers: actix_web::http::header::HeaderMap,

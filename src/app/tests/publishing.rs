@@ -1,9 +1,9 @@
-//! What publishers may send.
+//! The bodies that publishers may send.
 
 use super::*;
 
 #[actix_web::test]
-async fn what_is_wrong_with_a_message_is_named_by_place() {
+async fn faults_of_a_message_are_named_by_pointer() {
     let request = publish(r#"{"users":["u1",""],"title":"t"}"#).insert_header(("X-Request-Id", "r"));
     let got = ask(parts(&[]).await, request).await;
     assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -33,7 +33,7 @@ async fn only_json_is_read() {
 }
 
 #[actix_web::test]
-async fn a_body_past_its_bound_is_told_the_bound() {
+async fn the_answer_to_a_body_past_its_bound_names_the_bound() {
     let parts = parts(&[]).await;
     let most = parts.settings.publish.body_bytes;
     let padded = |bytes: usize| format!(r#"{{"users":["u1"],"title":"t","message":"{}"}}"#, "x".repeat(bytes));
@@ -48,7 +48,7 @@ async fn a_body_past_its_bound_is_told_the_bound() {
 }
 
 #[actix_web::test]
-async fn a_batch_answers_each_item_in_its_place() {
+async fn a_batch_answers_each_item_at_its_index() {
     let service = test::init_service(app(parts(&[]).await)).await;
     let got = call(&service, batch(r#"[{"users":["u1"]},{"users":[],"title":"t"}]"#.to_owned()).to_request()).await;
     assert_eq!(got.status, StatusCode::OK);

@@ -66,7 +66,7 @@ async fn a_strange_request_id_is_replaced() {
 }
 
 #[actix_web::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn the_answer_to_a_wrong_method_names_the_right_ones() {
     for (path, allow) in ROUTES.iter().filter(|(_, methods)| !methods.contains("PUT")) {
         let uri = path.replace("{id}", "0192f0c1-d8e7-7c4b-9a3e-5f6071829304").replace("{file}", "app.js");
         let got = ask(parts(&[]).await, TestRequest::put().uri(&uri)).await;

@@ -106,7 +106,7 @@ async fn a_key_set_is_read_up_to_its_greatest_size() {
     }
 }
 
-/// A token of an unknown key has the set fetched, after a fetch that goes on behind an earlier request.
+/// A token of an unknown key causes a fetch of the set, after a fetch that continues behind an earlier request.
 #[tokio::test]
 async fn keys_are_fetched_behind_a_request_when_they_are_old_or_the_last_fetch_failed() {
     for (renew, fetched) in [(Duration::from_mins(5), 2), (Duration::ZERO, 3)] {

@@ -66,7 +66,7 @@ async fn a_rotated_key_is_fetched_and_the_withdrawn_one_goes() {
 }
 
 #[tokio::test]
-async fn known_keys_go_on_working_while_the_issuer_is_away() {
+async fn known_keys_remain_valid_while_the_issuer_is_away() {
     let (ours, theirs) = (Pair::ec(), Pair::ec());
     let server = serving(&[ours.jwk("1")]).await;
     let authenticator = authenticator(&server, EAGER);

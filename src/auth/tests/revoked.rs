@@ -45,7 +45,7 @@ fn a_token_is_refused_by_its_id() {
 }
 
 #[test]
-fn another_tenants_revocation_and_one_that_ended_refuse_nobody() {
+fn another_tenants_revocation_and_one_that_ended_refuse_no_token() {
     for target in [Target::User("u".parse().unwrap()), Target::Token("j".into())] {
         let token = identity(Some(1), Some("j"));
         assert!(!revocations("other", target.clone(), None).refuses(&token));

@@ -1,4 +1,4 @@
-//! What this instance makes itself: its secret, tokens and tickets.
+//! The secrets that this instance makes itself: its signing secret, tokens and tickets.
 
 use secrecy::ExposeSecret;
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// Most inboxes of one message.
 const ROWS: usize = 1_000;
-/// Stands for a notification that is too large to carry, and for everyone where a topic would stand.
+/// Written instead of a notification that is too large for a message, and instead of a topic when the audience is everyone.
 const NONE: &str = "-";
 
 /// Writes arrivals; `origin` is the instance that made them.
@@ -32,7 +32,7 @@ pub(super) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
     message
 }
 
-/// Reads arrivals and who made them.
+/// Reads arrivals and the instance that sent them.
 pub(super) fn read(message: &[u8]) -> Result<(&str, Arrivals), Foreign> {
     let text = text(message)?;
     let (header, rest) = text.split_once('\n').unwrap_or((text, ""));
@@ -112,15 +112,15 @@ mod tests {
         #[test]
         fn damaged_messages_never_panic(given in arrivals(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
             let mut bytes = write("i-1", &given);
-            let place = at.index(bytes.len());
-            bytes[place] = byte;
+            let index = at.index(bytes.len());
+            bytes[index] = byte;
             bytes.truncate(cut.index(bytes.len()) + 1);
             let _ = read(&bytes);
         }
     }
 
     #[test]
-    fn what_is_too_large_is_left_out() {
+    fn a_notification_that_is_too_large_is_left_out() {
         let rows = vec![Arrival {
             user: "a b".parse().unwrap(),
             epoch: "e".to_owned().into(),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_apart() {
+    fn unreadable_messages_and_newer_ones_are_distinguished() {
         assert_eq!(read(b"T2 anything\xff\n"), Err(Foreign::Newer));
         let malformed: [&[u8]; 8] = [
             b"",

@@ -19,7 +19,7 @@ impl Backoff {
         full.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// Begins anew after a success.
+    /// Resets the count of failures after a success.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_their_bound_and_begin_anew() {
+    fn pauses_grow_to_their_bound_and_start_again() {
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..50).map(|_| backoff.next()).collect();
         assert!(pauses[0] <= FIRST && pauses[0] >= FIRST / 2);

@@ -23,11 +23,11 @@ pub(crate) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// Takes what the server pushes; called on the connection's own task, so it must not block.
+/// Takes the pushes of the server; called on the connection's own task, so it must not block.
 pub(crate) type Listener = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
 impl Connection {
-    /// Takes it out of the pool, so that nobody uses it again.
+    /// Takes it out of the pool, so that it is not used again.
     pub(crate) fn discard(self) {
         match self {
             Self::Pooled(connection) => drop(deadpool_redis::Connection::take(connection)),
@@ -66,7 +66,7 @@ impl Connection {
         }
     }
 
-    /// Subscribes to all channels of a pattern, in a cluster to the unsharded ones, which every node hears.
+    /// Subscribes to all channels of a pattern. In a cluster these are unsharded channels, which every node delivers.
     pub(crate) async fn subscribe_pattern(&mut self, pattern: &str) -> RedisResult<()> {
         match self {
             Self::Single(connection) => connection.psubscribe(pattern).await,

@@ -53,7 +53,7 @@ impl RedisServer {
         self.child.wait().unwrap();
     }
 
-    /// A fresh and empty server in the old one's place.
+    /// Replaces the server by a fresh and empty one on the same port.
     pub(crate) async fn restart(&mut self) {
         self.child = spawn(self.port, &self.arguments, &self.dir);
         self.ready().await;

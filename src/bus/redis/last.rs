@@ -1,4 +1,4 @@
-//! The newest value of each subject of a topic, for those who come late: a hash per topic.
+//! The newest value of each subject of a topic, for clients that connect later: a hash per topic.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     domain::signal::{Address, Signal, TopicKey},
 };
 
-/// Keeps a value and publishes it, in one step: what comes last on the channel is what is kept. The time is that of Redis,
+/// Keeps a value and publishes it, in one step: the last value on the channel is the kept one. The time is that of Redis,
 /// later than the value's before; when there are too many values, the oldest goes.
 const KEEP_AND_PUBLISH: &str = r"
 local function time_of(value)

@@ -7,15 +7,15 @@ use crate::domain::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Everything that separates, groups or globs is encoded; what stays is harmless in a channel and in a log.
+/// Everything that separates, groups or globs is encoded; the other characters are harmless in a channel and in a log.
 pub(super) const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Probe channels of a cluster: one in each of as many equal ranges of slots, so that every node of a cluster
-/// with the usual layout carries one.
+/// with the usual layout has one.
 const CLUSTER_PROBES: u16 = 16;
 
-/// What stands before a topic in its channel: a user's id is encoded and so holds no colon.
+/// The text before a topic in the name of its channel. It differs from every user, because an encoded user id holds no colon.
 const TOPIC: &str = "topic:";
 
 /// Channel names of one instance.
@@ -27,7 +27,7 @@ pub(super) struct Names {
     probes: Vec<String>,
 }
 
-/// What a channel carries.
+/// The kind of messages on a channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Address(Address),
@@ -93,7 +93,8 @@ impl Names {
     }
 }
 
-/// What channels of users and topics begin with. The brace opens a hash tag: tenant and user, or topic, decide the slot.
+/// The beginning of the names of the channels of users and topics. The brace opens a hash tag: tenant and user, or topic, decide
+/// the slot.
 pub(super) fn opening(prefix: &str) -> String {
     format!("{prefix}:{{")
 }
@@ -113,7 +114,7 @@ fn address(text: &str) -> Option<Address> {
     Some(Address::User(UserKey { tenant, user: user(rest)? }))
 }
 
-/// A user's id as it stands in a channel's name.
+/// The user id in a channel's name.
 pub(super) fn user(text: &str) -> Option<UserId> {
     percent_decode_str(text).decode_utf8().ok()?.parse().ok()
 }

@@ -37,7 +37,7 @@ impl Probe {
         Self { state: Mutex::new(state), echoed: Notify::new() }
     }
 
-    /// Begins anew on a fresh connection: earlier rounds no longer count.
+    /// Resets the state for a fresh connection: earlier rounds no longer count.
     pub(super) fn restart(&self) {
         let mut state = self.state();
         let sent = state.sent;

@@ -1,4 +1,4 @@
-//! Sends this instance's messages to the others: batches of the waiting messages, one round trip each, in order.
+//! Sends this instance's messages to the others: batches of the queued messages, one round trip each, in order.
 //!
 //! No caller waits for it: while Redis does not take messages they are dropped and counted.
 
@@ -47,7 +47,7 @@ pub(super) enum Outgoing {
     Left(Left, oneshot::Sender<()>),
     /// A round of probes.
     Probe(u64),
-    /// The path was found broken: send what follows on a fresh connection.
+    /// The path was found broken: send the next messages on a fresh connection.
     Reconnect,
 }
 
@@ -104,7 +104,7 @@ impl Sender {
             if !batch.is_empty() {
                 self.deliver(&mut batch).await;
             }
-            // However many announcements there are, signals have their turn.
+            // Signals are sent between announcements, however many announcements there are.
             while signals.len() < SIGNAL_BATCH
                 && let Ok(sending) = signal_queue.try_recv()
             {

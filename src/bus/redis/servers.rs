@@ -1,5 +1,5 @@
 //! The Redis server or cluster as the settings name it: pooled connections for ordinary commands, dedicated ones for
-//! what blocks or listens.
+//! commands that block and for subscriptions.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
-//! The subscribed connection: made, proven, kept in line with the wanted channels, and made anew whenever it fails.
+//! The subscribed connection: it is opened, proven, kept equal to the wanted channels, and opened again when it fails.
 //!
-//! The order of a session's steps keeps its promise that a caller waits only for a subscription that will count:
+//! A caller waits only for a subscription that will count. The order of a session's steps keeps this promise:
 //!
 //! 1. It subscribes to the probes, then to every wanted channel. Callers that join meanwhile do not wait: for them the session is down.
 //! 2. It waits for the echo of a probe, which proves the whole path: a connection may answer and still receive nothing.
@@ -268,8 +268,8 @@ impl ForeignLog {
         }
         *last = Some(Instant::now());
         match reason {
-            Foreign::Newer => log::info!("the bus carries messages of a newer version, which are ignored"),
-            Foreign::Malformed => log::warn!("the bus carries malformed messages, which are ignored"),
+            Foreign::Newer => log::info!("messages of a newer version on the bus are ignored"),
+            Foreign::Malformed => log::warn!("malformed messages on the bus are ignored"),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{domain::lock::lock, metrics::BUS_SUBSCRIPTIONS};
 
-/// A channel's name, shared between the places that hold it.
+/// A channel's name, shared by all maps that hold it.
 pub(super) type Channel = Arc<str>;
 
 /// The wanted channels.
@@ -112,7 +112,7 @@ impl Wanted {
         state.leaving = HashSet::new();
     }
 
-    /// The session is broken: nobody need wait. True when it was whole before.
+    /// The session is broken: no caller needs to wait. True when it was whole before.
     pub(super) fn broke(&self) -> bool {
         let mut state = self.state();
         for confirmation in state.channels.values_mut() {
@@ -121,8 +121,10 @@ impl Wanted {
         mem::replace(&mut state.up, false)
     }
 
-    /// The session is whole, unless a channel was joined in the meantime. While the session is down `join` lets its caller go on at
-    /// once, so the check of the heads that follows the return of the bus must come after the subscription of that channel.
+    /// Marks the session as whole, unless a channel was joined in the meantime.
+    ///
+    /// While the session is down, `join` lets its caller continue at once. So the head check that follows the return of the bus
+    /// must come after the subscription of that channel.
     pub(super) fn mend(&self) -> bool {
         let mut state = self.state();
         debug_assert!(!state.up, "only a session that is down is mended");
@@ -155,7 +157,7 @@ impl Wanted {
         }
     }
 
-    /// Takes what there is to do, if anything.
+    /// Takes the changes that are to be done, if there are any.
     pub(super) fn work(&self) -> Option<Work> {
         let mut state = self.state();
         let mut leave = mem::take(&mut state.leaving);
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_while_the_session_is_broken() {
+    fn callers_do_not_wait_while_the_session_is_broken() {
         let wanted = Wanted::default();
         assert!(wanted.join(channel("a")).is_none() && !wanted.mend());
         all(&wanted);
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_connection_joins_everything_anew() {
+    fn a_fresh_connection_joins_everything_again() {
         let wanted = Wanted::default();
         wanted.join(channel("a"));
         wanted.join(channel("b"));

@@ -18,7 +18,7 @@ use crate::{
 
 /// First word of every message; a change of the form takes another number.
 pub(super) const VERSION: &str = "T1";
-/// Most bytes of all frames of an announcement; what is larger is announced without them and read from the store.
+/// Most bytes of all frames of an announcement; a larger announcement goes without them, and they are read from the store.
 pub(super) const FRAME_BYTES: usize = 16 * 1024;
 /// Most frames of an announcement.
 const FRAMES: usize = 64;
@@ -151,7 +151,7 @@ pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
     format!("{VERSION} {origin} {order}").into_bytes()
 }
 
-/// Reads an order and who gave it.
+/// Reads an order and the instance that gave it.
 pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
     let message = short(message)?;
     drop(words(message)?);
@@ -279,8 +279,8 @@ mod tests {
             given in announcements(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
         ) {
             let mut bytes = announcement(&given);
-            let place = at.index(bytes.len());
-            bytes[place] = byte;
+            let index = at.index(bytes.len());
+            bytes[index] = byte;
             bytes.truncate(cut.index(bytes.len()) + 1);
             if let Ok(read) = read_announcement(key(), &bytes.into()) {
                 prop_assert!(read.frames.last().is_none_or(|last| last.seq == read.head));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_apart() {
+    fn unreadable_messages_and_newer_ones_are_distinguished() {
         let read = |text: &'static [u8]| read_announcement(key(), &Bytes::from_static(text)).unwrap_err();
         assert_eq!(read(b"T2 anything\xff\n"), Foreign::Newer);
         assert_eq!(read(b"T10\n"), Foreign::Newer);

@@ -1,4 +1,4 @@
-//! What an administrator may say of a kind and of default channels, with its bounds.
+//! The definition of a kind and of default channels by an administrator, with its bounds.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -21,10 +21,10 @@ const RETENTION_DAYS: i64 = 3_650;
 const CATEGORIES: usize = 200;
 /// Seconds: a minute to thirty days.
 const RELEVANCE: RangeInclusive<i64> = 60..=2_592_000;
-/// Where the tenant says nothing, for how long a missed call matters, in seconds.
+/// The default of how long a missed call matters, in seconds.
 const MISSED_CALLS: (&str, i64) = ("missedCalls", 4 * 60 * 60);
 
-/// What is said of a kind. Everything may be left out.
+/// The definition of a kind. Every field is optional.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({"category": "payments", "priority": "high", "titleTemplate": "Payment of {{data.amount}} received",
@@ -37,7 +37,7 @@ pub struct Definition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// The title of messages that have none: text with `{{data.path.to.field}}` in it; also `{{kind}}`, `{{category}}`,
-    /// `{{priority}}` and `{{actionUrl}}`. What is missing is rendered as nothing. At most 500 characters.
+    /// `{{priority}}` and `{{actionUrl}}`. A missing value is rendered as nothing. At most 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub title_template: Option<Template>,
@@ -53,7 +53,7 @@ pub struct Definition {
     /// Name of an icon, for clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// What the button says that leads to `actionUrl`; at most 60 characters.
+    /// The text of the button that leads to `actionUrl`; at most 60 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_label: Option<String>,
     /// After how many days messages leave the inbox that say nothing of it, 1 to 3,650.
@@ -70,8 +70,8 @@ pub struct Definition {
     #[serde(skip_serializing_if = "Choices::is_empty")]
     #[schema(value_type = BTreeMap<String, bool>)]
     pub channels: Choices,
-    /// Most items of it that an inbox gets within a window; what comes beyond becomes one item. What is critical, due or on a
-    /// thread does not count.
+    /// Most items of it that an inbox gets within a window; further ones become one item. Items that are critical, due or on a
+    /// thread do not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst: Option<Burst>,
 }
@@ -175,7 +175,7 @@ impl Defaults {
         relevance
     }
 
-    /// Whether a channel is taken in a category, and who says so.
+    /// Whether a channel is taken in a category, and its source.
     pub fn choice(&self, category: Option<&str>, channel: Channel) -> (bool, Cause) {
         let by_category = category.and_then(|name| self.categories.get(name)?.get(channel));
         match by_category.or_else(|| self.channels.get(channel)) {

@@ -1,7 +1,7 @@
-//! What is known of kinds of notifications: a tenant's own word, over what the server ships, over plain defaults, so
-//! that unknown kinds work.
+//! The definitions of kinds. A tenant's own definition precedes the one that the server ships, and that precedes plain
+//! defaults, so that unknown kinds work.
 //!
-//! In memory and asked for every publish; [`crate::actions::kinds`] keeps it as the store has it.
+//! They are in memory and asked for every publish; [`crate::actions::kinds`] keeps them equal to the store.
 
 mod definition;
 mod seed;
@@ -29,7 +29,7 @@ use crate::domain::{
     user::Tenant,
 };
 
-/// Where a kind's definition comes from.
+/// The origin of a kind's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -37,7 +37,7 @@ pub enum Origin {
     Tenant,
     /// The server knows it.
     Seed,
-    /// Nobody said anything: plain defaults.
+    /// No definition: plain defaults.
     Default,
 }
 
@@ -55,7 +55,7 @@ pub struct Own {
 pub struct Kind {
     definition: Arc<Definition>,
     defaults: Arc<Defaults>,
-    /// Where the definition comes from.
+    /// The origin of the definition.
     pub origin: Origin,
 }
 
@@ -86,7 +86,7 @@ impl Kind {
                 Some(on) => (on, Cause::KindDefault),
                 None => self.defaults.choice(category, channel),
             };
-            // Whatever the tenant's default is, what is mandatory reaches the inbox.
+            // A mandatory kind reaches the inbox, even if the tenant's default leaves the inbox out.
             let on = on || self.mandatory && channel == Channel::Inbox;
             decision.and(channel, on, if on && self.mandatory { Cause::Mandatory } else { cause })
         })
@@ -109,7 +109,7 @@ impl Kinds {
         Self(Arc::new(Shared { seed, plain: Arc::default(), tenants: RwLock::default() }))
     }
 
-    /// What is in force for a tenant's kind, known or not.
+    /// The definition in force of a tenant's kind, known or not.
     pub fn of(&self, tenant: &Tenant, name: &str) -> Kind {
         let tenants = self.tenants();
         self.resolve(tenants.get(tenant), name)
@@ -128,7 +128,7 @@ impl Kinds {
         self.tenants().get(tenant).map(|own| own.defaults.clone()).unwrap_or_default()
     }
 
-    /// Replaces all that tenants define by what the store holds.
+    /// Replaces all definitions of tenants by those of the store.
     pub fn replace(&self, tenants: HashMap<Tenant, Own>) {
         *lock::write(&self.0.tenants) = Arc::new(tenants);
     }

@@ -31,7 +31,7 @@ enum Part {
     Data(Vec<String>),
 }
 
-/// What placeholders are filled with.
+/// The values for placeholders.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Values<'a> {
     /// The kind's name.
@@ -40,7 +40,7 @@ pub struct Values<'a> {
     pub category: Option<&'a str>,
     /// The priority in force.
     pub priority: Priority,
-    /// Where a click leads.
+    /// The address that a click opens.
     pub action_url: Option<&'a str>,
     /// The publisher's own data.
     pub data: Option<&'a Value>,
@@ -90,7 +90,7 @@ impl Template {
     }
 }
 
-/// All but what RFC 3986 calls unreserved.
+/// All but the characters that RFC 3986 calls unreserved.
 const OUTSIDE_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Part {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled_with_values() {
+    fn placeholders_are_filled_with_values() {
         for (source, text) in [
             ("", ""),
             ("no place", "no place"),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_refused() {
+    fn a_malformed_placeholder_is_refused() {
         for source in
             ["{{", "{{data.a", "{{}}", "{{data}}", "{{data.}}", "{{data.a..b}}", "{{user}}", "{{{data.a}}}", "\0"]
         {

@@ -27,7 +27,7 @@ fn hours(field: &str, value: Value) -> Value {
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_place() {
+fn faults_are_named_by_pointer() {
     let many: serde_json::Map<_, _> = (0..201).map(|n| (format!("c{n}"), json!({"toast": true}))).collect();
     for (document, pointer) in [
         (json!([]), ""),
@@ -64,7 +64,7 @@ fn what_is_wrong_is_named_by_its_place() {
 }
 
 #[test]
-fn what_stood_there_before_is_not_held_against_anybody() {
+fn entries_of_an_earlier_document_are_not_checked_again() {
     let before = Preferences::parse(&json!({"kinds": {"call_escalation": {"push": false}},
         "quietHours": {"from": "22:00", "to": "07:00", "timeZone": "Gone/Zone"}}));
     let before = before.unwrap();
@@ -76,7 +76,7 @@ fn what_stood_there_before_is_not_held_against_anybody() {
 }
 
 #[test]
-fn a_merge_patch_changes_what_it_names_and_null_takes_away() {
+fn a_merge_patch_changes_the_fields_that_it_names_and_null_removes() {
     let before = Preferences::parse(&json!({"categories": {"a": {"toast": false, "email": true}, "b": {"sms": true}},
         "muteUntil": "forever"}));
     let patch = json!({"categories": {"a": {"toast": null, "push": true}, "b": null}, "muteUntil": null, "kinds": {"k": {"sms": true}}});
@@ -90,7 +90,7 @@ fn a_merge_patch_changes_what_it_names_and_null_takes_away() {
 }
 
 #[test]
-fn what_is_in_force_names_its_cause() {
+fn channels_in_force_name_their_cause() {
     let kinds = Kinds::new(Seed::parse(SHIPPED).unwrap());
     let preferences = json!({"categories": {"payments": {"email": true}, "mine": {"inbox": false}},
         "kinds": {"payment_received": {"push": false}, "own": {"sms": true}}});

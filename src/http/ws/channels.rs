@@ -1,4 +1,4 @@
-//! Which kinds and topics one WebSocket is narrowed to. It joins nobody to a topic and takes nothing out of the log.
+//! The kinds and topics to which one WebSocket is narrowed. It subscribes no user to a topic and takes nothing out of the log.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ impl Channels {
     /// The same and these.
     ///
     /// # Errors
-    /// Says what is wrong, and where among the names if it is one of them.
+    /// The fault, and the index of the name if it is one of them.
     pub fn with(&self, names: &[String]) -> Result<Self, (Option<usize>, String)> {
         check(names)?;
         let mut channels = self.clone();
@@ -59,7 +59,7 @@ fn check(names: &[String]) -> Result<(), (Option<usize>, String)> {
         return Err((None, format!("must be 1 to {MOST_CHANNELS} kinds or topics")));
     }
     match names.iter().position(|name| !(1..=TOPIC_BYTES).contains(&name.len())) {
-        Some(place) => Err((Some(place), format!("must be 1 to {TOPIC_BYTES} bytes"))),
+        Some(index) => Err((Some(index), format!("must be 1 to {TOPIC_BYTES} bytes"))),
         None => Ok(()),
     }
 }

@@ -34,7 +34,7 @@ const RESTART: Ending = Ending::Closed(1012, "come back with the cursor");
 const LATER: Ending = Ending::Closed(1013, "try again later");
 
 impl Ending {
-    /// The client does not take what is sent.
+    /// The client does not take the messages.
     pub fn too_slow() -> Self {
         Self::by_limit("write_stall", 4008, "what was sent was not read in time")
     }

@@ -39,7 +39,7 @@ pub enum Ask {
     },
     /// A sign of life.
     Ping,
-    /// To have the stream begin anew after this cursor.
+    /// To restart the stream after this cursor.
     Resume(String),
 }
 
@@ -48,7 +48,7 @@ pub enum Ask {
 pub struct Received {
     /// Its own id, if it has one.
     pub id: Option<Id>,
-    /// What it asks for.
+    /// The request of the message.
     pub ask: Ask,
 }
 
@@ -100,7 +100,7 @@ impl Received {
     /// Reads a message.
     ///
     /// # Errors
-    /// Says what is wrong, and with which message as far as that is known.
+    /// The fault, and the id of the message if it is known.
     pub fn parse(text: &str) -> Result<Self, (About, ApiError)> {
         let mut about = About::default();
         match read(text.as_bytes(), &mut about) {
@@ -121,7 +121,7 @@ fn read(bytes: &[u8], about: &mut About) -> Result<Ask, ApiError> {
     parse(Value::Object(fields))
 }
 
-/// Reads what is left of a message beside its type and id.
+/// Reads the fields of a message beside its type and id.
 type Reader = fn(Value) -> Result<Ask, ApiError>;
 
 fn reader(name: &str) -> Option<(&'static str, Reader)> {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_message_and_the_field() {
+    fn faults_are_named_with_the_message_and_the_field() {
         for (message, name, pointer) in [
             (json!({"id": 1}), None, "/type"),
             (json!({"type": "shout", "id": 1}), None, "/type"),

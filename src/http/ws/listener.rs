@@ -26,7 +26,7 @@ use crate::{
     store::ListQuery,
 };
 
-/// About the most bytes of items in one answer: what is left out follows when asked for.
+/// About the most bytes of items in one answer: further items follow when asked for.
 const HISTORY_BYTES: usize = 1024 * 1024;
 /// So much of the rate may come at once.
 const BURST: Duration = Duration::from_secs(2);
@@ -122,9 +122,9 @@ impl<'a> Listener<'a> {
         struct Now<'a> {
             channels: &'a Channels,
         }
-        let channels = channels.map_err(|(place, detail)| {
-            let place = place.map(|place| format!("/{place}")).unwrap_or_default();
-            wrong(&format!("/channels{place}"), detail)
+        let channels = channels.map_err(|(index, detail)| {
+            let pointer = index.map(|index| format!("/{index}")).unwrap_or_default();
+            wrong(&format!("/channels{pointer}"), detail)
         })?;
         self.channels = channels.clone();
         let text = answer(kind, id, &Now { channels: &channels });

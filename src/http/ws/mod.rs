@@ -65,7 +65,7 @@ pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpRespon
     Ok(claim.hijack(response, serve))
 }
 
-/// Who the caller is, or why it is not let in.
+/// The identity of the caller, or why it is not let in.
 async fn admit(parts: &Parts, credential: Result<Credential, ApiError>) -> Result<Identity, Refusal> {
     let credential = credential.map_err(Refusal::Denied)?;
     if parts.health.phase() == Phase::Draining {

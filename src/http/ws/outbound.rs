@@ -16,7 +16,7 @@ pub const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
 /// More than the words around a payload or within it take.
 const FRAMING_BYTES: usize = 128;
 
-/// What becomes of a block.
+/// The outcome for a block.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outgoing {
     /// This message.
@@ -46,7 +46,7 @@ impl Outgoing {
     }
 }
 
-/// Moves the client's cursor past what is left out.
+/// Moves the client's cursor past changes that are left out.
 pub fn cursor(cursor: &str) -> String {
     // A cursor is letters, digits, dots and the like.
     format!(r#"{{"type":"cursor","cursor":"{cursor}"}}"#)
@@ -66,7 +66,7 @@ pub fn answer(kind: &str, id: Option<&Id>, data: &impl Serialize) -> String {
     serde_json::to_string(&Answer { r#type: kind, data, reply_to: id }).unwrap_or_default() // plain data always serialises
 }
 
-/// An item as the payload of a notification, without what only the stream knows of it.
+/// An item as the payload of a notification, without the fields that only the stream has.
 pub fn history_item(item: &Item<'_>) -> Option<String> {
     payload(&serde_json::to_string(item).ok()?, None)
 }
@@ -76,14 +76,14 @@ pub fn bye(data: &str) -> String {
     format!(r#"{{"type":"bye",{}"#, rest(data))
 }
 
-/// What an object's text goes on with after its brace.
+/// The text of an object after its opening brace.
 fn rest(data: &str) -> &str {
     data.get(1..).unwrap_or_default()
 }
 
 fn wrap(event: EventType, payload: &str, cursor: Option<&str>) -> String {
     let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
-    // Room for all of it: a text that grows takes twice what it needs.
+    // Room for all of it: a text that grows takes twice the memory that it needs.
     let mut text = String::with_capacity(payload.len() + cursor.len() + FRAMING_BYTES);
     let _ = write!(text, r#"{{"type":"{}","payload":{payload}{cursor}}}"#, event.as_str());
     text
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_carries_the_streams_fields_and_those_of_messages() {
+    fn a_notification_has_the_streams_fields_and_those_of_messages() {
         let data =
             r#"{"id":"x","kind":"k\"1","topic":"t","createdAt":"2026","readAt":null,"data":{"type":1},"unread":3}"#;
         let mut renderer = Renderer::default();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_names_the_connection_and_what_it_answers() {
+    fn the_verdict_names_the_connection_and_the_message_that_it_answers() {
         let hello = Hello {
             verdict: Verdict::Resumed,
             cursor: Cursor { epoch: Epoch::from("e".to_owned()), seq: 4 },

@@ -36,7 +36,7 @@ use crate::{
 pub const CLOSING: Duration = Duration::from_secs(5);
 /// Read at once: most messages are small.
 const READ_BYTES: usize = 1024;
-/// Written at once. What waits for a client that reads slowly is this, one frame, and the text that the frame is of.
+/// Written at once. For a client that reads slowly the server holds this, one frame, and the text of that frame.
 const WRITE_BYTES: usize = 4 * 1024;
 /// A client is pinged at each heartbeat. It is gone when it has given no sign of life for so many heartbeats.
 const SILENT_HEARTBEATS: f64 = 1.5;
@@ -83,7 +83,7 @@ pub async fn run(mut socket: TcpStream, handshake: Bytes, entry: Entry) {
 fn outlast(socket: &TcpStream, write_stall: Duration) {
     #[cfg(target_os = "linux")]
     if let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(write_stall + CLOSING)) {
-        log::debug!("a WebSocket keeps the listener's time to take what is sent: {error}");
+        log::debug!("a WebSocket keeps the write timeout of the listener: {error}");
     }
 }
 
@@ -128,8 +128,10 @@ pub fn farewell(parts: &Parts, reason: EndReason) -> String {
     bye.all().map(|block| outbound::bye(block.data)).collect()
 }
 
-/// Sends the reason, leaves the hub, and waits until the client has closed its side. A socket that is closed with unread bytes is reset, and a
-/// reset may discard the close frame on its way; a proxy does the same while its client still sends.
+/// Sends the reason, leaves the hub, and waits until the client has closed its side.
+///
+/// A socket that is closed with unread bytes is reset, and a reset may discard the close frame on its way. A proxy does the same
+/// while its client still sends.
 async fn close(mut socket: Socket, ending: Ending, connection: Option<Connection>) {
     if ending == Ending::Gone {
         return;

@@ -1,7 +1,7 @@
 //! Messages to the client: the connection's changes, and answers to its messages.
 //!
-//! There is no queue. While the client has not taken what was written, the connection is not asked for a chunk and no order is taken; so a
-//! slow client is a position in the log here as it is on a stream.
+//! There is no queue. While the client has not taken the written bytes, the connection is not asked for a chunk and no order is
+//! taken. So a slow client is only a position in the log, as on a stream.
 
 use std::{pin::pin, task::Poll, time::Duration};
 
@@ -39,20 +39,20 @@ const FRAME_BYTES: usize = 8 * 1024;
 /// How long a write may wait before the page that was read ahead is dropped: most writes that must wait do so for less.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What follows from a client's message.
+/// The effect of a client's message.
 pub enum Order {
     /// Send this answer.
     Send(String),
     /// Send this answer, and from then on only events that pass these channels.
     Narrow(Channels, String),
-    /// Begin the stream anew after this cursor.
+    /// Restart the stream after this cursor.
     Resume(String, Option<Id>),
 }
 
 /// The way to the client.
 pub struct Writer<'a> {
     sink: SplitSink<&'a mut Socket, Message>,
-    /// None when it could not be opened anew.
+    /// None when it could not be opened again.
     connection: Option<Connection>,
     parts: &'a Data<Parts>,
     /// The client's request when it connected.
@@ -84,13 +84,13 @@ impl<'a> Writer<'a> {
     /// Sends the client everything until one of the two ends.
     pub async fn run(&mut self, mut orders: Receiver<Order>) -> Ending {
         loop {
-            if let Err(ending) = self.turn(&mut orders).await {
+            if let Err(ending) = self.step(&mut orders).await {
                 return ending;
             }
         }
     }
 
-    async fn turn(&mut self, orders: &mut Receiver<Order>) -> Result<(), Ending> {
+    async fn step(&mut self, orders: &mut Receiver<Order>) -> Result<(), Ending> {
         let connection = self.connection.as_mut().ok_or(Ending::Gone)?;
         select! {
             biased;
@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
                     self.liveness.ask();
                 }
                 Outgoing::Message(text) => {
-                    // What is sent later carries a later cursor.
+                    // The cursor of this message is newer than that of the blocks that were left out.
                     left_out = left_out.filter(|_| block.cursor.is_none());
                     self.send(text).await?;
                 }
@@ -184,7 +184,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Waits until the client has taken what is written, but not for ever. One that takes it at last is alive.
+/// Waits until the client has taken the written bytes, but not for ever. One that takes it at last is alive.
 async fn taken(
     write: impl Future<Output = tungstenite::Result<()>>,
     connection: Option<&mut Connection>,
@@ -192,6 +192,7 @@ async fn taken(
     liveness: &Liveness,
 ) -> Result<(), Ending> {
     let mut write = pin!(write);
+    // A write that succeeds at once is no sign of life: the kernel may only have buffered it.
     if let Poll::Ready(written) = poll!(&mut write) {
         return written.map_err(|_| Ending::Gone);
     }

@@ -26,9 +26,9 @@ use crate::{
     metrics::{LIMIT_HITS, SIGNALS, SIGNALS_DROPPED},
 };
 
-/// Most subjects of which a signal waits; what goes beyond is dropped and counted.
+/// Most subjects of which a signal waits; further ones are dropped and counted.
 const SUBJECTS: usize = 1_024;
-/// Most dead letters that wait to be written; what comes beyond is dropped and counted.
+/// Most dead letters that wait to be written; further ones are dropped and counted.
 const LETTERS: usize = 256;
 /// Most signals sent together.
 const TOGETHER: usize = 64;
@@ -55,7 +55,7 @@ struct Item {
     received: ChannelMessage,
 }
 
-/// What is to be done at once.
+/// The work that is to be done at once.
 struct Work {
     signals: Vec<Item>,
     letters: Vec<DeadLetter>,
@@ -146,7 +146,7 @@ impl Leadership {
     fn work(&self) -> Work {
         let mut waiting = self.waiting();
         let letters = std::mem::take(&mut waiting.letters);
-        // After a pause of this process another instance may listen, and have sent what is newer.
+        // After a pause of this process another instance may listen, and have sent newer signals.
         if !self.lease.is_held() {
             return Work { signals: Vec::new(), letters, wait: Some(RENEWAL) };
         }

@@ -1,4 +1,4 @@
-//! Signals that wait to be sent: of each subject the newest, and tenants take turns.
+//! The queue of signals: of each subject the newest, and one tenant after the other.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,12 +7,12 @@ use std::{
 
 use crate::domain::{signal::Subject, user::Tenant};
 
-/// What waits, by tenant. No lane is empty, and each tenant with a lane has one turn.
+/// The queued signals, by tenant. No lane is empty, and each tenant with a lane is in the rotation once.
 pub(super) struct Queue<V> {
     most: usize,
     waiting: usize,
     lanes: HashMap<Tenant, Lane<V>>,
-    turns: VecDeque<Tenant>,
+    rotation: VecDeque<Tenant>,
 }
 
 /// A tenant's share: its subjects as they came.
@@ -21,10 +21,10 @@ struct Lane<V> {
     newest: HashMap<Subject, V>,
 }
 
-/// What had to go for one that came.
+/// The signal that was dropped for a new one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Gone {
-    /// The older one of its subject, whose place it has taken.
+    /// The older one of its subject, which the new one replaces.
     Older,
     /// One of another subject: there is no more room.
     Other,
@@ -33,7 +33,7 @@ pub(super) enum Gone {
 impl<V> Queue<V> {
     /// Holds so many.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, waiting: 0, lanes: HashMap::new(), turns: VecDeque::new() }
+        Self { most, waiting: 0, lanes: HashMap::new(), rotation: VecDeque::new() }
     }
 
     /// How many wait.
@@ -45,7 +45,7 @@ impl<V> Queue<V> {
     pub(super) fn put(&mut self, subject: Subject, value: V) -> Option<Gone> {
         let tenant = subject.to.tenant();
         if !self.lanes.contains_key(tenant) {
-            self.turns.push_back(tenant.clone());
+            self.rotation.push_back(tenant.clone());
         }
         let lane = self.lanes.entry(tenant.clone()).or_default();
         if lane.newest.insert(subject.clone(), value).is_some() {
@@ -59,15 +59,16 @@ impl<V> Queue<V> {
         })
     }
 
-    /// Takes up to `most`, one of each tenant in turn that `admit` lets through; otherwise answers how long until it lets one through.
+    /// Takes up to `most`, one of each tenant in rotation that `admit` lets through; otherwise answers how long until it lets one
+    /// through.
     pub(super) fn take(
         &mut self,
         most: usize,
         admit: impl Fn(&Tenant) -> Result<(), Duration>,
     ) -> Result<Vec<V>, Option<Duration>> {
         let (mut taken, mut wait, mut refused) = (Vec::new(), None, 0);
-        while taken.len() < most && refused < self.turns.len() {
-            let Some(tenant) = self.turns.front().cloned() else { break };
+        while taken.len() < most && refused < self.rotation.len() {
+            let Some(tenant) = self.rotation.front().cloned() else { break };
             match admit(&tenant) {
                 Ok(()) => {
                     refused = 0;
@@ -78,22 +79,22 @@ impl<V> Queue<V> {
                     wait = Some(wait.map_or(left, |wait: Duration| wait.min(left)));
                 }
             }
-            if self.turns.front() == Some(&tenant) {
-                self.turns.rotate_left(1);
+            if self.rotation.front() == Some(&tenant) {
+                self.rotation.rotate_left(1);
             }
         }
         if taken.is_empty() { Err(wait) } else { Ok(taken) }
     }
 
-    /// The tenant's oldest; a lane that it leaves empty goes, and the turn with it.
+    /// The tenant's oldest; removes the lane and the tenant from the rotation if the lane is now empty.
     fn pop(&mut self, tenant: &Tenant) -> Option<V> {
         let lane = self.lanes.get_mut(tenant)?;
         let value = lane.order.pop_front().and_then(|subject| lane.newest.remove(&subject));
         self.waiting -= 1;
         if lane.order.is_empty() {
             self.lanes.remove(tenant);
-            let turn = self.turns.iter().position(|waiting| waiting == tenant);
-            turn.and_then(|turn| self.turns.remove(turn));
+            let index = self.rotation.iter().position(|other| other == tenant);
+            index.and_then(|index| self.rotation.remove(index));
         }
         value
     }
@@ -130,8 +131,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes and goes when: of each subject the newest that was not dropped comes out, in rising order, and the
-        /// queue keeps its bound.
+        /// In every order of arrivals and departures, the newest of each subject that was not dropped comes out, in rising order, and
+        /// the queue keeps its bound.
         #[test]
         fn the_newest_of_every_subject_comes_out_unless_there_is_no_room(
             steps in prop::collection::vec((0_u8..3, 0_u8..6, 0_usize..3), 1..200), most in 1_usize..12,
@@ -146,19 +147,19 @@ mod tests {
                 sent.insert(subject.clone(), value);
                 dropped += usize::from(queue.put(subject.clone(), (subject, value)) == Some(Gone::Other));
                 prop_assert!(queue.waiting <= most);
-                prop_assert_eq!(queue.turns.len(), queue.lanes.len());
+                prop_assert_eq!(queue.rotation.len(), queue.lanes.len());
                 if count > 0 {
                     note(&mut out, take(&mut queue, count));
                 }
             }
             note(&mut out, take(&mut queue, usize::MAX));
-            prop_assert_eq!((queue.waiting, queue.lanes.len(), queue.turns.len()), (0, 0, 0));
+            prop_assert_eq!((queue.waiting, queue.lanes.len(), queue.rotation.len()), (0, 0, 0));
             prop_assert!(sent.iter().filter(|(subject, value)| out.get(subject) != Some(value)).count() <= dropped);
         }
     }
 
     #[test]
-    fn tenants_take_turns_and_who_has_most_makes_room() {
+    fn tenants_rotate_and_the_tenant_with_the_most_makes_room() {
         let mut queue = Queue::new(5);
         for key in 0..4 {
             assert_eq!(queue.put(subject(1, key), (1, key)), None);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_yet_keeps_waiting_and_lets_others_pass() {
+    fn a_tenant_at_its_limit_keeps_its_signals_and_lets_others_pass() {
         let mut queue = Queue::new(5);
         for (tenant, key) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
             queue.put(subject(tenant, key), (tenant, key));

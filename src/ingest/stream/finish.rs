@@ -5,12 +5,12 @@ use redis::{RedisResult, Script};
 use super::{Entry, GROUP, Reader, letter};
 use crate::bus::redis::backoff::Backoff;
 
-/// Attempts to acknowledge. What stays unacknowledged is read again and recognised by its idempotency key.
+/// Attempts to acknowledge. An unacknowledged entry is read again, and its idempotency key shows that it is stored.
 const ATTEMPTS: u32 = 5;
 /// Consumers that were silent for so long are gone for good.
 const GONE_MS: u64 = 60 * 60 * 1_000;
 
-/// Deletes consumers that have nothing pending, in one step: what a deleted consumer held would never be read again.
+/// Deletes consumers that have nothing pending, in one step: entries of a deleted consumer would never be read again.
 const FORGET: &str = r"
 local forgotten = 0
 for _, raw in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -68,7 +68,7 @@ impl Reader {
         self.forget(&self.ingest.instance).await
     }
 
-    /// Deletes consumers that are long gone, whatever their names.
+    /// Deletes consumers of all names that are long gone.
     pub(super) async fn forget_gone(&self) -> RedisResult<()> {
         self.forget("").await
     }

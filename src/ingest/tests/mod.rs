@@ -62,7 +62,7 @@ impl Kept {
         Ok(accepted)
     }
 
-    /// Who got what, sorted.
+    /// The stored notifications by user, sorted.
     fn stored(&self) -> Vec<(String, String)> {
         let pair = |item: &NewNotification| (item.users[0].as_str().to_owned(), item.content.title.clone());
         let mut pairs: Vec<_> = self.items.lock().unwrap().iter().map(pair).collect();
@@ -140,7 +140,7 @@ async fn add(connection: &mut impl ConnectionLike, fields: &[&str]) -> String {
     call(connection, &[&["XADD", "tidings:ingest", "*"], fields].concat()).await
 }
 
-/// Waits until so many instances hear the channels.
+/// Waits until so many instances are subscribed to the channels.
 async fn heard_by(connection: &mut MultiplexedConnection, count: i64) {
     until(async || {
         // NUMPAT counts patterns, not clients.

@@ -31,14 +31,14 @@ async fn entries_are_stored_and_then_removed_and_poison_is_buried() {
 }
 
 #[tokio::test]
-async fn entries_wait_for_a_store_that_is_away_and_stay_with_who_read_them() {
+async fn entries_wait_for_a_store_that_is_away_and_stay_with_their_reader() {
     let server = RedisServer::start().await;
     let mut redis = server.connect().await;
     let instances = Instances::start(&servers(&server), &["a", "b"], Duration::from_secs(2));
     instances.kept.away.store(true, Ordering::SeqCst);
     add(&mut redis, &["tenant", "acme", "message", r#"{"users":["u"],"title":"t"}"#]).await;
     until(async || instances.kept.attempts.load(Ordering::SeqCst) >= 1).await;
-    // The time without a sign of life falls each time the reader holds its entries anew.
+    // The time without a sign of life falls each time the reader claims its entries again.
     let (mut last, mut falls) = (0, 0);
     until(async || {
         let rows: Vec<(String, String, i64, i64)> =
@@ -98,7 +98,7 @@ async fn a_redis_that_restarted_empty_gets_its_group_again() {
 }
 
 #[tokio::test]
-async fn who_stops_while_the_store_is_away_leaves_its_entries_to_others() {
+async fn an_instance_that_stops_while_the_store_is_away_leaves_its_entries_to_others() {
     let server = RedisServer::start().await;
     let mut redis = server.connect().await;
     let one = Instances::start(&servers(&server), &["a"], CALM);

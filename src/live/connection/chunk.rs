@@ -1,4 +1,4 @@
-//! What a connection hands to its transport: events, as text for SSE and by their parts for the other transports.
+//! The output of a connection for its transport: events, as text for SSE and by their parts for the other transports.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
 /// Pieces to send, in order: most often one frame.
 pub type Chunk = SmallVec<[Piece; GATHERED]>;
 
-/// Some events. Those that other connections send as well are shared, so that a chunk copies no text.
+/// Some events. Events that other connections send as well are shared, so that a chunk copies no text.
 #[derive(Debug)]
 pub enum Piece {
     /// A change, from the feed's ring.

@@ -1,7 +1,7 @@
 //! One connection as a cursor over the user's log: verdict, replay, then live. It knows no transport.
 //!
 //! It queues nothing. Its position says where the next changes are: in the feed's ring near the head, otherwise in the log. So a slow
-//! client costs no memory and misses nothing. It waits for nothing either: a transport asks for its next [`Step`] whenever the member
+//! client costs no memory and misses nothing. It waits for nothing either: a transport asks for its next [`Step`] each time the member
 //! is rung, so an idle stream needs no task.
 
 mod chunk;
@@ -46,13 +46,13 @@ const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 /// Pause after a failed backfill; the feed and heartbeats go on meanwhile.
 const BACKFILL_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a transport is to do next.
+/// The next step of a transport.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a chunk lives on the stack for one write: a box would be an allocation")]
 pub enum Step {
     /// Send this, then ask again.
     Send(Chunk),
-    /// Read this from the log, hand over the answer ([`Connection::take_in`]), then ask again.
+    /// Read this from the log, pass the answer to [`Connection::take_in`], then ask again.
     Fetch(Ask),
     /// Ask again when the member is rung.
     Wait,
@@ -65,7 +65,7 @@ pub struct Connection {
     membership: Membership,
     filter: Option<Box<Filter>>,
     epoch: Epoch,
-    /// The end of what was handed over; only [`Connection::advance`] moves it, and never back.
+    /// The end of the changes that were passed on; only [`Connection::advance`] moves it, and never back.
     position: Position,
     hello: Option<Box<Hello>>,
     /// Read and not sent yet.
@@ -110,7 +110,7 @@ impl Connection {
         self.ended
     }
 
-    /// What to do next. After `Wait` the wheel rings the member when something is due by itself.
+    /// The next step. After `Wait` the wheel rings the member when its next time comes.
     pub fn step(&mut self) -> Step {
         if self.ended.is_some() {
             return Step::End;
@@ -134,7 +134,7 @@ impl Connection {
         }
     }
 
-    /// The transport accepts no more for now: the page that was read ahead is dropped and read again when there is room, so that a
+    /// The transport accepts no more for now. The page that was read ahead is dropped, and read again when there is room, so that a
     /// client that has stopped reading costs next to nothing.
     pub fn pause(&mut self) {
         self.page = None;
@@ -156,7 +156,7 @@ impl Connection {
         }
     }
 
-    /// What is due now, the most urgent first.
+    /// The step that is due now, the most urgent first.
     fn due(&mut self, now: Now, ordered: Option<EndReason>) -> Step {
         let expired = (now.expires_at <= now.time).then_some(EndReason::Expired);
         let rotated = (now.at >= self.rotates_at).then_some(EndReason::Rotated);
@@ -213,8 +213,8 @@ impl Connection {
 
     /// The changes after the position: from the page that was read, then from the ring, then from the log itself.
     fn changes(&mut self, now: Now) -> Step {
-        // The page comes first. It was read at this position, so it goes on without a gap whatever the ring holds; the ring may
-        // have moved past the position meanwhile.
+        // The page comes first. It was read at this position, so it continues without a gap. The ring may have moved past the position
+        // meanwhile.
         if let Some(page) = self.page.take() {
             let before = self.position;
             let step = self.take_page(page);

@@ -1,4 +1,4 @@
-//! How a stream begins: it joins the hub, reads where the log stands, and gets a verdict.
+//! How a stream begins: it joins the hub, reads the head of the log, and gets a verdict.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     store::{Page, Position, Store, Unavailable},
 };
 
-/// What a client asks for.
+/// The request of a client.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The cursor as the client sent it.
@@ -72,7 +72,7 @@ impl NotNow {
 }
 
 impl Connection {
-    /// Joins the hub, then reads where the log stands. In this order a change that commits meanwhile is in the log's answer or in an
+    /// Joins the hub, then reads the head of the log. In this order a change that commits meanwhile is in the log's answer or in an
     /// announcement that reaches the feed; the other way round it could be in neither.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 pub struct Polled {
     /// The verdict on the cursor.
     pub hello: Hello,
-    /// Where the answer ends: later changes come with the next one.
+    /// The position at which the answer ends: later changes come with the next one.
     pub cursor: String,
     /// The changes after the cursor of the request, in order.
     pub events: Vec<Event>,
@@ -40,7 +40,7 @@ pub struct Polled {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ChangesEvent)]
 pub struct Event {
-    /// The cursor after it; none within a change that the next event goes on with.
+    /// The cursor after it; none within a change that the next event continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "k3f9.1042")]
     pub id: Option<String>,
@@ -90,7 +90,7 @@ impl Connection {
     }
 }
 
-/// What was gathered so far.
+/// The events that were gathered so far.
 struct Gathered {
     cursor: String,
     events: Vec<Event>,

@@ -38,7 +38,7 @@ impl Replay {
     }
 
     /// Renders a slice that follows `from`; answers the position after it. The events leave the client's cursor at that position,
-    /// by a bare `id:` block if no frame does; within a change that goes on on the next page the cursor stays before it.
+    /// by a bare `id:` block if no frame does. Within a change that continues on the next page the cursor stays before the change.
     pub(super) fn slice(&mut self, from: Position, filter: Option<&Filter>) -> (Blocks, Position) {
         let (blocks, end, rows) = render(&self.page, &self.page.rows[self.rendered..], from, filter);
         self.rendered += rows;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_goes_on_leaves_the_cursor_before_it() {
+    fn a_change_that_continues_leaves_the_cursor_before_it() {
         let mut replay = replay(vec![changed(5, 1), changed(9, 2), changed(9, 3)], Position { seq: 9, row: 3 });
         let (text, _) = slice(&mut replay, Position::after(4));
         assert!(text.contains("id: e.5\n"));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_still_moves_the_cursor() {
+    fn changes_that_are_left_out_still_move_the_cursor() {
         let gone = Row::Arrived { item: None, at: Position::after(8) };
         let (text, _) = slice(&mut replay(vec![gone], Position::after(9)), Position::after(7));
         assert_eq!(text, "id: e.9\n\n");

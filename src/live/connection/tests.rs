@@ -20,10 +20,10 @@ use crate::{
     store::{Page, Unavailable},
 };
 
-/// Far more steps than any turn takes: a connection that takes them spins.
+/// Far more steps than any run takes: a connection that takes them spins.
 const STEPS: usize = 10_000;
 
-/// What may happen to a stream.
+/// The events that may happen to a stream.
 #[derive(Debug, Clone)]
 enum Event {
     Publish {
@@ -37,7 +37,7 @@ enum Event {
     },
     /// A change of a subscription or of the settings.
     Account(Account),
-    /// Some changes are announced, not long after they were made: what is never drawn is lost, what is drawn twice is
+    /// Some changes are announced, not long after they were made: a change that is never drawn is lost, one that is drawn twice is
     /// repeated.
     Announce {
         back: Seq,
@@ -52,9 +52,9 @@ enum Event {
     },
     /// The log begins a new life.
     Rebirth,
-    /// The log forgets what is deleted.
+    /// The log forgets deleted items.
     Purge,
-    /// The connection takes what the log answered and goes as far as it can; a question that it asks then fails.
+    /// The connection takes the answer of the log and goes as far as it can; a question that it asks then fails.
     Turn {
         fails: bool,
     },
@@ -138,7 +138,7 @@ struct World {
     lives: usize,
     client: Client,
     connection: Connection,
-    /// What the log answered, on its way to the connection.
+    /// The answer of the log, on its way to the connection.
     answer: Option<Result<Arc<Page>, Unavailable>>,
     /// Whether another life than the log's was announced last.
     misled: bool,
@@ -215,7 +215,7 @@ impl World {
             match self.connection.step() {
                 Step::Send(chunk) => self.client.take(&chunk),
                 Step::Fetch(ask) => {
-                    // Answered as of now: the log and the feed may move on before the connection hears of it.
+                    // The answer shows the present: the log and the feed may move on before the connection takes it in.
                     self.answer = Some(if fails { Err(Unavailable) } else { Ok(Arc::new(self.log.page(&ask))) });
                     return false;
                 }
@@ -251,8 +251,8 @@ fn connect(hub: &Hub, log: &Log, client: &mut Client) -> Connection {
 }
 
 proptest! {
-    /// However announcements are lost, repeated, mixed up or foreign and reads of the log fail: the client gets every
-    /// change after its start once, in order, or is told that it cannot, and its cursor ends at the head.
+    /// Announcements may be lost, repeated, mixed up or foreign, and reads of the log may fail. The client gets every change after
+    /// its start once, in order, or a reset, and its cursor ends at the head.
     #[test]
     fn a_client_gets_every_change_once_in_order(
         filter in filters(), ring_frames in 1_usize..40, page_rows in 1_usize..6, events in events(),
@@ -267,7 +267,7 @@ proptest! {
 }
 
 #[test]
-fn a_log_behind_what_was_announced_is_asked_again_only_after_a_pause() {
+fn a_log_behind_the_announcements_is_asked_again_only_after_a_pause() {
     let mut world = World::new(hub(4, 4), Filter::default());
     world.apply(&Event::Ahead { more: 1 });
     assert!(!world.turn(false), "the log is asked");
@@ -291,7 +291,7 @@ fn a_failed_read_is_repeated_only_after_a_pause() {
 }
 
 #[test]
-fn a_stream_ends_when_the_rest_of_a_change_that_it_began_to_tell_is_forgotten() {
+fn a_stream_ends_when_the_rest_of_a_change_that_it_began_to_send_is_purged() {
     let mut world = World::new(hub(4, 1), Filter::default());
     (0..2).for_each(|_| world.log.publish(true));
     world.settle();

@@ -1,4 +1,4 @@
-//! Where a stream starts: the client's cursor compared with the log.
+//! The start of a stream: the client's cursor compared with the log.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// The question to the log whose answer says where the stream starts.
+    /// The question to the log whose answer gives the start of the stream.
     pub fn ask(&self, key: &UserKey, page_rows: usize) -> Ask {
         let (after, max_rows) = match self {
             Self::After(cursor) => (cursor.seq, page_rows),
@@ -54,7 +54,7 @@ pub(super) async fn snapshot(
     Ok((asked, page))
 }
 
-/// Where a stream starts.
+/// The start of a stream.
 pub(super) struct Start {
     pub verdict: Verdict,
     pub reason: Option<ResetReason>,
@@ -72,6 +72,7 @@ impl Start {
             Asked::Nothing => fresh(page.head),
             Asked::NewestAfter(seq) => fresh((*seq).min(page.head)),
             Asked::Malformed => reset(ResetReason::Invalid),
+            // The epoch comes first: seqs of two epochs cannot be compared.
             Asked::After(cursor) if cursor.epoch != page.epoch => reset(ResetReason::Epoch),
             Asked::After(cursor) if cursor.seq > page.head => reset(ResetReason::Invalid),
             Asked::After(cursor) if cursor.seq < page.pruned => reset(ResetReason::Pruned),

@@ -46,7 +46,7 @@ impl Member {
         }
     }
 
-    /// The connection's public name; random, so that nobody can guess another's.
+    /// The connection's public name; random, so that it cannot be guessed.
     pub fn id(&self) -> Uuid {
         self.id
     }

@@ -31,8 +31,8 @@ impl Meters {
         self.signals.increment(count as u64);
     }
 
-    /// Records a frame that is handed over at `now` (microseconds since 1970), and how long its publish took to get here;
-    /// a clock that runs behind the publisher's instance counts as no time.
+    /// Records a frame that is sent at `now` (microseconds since 1970), and how long its publish took to get here. The time
+    /// counts as 0 if this clock runs behind that of the publisher's instance.
     pub fn note(&self, delivery: &Delivery, now: u64) {
         self.frames.increment(1);
         if delivery.published_at > 0 {

@@ -76,7 +76,7 @@ struct Inner {
     rooms: Rooms,
 }
 
-/// What carries a connection.
+/// The transport of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Transport {
     /// Server-Sent Events, or one long poll.
@@ -149,12 +149,12 @@ impl Hub {
                 added.then(|| self.inner.rooms.note(key, false));
                 added.then(|| feed.get().clone())
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(entry) => {
                 let subscribed = self.inner.bus.subscribe(key).shared();
                 let settings = &self.inner.settings;
                 let feed = Arc::new(Feed::new(key.clone(), subscribed, settings.ring_frames, settings.ring_bytes));
                 feed.add(member, self.inner.settings.per_user);
-                place.insert(feed.clone());
+                entry.insert(feed.clone());
                 self.inner.rooms.note(key, true);
                 Some(feed)
             }
@@ -195,13 +195,13 @@ impl Hub {
         &self.inner.rooms
     }
 
-    /// Notes that a stream stands at `seq`, whichever instance moved it; true when the head moved.
+    /// Notes that the head of a stream is `seq`, whichever instance moved it; true when the head moved.
     pub fn reached(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
         let feed = self.shard(key).get(key).cloned();
         feed.is_some_and(|feed| feed.reached(epoch, seq))
     }
 
-    /// Whether a stream that stands at `seq` is ahead of what was announced here.
+    /// Whether `seq`, the head of a stream, is ahead of the announcements here.
     pub fn is_behind(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
         let feed = self.shard(key).get(key).cloned();
         feed.is_some_and(|feed| feed.is_behind(epoch, seq))
@@ -270,12 +270,12 @@ impl Hub {
     }
 
     fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Arc<Feed>>> {
-        let place = self.inner.hasher.hash_one(key) as usize % SHARDS;
-        lock(&self.inner.shards[place])
+        let index = self.inner.hasher.hash_one(key) as usize % SHARDS;
+        lock(&self.inner.shards[index])
     }
 }
 
-/// A connection's place in the hub; dropping it leaves.
+/// A connection's membership of the hub; dropping it leaves.
 pub struct Membership {
     hub: Hub,
     feed: Arc<Feed>,
@@ -289,7 +289,7 @@ impl Membership {
         &self.hub.inner.settings
     }
 
-    /// What is counted for every frame.
+    /// The metrics of every frame.
     pub fn meters(&self) -> &Meters {
         &self.hub.inner.meters
     }

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 const RUNG_TOGETHER: usize = 128;
 
 /// Rings all, and must be called without any lock: a ring may write to a socket. Many are spread over the runtime's threads, so that
-/// what follows a broadcast need not wait for its last connection.
+/// the next work after a broadcast need not wait for its last connection.
 pub(super) fn ring_all<T: Send + Sync + 'static>(all: Arc<Vec<Arc<T>>>, ring: impl Fn(&T) + Copy + Send + 'static) {
     let runtime = Handle::try_current().ok().filter(|_| all.len() > RUNG_TOGETHER);
     let Some(runtime) = runtime else { return all.iter().for_each(|one| ring(one)) };

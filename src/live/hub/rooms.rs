@@ -43,7 +43,7 @@ pub struct Rooms {
     state: Mutex<State>,
     dirty: Notify,
     /// Notified when subscriptions were taken in.
-    turns: watch::Sender<()>,
+    taken_in: watch::Sender<()>,
     /// Notified when an interval begins, which may end before the one that is waited for.
     held: Notify,
 }
@@ -59,7 +59,7 @@ impl Rooms {
     pub(super) fn new(open: bool) -> Self {
         let state = State { open, ..State::default() };
         let (moves, dirty, held) = Default::default();
-        Self { moves, state: Mutex::new(state), dirty, turns: watch::channel(()).0, held }
+        Self { moves, state: Mutex::new(state), dirty, taken_in: watch::channel(()).0, held }
     }
 
     /// Notes that a connection of the user began or ended, the first or the last where it is an `edge`.
@@ -132,9 +132,9 @@ impl Rooms {
 
     /// Waits until the user's subscriptions are in force here.
     pub async fn in_sync(&self, key: &UserKey) {
-        let mut turns = self.turns.subscribe();
+        let mut taken_in = self.taken_in.subscribe();
         while self.state().is_out_of_sync(key) {
-            if turns.changed().await.is_err() {
+            if taken_in.changed().await.is_err() {
                 return;
             }
         }
@@ -145,7 +145,7 @@ impl Rooms {
         self.state().users.get(key).map(|joined| joined.topics.clone()).unwrap_or_default()
     }
 
-    /// Those of the topics that have no room yet, each once.
+    /// The topics without a room yet, each once.
     pub fn unknown<'a>(&self, topics: impl Iterator<Item = &'a TopicKey>) -> Vec<TopicKey> {
         let state = self.state();
         let unknown: HashSet<_> = topics.filter(|topic| !state.rooms.contains_key(*topic)).collect();
@@ -164,7 +164,7 @@ impl Rooms {
     pub(super) fn join(&self, key: &UserKey, feed: Option<Arc<Feed>>, topics: &[TopicKey]) {
         let mut state = self.state();
         state.reading.remove(key);
-        // What was read may be older than the change that marked the user dirty.
+        // The subscriptions may have been read before the change that marked the user dirty.
         if state.waiting.contains(key) {
             return;
         }
@@ -182,8 +182,8 @@ impl Rooms {
     }
 
     /// Wakes the callers of [`Self::in_sync`].
-    pub fn end_turn(&self) {
-        self.turns.send_replace(());
+    pub fn notify_taken_in(&self) {
+        self.taken_in.send_replace(());
     }
 
     /// Removes the empty rooms, once no user is dirty: the subscriptions of a user that is being read may name an empty room, which

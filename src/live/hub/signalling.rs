@@ -20,7 +20,7 @@ impl Hub {
         self.inner.rooms.join(key, feed, topics);
     }
 
-    /// Lets signals pass again after [`super::Rooms::close`], when everybody's subscriptions have been read anew.
+    /// Lets signals pass again after [`super::Rooms::close`], when the subscriptions of all users have been read again.
     pub fn reopen_rooms(&self) {
         self.inner.rooms.reopen(self.users());
     }

@@ -1,7 +1,7 @@
 //! The newest signals of one user: a small ring that the user's connections share, each with a position of its own.
 //!
-//! Signals are numbered from 1 as they come. Of a subject only the newest is kept, at its own number: a reader that has
-//! not got the older one gets the newer in its place.
+//! Signals are numbered from 1 as they come. Of a subject only the newest is kept, at its own number. A reader that has
+//! not got the older one gets only the newer.
 
 use std::{
     collections::VecDeque,
@@ -57,7 +57,7 @@ impl Signals {
         dropped
     }
 
-    /// What follows `position`, up to about `most_bytes` and [`GATHERED`] signals, and the position after it.
+    /// The signals after `position`, up to about `most_bytes` and [`GATHERED`] signals, and the position after them.
     pub(super) fn after(&self, position: u64, most_bytes: usize) -> (Unread, u64) {
         let ring = lock(&self.ring);
         let newest = self.newest();
@@ -74,7 +74,7 @@ impl Ring {
             self.pop();
         }
         let older = self.entries.iter().position(|(_, known)| known.subject == signal.subject);
-        if let Some((_, older)) = older.and_then(|place| self.entries.remove(place)) {
+        if let Some((_, older)) = older.and_then(|index| self.entries.remove(index)) {
             self.bytes -= older.bytes.len();
         }
         self.bytes += signal.bytes.len();
@@ -136,8 +136,8 @@ mod tests {
     }
 
     proptest! {
-        /// However signals and readers interleave: each reader gets the values of a key in order and none twice, ends with
-        /// the newest value of every key that was not dropped, and the ring keeps its bounds.
+        /// For every order of signals and reads: each reader gets the values of a key in order and none twice, and ends with
+        /// the newest value of every key that was not dropped. The ring keeps its bounds.
         #[test]
         fn readers_get_the_newest_of_every_key_in_order(
             steps in prop::collection::vec((0_u8..12, 0_usize..4), 1..200), most in 1_usize..8,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_reader_has_got_is_forgotten() {
+    fn signals_that_every_reader_has_got_are_forgotten() {
         let signals = Signals::default();
         [(1, 0), (2, 0), (3, 2)].into_iter().for_each(|(key, least)| {
             assert_eq!(signals.push(signal(key, key.into()), least, 9, 1_000), 0);

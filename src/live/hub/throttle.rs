@@ -22,7 +22,7 @@ pub(super) struct Throttle {
     ends: BinaryHeap<Reverse<(Instant, Subject)>>,
 }
 
-/// What becomes of a signal.
+/// The outcome for a signal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     /// It goes now.
@@ -34,8 +34,8 @@ pub(super) enum Passage {
 }
 
 impl Throttle {
-    /// A subject whose interval has not ended is held whatever its own interval says: a topic's may have changed, and what is
-    /// held would come after it.
+    /// A signal is held while the interval of its subject lasts, even if its own interval is 0. The interval of a topic may have
+    /// changed, and a signal that passed now would overtake the held one.
     pub(super) fn offer(&mut self, signal: Signal, now: Instant) -> Passage {
         if let Some(held) = self.held.get_mut(&signal.subject) {
             *held = Some(signal);
@@ -57,7 +57,7 @@ impl Throttle {
         self.ends.peek().map(|Reverse((end, _))| *end)
     }
 
-    /// What was held and may go now; each begins another interval.
+    /// The held signals that may go now; each begins another interval.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Signal> {
         let mut due = Vec::new();
         while self.next_end().is_some_and(|end| end <= now) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes when: two signals of a key are never closer than the interval, they keep their order, and the
+        /// For signals at any times: two signals of a key are never closer than the interval, they keep their order, and the
         /// newest always gets through in the end.
         #[test]
         fn a_key_is_let_through_once_per_interval_and_its_newest_last(
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_interval_was_taken_away_still_comes_after_what_is_held() {
+    fn a_signal_without_interval_still_comes_after_the_held_one() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let mut offer = |interval, value| throttle.offer(signal(1, interval, value), now);
         assert!(matches!(offer(1_000, 1), Passage::Now(_)));

@@ -1,5 +1,5 @@
 //! One timer for all connections: a hashed wheel of weak handles. A tick rings the connections whose time has come; a connection
-//! finds out itself what is due.
+//! finds out itself which step is due.
 
 use std::{
     sync::{
@@ -16,11 +16,11 @@ use super::member::Member;
 use crate::domain::lock::lock;
 
 const TICK: Duration = Duration::from_millis(250);
-/// About four minutes; a member whose time is later is rung at this horizon and scheduled anew.
+/// About four minutes; a member whose time is later is rung at this horizon and scheduled again.
 const SLOTS: u64 = 1024;
 
 /// The slot of the tick that was rung last is empty, as `Wheel::check` asserts: it is a whole turn away, and a member in it would
-/// be rung that much too late. Only a `schedule` that runs while the wheel turns may leave a member there, which it then rings itself.
+/// be rung that much too late. Only a `schedule` that runs during a turn may leave a member there, and it then rings the member itself.
 pub(super) struct Wheel {
     start: Instant,
     /// The last tick whose slot was rung; only rises.
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_horizon_is_rung_at_the_horizon() {
+    fn a_time_beyond_the_horizon_is_rung_at_the_horizon() {
         let (wheel, member) = (Wheel::new(), member());
         wheel.turn(past(&wheel, 7));
         wheel.schedule(&member, past(&wheel, 3 * SLOTS));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_past_is_rung_at_the_next_tick() {
+    fn a_time_in_the_past_is_rung_at_the_next_tick() {
         let (wheel, member) = (Wheel::new(), member());
         wheel.turn(past(&wheel, 7));
         wheel.schedule(&member, wheel.start);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the times of members and the turns interleave: a member is rung once its time has passed by a tick, and before its
+        /// For all times of members and turns: a member is rung once its time has passed by a tick, and before its
         /// time only at the horizon.
         #[test]
         fn a_member_is_rung_within_a_tick_of_its_time(

@@ -1,4 +1,4 @@
-//! All sockets, and the thread that hears of them from the kernel.
+//! All sockets, and the thread that receives their events from the kernel.
 
 use std::{
     io::{self, IoSlice, Write as _},
@@ -75,13 +75,13 @@ impl Sockets {
     fn serve(&self, stream: TcpStream, head: Bytes, connection: Connection) {
         let socket = {
             let mut open = lock(&self.0.open);
-            let place = open.vacant_entry();
-            let socket = Arc::new(Socket::new(stream, head, connection, place.key(), self.clone()));
-            place.insert(socket.clone());
+            let entry = open.vacant_entry();
+            let socket = Arc::new(Socket::new(stream, head, connection, entry.key(), self.clone()));
+            entry.insert(socket.clone());
             socket
         };
         match epoll::add(&self.0.epoll, socket.stream(), socket.event(), READABLE) {
-            Ok(()) => socket.turn(),
+            Ok(()) => socket.run(),
             Err(error) => {
                 log::warn!("a stream cannot be watched: {error}");
                 socket.close();
@@ -111,29 +111,29 @@ impl Sockets {
                 Err(error) => return Err(error.into()),
             };
             for event in &*events {
-                let place = event.data;
-                if place == STOP {
+                let data = event.data;
+                if data == STOP {
                     return Ok(());
                 }
-                self.report(place);
+                self.report(data);
             }
         }
     }
 
-    /// An event of a socket that was closed meanwhile may reach the next one at its index, which then takes a turn for nothing.
-    fn report(&self, place: EventData) {
-        let place = usize::try_from(place.u64()).unwrap_or(usize::MAX);
-        let socket = lock(&self.0.open).get(place).cloned();
+    /// An event of a socket that was closed meanwhile may reach the next one at its index, which then has a run without work.
+    fn report(&self, data: EventData) {
+        let index = usize::try_from(data.u64()).unwrap_or(usize::MAX);
+        let socket = lock(&self.0.open).get(index).cloned();
         if let Some(socket) = socket {
             socket.ready();
         }
     }
 
-    pub(super) fn forget(&self, place: usize) {
-        lock(&self.0.open).try_remove(place);
+    pub(super) fn forget(&self, index: usize) {
+        lock(&self.0.open).try_remove(index);
     }
 }
 
-pub(super) fn event_data(place: usize) -> EventData {
-    EventData::new_u64(place as u64)
+pub(super) fn event_data(index: usize) -> EventData {
+    EventData::new_u64(index as u64)
 }

@@ -1,10 +1,12 @@
-//! One socket and its connection. The thread that rings the connection's member takes a turn here: it sends what is due, on the spot.
+//! One socket and its connection. The thread that rings the connection's member makes a run here: it sends what is due, at once.
 //!
-//! Turns are taken one at a time, and a thread never waits for another one's turn. `turns` counts the turns that were asked for. The
-//! thread that raises it from 0 is the only one that works; a thread that finds it above 0 leaves its turn to the working thread and goes
-//! on. The working thread takes a turn, then subtracts the turns that it had seen before. When others were asked for meanwhile, the
-//! difference is above 0, and it takes one more turn for all of them; at 0 the next thread works. So no ring is lost: its turn begins after
-//! the ring, whichever thread takes it.
+//! There is one run at a time, and a thread never waits for the run of another one. `requested` counts the runs that were requested.
+//!
+//! 1. The thread that raises it from 0 works. A thread that finds it above 0 leaves its run to the working thread and returns.
+//! 2. The working thread makes a run, then subtracts the requests that it had seen before.
+//! 3. If the difference is above 0, others requested runs meanwhile, and it makes one more run for all of them. At 0 the next thread works.
+//!
+//! So no ring is lost: a run begins after it, whichever thread makes the run.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
@@ -37,11 +39,11 @@ const OVERLOOKED: usize = 1024;
 /// A socket that a stream owns.
 pub(super) struct Socket {
     stream: TcpStream,
-    place: usize,
+    index: usize,
     sockets: Sockets,
-    /// Turns asked for and not finished; see the module.
-    turns: AtomicU32,
-    /// Whether the kernel has reported an event of the socket since its last turn.
+    /// Runs that were requested and are not finished; see the module.
+    requested: AtomicU32,
+    /// Whether the kernel has reported an event of the socket since its last run.
     is_ready: AtomicBool,
     /// None when closed.
     state: Mutex<Option<State>>,
@@ -53,7 +55,7 @@ struct State {
     head: Bytes,
     /// The chunk that the socket did not accept whole.
     unsent: Option<Box<Unsent>>,
-    /// Whether the log is being read, after which there is a turn.
+    /// Whether the log is being read, after which there is a run.
     fetching: bool,
 }
 
@@ -63,7 +65,7 @@ struct Unsent {
     written: usize,
 }
 
-/// Where a turn ends.
+/// The end of a run.
 enum Rest {
     /// Until the member is rung.
     Idle,
@@ -77,18 +79,18 @@ enum Rest {
 
 impl Wake for Socket {
     fn wake(self: Arc<Self>) {
-        self.turn();
+        self.run();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.turn();
+        self.run();
     }
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, head: Bytes, connection: Connection, place: usize, sockets: Sockets) -> Self {
+    pub(super) fn new(stream: TcpStream, head: Bytes, connection: Connection, index: usize, sockets: Sockets) -> Self {
         let state = Mutex::new(Some(State { connection, head, unsent: None, fetching: false }));
-        Self { stream, place, sockets, turns: AtomicU32::new(0), is_ready: AtomicBool::new(false), state }
+        Self { stream, index, sockets, requested: AtomicU32::new(0), is_ready: AtomicBool::new(false), state }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -96,33 +98,33 @@ impl Socket {
     }
 
     pub(super) fn event(&self) -> EventData {
-        event_data(self.place)
+        event_data(self.index)
     }
 
     /// The kernel reports an event of the socket.
     pub(super) fn ready(self: &Arc<Self>) {
-        // Before the turn is asked for, so that the turn sees it.
+        // Before the run is requested, so that the run sees it.
         self.is_ready.store(true, Ordering::Release);
-        self.turn();
+        self.run();
     }
 
     /// Sends what is due, here or on the thread that is at it already.
-    pub(super) fn turn(self: &Arc<Self>) {
-        // Acquire and release: the working thread sees everything that came before the turns that it takes over, and the next working
+    pub(super) fn run(self: &Arc<Self>) {
+        // Acquire and release: the working thread sees everything that came before the requests that it serves, and the next working
         // thread everything that this one did.
-        if self.turns.fetch_add(1, Ordering::AcqRel) > 0 {
+        if self.requested.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
         let mut seen = 1;
         while seen > 0 {
-            // The lock is not contended: it is for `close` and `fetch`, which are not turns.
-            let over = self.state().as_mut().is_none_or(|state| self.take_turn(state));
+            // The lock is not contended: only `close` and `fetch` take it outside of a run.
+            let over = self.state().as_mut().is_none_or(|state| self.run_once(state));
             if over {
                 self.close();
             }
-            let asked = self.turns.fetch_sub(seen, Ordering::AcqRel);
-            debug_assert!(asked >= seen, "{seen} turns were taken, {asked} were asked for");
-            seen = asked - seen;
+            let requested = self.requested.fetch_sub(seen, Ordering::AcqRel);
+            debug_assert!(requested >= seen, "{seen} runs are finished, {requested} were requested");
+            seen = requested - seen;
         }
     }
 
@@ -130,12 +132,12 @@ impl Socket {
     pub(super) fn close(&self) {
         let state = self.state().take();
         if state.is_some() {
-            self.sockets.forget(self.place);
+            self.sockets.forget(self.index);
         }
     }
 
     /// True when the stream has ended.
-    fn take_turn(self: &Arc<Self>, state: &mut State) -> bool {
+    fn run_once(self: &Arc<Self>, state: &mut State) -> bool {
         loop {
             match self.advance(state) {
                 Rest::Over => return true,
@@ -180,7 +182,7 @@ impl Socket {
         }
     }
 
-    /// Writes a chunk; answers where the turn ends if not all of it could be written.
+    /// Writes a chunk; answers how the run ends if not all of it could be written.
     fn send(&self, state: &mut State, mut unsent: Unsent) -> Option<Rest> {
         match self.write(&state.head, &mut unsent) {
             Ok(()) => {
@@ -190,8 +192,8 @@ impl Socket {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 state.unsent = Some(Box::new(unsent));
                 state.connection.pause();
-                // Registering anew reports an event if the socket accepts bytes again by now: with edges alone, one that came between the
-                // write and this would be missed.
+                // The second registration reports an event if the socket accepts bytes again by now. With edges alone an event between the
+                // write and this call would be missed.
                 let wanted = READABLE.union(EventFlags::OUT);
                 let watched = epoll::modify(&self.sockets.0.epoll, &self.stream, self.event(), wanted);
                 Some(if watched.is_ok() { Rest::Full } else { Rest::Over })
@@ -240,7 +242,7 @@ impl Socket {
                 state.fetching = false;
                 state.connection.take_in(page);
             }
-            socket.turn();
+            socket.run();
         });
     }
 

@@ -1,4 +1,4 @@
-//! What a body changes of a publish that waits.
+//! The changes of a scheduled publish by a body.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn wrong(body: Value) -> Vec<String> {
 }
 
 #[test]
-fn an_amendment_changes_what_its_body_names_and_keeps_the_rest() {
+fn an_amendment_changes_the_fields_of_its_body_and_keeps_the_rest() {
     let all = json!({"priority": "high", "title": "t", "message": "m", "data": {"a": 1}, "actionUrl": "/a", "imageUrl": "/i"});
     let whole = Content {
         priority: Priority::High,

@@ -1,4 +1,4 @@
-//! What a body says of its time, and what it asks to be done.
+//! The times of a body, and its steps.
 
 use std::collections::HashSet;
 
@@ -53,7 +53,7 @@ fn times_are_instants_or_local_to_the_zone_of_the_message() {
 }
 
 #[test]
-fn a_time_that_names_no_instant_or_two_is_refused_where_it_stands() {
+fn a_time_that_names_no_instant_or_two_is_refused_by_pointer() {
     let berlin = |field: &str, time: &str| json!({field: time, "timeZone": "Europe/Berlin"});
     assert!(
         details(berlin("dueAt", "2026-03-29T02:30"))
@@ -105,7 +105,7 @@ fn times_come_in_their_order() {
 }
 
 #[test]
-fn what_is_due_has_its_steps_in_the_order_of_time() {
+fn a_due_time_has_its_steps_in_the_order_of_time() {
     let due_at = hours(48);
     let new = read(json!({"dueAt": due_at, "remindBefore": [60, 3_600],
         "escalation": [{"after": 60}, {"after": 120, "topic": "team:7"}, {"after": 2_592_000, "priority": "critical"}]}));
@@ -188,7 +188,7 @@ fn the_place_of_a_problem_in_an_event_is_in_its_data() {
 }
 
 #[test]
-fn a_kinds_burst_holds_for_what_may_be_folded() {
+fn a_kinds_burst_holds_for_items_that_may_be_folded() {
     let burst = |fields: Value| {
         let mut body = with(fields);
         body["kind"] = "made".into();

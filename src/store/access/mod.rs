@@ -1,4 +1,4 @@
-//! Tickets and revocations: what lets a caller in, and what keeps a token out.
+//! Tickets and revocations: credentials that open one stream, and tokens that are refused.
 
 pub(crate) mod revocations;
 pub(crate) mod tickets;
@@ -20,7 +20,7 @@ use crate::{
 pub const TICKET_TTL: Duration = Duration::from_secs(30);
 
 impl Store {
-    /// A one-time ticket that stands for the identity for [`TICKET_TTL`].
+    /// A one-time ticket for the identity, valid for [`TICKET_TTL`].
     ///
     /// # Errors
     /// When the database does not answer.
@@ -30,7 +30,7 @@ impl Store {
         Ok(ticket.text)
     }
 
-    /// What a ticket stands for; none when it is unknown, used or too old.
+    /// The identity of a ticket; none when it is unknown, used or too old.
     ///
     /// # Errors
     /// When the database does not answer; the ticket may have been used up all the same.

@@ -15,7 +15,7 @@ use crate::store::{database::stored, schema::stream_tickets};
 const ISSUE: &str = "INSERT INTO stream_tickets (hash, identity, expires_at)
     VALUES ($1, $2, now() + make_interval(secs => $3))";
 
-/// Keeps what a ticket stands for, by the ticket's hash, for `ttl` of the database's clock.
+/// Keeps the identity of a ticket, by the ticket's hash, for `ttl` of the database's clock.
 ///
 /// # Errors
 /// When the database does not take it.

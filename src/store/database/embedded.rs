@@ -38,8 +38,8 @@ impl Embedded {
 }
 
 impl Drop for Embedded {
-    /// The server's own drop joins a thread that waits for the last client to leave, which on a stop may be never;
-    /// every commit is in the files already, so the process just ends.
+    /// The server's own drop joins a thread that waits for the last client to leave, which may never happen on a stop.
+    /// Every commit is in the files already, so the process just ends.
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             std::mem::forget(server);

@@ -11,10 +11,10 @@ use super::{pool, sqlstate};
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(30);
 
-/// What an error says about the operation, by its SQLSTATE.
+/// The meaning of an error for the operation, by its SQLSTATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// The server is away, or cannot serve anybody now.
+    /// The server is away, or serves no operation now.
     Outage,
     /// Other transactions were in the way.
     Conflict,
@@ -22,7 +22,7 @@ enum Meaning {
     Unstorable,
     /// The statement breaks a rule of the schema: each attempt would.
     Refused,
-    /// None of these. It is logged with its code whenever it is the last attempt's.
+    /// None of these. The last attempt logs it with its code.
     Unknown,
 }
 
@@ -131,7 +131,7 @@ impl Failure {
         Self::Silent
     }
 
-    /// Whether the values themselves are what the database refuses.
+    /// Whether the database refuses the values themselves.
     pub(crate) fn is_unstorable(&self) -> bool {
         self.meaning() == Meaning::Unstorable
     }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_many_for_what_passes_and_none_for_what_cannot() {
+    fn attempts_are_many_for_passing_failures_and_none_for_others() {
         for (message, attempts) in [("40P01: x", ATTEMPTS), ("57P01: x", ATTEMPTS), ("XX000: x", 1), ("23505: x", 0)] {
             assert_eq!(failure(message).attempts_left(), attempts, "{message}");
         }

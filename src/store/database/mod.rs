@@ -1,4 +1,4 @@
-//! The way to Postgres: connections, their security, failures and what limits concurrency.
+//! The way to Postgres: connections, their security, failures and the limits of concurrency.
 
 pub(crate) mod clock;
 #[cfg(feature = "embedded")]

@@ -42,7 +42,7 @@ pub struct PoolUse {
 /// How a session plans its prepared statements.
 #[derive(Debug, Clone, Copy)]
 enum Plans {
-    /// Anew at each call: the planner must see the arrays' lengths, for a generic plan guesses ten rows and joins
+    /// At each call: the planner must see the arrays' lengths, for a generic plan guesses ten rows and joins
     /// tables to them by nested loops.
     Custom,
     /// Once: the append reads no table but for look-ups of one row, so its plan is the same for any length. It is made when
@@ -145,8 +145,8 @@ pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Re
     }
 }
 
-/// Runs the pending migrations. Instances that start together take turns by an advisory lock: two that migrate at once would
-/// create the same table twice.
+/// Runs the pending migrations. Instances that start together run one after the other by an advisory lock: two that migrate at
+/// once would create the same table twice.
 pub(crate) async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<Vec<String>> {
     connection.batch_execute("select pg_advisory_lock(7461164)").await.context("cannot lock the migrations")?;
     let mut harness = AsyncMigrationHarness::new(connection);

@@ -27,13 +27,13 @@ use crate::{
     domain::user::{Tenant, UserKey},
 };
 
-/// What is added to the statement timeout before a server counts as silent.
+/// The time in addition to the statement timeout before a server counts as silent.
 const SILENCE: Duration = Duration::from_secs(1);
 /// Most errors of unreadable values that are remembered: beyond them each is logged whenever it occurs.
 const UNREADABLE: usize = 1_000;
 
-/// Runs an operation on a connection, again and again until it succeeds, its failure is the statement's own, or
-/// patience ends. (A macro because a closure's future cannot be shown to be `Send` for every connection.)
+/// Runs an operation on a connection, again and again. It ends when the operation succeeds, when the failure is the statement's
+/// own, or after the longest time. (A macro because a closure's future cannot be shown to be `Send` for every connection.)
 macro_rules! repeat {
     ($shared:expr, $connection:ident => $operation:expr) => {
         $crate::store::database::shared::repeat!($shared, connection, $connection => $operation)
@@ -65,7 +65,7 @@ macro_rules! repeat {
 }
 pub(crate) use repeat;
 
-/// Connections, and what limits their use.
+/// Connections, and the limits of their use.
 pub(crate) struct Shared {
     pub(crate) pools: Pools,
     /// Changes of one user: they lock the stream.
@@ -133,8 +133,8 @@ impl Shared {
         })
     }
 
-    /// A turn at a change of one user.
-    pub(crate) async fn turn_of(&self, key: &UserKey) -> Result<impl Sized + '_, Unavailable> {
+    /// Waits in the keyed semaphores of a user and its tenant.
+    pub(crate) async fn permit_for(&self, key: &UserKey) -> Result<impl Sized + '_, Unavailable> {
         Ok((self.users.acquire(key).await?, self.tenants.acquire(&key.tenant).await?))
     }
 

@@ -1,7 +1,7 @@
 //! The SQLSTATE of each error, which the stream from the server writes before the error's message: `40P01: deadlock detected`.
 //!
 //! Diesel keeps everything of an error but its code, and the language of the message is the server's choice. The message
-//! is the one part that reaches Diesel's callers unchanged, so it carries the code.
+//! is the one part that reaches Diesel's callers unchanged, so the code is written into it.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ pub(crate) fn of(error: &Error) -> Option<SqlState> {
     is_code.then(|| SqlState::from_code(code))
 }
 
-/// A stream from a server whose errors carry their code in their message. It begins after the negotiation of TLS: from
+/// A stream from a server that adds their code to the messages of errors. It begins after the negotiation of TLS: from
 /// there on everything that the server sends is a message with a header.
 pub(crate) struct Coded<S> {
     pub(crate) stream: S,
@@ -48,7 +48,7 @@ impl<S> Coded<S> {
         Self { stream, messages: Messages::default(), held: BytesMut::new(), ready: BytesMut::new() }
     }
 
-    /// Takes in what arrived in `buffer` after `before`; leaves there what goes on unchanged.
+    /// Takes in the bytes that arrived in `buffer` after `before`; leaves there the bytes that pass unchanged.
     fn take_in(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let fresh = &buffer.filled()[before..];
         let unchanged = if self.held.is_empty() { self.messages.skip_to_error(fresh) } else { 0 };
@@ -61,7 +61,7 @@ impl<S> Coded<S> {
         }
     }
 
-    /// The error at the front of what is held, once it is complete.
+    /// The error at the front of the held bytes, once it is complete.
     fn take_error(&mut self) -> Option<BytesMut> {
         let header = *self.held.first_chunk()?;
         let length = HEADER + body_length(header);
@@ -86,7 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Coded<S> {
                 if this.held.is_empty() {
                     break;
                 }
-                // The server is gone in the middle of an error: the driver is to see what there is.
+                // The server is gone in the middle of an error: the driver must see the bytes that there are.
                 this.ready = this.held.split();
                 continue;
             }
@@ -110,7 +110,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coded<S> {
     }
 }
 
-/// Where the messages begin in a stream that arrives in parts.
+/// The boundaries of messages in a stream that arrives in parts.
 #[derive(Default)]
 struct Messages {
     header: [u8; HEADER],
@@ -195,7 +195,7 @@ mod tests {
         message(ERROR, format!("SFEHLER\0VERROR\0C40P01\0M{text}\0Rx\0\0").as_bytes())
     }
 
-    /// What a reader gets of a stream that arrives in such parts.
+    /// The text that a reader gets of a stream that arrives in such parts.
     async fn read(sent: &[u8], part: usize, room: usize) -> Vec<u8> {
         let mut parts = parts_of(sent, part);
         let (mut got, mut buffer) = (Vec::new(), vec![0; room]);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_whole_error_goes_on_as_it_is() {
+    async fn bytes_that_are_no_whole_error_pass_unchanged() {
         let cut = &error("eins")[..20];
         let codeless = message(ERROR, b"SERROR\0Mtext\0\0");
         let empty = message(ERROR, b"");

@@ -1,4 +1,4 @@
-//! What is read back from the database. A value that was never stored like this is an error, which is logged and answered, and
+//! Conversion of values from the database. A value that was never stored like this is an error, which is logged and answered, and
 //! never a default.
 
 use std::{error::Error, str::FromStr};
@@ -13,7 +13,7 @@ use crate::domain::{
     user::UserKey,
 };
 
-/// A stored text as what it was when it was stored.
+/// A stored text as the type that it was stored from.
 pub(crate) fn parse<T>(text: &str) -> QueryResult<T>
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,

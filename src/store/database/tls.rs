@@ -53,8 +53,8 @@ impl FromStr for Target {
     }
 }
 
-/// The driver's negotiator serves hosts with a name. An address without one is named after itself; the directory of a
-/// Unix socket stands alone, for it takes another way.
+/// The driver's negotiator serves hosts with a name. An address without one is named after itself. The directory of a
+/// Unix socket must be the only host, because it has no TLS.
 fn check_hosts(config: &mut tokio_postgres::Config) -> anyhow::Result<()> {
     let sockets = config.get_hosts().iter().filter(|host| !matches!(host, Host::Tcp(_))).count();
     anyhow::ensure!(

@@ -67,7 +67,7 @@ async fn next_users(
         .await
 }
 
-/// Those of some users who seem to be recipients, so that the streams of the others are not locked.
+/// The candidates among some users, so that the streams of the others are not locked.
 pub(super) async fn candidates_among(
     conn: &mut AsyncPgConnection,
     job: &Job,
@@ -83,7 +83,7 @@ pub(super) async fn candidates_among(
     if job.everyone {
         return Ok(users.into_iter().map(str::to_owned).collect());
     }
-    // A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
+    // A join with `limit 1` is one look-up for each row, independent of the planner's estimates.
     let subscribers: Vec<Subscriber> = sql_query(
         "select asked.user_id from unnest($1::text[]) as asked (user_id) \
          cross join lateral (select from unnest($2::text[]) as named (topic) \

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use self::candidates::{candidates_among, next_candidates};
 pub use self::{
     progress::FanoutProgress,
-    unreached::{Turn, Unreached},
+    unreached::{Unreached, UserStage},
 };
 use crate::domain::{
     notification::Published,
@@ -44,15 +44,15 @@ pub const CHUNK: usize = 500;
 /// One inbox that a chunk put the notification into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Where in the user's log.
+    /// The position in the user's log.
     pub placed: Placed,
     /// Which of the fan-out's topics brought it, from 0; none when it went to everyone.
     pub topic: Option<usize>,
 }
 
-/// What one transaction delivered.
+/// The result of one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     /// The tenant.
@@ -72,12 +72,12 @@ pub struct Chunk {
 }
 
 impl Store {
-    /// Carries the next chunk of an open fan-out that no transaction works on, of the tenant that follows `after` if any of those
-    /// has one: so tenants take turns, and so do the fan-outs of each. None when there is nothing to do.
+    /// Writes the next chunk of an open fan-out that no transaction works on. It chooses the tenant after `after`, if one has such a
+    /// fan-out, so tenants alternate, and so do the fan-outs of each. None when there is nothing to do.
     ///
     /// # Errors
     /// When the database does not answer; a chunk is written whole or not at all.
-    pub async fn carry_next(&self, after: Option<&Tenant>) -> Result<Option<Chunk>, Unavailable> {
+    pub async fn write_next(&self, after: Option<&Tenant>) -> Result<Option<Chunk>, Unavailable> {
         if let Some(after) = after {
             let chunk = self.carry_after(after.as_str()).await?;
             if chunk.is_some() {
@@ -92,13 +92,13 @@ impl Store {
             .map_err(|_| Unavailable)
     }
 
-    /// Carries a fan-out to these users before their turn, as far as it is for them; [`CHUNK`] of them at most. None when
+    /// Writes a chunk for these users before the others, as far as the fan-out is for them; [`CHUNK`] of them at most. None when
     /// it is done or unknown.
     ///
     /// # Errors
     /// When the database does not answer; a chunk is written whole or not at all.
-    pub async fn carry_to(&self, id: Uuid, users: &[UserId]) -> Result<Option<Chunk>, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| carry_to(conn, id, users).await))
+    pub async fn write_for(&self, id: Uuid, users: &[UserId]) -> Result<Option<Chunk>, Unavailable> {
+        repeat!(self.shared, conn => conn.transaction(async |conn| write_for(conn, id, users).await))
             .map_err(|_| Unavailable)
     }
 
@@ -116,7 +116,7 @@ impl Store {
         self.shared.once(run).await
     }
 
-    /// Whose fan-out this is, while it is not done.
+    /// The tenant of a fan-out that is not done.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -164,7 +164,7 @@ async fn carry_after(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<
     Ok(Some(chunk(&job, cargo, outcome, done)?))
 }
 
-async fn carry_to(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> QueryResult<Option<Chunk>> {
+async fn write_for(conn: &mut AsyncPgConnection, id: Uuid, users: &[UserId]) -> QueryResult<Option<Chunk>> {
     let open = fanouts::table.find(id).filter(fanouts::finished_at.is_null());
     let Some(job) = open.select(Job::as_select()).for_update().first(conn).await.optional()? else { return Ok(None) };
     let (cargo, expired) = cargo(conn, &job).await?;

@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// Most users of a topic, or of everyone, that an estimate of what is left counts.
+/// Most users of a topic, or of everyone, that an estimate of the rest counts.
 const COUNTED: i64 = 10_000;
 
-/// What a fan-out has left.
+/// The users that a fan-out still has to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Default, QueryableByName)]
 pub struct Remaining {
     /// Users to be looked at, as far as they are counted.

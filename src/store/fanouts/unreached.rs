@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// How a fan-out stands to a user, if that user does not have its notification.
+/// A fan-out for a user who does not have its notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
     /// The notification.
@@ -25,25 +25,25 @@ pub struct Unreached {
     pub topics: Vec<String>,
     /// Whether the user caused it, and so is no recipient.
     pub is_actor: bool,
-    /// The user's turn in it.
-    pub turn: Turn,
-    /// Whether the notification expired before all had their turn.
+    /// The stage of the fan-out for the user.
+    pub stage: UserStage,
+    /// Whether the notification expired before the fan-out was complete.
     pub expired: bool,
 }
 
-/// A user's turn in a fan-out, as things are now.
+/// The stage of a fan-out for a user, by the present subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum UserStage {
     /// There is none: it goes neither to everyone nor to a topic that the user is subscribed to.
     Never,
     /// It is still to come.
-    ToCome,
+    Ahead,
     /// It is over.
-    Over,
+    Passed,
 }
 
 impl Store {
-    /// How a tenant's fan-out stands to a user, whether the user has its notification or not; none when there is no such
+    /// A tenant's fan-out with the view of a user, whether the user has its notification or not; none when there is no such
     /// fan-out.
     ///
     /// # Errors
@@ -53,9 +53,9 @@ impl Store {
     }
 }
 
-/// What a fan-out carries, and when it ended.
+/// The notification of a fan-out, and when the fan-out ended.
 #[derive(Queryable)]
-struct Cargo {
+struct FanoutContent {
     kind: String,
     category: Option<String>,
     priority: i16,
@@ -66,7 +66,7 @@ struct Cargo {
 }
 
 async fn unreached(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<Unreached>> {
-    let row: Option<(Job, Cargo)> = fanouts::table
+    let row: Option<(Job, FanoutContent)> = fanouts::table
         .inner_join(notifications::table.on(notifications::id.eq(fanouts::notification_id)))
         .filter(fanouts::notification_id.eq(id).and(fanouts::tenant.eq(key.tenant.as_str())))
         .select((
@@ -84,31 +84,31 @@ async fn unreached(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Que
         .first(conn)
         .await
         .optional()?;
-    let Some((job, cargo)) = row else { return Ok(None) };
-    let topics = cargo.topics.unwrap_or_default();
+    let Some((job, content)) = row else { return Ok(None) };
+    let topics = content.topics.unwrap_or_default();
     let stages = stages(conn, key, &job, &topics).await?;
     // By the stage, then by the user, as chunks go; users are in byte order there too.
     let is_ahead = |stage: &i16| (job.stage, job.after_user.as_str()) < (*stage, key.user.as_str());
-    let turn = match cargo.finished_at {
-        _ if stages.is_empty() => Turn::Never,
-        None if stages.iter().any(is_ahead) => Turn::ToCome,
-        _ => Turn::Over,
+    let stage = match content.finished_at {
+        _ if stages.is_empty() => UserStage::Never,
+        None if stages.iter().any(is_ahead) => UserStage::Ahead,
+        _ => UserStage::Passed,
     };
     Ok(Some(Unreached {
         about: About {
-            kind: cargo.kind,
-            category: cargo.category,
-            priority: stored::priority(cargo.priority)?,
-            created_at: cargo.created_at,
+            kind: content.kind,
+            category: content.category,
+            priority: stored::priority(content.priority)?,
+            created_at: content.created_at,
         },
         topics,
         is_actor: job.actor.as_deref() == Some(key.user.as_str()),
-        turn,
-        expired: cargo.finished_at.is_some_and(|time| time >= cargo.expires_at),
+        stage,
+        expired: content.finished_at.is_some_and(|time| time >= content.expires_at),
     }))
 }
 
-/// The stages of a fan-out at which the user has a turn, as things are now.
+/// The stages of a fan-out that include the user, by the present subscriptions.
 async fn stages(conn: &mut AsyncPgConnection, key: &UserKey, job: &Job, topics: &[String]) -> QueryResult<Vec<i16>> {
     let subscribed: Vec<String> = subscriptions::table
         .filter(subscriptions::tenant.eq(key.tenant.as_str()))
@@ -117,8 +117,8 @@ async fn stages(conn: &mut AsyncPgConnection, key: &UserKey, job: &Job, topics: 
         .select(subscriptions::topic)
         .load(conn)
         .await?;
-    let has_turn = |topic: Option<&String>| topic.map_or(job.everyone, |topic| subscribed.contains(topic));
+    let includes = |topic: Option<&String>| topic.map_or(job.everyone, |topic| subscribed.contains(topic));
     // One beyond the last topic is everyone.
     let stages = topics.iter().map(Some).chain([None]).zip(1..);
-    Ok(stages.filter(|(topic, _)| has_turn(*topic)).map(|(_, stage)| stage).collect())
+    Ok(stages.filter(|(topic, _)| includes(*topic)).map(|(_, stage)| stage).collect())
 }

@@ -17,7 +17,7 @@ use crate::store::{
 
 impl Store {
     /// Does the action to the matching items among the newest that arrived before a seq, of which it scans as many as one change
-    /// may have; also answers where to go on, when there may be more.
+    /// may have. It also answers where to continue, if there may be more.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe.
@@ -28,7 +28,7 @@ impl Store {
         before: Seq,
         action: Action,
     ) -> Result<(Changed, Option<Seq>), Unavailable> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| {
             change_matching(conn, key, filter, before, action).await
         }))

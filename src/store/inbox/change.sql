@@ -1,14 +1,15 @@
--- Does an action to those items of a locked stream that it alters, as the stream's change $5, and moves what moves with it; says by how
--- much the counts changed. Only rows of the two narrow tables come and go: an item that is read or not is updated in place. They
--- are found one by one (`limit 1`), for with many items the planner would rather read all of the user's; the lock keeps their
--- places (`ctid`) as they are.
+-- Does an action to those items of a locked stream that it alters, as the stream's change $5, and answers by how much the counts
+-- changed.
+-- Only rows of the two narrow tables are inserted and deleted: the row of the item is updated in row_id.
+-- The rows are found one by one (`limit 1`), for with many items the planner would rather read all of the user's. The lock keeps
+-- their row ids (`ctid`) as they are.
 with clock as (
     select clock_time() as time
 ), before as (
-    select place, seq, changed_seq, listed, listed and read_at is null as unread
+    select row_id, seq, changed_seq, listed, listed and read_at is null as unread
     from unnest($3::bigint[]) as asked (seq) cross join lateral (
         select
-            i.ctid as place, i.changed_seq, i.read_at, i.seen_at, i.archived_at, i.snoozed_until, i.due_state,
+            i.ctid as row_id, i.changed_seq, i.read_at, i.seen_at, i.archived_at, i.snoozed_until, i.due_state,
             i.archived_at is null and i.snoozed_until is null as listed
         from inbox as i
         where i.tenant = $1 and i.user_id = $2 and i.seq = asked.seq and i.deleted_at is null
@@ -39,7 +40,7 @@ with clock as (
         thread_key = case when $4 <> 'delete' then thread_key end,
         due_at = case when $4 not in ('delete', 'acknowledge', 'done') then due_at end,
         due_state = case $4 when 'acknowledge' then 3 when 'done' then 4 else due_state end
-    where ctid = any (array(select place from before))
+    where ctid = any (array(select row_id from before))
     returning
         *, archived_at is null and deleted_at is null and snoozed_until is null as listed,
         read_at is null and archived_at is null and deleted_at is null and snoozed_until is null as unread

@@ -1,4 +1,4 @@
-//! Which items a list shows, and what it can say of the rest.
+//! The choice of the items of a list, and of its totals.
 
 use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// What a list shows.
+/// The items of a list.
 pub(super) struct Choice {
-    /// Where its items arrived, newest first.
+    /// The seqs of its items, newest first.
     pub seqs: Vec<Seq>,
     /// The seq that older items come before, when there may be any.
     pub next: Option<Seq>,
@@ -25,7 +25,7 @@ pub(super) struct Choice {
     pub total_is_exact: bool,
 }
 
-/// Chooses what a list shows of an inbox with these counts.
+/// Chooses the items of a list, in an inbox with these counts.
 pub(super) async fn choose(
     conn: &mut AsyncPgConnection,
     key: &UserKey,

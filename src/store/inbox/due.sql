@@ -1,4 +1,4 @@
--- What of a category ($3) is due to a user within a day or overdue, the soonest first: $4 at most, of $5 looked through.
+-- The items of a category ($3) that are due to a user within a day or overdue, the soonest first: $4 at most, of $5 examined.
 with moment as (
     select clock_time() as now
 ),

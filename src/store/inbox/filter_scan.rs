@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::{cursor::Seq, priority::Priority, search_words::Words, user::UserKey};
 
-/// How items must be: all of what is said.
+/// The conditions of a filter; an item must meet all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// Of these ids, be they listed or not; none means all that are listed.
@@ -34,17 +34,17 @@ impl Filter {
         *self == Self::default()
     }
 
-    /// Whether no index knows what matches.
+    /// Whether no index knows the matches.
     pub(crate) fn needs_looking(&self) -> bool {
         let Self { ids, unread: _, category, kind, priority, words } = self;
         ids.is_some() || category.is_some() || kind.is_some() || priority.is_some() || words.is_some()
     }
 }
 
-/// What was found.
+/// The result of a filter scan.
 #[derive(QueryableByName)]
 pub(crate) struct FilterScan {
-    /// Where the matching items arrived, newest first.
+    /// The seqs of the matching items, newest first.
     #[diesel(sql_type = Array<BigInt>)]
     pub seqs: Vec<Seq>,
     #[diesel(sql_type = BigInt)]
@@ -54,7 +54,7 @@ pub(crate) struct FilterScan {
 }
 
 impl FilterScan {
-    /// Where it ended for having looked through `most` items.
+    /// The seq at which it ended, if it ended because it had examined `most` items.
     pub fn end(&self, most: i64) -> Option<Seq> {
         self.last.filter(|_| self.looked_through >= most)
     }

@@ -1,6 +1,5 @@
--- Looks through the newest items of an inbox before a seq, or through those of some ids: which of them match, how many were looked
--- through, and where the looking ended. A join with `limit 1` is one look-up for each item, whatever the planner thinks of the
--- tables' sizes.
+-- Examines the newest items of an inbox before a seq, or the items of some ids. It answers which of them match, how many were
+-- examined, and the last seq. A join with `limit 1` is one look-up for each item, independent of the planner's estimates.
 with item as (
     (
         select seq, notification_id

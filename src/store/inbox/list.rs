@@ -37,7 +37,7 @@ pub struct ListQuery {
     pub limit: i64,
     /// Items skipped from the newest.
     pub offset: i64,
-    /// Only items that arrived before this seq: what a page token carries.
+    /// Only items that arrived before this seq: the content of a page token.
     pub before: Option<Seq>,
     /// How they must be.
     pub filter: Filter,
@@ -48,11 +48,11 @@ pub struct ListQuery {
 pub struct InboxPage {
     /// Newest first, without archived, deleted and snoozed ones.
     pub items: Vec<InboxItem>,
-    /// All items that match the filters, whatever the page, as far as `total_is_exact` says.
+    /// All items that match the filters, on all pages, as far as `total_is_exact` says.
     pub total: i64,
     /// Whether `total` is of the whole inbox, or of the newest [`SCAN_LIMIT`] items only.
     pub total_is_exact: bool,
-    /// The user's authoritative count, whatever the filters.
+    /// The user's authoritative count, without filters.
     pub unread: i64,
     /// The seq that older items come before, when there may be any.
     pub next: Option<Seq>,
@@ -134,7 +134,7 @@ struct InboxRow {
     channels: Option<i64>,
     decision: i32,
     reason: i16,
-    /// The place of the topic that brought it, from 1.
+    /// The ordinal of the topic that brought it, from 1.
     topic: Option<i16>,
 }
 
@@ -202,7 +202,7 @@ fn mine<'a>(key: &'a UserKey) -> _ {
         .filter(inbox::deleted_at.is_null())
 }
 
-/// An item goes by the id of its notification and, where a later one has taken the place of the first, by that of the first.
+/// An item goes by the id of its notification. If a later one replaced the first, it goes by the id of the first.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(crate) fn named(id: Uuid) -> _ {
     inbox::notification_id.eq(id).or(inbox::item_id.eq(id))

@@ -23,7 +23,7 @@ pub(crate) async fn begin(
     let due = written.iter().filter_map(|item| Some((item, item.timing.due.as_ref()?, times.get(&item.id)?)));
     let row = |(item, due, time): (&&NewNotification, &Due, &DateTime<Utc>)| {
         let begun = Begun::at(&due.steps, due.at, *time);
-        let waits = item.timing.deliver_at.is_some();
+        let is_scheduled = item.timing.deliver_at.is_some();
         (
             duties::notification_id.eq(item.id),
             duties::tenant.eq(item.tenant.as_str().to_owned()),
@@ -31,7 +31,7 @@ pub(crate) async fn begin(
             duties::state.eq(begun.state.code()),
             duties::steps.eq(document(&due.steps)),
             duties::step.eq(begun.step),
-            duties::next_at.eq(begun.next_at.filter(|_| !waits)),
+            duties::next_at.eq(begun.next_at.filter(|_| !is_scheduled)),
         )
     };
     debug_assert!(written.iter().all(|item| times.contains_key(&item.id)), "each written item has its time");
@@ -50,9 +50,9 @@ pub(crate) async fn hold(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<
 /// Starts the due items of scheduled publishes that are delivered now.
 pub(crate) async fn wake(conn: &mut AsyncPgConnection, ids: &[Uuid], time: DateTime<Utc>) -> QueryResult<()> {
     let mine = duties::table.filter(duties::notification_id.eq_any(ids));
-    let waiting: Vec<(Uuid, DateTime<Utc>, Value)> =
+    let delivered: Vec<(Uuid, DateTime<Utc>, Value)> =
         mine.select((duties::notification_id, duties::due_at, duties::steps)).load(conn).await?;
-    for (id, due_at, steps) in waiting {
+    for (id, due_at, steps) in delivered {
         let begun = Begun::at(&steps_of(id, steps), due_at, time);
         diesel::update(duties::table.find(id))
             .set((duties::state.eq(begun.state.code()), duties::step.eq(begun.step), duties::next_at.eq(begun.next_at)))
@@ -93,7 +93,7 @@ fn document(steps: &[DueStep]) -> Value {
     serde_json::to_value(steps).unwrap_or_default()
 }
 
-/// Steps of what is stored. Those of a later version may not be readable here: the item is then due without reminders, so that
+/// Reads stored steps. Steps of a later version may not be readable here: the item is then due without reminders, so that
 /// one row does not hold up all others of its tenant.
 pub(crate) fn steps_of(id: Uuid, stored: Value) -> Vec<DueStep> {
     let steps = serde_json::from_value(stored);

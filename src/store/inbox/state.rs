@@ -32,7 +32,7 @@ pub(crate) const MOST_ROWS: usize = 2_000;
 /// Longest snooze: a leap year.
 const LONGEST_SNOOZE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// What a change did.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     /// The rows that really changed, oldest first, in their new state; empty when nothing did, and then no seq was
@@ -62,7 +62,7 @@ pub enum NotChanged {
 }
 
 impl Changed {
-    /// Nothing, on a stream that stands there.
+    /// No change, with the cursor at the head of the stream.
     pub(crate) fn nothing(stream: Counts) -> Self {
         let cursor = Cursor { epoch: stream.epoch.into(), seq: stream.head };
         Self { rows: Vec::new(), unread: stream.unread, cursor }
@@ -87,7 +87,7 @@ impl Store {
     /// When the user has no such item, when it cannot be snoozed until then, and when the database does not answer. A
     /// repeat is safe: it finds nothing left to change.
     pub async fn change(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| change(conn, key, id, action).await))
             .map_err(|_| Unavailable)?
     }
@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer. A repeat is safe.
     pub async fn read_oldest(&self, key: &UserKey, until: Seq) -> Result<Changed, Unavailable> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| read_oldest(conn, key, until).await))
             .map_err(|_| Unavailable)
     }

@@ -33,7 +33,7 @@ use crate::store::{
 /// Most due items, and most unread items, that are scanned.
 const SCAN_LIMIT: i64 = 500;
 
-/// What matters to a user now.
+/// The summary of an inbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// The first of the relevant items.
@@ -64,9 +64,9 @@ pub struct Callback {
     pub due_at: DateTime<Utc>,
     /// Seconds from now until then; not above 0 when it is overdue.
     pub seconds_left: f64,
-    /// Whatever the publisher put there.
+    /// Data of the publisher for its clients.
     pub data: Option<Value>,
-    /// Where a click leads.
+    /// The address that a click opens.
     pub action_url: Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub struct Callbacks {
 }
 
 impl Store {
-    /// What matters to a user now: `limit` items of it, most urgent first. Of a category in `relevance` only what is not older
+    /// The summary of an inbox: `limit` items of it, most urgent first. Of a category in `relevance` only items that are not older
     /// than so many seconds.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Store {
         self.shared.once(run).await
     }
 
-    /// What of a category is due to a user within a day or overdue: the first `limit` of it.
+    /// The items of a category that are due to a user within a day or overdue: the first `limit` of them.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,5 +1,6 @@
--- What matters to a user now: what is due within a day or overdue, read or not, and what is unread with nothing to be done by a
--- time, unless its category is of interest for a shorter time than it is old. Looks through $4 of either at most; $3 are shown.
+-- The summary of an inbox. It has items that are due within a day or overdue, read or not, and unread items that are not due. Unread
+-- items of a category are left out when they are older than the category is relevant.
+-- It examines $4 items of either sort at most; $3 are shown.
 with moment as (
     select clock_time() as now
 ),
@@ -16,7 +17,7 @@ newest as (
 found as (
     select seq, notification_id, due_at from soonest where listed
     union all
-    -- A join with `limit 1` is one look-up for each item, whatever the planner thinks of the tables' sizes.
+    -- A join with `limit 1` is one look-up for each item, independent of the planner's estimates.
     select newest.seq, placed.notification_id, null
     from newest
     cross join lateral (

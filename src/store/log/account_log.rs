@@ -1,5 +1,5 @@
-//! Changes of a user's account: of a subscription or of the settings. Each takes a seq of the user's log like any other
-//! change; of each name only the newest is kept, for a client that comes back wants only the newest state.
+//! Changes of a user's account: of a subscription or of the preferences. Each takes a seq of the user's log like any other
+//! change. Of each name only the newest is kept, because a client that reconnects needs only the newest state.
 
 use chrono::DateTime;
 use diesel::{
@@ -21,12 +21,12 @@ use crate::store::schema::account_changes;
 
 /// The name of changes of the user's settings.
 pub(crate) const SETTINGS: &str = "settings";
-/// What stands before a topic in the name of changes of its subscription; `page.sql` knows it too.
+/// The prefix of a topic in the name of changes of its subscription; `page.sql` knows it too.
 const TOPIC: &str = "topic:";
 /// Microseconds from 1970 to 2000, from which Postgres counts.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
-/// What a change of the account was about.
+/// The subject of a change of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountChange {
     /// The settings.
@@ -35,7 +35,7 @@ pub enum AccountChange {
     Subscription(Subscription),
 }
 
-/// Where a change of the account stands in the user's log.
+/// The position of a change of the account in the user's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamped {
     /// The stream's position after it.
@@ -69,7 +69,7 @@ pub(crate) fn stored_of_muted(until: MutedUntil) -> PgTimestamp {
     })
 }
 
-/// What lies beyond all times that can be written is forever.
+/// A time beyond all times that can be written means forever.
 pub(crate) fn muted_of_stored(PgTimestamp(micros): PgTimestamp) -> MutedUntil {
     let time = micros.checked_add(POSTGRES_EPOCH).and_then(DateTime::from_timestamp_micros);
     time.map_or(MutedUntil::Forever, MutedUntil::Time)
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_writes_is_no_change() {
+    fn an_unknown_name_is_no_change() {
         assert_eq!(AccountChange::of("settings", false, None), Some(AccountChange::Settings));
         for name in ["", "topic:", "topic", "topic:a b", "other"] {
             assert_eq!(AccountChange::of(name, true, None), None, "{name}");

@@ -19,7 +19,7 @@ const QUEUE: usize = 20_000;
 type Answer = oneshot::Sender<Result<Arc<Page>, Unavailable>>;
 pub(crate) type Asks = mpsc::Sender<(Ask, Answer)>;
 
-/// Where a stream stands and what follows a position in it.
+/// The head of a stream and the changes after a position.
 pub(crate) async fn page(asks: &Asks, ask: Ask) -> Result<Arc<Page>, Unavailable> {
     let (answer, answered) = oneshot::channel();
     asks.send((ask, answer)).await.map_err(|_| Unavailable)?;

@@ -1,4 +1,4 @@
-//! The snapshot query: where streams stand and what follows a position in them, for many at once.
+//! The snapshot query: the heads of streams and the changes after a position in each, for many streams at once.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -25,7 +25,7 @@ use crate::store::{
     database::stored::{self, unreadable},
 };
 
-/// A place in a stream: after a change, or within the rows that share one.
+/// A position in a stream: after a change, or within the rows that share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The change.
@@ -35,7 +35,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// The place after the whole of a change.
+    /// The position after the whole of a change.
     pub fn after(seq: Seq) -> Self {
         Self { seq, row: Seq::MAX }
     }
@@ -49,42 +49,42 @@ impl Position {
 /// A question to the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ask {
-    /// Whose stream.
+    /// The user of the stream.
     pub key: UserKey,
-    /// What was seen.
+    /// The position of the client.
     pub after: Position,
-    /// Most rows wanted; 0 asks only where the stream stands.
+    /// Most rows wanted; 0 asks only for the head.
     pub max_rows: usize,
 }
 
-/// One row of a page, at its place in the log.
+/// One row of a page, at its position in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
     /// An item that arrived after the position, in its newest state.
     Arrived {
         /// The item, unless the user has deleted it since.
         item: Option<Box<InboxItem>>,
-        /// Its place.
+        /// Its position.
         at: Position,
     },
     /// A change of state of an item that the position covers.
     Changed {
         /// The item and its newest state.
         state: ItemState,
-        /// Its place.
+        /// Its position.
         at: Position,
     },
     /// A change of the user's account, in its newest state.
     Account {
-        /// What changed.
+        /// The change.
         change: AccountChange,
-        /// Its place.
+        /// Its position.
         at: Position,
     },
 }
 
 impl Row {
-    /// Its place in the log.
+    /// Its position in the log.
     pub fn at(&self) -> Position {
         match self {
             Self::Arrived { at, .. } | Self::Changed { at, .. } | Self::Account { at, .. } => *at,
@@ -92,7 +92,7 @@ impl Row {
     }
 }
 
-/// Where a stream stands and what follows the position asked for, from one snapshot.
+/// The head of a stream and the changes after the position asked for, from one snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The stream's incarnation.
@@ -103,21 +103,21 @@ pub struct Page {
     pub pruned: Seq,
     /// The user's unread count.
     pub unread: i64,
-    /// What follows, in order. Each row's newest state comes once, wherever it can.
+    /// The changes, in order. Each row's newest state comes once, if possible.
     pub rows: Vec<Row>,
-    /// The place after the rows: after the head, or after the last row when more follow.
+    /// The position after the rows: after the head, or after the last row when more follow.
     pub end: Position,
 }
 
 impl Page {
-    /// Finds the end, and leaves out what says nothing new: an item that arrives on this page comes in its newest
-    /// state, so its own change of state is dropped. Only that it was deleted is told by the change alone: the client
-    /// may know the item, from before it came back to the top.
+    /// Finds the end, and leaves out changes without news. An item that arrives on this page comes in its newest state, so its own
+    /// change of state is dropped. A deletion stays: only that change shows it to a client that knows the item from before it
+    /// came back to the top.
     pub(crate) fn close(&mut self, ask: &Ask) {
         if let Some(beyond) = self.rows.get(ask.max_rows).map(Row::at) {
             self.rows.truncate(ask.max_rows);
             let last = self.rows.last().map_or(ask.after, Row::at);
-            // Only the row beyond the page tells whether the page's last change ends here.
+            // Only the row beyond the page shows whether the page's last change ends here.
             self.end = if beyond.seq == last.seq { last } else { Position::after(last.seq) };
         }
         self.rows.retain(|row| !matches!(row, Row::Changed { state, at } if at.row > ask.after.seq && !state.deleted));
@@ -127,7 +127,7 @@ impl Page {
 #[derive(QueryableByName)]
 struct PageRow {
     #[diesel(sql_type = BigInt)]
-    place: i64,
+    ordinal: i64,
     #[diesel(sql_type = Text)]
     epoch: String,
     #[diesel(sql_type = BigInt)]
@@ -213,7 +213,7 @@ pub(crate) async fn pages(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryRe
         found = load(conn, asks).await?;
     }
     // A missing stream can only mean that it was removed in between: the caller asks again.
-    (0..asks.len()).map(|place| found.remove(&place).ok_or(diesel::result::Error::NotFound)).collect()
+    (0..asks.len()).map(|index| found.remove(&index).ok_or(diesel::result::Error::NotFound)).collect()
 }
 
 /// One row more than asked for, to see whether the page is the last.
@@ -232,7 +232,7 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
         .await?;
     let mut pages = HashMap::new();
     for row in rows {
-        let page = pages.entry(stored::index(row.place)?).or_insert_with(|| Page {
+        let page = pages.entry(stored::index(row.ordinal)?).or_insert_with(|| Page {
             epoch: row.epoch.into(),
             head: row.head_seq,
             pruned: row.pruned_seq,
@@ -244,8 +244,8 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
             page.rows.extend(change.into_row()?);
         }
     }
-    for (&place, page) in &mut pages {
-        if let Some(ask) = asks.get(place) {
+    for (&index, page) in &mut pages {
+        if let Some(ask) = asks.get(index) {
             page.close(ask);
         }
     }

@@ -1,16 +1,18 @@
--- For each asked stream: where it stands, and its next changes after a position, from one snapshot.
--- A row that arrived after the position comes as an arrival at its seq, in its newest state; a row whose state
--- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change. A change of the
--- user's account shares its seq with nothing; of a subscription it brings the newest state.
+-- For each asked stream: its head, and its next changes after a position, from one snapshot.
+--
+-- A row that arrived after the position comes as an arrival at its seq, in its newest state. A row whose state
+-- changed after it comes at its changed_seq. Positions are (seq, row) because rows can share a change.
+-- A change of the user's account shares its seq with no row; a change of a subscription brings the newest state.
+--
 -- `store/content.rs` fills in the columns of content.
--- A join with `limit 1` is one look-up for each row, whatever the planner thinks of the tables' sizes.
+-- A join with `limit 1` is one look-up for each row, independent of the planner's estimates.
 select
-    asked.place, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
+    asked.ordinal, streams.epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, coalesce(change.item_id, change.notification_id) as id,
     change.read_at, change.archived_at, change.deleted_at, change.seen_at, change.snoozed_until, change.due_state,
     change.folded, change.reason, change.channels, change.account, change.subscribed, change.muted_until, n.*
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality
-    as asked (tenant, user_id, after_seq, after_row, max_rows, place)
+    as asked (tenant, user_id, after_seq, after_row, max_rows, ordinal)
 cross join lateral (
     select * from streams as s where s.tenant = asked.tenant and s.user_id = asked.user_id limit 1
 ) as streams
@@ -75,4 +77,4 @@ left join lateral (
     where change.arrival and notifications.id = change.notification_id
     limit 1
 ) as n on true
-order by asked.place, change.at_seq, change.row_seq
+order by asked.ordinal, change.at_seq, change.row_seq

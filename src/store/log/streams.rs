@@ -19,10 +19,10 @@ use crate::store::{
     schema::{inbox_changes, streams},
 };
 
-/// Where a stream stands.
+/// The head of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Whose stream.
+    /// The user of the stream.
     pub key: UserKey,
     /// Its incarnation.
     pub epoch: Epoch,
@@ -33,14 +33,14 @@ pub struct Head {
 #[derive(QueryableByName)]
 struct HeadRow {
     #[diesel(sql_type = BigInt)]
-    place: i64,
+    index: i64,
     #[diesel(sql_type = Text)]
     epoch: String,
     #[diesel(sql_type = BigInt)]
     head_seq: i64,
 }
 
-/// What a stream row says of its inbox.
+/// The counts of a stream row.
 #[derive(Queryable)]
 pub(crate) struct Counts {
     pub epoch: String,
@@ -76,7 +76,7 @@ pub(crate) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> Q
     }
 }
 
-/// Where the stream stands and what it counts.
+/// The head of the stream and its counts.
 pub(crate) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
     streams::table
         .find((key.tenant.as_str(), key.user.as_str()))
@@ -101,7 +101,7 @@ pub(crate) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
     }
 }
 
-/// Locks the streams of a tenant's users, in the one order. What is missing is made for those in `made` and left out for those
+/// Locks the streams of a tenant's users, in the one order. A missing stream is made for users in `made`, and left out for users
 /// in `known`.
 pub(crate) async fn lock_all(
     conn: &mut AsyncPgConnection,
@@ -134,7 +134,7 @@ async fn lock_these(
         .map(drop)
 }
 
-/// Writes what a change made of a locked stream.
+/// Writes the new head and counts of a locked stream.
 pub(crate) async fn advance(
     conn: &mut AsyncPgConnection,
     key: &UserKey,
@@ -164,8 +164,8 @@ pub(crate) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str
 
 pub(crate) async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
     let rows: Vec<HeadRow> = sql_query(
-        "select asked.place, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
-         as asked (tenant, user_id, place) cross join lateral (select epoch, head_seq from streams \
+        "select asked.index, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
+         as asked (tenant, user_id, index) cross join lateral (select epoch, head_seq from streams \
          where streams.tenant = asked.tenant and streams.user_id = asked.user_id limit 1) as stream",
     )
     .bind::<Array<Text>, _>(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())
@@ -173,7 +173,7 @@ pub(crate) async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> Que
     .load(conn)
     .await?;
     let head = |row: HeadRow| {
-        let key = stored::nth(keys, row.place)?.clone();
+        let key = stored::nth(keys, row.index)?.clone();
         Ok(Head { key, epoch: row.epoch.into(), seq: row.head_seq })
     };
     rows.into_iter().map(head).collect()

@@ -1,6 +1,7 @@
--- The heartbeat of an instance ($1), with the users whose connections there have changed. Once a second the first instance takes
--- the turn of finding users who have left. If no instance took a turn for half the grace ($5), which is two seconds at least, the
--- database was away: the other instances then need time for their heartbeats, so turns find nothing for twice the grace.
+-- The heartbeat of an instance ($1), with the users whose connections there have changed. Once a second the first instance gets
+-- the right to find users who have left.
+-- If no instance took it for half the grace ($5), which is two seconds at least, the database was away. The other instances then
+-- need time for their heartbeats, so for twice the grace no user is found to have left.
 with beat as (
     insert into instances (id, beat_at) values ($1, statement_timestamp())
     on conflict (id) do update set beat_at = excluded.beat_at

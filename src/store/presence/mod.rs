@@ -27,15 +27,15 @@ use crate::store::{
 
 /// One instance at a time: a user who just reconnected to another instance is not found to have left. Released at the commit.
 const LOCK: &str = "select pg_advisory_xact_lock(7461165)";
-/// Most users that one turn finds to have joined, and connections that it finds to be gone.
+/// Most users that one heartbeat finds to have joined, and connections that it finds to be gone.
 const FOUND: i64 = 5_000;
 
-/// What a heartbeat found.
+/// The result of a heartbeat.
 #[derive(Debug, Default)]
 pub struct Beat {
     /// The database did not know the instance, or no longer: the instance must send all its connections.
     pub fresh: bool,
-    /// Users who joined, each of them once until they leave; empty unless it was this instance's turn.
+    /// Users who joined, each of them once until they leave; empty unless this instance had the right to look for them.
     pub joined: Vec<UserKey>,
     /// Users who left.
     pub left: Vec<UserKey>,
@@ -80,8 +80,8 @@ pub struct Present {
 }
 
 impl Store {
-    /// Writes the instance's heartbeat and the changed numbers of its users' connections; finds users who joined and left when
-    /// it is this instance's turn.
+    /// Writes the instance's heartbeat and the changed numbers of its users' connections. Finds users who joined and left if
+    /// this instance has the right to do so.
     ///
     /// # Errors
     /// When the database does not answer: then it may have taken the changes or not, and the next heartbeat must repeat them.
@@ -125,7 +125,7 @@ impl Store {
         self.shared.once(async |conn| present(conn, tenant, topic, after, limit).await).await
     }
 
-    /// Those whose user is present and announced, in topics that announce presence.
+    /// The moves of users who are present and announced, in topics that announce presence.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -182,6 +182,8 @@ async fn beat(
         .get_result(conn)
         .await?;
     let mut found = Beat { fresh, ..Beat::default() };
+    // `free` is none if another instance has looked within the last second. It is false after an outage of the database, while the
+    // other instances need time for their heartbeats.
     if free == Some(true) {
         found.left = users(leave(conn, grace).await?)?;
     }
@@ -208,7 +210,7 @@ async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResul
     #[derive(QueryableByName)]
     struct OnlineRow {
         #[diesel(sql_type = BigInt)]
-        place: i64,
+        index: i64,
         #[diesel(sql_type = BigInt)]
         among: i64,
         #[diesel(sql_type = BigInt)]
@@ -219,9 +221,9 @@ async fn online(conn: &mut AsyncPgConnection, topics: &[TopicKey]) -> QueryResul
         .bind::<Array<Text>, _>(topics.iter().map(|key| key.topic.as_str()).collect::<Vec<_>>())
         .load(conn)
         .await?;
-    let counted = |OnlineRow { place, among, present }| {
+    let counted = |OnlineRow { index, among, present }| {
         debug_assert!(present <= among, "{present} of {among} subscribers are present");
-        Ok((stored::nth(topics, place)?.clone(), Online { present, among }))
+        Ok((stored::nth(topics, index)?.clone(), Online { present, among }))
     };
     rows.into_iter().map(counted).collect()
 }
@@ -265,7 +267,7 @@ async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryRe
     #[derive(QueryableByName)]
     struct PresentRow {
         #[diesel(sql_type = BigInt)]
-        place: i64,
+        index: i64,
     }
     let rows: Vec<PresentRow> = sql_query(include_str!("present_among.sql"))
         .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.topic.tenant.as_str()).collect::<Vec<_>>())
@@ -273,14 +275,14 @@ async fn present_among(conn: &mut AsyncPgConnection, moved: &[Moved]) -> QueryRe
         .bind::<Array<Text>, _>(moved.iter().map(|moved| moved.user.as_str()).collect::<Vec<_>>())
         .load(conn)
         .await?;
-    rows.into_iter().map(|row| stored::nth(moved, row.place).cloned()).collect()
+    rows.into_iter().map(|row| stored::nth(moved, row.index).cloned()).collect()
 }
 
 async fn presence_topics(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<(TopicKey, UserKey)>> {
     #[derive(QueryableByName)]
     struct ToldRow {
         #[diesel(sql_type = BigInt)]
-        place: i64,
+        index: i64,
         #[diesel(sql_type = Text)]
         topic: String,
     }
@@ -290,7 +292,7 @@ async fn presence_topics(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> Quer
         .load(conn)
         .await?;
     let parsed = |row: ToldRow| {
-        let key = stored::nth(keys, row.place)?.clone();
+        let key = stored::nth(keys, row.index)?.clone();
         Ok((TopicKey { tenant: key.tenant.clone(), topic: stored::parse(&row.topic)? }, key))
     };
     rows.into_iter().map(parsed).collect()

@@ -1,4 +1,4 @@
-//! The write of publishes: one statement, one transaction, whatever their number.
+//! The write of publishes: one statement and one transaction for any number of them.
 
 use std::{
     collections::HashMap,
@@ -55,20 +55,20 @@ pub struct Written {
     pub created_at: DateTime<Utc>,
     /// When it leaves inboxes.
     pub expires_at: DateTime<Utc>,
-    /// One per recipient, in the order of `NewNotification::users`; none for who does not want it in the inbox. Empty for what is
-    /// more than an item for each recipient.
+    /// One per recipient, in the order of `NewNotification::users`; none for a user who keeps it out of the inbox. Empty
+    /// for a publish that is more than an item for each recipient.
     pub rows: Vec<Option<Placed>>,
-    /// Where the inboxes stand whose rows are not told here.
+    /// The heads of the inboxes whose rows are not in this answer.
     pub heads: Vec<Head>,
 }
 
-/// What became of one publish.
+/// The outcome of one publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
     /// Written now.
     Written(Written),
-    /// Its idempotency key had been used with the same body before (perhaps by an attempt of our own whose answer
-    /// was lost): this is the first one's id and number of recipients.
+    /// Its idempotency key had been used with the same body before: this is the first one's id and number of recipients. The first
+    /// may be an attempt of our own whose answer was lost.
     Repeated {
         /// The first one's id.
         id: Uuid,
@@ -77,9 +77,9 @@ pub enum Appended {
     },
     /// Its idempotency key had been used with another body.
     KeyReused,
-    /// Its tenant does not know the topic at this place of [`NewNotification::named_topics`].
+    /// Its tenant does not know the topic at this index of [`NewNotification::named_topics`].
     UnknownTopic(usize),
-    /// It was to wait for a time that has passed.
+    /// Its `deliverAt` has passed.
     Past,
     /// Its tenant has as many fan-outs under way as it may.
     Crowded,
@@ -89,7 +89,7 @@ pub enum Appended {
 
 impl Store {
     /// Writes publishes in one transaction and answers in their order. A publish whose values the database refuses is
-    /// set apart, so that it takes nobody else with it.
+    /// written alone, so that the others succeed.
     ///
     /// # Errors
     /// When the database does not answer; a repeat with the same ids writes nothing twice.
@@ -106,6 +106,7 @@ impl Store {
             Ok(outcome) => self.answers(items, outcome).await,
             Err(failure) if !failure.is_unstorable() => Err(Unavailable),
             Err(_) if items.len() == 1 => Ok(vec![Appended::Unstorable]),
+            // The database does not name the refused item. Halves find it in few transactions.
             Err(_) => {
                 let (first, second) = items.split_at(items.len() / 2);
                 let mut answers = Box::pin(self.append(first)).await?;
@@ -115,7 +116,7 @@ impl Store {
         }
     }
 
-    /// What became of each item: written now where it has rows or begins a fan-out, else known from before.
+    /// The outcome of each item: written now if it has rows or begins a fan-out, otherwise known from before.
     async fn answers(&self, items: &[NewNotification], outcome: Outcome) -> Result<Vec<Appended>, Unavailable> {
         let mut rows = outcome.rows.into_iter().peekable();
         let begun: HashMap<Uuid, Begun> = outcome.begun.into_iter().map(|begun| (begun.id, begun)).collect();
@@ -166,13 +167,13 @@ impl PlacedRow {
     }
 }
 
-/// What one transaction did.
+/// The result of one transaction.
 #[derive(Default)]
 struct Outcome {
     rows: Vec<PlacedRow>,
     recorded: Vec<GenerallyAppended>,
     begun: Vec<Begun>,
-    /// What became of items that no write was tried of.
+    /// The outcome of items that were not tried to be written.
     refused: HashMap<Uuid, Appended>,
 }
 
@@ -220,7 +221,7 @@ async fn write_all(
     if good.iter().all(NewNotification::is_plain) {
         rows = write(conn, &good, keep).await?;
     } else {
-        // The durable way in may take its time: what should have been out by now is not lost for that.
+        // The durable way in may take its time: a publish that should have been delivered by now is not lost for that.
         good.iter_mut().filter(|item| waits_for_past(item, time)).for_each(|item| item.timing.deliver_at = None);
         recorded = general_append::append(conn, &good, keep).await?;
     }
@@ -274,7 +275,7 @@ struct FirstOne {
     recipients: usize,
 }
 
-/// What was stored before under the ids or the keys of those that were not written now.
+/// The notifications that were stored before, under the ids or the keys of items that were not written now.
 async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) -> QueryResult<Vec<FirstOne>> {
     let ids: Vec<_> = known.iter().map(|item| item.id).collect();
     let keys: Vec<_> = known.iter().filter_map(|item| item.idempotency_key.as_deref()).collect();

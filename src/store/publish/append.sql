@@ -20,12 +20,12 @@ with item as (
     on conflict do nothing
     returning id, tenant, kind, category, priority, channels, created_at, expires_at
 ), recipient as (
-    -- Only users with preferences cost more than the look whether they have any. Below, who wants it is written `<> 0`: the
+    -- Only users with preferences cost more than the look whether they have any. Below, the test for the inbox is written `<> 0`: the
     -- planner takes `= 1` for rare, and would join row by row.
     select
-        written.id, written.tenant, written.created_at, written.expires_at, asked.user_id collate "C" as user_id, asked.place,
+        written.id, written.tenant, written.created_at, written.expires_at, asked.user_id collate "C" as user_id, asked.index,
         coalesce(preference.channels, written.channels) as channels
-    from unnest($9::uuid[], $10::text[]) with ordinality as asked (id, user_id, place)
+    from unnest($9::uuid[], $10::text[]) with ordinality as asked (id, user_id, index)
     join written on written.id = asked.id
     left join lateral (
         select decide_channels(
@@ -45,13 +45,13 @@ with item as (
     returning tenant, user_id, epoch, head_seq, unread
 ), placed as (
     select
-        recipient.id, tenant, user_id, recipient.created_at, recipient.expires_at, recipient.place,
+        recipient.id, tenant, user_id, recipient.created_at, recipient.expires_at, recipient.index,
         recipient.channels, stream.epoch,
         stream.head_seq + 1 - row_number() over newest_first as seq,
         stream.unread + 1 - row_number() over newest_first as unread
     from recipient join stream using (tenant, user_id)
     where recipient.channels & 1 <> 0
-    window newest_first as (partition by tenant, user_id order by recipient.place desc)
+    window newest_first as (partition by tenant, user_id order by recipient.index desc)
 ), arrived as (
     insert into inbox (tenant, user_id, seq, changed_seq, notification_id, decision, channels)
     select tenant, user_id, seq, seq, id, first_layout(channels), channels from placed
@@ -61,7 +61,7 @@ with item as (
     insert into withheld (notification_id, tenant, user_id, decision, channels)
     select id, tenant, user_id, first_layout(channels), channels from recipient where channels & 1 = 0
 )
-select id, epoch, seq, unread, channels, created_at, expires_at, place from placed
+select id, epoch, seq, unread, channels, created_at, expires_at, index from placed
 union all
-select id, null, null, null, channels, created_at, expires_at, place from recipient where channels & 1 = 0
-order by place
+select id, null, null, null, channels, created_at, expires_at, index from recipient where channels & 1 = 0
+order by index

@@ -1,4 +1,4 @@
-//! What was decided about a notification for one user, in the transaction that published it or carried it to that user.
+//! The decision about a notification for one user, in the transaction of its publish or of its chunk.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -18,7 +18,7 @@ use crate::store::{
     inbox::list::item_of,
 };
 
-/// What a notification is about, its content aside.
+/// The subject of a notification, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     /// Its kind.
@@ -31,7 +31,7 @@ pub struct About {
     pub created_at: DateTime<Utc>,
 }
 
-/// What was decided about a notification for one user.
+/// The decision about a notification for one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     /// The notification.
@@ -41,7 +41,7 @@ pub struct Decided {
 }
 
 impl Store {
-    /// What was decided about a notification for a user, of an item that several have become about the newest; none when it
+    /// The decision about a notification for a user; of an item that several have become, the one about the newest. None when it
     /// was not for that user, or has not come there yet.
     ///
     /// # Errors

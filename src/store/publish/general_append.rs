@@ -1,4 +1,4 @@
-//! The write of publishes of which some wait, are due, or become one item with others: step by step, in one transaction.
+//! The write of publishes of which some are scheduled, are due, or become one item with others: step by step, in one transaction.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,11 +29,11 @@ pub(crate) struct GenerallyAppended {
     pub id: Uuid,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// Where the inboxes stand that have it at once.
+    /// The heads of the inboxes that have it at once.
     pub heads: Vec<Head>,
 }
 
-/// Writes publishes; those whose keys are known from before are left out. Those that wait go nowhere yet.
+/// Writes publishes; those whose keys are known from before are left out. Scheduled ones reach no inbox yet.
 pub(crate) async fn append(
     conn: &mut AsyncPgConnection,
     items: &[NewNotification],
@@ -42,10 +42,10 @@ pub(crate) async fn append(
     let mut recorded = insert(conn, items, keep).await?;
     let times: HashMap<Uuid, DateTime<Utc>> = recorded.iter().map(|one| (one.id, one.created_at)).collect();
     let written: Vec<&NewNotification> = items.iter().filter(|item| times.contains_key(&item.id)).collect();
-    scheduled::wait(conn, &written).await?;
+    scheduled::schedule(conn, &written).await?;
     reminders::begin(conn, &written, &times).await?;
     let heads = deliver(conn, &written).await?;
-    // Announced as one: nobody asks which publish of a transaction brought an inbox where it stands.
+    // Announced as one: no caller asks which publish of a transaction moved the head of an inbox.
     if let Some(first) = recorded.first_mut() {
         first.heads = heads;
     }
@@ -100,7 +100,7 @@ async fn insert(
     Ok(written.into_iter().map(recorded).collect())
 }
 
-/// Puts those that do not wait into the inboxes of the users whom they name.
+/// Puts those that are not scheduled into the inboxes of the users whom they name.
 async fn deliver(conn: &mut AsyncPgConnection, written: &[&NewNotification]) -> QueryResult<Vec<Head>> {
     let now = || written.iter().filter(|item| item.timing.deliver_at.is_none());
     let pairs: Vec<(Uuid, &Tenant, &str)> =

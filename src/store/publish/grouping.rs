@@ -1,5 +1,5 @@
-//! Where notifications go in the inboxes of those who want them: most become an item of their own, some the newest part of one
-//! that is there already, by their thread or because too many of their kind came within a window.
+//! The grouping of notifications in the inboxes of their recipients. Most become an item of their own. Others become the newest part
+//! of an item that is there already, by their thread or because too many of their kind came within a window.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::domain::{
 };
 use crate::store::{database::stored::unreadable, schema::withheld};
 
-/// What a user gets of a notification.
+/// A recipient, with the channels of a notification.
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct Recipient {
     #[diesel(sql_type = SqlUuid)]
@@ -46,7 +46,7 @@ pub(crate) struct Recipient {
     burst_seconds: Option<i32>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     due_at: Option<DateTime<Utc>>,
-    /// Set where the notification is due: as `duties` has it.
+    /// Set if the notification is due: the state in `duties`.
     #[diesel(sql_type = Nullable<SmallInt>)]
     due_state: Option<i16>,
 }
@@ -67,14 +67,14 @@ impl Recipient {
 
 type Owner = (String, String);
 
-/// Items that were inserted, and the recipients whom they were for.
+/// Items that were inserted, and their recipients.
 #[derive(Default)]
 pub(crate) struct Grouped {
     pub recipients: Vec<Recipient>,
     pub inserted: Vec<Inserted>,
 }
 
-/// The named recipients of publishes, and what each gets. Streams must be locked.
+/// The named recipients of publishes, and the decision for each. Streams must be locked.
 pub(crate) async fn recipients(
     conn: &mut AsyncPgConnection,
     ids: &[Uuid],
@@ -88,7 +88,7 @@ pub(crate) async fn recipients(
 }
 
 /// Inserts notifications under the locks of all the streams, each as an item of its own or into the item of its group.
-/// Returns the items that now stand on top of an inbox.
+/// Returns the items that are now on top of an inbox.
 pub(crate) async fn group(conn: &mut AsyncPgConnection, recipients: Vec<Recipient>) -> QueryResult<Grouped> {
     let (recipients, unwanted): (Vec<_>, Vec<_>) = recipients.into_iter().partition(Recipient::reaches_inbox);
     withhold(conn, &unwanted).await?;
@@ -101,7 +101,7 @@ pub(crate) async fn group(conn: &mut AsyncPgConnection, recipients: Vec<Recipien
     Ok(Grouped { recipients, inserted })
 }
 
-/// Notes who does not have a notification in the inbox because of the preferences.
+/// Notes the users whose preferences keep a notification out of the inbox.
 async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Recipient]) -> QueryResult<()> {
     if unwanted.is_empty() {
         return Ok(());
@@ -119,8 +119,8 @@ async fn withhold(conn: &mut AsyncPgConnection, unwanted: &[Recipient]) -> Query
     diesel::insert_into(withheld::table).values(rows).on_conflict_do_nothing().execute(conn).await.map(drop)
 }
 
-/// What each has in common with others that become one item; none for an item of its own. The two sorts cannot meet: their first
-/// characters differ.
+/// The key that each shares with others that become one item; none for an item of its own. The two sorts of keys cannot be equal:
+/// their first characters differ.
 async fn item_keys(conn: &mut AsyncPgConnection, recipients: &[Recipient]) -> QueryResult<Vec<Option<String>>> {
     let mut windows = count_bursts(conn, recipients).await?;
     let key = |each: &Recipient| {
@@ -142,7 +142,7 @@ struct Window {
     before: i32,
 }
 
-/// Counts items of kinds that have a bound, in the windows of their users, which begin anew when they are over.
+/// Counts items of kinds that have a bound, in the windows of their users. A window that is over is replaced by a new one.
 async fn count_bursts(
     conn: &mut AsyncPgConnection,
     recipients: &[Recipient],
@@ -196,7 +196,7 @@ async fn count_bursts(
 #[derive(Debug, Clone, QueryableByName)]
 struct Known {
     #[diesel(sql_type = BigInt)]
-    place: i64,
+    index: i64,
     #[diesel(sql_type = BigInt)]
     seq: Seq,
     #[diesel(sql_type = SqlUuid)]
@@ -222,8 +222,8 @@ async fn known_items(
         return Ok(HashMap::new());
     }
     let rows: Vec<Known> = sql_query(
-        "select asked.place, item.* from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
-         as asked (tenant, user_id, thread_key, place) cross join lateral (select seq, notification_id, item_id, folded \
+        "select asked.index, item.* from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
+         as asked (tenant, user_id, thread_key, index) cross join lateral (select seq, notification_id, item_id, folded \
          from inbox as i where i.tenant = asked.tenant and i.user_id = asked.user_id and i.thread_key = asked.thread_key \
          limit 1) as item",
     )
@@ -233,14 +233,14 @@ async fn known_items(
     .load(conn)
     .await?;
     let with_key = |row: Known| {
-        let index = usize::try_from(row.place - 1).map_err(unreadable)?;
+        let index = usize::try_from(row.index - 1).map_err(unreadable)?;
         let (each, key) = asked.get(index).ok_or_else(|| unreadable("an item of a key that was not asked for"))?;
         Ok(((each.owner(), (*key).clone()), row))
     };
     rows.into_iter().map(with_key).collect()
 }
 
-/// A notification that is part of an item in which a later one has the place.
+/// A notification that is part of an item which shows a later one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Folded {
     notification_id: Uuid,
@@ -248,7 +248,7 @@ struct Folded {
     item_id: Uuid,
 }
 
-/// What becomes of the notifications of these recipients.
+/// The outcome of the notifications of these recipients.
 #[derive(Default)]
 struct Folding {
     inserts: Vec<HeadInsert>,
@@ -261,18 +261,18 @@ struct Folding {
 fn fold(recipients: Vec<Recipient>, keys: Vec<Option<String>>, known: HashMap<ItemKey, Known>) -> Folding {
     debug_assert_eq!(recipients.len(), keys.len(), "a key, or none, for each recipient");
     let mut folding = Folding::default();
-    let mut places: HashMap<ItemKey, usize> = HashMap::new();
+    let mut indices: HashMap<ItemKey, usize> = HashMap::new();
     for (each, key) in recipients.into_iter().zip(keys) {
         let item_key = key.map(|key| (each.owner(), key));
-        let place = item_key.as_ref().and_then(|key| places.get(key)).copied();
-        if let Some(place) = place {
-            folding.replace(place, each);
+        let index = item_key.as_ref().and_then(|key| indices.get(key)).copied();
+        if let Some(index) = index {
+            folding.replace(index, each);
             continue;
         }
         let item = item_key.as_ref().and_then(|key| known.get(key));
-        let place = folding.add(&each, item_key.as_ref().map(|(_, key)| key.clone()), item);
+        let index = folding.add(&each, item_key.as_ref().map(|(_, key)| key.clone()), item);
         folding.recipients.push(each);
-        places.extend(item_key.map(|key| (key, place)));
+        indices.extend(item_key.map(|key| (key, index)));
     }
     folding
 }
@@ -303,7 +303,7 @@ impl Folding {
         self.inserts.len() - 1
     }
 
-    /// Puts a later notification into the place of one that is not even written yet.
+    /// Replaces an earlier notification, which is not written yet, by a later one.
     fn replace(&mut self, index: usize, each: Recipient) {
         debug_assert_eq!(self.inserts.len(), self.recipients.len(), "an item for each recipient");
         let (Some(item), Some(before)) = (self.inserts.get_mut(index), self.recipients.get_mut(index)) else {
@@ -320,7 +320,7 @@ impl Folding {
     }
 }
 
-/// Notes which notifications became part of an item of others, so that nobody gets them a second time.
+/// Notes which notifications became part of an item of others, so that no user gets them a second time.
 async fn remember(conn: &mut AsyncPgConnection, parts: &[Folded]) -> QueryResult<()> {
     use crate::store::schema::folded;
 

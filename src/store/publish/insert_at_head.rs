@@ -1,4 +1,4 @@
-//! The one statement by which items take a place on top of inboxes, but for plain publishes, which have a faster one.
+//! The one statement by which items get a seq at the head of inboxes. Plain publishes have a faster one.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -24,7 +24,7 @@ use crate::store::{
 pub(crate) struct HeadInsert {
     pub tenant: String,
     pub user_id: String,
-    /// The place that it leaves for it; none for a new item.
+    /// The older seq that it leaves; none for a new item.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub seq: Option<Seq>,
     pub notification_id: Uuid,
@@ -113,7 +113,7 @@ impl PutRow {
     }
 }
 
-/// Where the streams of some inboxes stand when these items are on top of them.
+/// The heads of some inboxes when these items are on top of them.
 pub(crate) fn heads(put: Vec<Inserted>) -> Vec<Head> {
     let mut heads: Vec<Head> = Vec::with_capacity(put.len());
     for Inserted { key, placed } in put {

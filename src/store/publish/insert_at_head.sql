@@ -1,19 +1,19 @@
--- Puts items on top of inboxes whose streams are locked: new ones, and ones that leave another place ($3) for it, which then are
--- listed, not seen, and unread again unless they are to be read still ($13). Items are asked for in the order of their seqs.
+-- Inserts items at the head of inboxes whose streams are locked: new ones, and ones that leave an older seq ($3).
+-- The latter then are listed and not seen, and unread unless $13 gives a time. Items are asked for in the order of their seqs.
 with item as (
     select
-        asked.*, old.place as old_place, old.changed_seq as old_changed_seq,
+        asked.*, old.row_id as old_row_id, old.changed_seq as old_changed_seq,
         coalesce(old.listed, false) as was_listed, coalesce(old.listed and old.unread, false) as was_unread
     from unnest(
         $1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::smallint[],
         $9::smallint[], $10::bigint[], $11::timestamptz[], $12::smallint[], $13::timestamptz[]
     ) with ordinality as asked (
         tenant, user_id, old_seq, notification_id, item_id, thread_key, folded, reason, topic, channels, due_at, due_state,
-        read_at, place
+        read_at, index
     )
     left join lateral (
         select
-            i.ctid as place, i.changed_seq, i.read_at is null as unread,
+            i.ctid as row_id, i.changed_seq, i.read_at is null as unread,
             i.archived_at is null and i.deleted_at is null and i.snoozed_until is null as listed
         from inbox as i
         where i.tenant = asked.tenant and i.user_id = asked.user_id and i.seq = asked.old_seq
@@ -35,11 +35,11 @@ with item as (
         stream.head_seq + 1 - row_number() over newest_first as seq,
         stream.unread + 1 - row_number() over newest_first as unread
     from item join stream using (tenant, user_id)
-    window newest_first as (partition by tenant, user_id order by item.place desc)
+    window newest_first as (partition by tenant, user_id order by item.index desc)
 ), removed as (
-    delete from inbox where ctid = any (array(select old_place from item where old_place is not null)) returning 1
+    delete from inbox where ctid = any (array(select old_row_id from item where old_row_id is not null)) returning 1
 ), arrived as (
-    -- The old places are left before the new ones are taken: an item's name is unique.
+    -- The old rows are changed before the new ones are inserted: an item's name is unique.
     insert into inbox (
         tenant, user_id, seq, changed_seq, notification_id, item_id, thread_key, folded, reason, topic, decision, channels, due_at,
         due_state, read_at
@@ -68,4 +68,4 @@ with item as (
 ), unread as (
     insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from placed where read_at is null
 )
-select tenant, user_id, epoch, seq, unread from placed order by place
+select tenant, user_id, epoch, seq, unread from placed order by index

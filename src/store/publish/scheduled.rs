@@ -13,8 +13,8 @@ use crate::{
 
 type Collapse<'a> = (&'a str, &'a [u8]);
 
-/// Has those of just written publishes wait that are to, and gives up those that waited and are collapsed into any of them.
-pub(crate) async fn wait<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNotification]) -> QueryResult<()> {
+/// Schedules the written publishes with a `deliverAt`, and calls off scheduled ones that share a collapse key with any written one.
+pub(crate) async fn schedule<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNotification]) -> QueryResult<()> {
     let mut newest: HashMap<Collapse<'_>, &NewNotification> = HashMap::new();
     for item in written {
         if let Some(hash) = &item.collapse {
@@ -26,11 +26,12 @@ pub(crate) async fn wait<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNot
         collapse
             .is_none_or(|hash| newest.get(&(item.tenant.as_str(), hash.as_slice())).is_some_and(|it| it.id == item.id))
     };
-    give_up(conn, newest.iter().filter(|(_, item)| item.timing.deliver_at.is_none()).map(|(key, _)| *key)).await?;
-    let waits = |item: &'a NewNotification| Some((item, item.timing.deliver_at?));
-    let mut waiting: Vec<_> = written.iter().copied().filter(|item| is_newest(item)).filter_map(waits).collect();
+    call_off(conn, newest.iter().filter(|(_, item)| item.timing.deliver_at.is_none()).map(|(key, _)| *key)).await?;
+    let scheduled_at = |item: &'a NewNotification| Some((item, item.timing.deliver_at?));
+    let mut scheduled_ones: Vec<_> =
+        written.iter().copied().filter(|item| is_newest(item)).filter_map(scheduled_at).collect();
     // In one order, for rows of the same collapse key are locked.
-    waiting.sort_by_key(|(item, _)| (item.tenant.clone(), item.collapse));
+    scheduled_ones.sort_by_key(|(item, _)| (item.tenant.clone(), item.collapse));
     let row = |(item, deliver_at): &(&NewNotification, DateTime<Utc>)| {
         (
             scheduled::notification_id.eq(item.id),
@@ -49,7 +50,7 @@ pub(crate) async fn wait<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNot
             scheduled::fixed_expiry.eq(item.timing.fixed_expiry),
         )
     };
-    let rows: Vec<_> = waiting.iter().map(row).collect();
+    let rows: Vec<_> = scheduled_ones.iter().map(row).collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -72,13 +73,13 @@ pub(crate) async fn wait<'a>(conn: &mut AsyncPgConnection, written: &[&'a NewNot
         .map(drop)
 }
 
-/// Gives up what waits under these collapse keys: something newer goes out at once.
-async fn give_up<'a>(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = Collapse<'a>>) -> QueryResult<()> {
+/// Calls off the scheduled publishes of these collapse keys: a newer one goes out at once.
+async fn call_off<'a>(conn: &mut AsyncPgConnection, keys: impl Iterator<Item = Collapse<'a>>) -> QueryResult<()> {
     let mut keys: Vec<_> = keys.collect();
     keys.sort_unstable();
     for (tenant, hash) in keys {
-        let waiting = scheduled::table.filter(scheduled::tenant.eq(tenant).and(scheduled::collapse.eq(hash)));
-        diesel::delete(waiting).execute(conn).await?;
+        let scheduled_ones = scheduled::table.filter(scheduled::tenant.eq(tenant).and(scheduled::collapse.eq(hash)));
+        diesel::delete(scheduled_ones).execute(conn).await?;
     }
     Ok(())
 }

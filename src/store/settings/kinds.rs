@@ -67,8 +67,8 @@ impl Store {
         self.shared.once(find).await
     }
 
-    /// Has `make` make new default channels of a tenant's present ones, under the lock of their row. What is the same as
-    /// before is not written.
+    /// Replaces a tenant's default channels by the result of `make`, under the lock of their row. An equal result is not
+    /// written.
     ///
     /// # Errors
     /// What `make` refuses. When the database does not answer; they may have been written all the same.
@@ -90,8 +90,8 @@ fn document(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
 }
 
-/// Reads a document that this version may not be able to read, for a later one may have written it: it is then left out, so that
-/// the other kinds and tenants go on.
+/// Reads a document. A later version may have written one that this version cannot read: it is then left out, so that
+/// the other kinds and tenants remain in force.
 fn read<T: DeserializeOwned>(shared: &Shared, name: &str, document: Value) -> Option<T> {
     serde_json::from_value(document).inspect_err(|error| shared.note_unreadable(name, error)).ok()
 }
@@ -144,7 +144,7 @@ async fn put(
     .await
 }
 
-/// A change starts from what is stored, so a default here would overwrite what a later version wrote.
+/// A change starts from the stored document, so a default here would overwrite the document of a later version.
 fn defaults_of((settings, version): (Value, i64)) -> QueryResult<Versioned<Defaults>> {
     Ok(Versioned { document: serde_json::from_value(settings).map_err(stored::unreadable)?, version })
 }

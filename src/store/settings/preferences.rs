@@ -36,7 +36,7 @@ impl Store {
         key: &UserKey,
         make: impl FnOnce(&Versioned<Preferences>) -> Result<Preferences, E> + Send,
     ) -> Result<(Versioned<Preferences>, Option<Stamped>), E> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         let run = async |conn: &mut AsyncPgConnection| {
             conn.transaction(async move |conn| change(conn, key, make).await).await
         };

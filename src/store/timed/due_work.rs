@@ -19,39 +19,39 @@ pub enum DueWork {
     /// Snoozed items that return to the list.
     Snoozes,
     /// Steps of due items, and the new state of all when a user ended one.
-    Duties,
+    Reminders,
 }
 
-/// What was done in one turn.
+/// The work that one transaction did.
 #[derive(Debug, Clone, Default)]
 pub struct Ticked {
     /// How many pieces of work; none when other instances work on all of them.
     pub done: usize,
-    /// Where the inboxes stand that were changed.
+    /// The heads of the inboxes that were changed.
     pub heads: Vec<Head>,
-    /// Whether a fan-out begins or goes on with it.
+    /// Whether a fan-out begins or continues with it.
     pub begins_fanout: bool,
 }
 
 impl DueWork {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Scheduled, Self::Snoozes, Self::Duties];
+    pub const ALL: [Self; 3] = [Self::Scheduled, Self::Snoozes, Self::Reminders];
 
     /// As the metrics call it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
             Self::Snoozes => "snooze",
-            Self::Duties => "due",
+            Self::Reminders => "due",
         }
     }
 
-    /// Where the times stand.
+    /// The table and the column of the times.
     fn column(self) -> (&'static str, &'static str) {
         match self {
             Self::Scheduled => ("scheduled", "deliver_at"),
             Self::Snoozes => ("inbox", "snoozed_until"),
-            Self::Duties => ("duties", "next_at"),
+            Self::Reminders => ("duties", "next_at"),
         }
     }
 }
@@ -61,11 +61,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn next_in_turn(&self, agenda: DueWork, after: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
+    pub async fn next_tenant(&self, work: DueWork, after: Option<&Tenant>) -> Result<Option<Tenant>, Unavailable> {
         let run = async |conn: &mut AsyncPgConnection| {
             let after = after.map_or("", Tenant::as_str);
-            let found = match next(conn, agenda, after).await? {
-                None if !after.is_empty() => next(conn, agenda, "").await?,
+            let found = match next(conn, work, after).await? {
+                None if !after.is_empty() => next(conn, work, "").await?,
                 found => found,
             };
             found.map(|tenant| stored::parse(&tenant)).transpose()
@@ -76,31 +76,31 @@ impl Store {
     /// Does some of a tenant's due work that no other instance works on.
     ///
     /// # Errors
-    /// When the database does not answer; what is done is done whole, once.
-    pub async fn tick(&self, agenda: DueWork, tenant: &Tenant) -> Result<Ticked, Unavailable> {
+    /// When the database does not answer; a piece of work is done whole, once.
+    pub async fn tick(&self, work: DueWork, tenant: &Tenant) -> Result<Ticked, Unavailable> {
         let tenant = tenant.as_str();
-        repeat!(self.shared, conn => conn.transaction(async |conn| tick(conn, agenda, tenant).await))
+        repeat!(self.shared, conn => conn.transaction(async |conn| tick(conn, work, tenant).await))
             .map_err(|_| Unavailable)
     }
 }
 
-async fn tick(conn: &mut AsyncPgConnection, agenda: DueWork, tenant: &str) -> QueryResult<Ticked> {
-    match agenda {
+async fn tick(conn: &mut AsyncPgConnection, work: DueWork, tenant: &str) -> QueryResult<Ticked> {
+    match work {
         DueWork::Scheduled => scheduled::deliver_some(conn, tenant).await,
         DueWork::Snoozes => snooze::end_some(conn, tenant).await,
-        DueWork::Duties => reminders::step_some(conn, tenant).await,
+        DueWork::Reminders => reminders::step_some(conn, tenant).await,
     }
 }
 
 /// Goes from tenant to tenant, each by its earliest time, up to one with due work. It starts only if the earliest time of all has
 /// come: so an idle table costs one look-up.
-async fn next(conn: &mut AsyncPgConnection, agenda: DueWork, after: &str) -> QueryResult<Option<String>> {
+async fn next(conn: &mut AsyncPgConnection, work: DueWork, after: &str) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
         tenant: String,
     }
-    let (table, at) = agenda.column();
+    let (table, at) = work.column();
     let row: Option<Row> = sql_query(format!(
         "with recursive walk as ( \
              (select tenant, {at} as at from {table} where (select min({at}) from {table}) <= (select clock_time()) \

@@ -1,4 +1,4 @@
-//! What has a time: scheduled publishes, snoozes, reminders and expiry.
+//! Everything with a time: scheduled publishes, snoozes, reminders and expiry.
 
 pub(crate) mod due_work;
 pub(crate) mod reminders;

@@ -1,5 +1,5 @@
-//! Expiry. A sweep takes expired notifications out of inboxes, as a change of the log that clients receive; a purge deletes them
-//! some days later and raises `pruned_seq`, so that older cursors are reset.
+//! Expiry. A sweep takes expired notifications out of inboxes, as a change of the log that clients receive. A purge deletes
+//! them some days later and raises `pruned_seq`, so that older cursors are reset.
 
 use std::collections::BTreeMap;
 
@@ -22,19 +22,19 @@ use crate::store::{
     schema::{duties, fanouts, folded, inbox, notifications, withheld},
 };
 
-/// Most inbox rows that one transaction takes out, but for a publish that named more users than this: their streams stay
-/// locked until it ends. What a fan-out brought to more inboxes is taken out by several.
+/// Most inbox rows that one transaction takes out: their streams stay locked until it ends. A publish that named more users than
+/// this is the exception. The rows of a large fan-out are taken out by several transactions.
 const ROWS: i64 = 500;
-/// Inboxes that one transaction takes such a one out of: a transaction that takes too long is given up and begun again, so
-/// one that is repeated a thousand times must stay far from that.
+/// Inboxes from which one transaction takes the notification of a large fan-out. A transaction that takes too long is given up and
+/// begun again. A large fan-out needs a thousand of them, so each must stay far from that.
 const STEP: usize = 100;
 
-/// What one sweep did.
+/// The result of one sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Notifications taken out of all inboxes.
     pub notifications: usize,
-    /// What changed, by stream.
+    /// The changes, by stream.
     pub streams: Vec<(UserKey, Changed)>,
 }
 
@@ -101,6 +101,7 @@ async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
         let changed = take_out(conn, key, &ids).await?;
         swept.streams.push((key.clone(), changed));
     }
+    // More inboxes remain: the next sweep continues after this user, and only the last one marks the notification as swept.
     if let Some(last) = keys.last().filter(|_| more) {
         let row = fanouts::table.filter(fanouts::notification_id.eq_any(&ids));
         diesel::update(row).set(fanouts::swept_user.eq(last.user.as_str())).execute(conn).await?;
@@ -117,7 +118,7 @@ fn ids(due: &[Due]) -> Vec<Uuid> {
     due.iter().map(|due| due.id).collect()
 }
 
-/// Whose inboxes hold any of some notifications.
+/// The users whose inboxes hold any of some notifications.
 struct Owners {
     /// In the order in which streams are locked everywhere.
     keys: Vec<UserKey>,
@@ -191,7 +192,7 @@ async fn purge(conn: &mut AsyncPgConnection, remember: f64) -> QueryResult<Optio
     diesel::delete(notifications::table.filter(notifications::id.eq_any(&ids))).execute(conn).await.map(Some)
 }
 
-/// Removes the inbox rows of some notifications, of a large one up to this user, and raises what cannot be replayed.
+/// Removes the inbox rows of some notifications, of a large one up to this user, and raises `pruned_seq`.
 async fn forget(conn: &mut AsyncPgConnection, ids: &[Uuid], until: Option<&UserKey>) -> QueryResult<()> {
     let columns = (inbox::tenant, inbox::user_id, inbox::changed_seq);
     let all = inbox::table.filter(inbox::notification_id.eq_any(ids));

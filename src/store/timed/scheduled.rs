@@ -1,4 +1,4 @@
-//! The table `scheduled`: publishes that wait for their time, and their delivery when it has come.
+//! The table `scheduled`: scheduled publishes, and their delivery when their time has come.
 
 mod manage;
 
@@ -34,7 +34,7 @@ const ROWS: i64 = 1_000;
 /// A publish whose time has come.
 #[derive(Debug, QueryableByName)]
 #[diesel(table_name = scheduled)]
-struct Waiting {
+struct DuePublish {
     notification_id: Uuid,
     deliver_at: DateTime<Utc>,
     tenant: String,
@@ -46,10 +46,10 @@ struct Waiting {
 
 /// Delivers some of a tenant's publishes whose time has come; of those that expired meanwhile nothing is seen.
 pub(crate) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
-    let mut due: Vec<Waiting> = sql_query(
-        "with due as (select ctid as place, notification_id, deliver_at, cardinality(users) as users from scheduled \
+    let mut due: Vec<DuePublish> = sql_query(
+        "with due as (select ctid as row_id, notification_id, deliver_at, cardinality(users) as users from scheduled \
          where tenant = $3 and deliver_at <= clock_time() order by deliver_at limit $1 for update skip locked) \
-         delete from scheduled where ctid = any (array(select place from (select place, \
+         delete from scheduled where ctid = any (array(select row_id from (select row_id, \
          sum(users) over (order by deliver_at, notification_id) - users as before from due) as summed where before < $2)) \
          returning notification_id, deliver_at, tenant, users, topics, everyone, actor",
     )
@@ -61,7 +61,7 @@ pub(crate) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> 
     if due.is_empty() {
         return Ok(Ticked::default());
     }
-    // One inbox gets what came due together in the order of its times.
+    // One inbox gets publishes that came due together in the order of their times.
     due.sort_unstable_by_key(|one| (one.deliver_at, one.notification_id));
     let done = due.len();
     let time = clock::read(conn).await?;
@@ -76,7 +76,7 @@ pub(crate) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> 
         .collect();
     due.retain(|one| lasting.contains(&one.notification_id));
     reminders::wake(conn, &ids, time).await?;
-    let broad_ones: Vec<_> = due.iter().filter_map(Waiting::broad).collect();
+    let broad_ones: Vec<_> = due.iter().filter_map(DuePublish::broad).collect();
     let begins_fanout = !broad::begin(conn, &broad_ones).await?.is_empty();
     let pairs = due
         .iter()
@@ -85,7 +85,7 @@ pub(crate) async fn deliver_some(conn: &mut AsyncPgConnection, tenant: &str) -> 
     Ok(Ticked { done, heads, begins_fanout })
 }
 
-impl Waiting {
+impl DuePublish {
     /// None for one that is for named users alone.
     fn broad(&self) -> Option<Broad<'_>> {
         (self.everyone || !self.topics.is_empty()).then(|| Broad {

@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// When the user has no such item, and when the database does not answer.
     pub async fn end_snooze(&self, key: &UserKey, id: Uuid) -> Result<Changed, NotChanged> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| end_one(conn, key, id).await))
             .map_err(|_| Unavailable)?
     }
@@ -40,6 +40,7 @@ impl Store {
 
 /// Ends the snooze of one item now.
 async fn end_one(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Result<Changed, NotChanged>> {
+    // The lock comes before the look-up: no other change then moves the item to another seq.
     let stream = streams::lock(conn, key).await?;
     let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     let mut items: Vec<HeadInsert> = sql_query(format!(

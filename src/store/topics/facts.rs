@@ -1,4 +1,4 @@
-//! What signals need of topics: the subscriptions of users, and the rules of a topic.
+//! The facts about topics for signals: the subscriptions of users, and the rules of a topic.
 
 use std::collections::HashMap;
 
@@ -24,14 +24,14 @@ use crate::store::{
 /// Most topics of one user that bring signals.
 const TOPICS: i64 = 1_000;
 
-/// What is known of a topic, and of a user's part in it.
+/// The facts about a topic, and about a user's part in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// It was created, or has been joined.
     pub known: bool,
     /// The user is subscribed to it.
     pub subscribed: bool,
-    /// What holds for its kind.
+    /// The rules of its kind.
     pub rules: Rules,
 }
 
@@ -58,7 +58,7 @@ impl Store {
         self.shared.once(async |conn| topics_of(conn, keys).await).await
     }
 
-    /// What is known of a topic and of the user's part in it.
+    /// The facts about a topic, and about the user's part in it.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -71,7 +71,7 @@ async fn topics_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResul
     #[derive(QueryableByName)]
     struct Subscribed {
         #[diesel(sql_type = BigInt)]
-        place: i64,
+        index: i64,
         #[diesel(sql_type = Text)]
         topic: String,
     }
@@ -83,7 +83,7 @@ async fn topics_of(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResul
         .await?;
     let mut found: HashMap<UserKey, Vec<TopicKey>> = HashMap::new();
     for row in rows {
-        let key = stored::nth(keys, row.place)?;
+        let key = stored::nth(keys, row.index)?;
         let topic = TopicKey { tenant: key.tenant.clone(), topic: stored::parse(&row.topic)? };
         found.entry(key.clone()).or_default().push(topic);
     }

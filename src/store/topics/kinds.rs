@@ -24,7 +24,7 @@ impl Store {
         self.shared.once(async |conn| kinds(conn, tenant).await).await
     }
 
-    /// What holds for a kind of topics; none when it is not registered.
+    /// The rules of a kind of topics; none when it is not registered.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -77,7 +77,7 @@ fn word(access: Access) -> &'static str {
     }
 }
 
-/// What holds for a kind of topics; none when it is not registered.
+/// The rules of a kind of topics; none when it is not registered.
 pub(crate) async fn rules(conn: &mut AsyncPgConnection, tenant: &Tenant, kind: &str) -> QueryResult<Option<Rules>> {
     let row = topic_kinds::table
         .find((tenant.as_str(), kind))

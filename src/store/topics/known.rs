@@ -1,4 +1,4 @@
-//! What is known of topics, and which a user has joined.
+//! The known topics, and the subscriptions of a user.
 
 use chrono::{DateTime, Utc};
 use diesel::{data_types::PgTimestamp, prelude::*, result::QueryResult};
@@ -16,12 +16,12 @@ use crate::store::{
     schema::{subscriptions, topic_members, topics},
 };
 
-/// What a user sees of a topic.
+/// A user's view of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownTopic {
     /// When it became known; none when it is not.
     pub created_at: Option<DateTime<Utc>>,
-    /// What holds for its kind.
+    /// The rules of its kind.
     pub rules: Rules,
     /// Whether the user is a member.
     pub member: bool,
@@ -45,7 +45,7 @@ pub struct MyTopic {
 }
 
 impl Store {
-    /// What is known of a topic, from the user's point of view.
+    /// The facts about a topic, from the user's point of view.
     ///
     /// # Errors
     /// When the database does not answer.

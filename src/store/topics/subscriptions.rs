@@ -30,15 +30,15 @@ use crate::store::{
 /// A changed subscription, as it is announced to its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionChange {
-    /// Whose it is.
+    /// The user.
     pub key: UserKey,
-    /// Where the change stands in the user's log.
+    /// The position of the change in the user's log.
     pub stamped: Stamped,
-    /// What it is now.
+    /// The subscription after the change.
     pub subscription: Subscription,
 }
 
-/// What became of a user's wish to subscribe.
+/// The outcome of a user's request to subscribe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Joining {
     /// Subscribed now.
@@ -54,7 +54,7 @@ pub enum Joining {
 }
 
 impl Store {
-    /// Subscribes a user whose token covers the topic (`covered`), or whom the topic's kind or a membership lets in.
+    /// Subscribes a user whose token covers the topic (`covered`), or who may join by the topic's kind or a membership.
     ///
     /// # Errors
     /// When the database does not answer. A repeat is safe: it finds nothing left to change.
@@ -66,7 +66,7 @@ impl Store {
         mute: Mute,
         most: usize,
     ) -> Result<Joining, Unavailable> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| {
             subscribe(conn, key, topic, covered, mute, most).await
         }))
@@ -177,11 +177,11 @@ async fn full(
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
-        place: i64,
+        index: i64,
     }
     // The `offset` makes it one look-up for each user, which ends when there are too many.
     let rows: Vec<Row> = sql_query(
-        "select place from unnest($3::text[]) with ordinality as asked (user_id, place) where exists ( \
+        "select index from unnest($3::text[]) with ordinality as asked (user_id, index) where exists ( \
          select from subscriptions as s where s.tenant = $1 and s.user_id = asked.user_id offset $4) and not exists ( \
          select from subscriptions as s where s.tenant = $1 and s.topic = $2 and s.user_id = asked.user_id)",
     )
@@ -191,7 +191,7 @@ async fn full(
     .bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX) - 1)
     .load(conn)
     .await?;
-    rows.into_iter().map(|row| stored::nth(users, row.place).cloned()).collect()
+    rows.into_iter().map(|row| stored::nth(users, row.index).cloned()).collect()
 }
 
 async fn change_subscribers(
@@ -255,7 +255,7 @@ pub(crate) async fn leave(
     stamped(conn, tenant, topic, left, false).await
 }
 
-/// Stamps a change of the subscriptions of users, in whatever order they come.
+/// Stamps a change of the subscriptions of users, which come in any order.
 async fn stamped(
     conn: &mut AsyncPgConnection,
     tenant: &Tenant,

@@ -1,4 +1,4 @@
-//! What must hold at the end; no IO, so that the judge itself can be tested.
+//! The rules that must hold at the end; no IO, so that the judge itself can be tested.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Published {
     pub number: u64,
     pub users: Vec<String>,
-    /// False when the publisher never learned what became of it.
+    /// False when the publisher never got an answer.
     pub acknowledged: bool,
 }
 
@@ -92,12 +92,12 @@ fn disagreements(logs: &[Log]) -> Vec<String> {
 }
 
 #[test]
-fn the_judge_is_content_with_what_is_right() {
+fn the_judge_accepts_correct_logs() {
     assert_eq!(complaints(&published(), &[log("a", &[(1, 1), (2, 3)]), log("b", &[(1, 2), (2, 3)])]), [""; 0]);
 }
 
 #[test]
-fn the_judge_sees_what_is_wrong() {
+fn the_judge_finds_every_fault() {
     let cases: [(&str, &[(i64, u64)]); 6] = [
         ("n-3 is lost", &[(1, 1)]),
         ("follows seq", &[(2, 1), (1, 3)]),

@@ -1,5 +1,5 @@
-//! The fault checker: publishers and reconnecting clients run while servers are killed, stopped and paused, and at the
-//! end every acknowledged notification must have reached every connection of its user once, in order, and none else.
+//! The fault checker: publishers and reconnecting clients run while servers are killed, stopped and paused. At the
+//! end every acknowledged notification must have reached every connection of its user once, in order, and no other user.
 
 mod judge;
 mod publisher;
@@ -36,7 +36,7 @@ pub struct Shape {
 pub enum Transport {
     #[default]
     EventStream,
-    /// Coming back with the cursor in the query, or in a message, by turns.
+    /// Reconnecting with the cursor in the query and in a message, alternately.
     WebSocket,
 }
 
@@ -100,7 +100,7 @@ impl Run {
     }
 }
 
-/// Ids with the separators of every layer that carries them.
+/// Ids with the separators of every layer that they pass.
 fn name(index: usize) -> String {
     let odd = ["plain", "co:lon", "sl/ash", "{br}ace", "st*r?[x]", "per%25cent", "spa ce", "ünï\u{1f600}"];
     format!("{}-{index}", odd[index % odd.len()])
@@ -120,7 +120,7 @@ async fn eventually_whole(published: &[judge::Published], subscribers: &[Subscri
     }
 }
 
-/// The inbox must hold exactly what was heard.
+/// The inbox must hold exactly the notifications of the streams.
 async fn stored(edge: &Edge, logs: &[judge::Log]) {
     for log in logs {
         let list = edge.user(&log.user).list("?limit=1").await;

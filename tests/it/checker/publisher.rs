@@ -1,4 +1,4 @@
-//! Publishers that try again with the same idempotency key until they are told that it is done.
+//! Publishers that retry with the same idempotency key until a publish is acknowledged.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How many are published by one batch request.
 const BATCH: u64 = 4;
 
-/// What was published, by number.
+/// The publishes, by number.
 pub struct Ledger {
     users: Vec<String>,
     next: AtomicU64,
@@ -42,7 +42,7 @@ impl Ledger {
         self.entries.lock().unwrap().clone()
     }
 
-    /// One last publish to everybody: what was under way before it has arrived when it has.
+    /// One last publish to all users: earlier publishes have arrived when it has.
     pub async fn mark(&self, edge: &Edge) {
         let number = self.plan(self.users.clone());
         edge.publisher().publish(&self.body(number)).await.expect(201);
@@ -58,9 +58,9 @@ impl Ledger {
 
     /// Every fifth goes to two users.
     fn plan_next(&self) -> u64 {
-        let place = self.next.load(Ordering::Relaxed) as usize;
-        let count = if place.is_multiple_of(5) { 2 } else { 1 };
-        self.plan((0..count).map(|offset| self.users[(place + offset) % self.users.len()].clone()).collect())
+        let index = self.next.load(Ordering::Relaxed) as usize;
+        let count = if index.is_multiple_of(5) { 2 } else { 1 };
+        self.plan((0..count).map(|offset| self.users[(index + offset) % self.users.len()].clone()).collect())
     }
 
     fn acknowledge(&self, number: u64) {
@@ -99,7 +99,7 @@ impl Publisher {
         }
     }
 
-    /// Tries at one edge after the other; a refusal is a failure of the test, for nothing is wrong with what is sent.
+    /// Tries at one edge after the other; a refusal is a failure of the test, because every body is valid.
     async fn persist(&self, numbers: &[u64]) {
         let bodies: Vec<_> = numbers.iter().map(|&number| self.ledger.body(number)).collect();
         for edge in self.edges.iter().cycle().skip(self.index) {

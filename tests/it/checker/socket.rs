@@ -9,7 +9,7 @@ use super::subscriber::{Life, PAUSE, SILENCE, heard};
 use crate::harness::{Edge, Socket};
 
 impl Life {
-    /// Connects for ever, to one edge after the other; every second time it says only then where it stands.
+    /// Connects for ever, to one edge after the other; every second time it sends its cursor only after the handshake.
     pub(super) async fn live_by_socket(mut self, index: usize, edges: Vec<Edge>) {
         for (turn, edge) in edges.iter().cycle().skip(index).enumerate() {
             let late = self.cursor.clone().filter(|_| turn % 2 == 1);
@@ -20,7 +20,7 @@ impl Life {
         }
     }
 
-    /// One WebSocket; none when nobody listens there.
+    /// One WebSocket; none when no instance listens there.
     async fn open(&self, edge: &Edge, late: bool) -> Option<Socket> {
         let query = self.cursor.as_ref().filter(|_| !late).map(|cursor| format!("?cursor={cursor}"));
         let request = edge.bearer(&self.token).socket_request(&query.unwrap_or_default());
@@ -42,7 +42,7 @@ impl Life {
                     let _ = socket.stream.send(Message::text(resume)).await;
                     continue;
                 }
-                // What comes before the verdict on the cursor is told again after it.
+                // Events before the verdict on the cursor are repeated after it.
                 Some(_) if kind != "connected" => continue,
                 _ => late = None,
             }

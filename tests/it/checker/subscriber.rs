@@ -1,4 +1,4 @@
-//! Clients as customers have them: a library reads the stream, and whatever happens they come back with their cursor.
+//! Clients as customers have them: a library reads the stream, and after every fault it reconnects with its cursor.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ impl Subscriber {
         eventually("a client is greeted", async || (!self.log.lock().await.verdicts.is_empty()).then_some(())).await;
     }
 
-    /// What it got so far.
+    /// The events that it got so far.
     pub async fn log(&self) -> Log {
         self.log.lock().await.clone()
     }

@@ -1,9 +1,9 @@
-//! The fenced blocks of a page, and what is to be done with each.
+//! The fenced blocks of a page, and the use of each.
 //!
 //! | fence | what happens |
 //! | --- | --- |
 //! | `sh` | it runs, in the page's one shell, and must succeed |
-//! | `sh until` | it runs again and again until it prints what the block after it shows |
+//! | `sh until` | it runs again and again until its output agrees with the block after it |
 //! | `json`, `text` right after one that runs | the output must agree with it, see [`super::shape`] |
 //! | any with `file=NAME` | it is written into the shell's directory |
 //! | `js console=URL` | a browser opens the page there; in its console the block becomes true |
@@ -13,24 +13,24 @@
 /// A fenced block.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// Where its fence stands, counted from 1.
+    /// The line of its fence, counted from 1.
     pub line: usize,
     /// The first word after the fence.
     pub language: String,
     /// The other words after the fence.
     words: Vec<String>,
-    /// What it holds.
+    /// The text within the fences.
     pub text: String,
-    /// Whether nothing but blank lines stands between it and the block before.
+    /// Whether only blank lines are between it and the block before.
     follows: bool,
 }
 
-/// What is to be done with a block.
+/// The use of a block.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Use<'a> {
     /// To be run.
     Run,
-    /// To be run until it prints what is shown.
+    /// To be run until its output agrees with the shown one.
     RunUntil,
     /// To be written to a file of this name.
     File(&'a str),
@@ -43,7 +43,7 @@ pub enum Use<'a> {
 }
 
 impl Block {
-    /// What is to be done with it.
+    /// The use of the block.
     pub fn purpose(&self) -> Use<'_> {
         let named = |name: &str| self.words.iter().find_map(|word| word.strip_prefix(name));
         if let Some(name) = named("file=") {
@@ -60,7 +60,7 @@ impl Block {
         }
     }
 
-    /// Whether it shows what the block before it prints.
+    /// Whether it shows the output of the block before it.
     pub fn is_output(&self) -> bool {
         self.follows && matches!(self.language.as_str(), "json" | "text")
     }

@@ -1,6 +1,6 @@
-//! The documents: every shell block runs, every link leads somewhere, every sentence is short, every table is what the code says.
+//! The documents: every shell block runs, every link leads somewhere, every sentence is short, every table agrees with the code.
 //!
-//! [`block`] reads the fenced blocks of a page, [`session`] runs them, [`shape`] compares what they print. A page is proved
+//! [`block`] reads the fenced blocks of a page, [`session`] runs them, [`shape`] compares their outputs. A page is proved
 //! by a test of its own in [`pages`].
 
 mod block;

@@ -1,4 +1,4 @@
-//! A test for each page: from a fresh instance, its blocks run in order and print what the page shows.
+//! A test for each page: from a fresh instance, its blocks run in order and their outputs agree with the page.
 
 use std::collections::BTreeSet;
 

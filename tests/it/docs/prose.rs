@@ -17,10 +17,10 @@ pub fn lines(page: &str) -> Vec<(usize, &str)> {
     page.lines().enumerate().map(|(index, line)| (index + 1, line)).filter(outside).collect()
 }
 
-/// A line with one word in the place of each piece of code.
+/// A line with one word instead of each piece of code.
 pub fn without_code(line: &str) -> String {
     let parts: Vec<_> = line.split('`').collect();
-    let word = |(place, part): (usize, &&str)| if place % 2 == 1 { "code".to_owned() } else { (*part).to_owned() };
+    let word = |(index, part): (usize, &&str)| if index % 2 == 1 { "code".to_owned() } else { (*part).to_owned() };
     parts.iter().enumerate().map(word).collect()
 }
 

@@ -1,4 +1,4 @@
-//! One shell, as somebody has it who reads a page from top to bottom.
+//! One shell, as a reader of a page uses it from top to bottom.
 
 use std::{fs::File, path::Path, process::Stdio};
 
@@ -16,7 +16,7 @@ use crate::harness::{
 const OUTPUT: &str = "output";
 const ERRORS: &str = "errors";
 
-/// A shell in a directory; what it started goes with it.
+/// A shell in a directory; its processes end with it.
 pub struct Session<'a> {
     bash: Child,
     commands: ChildStdin,
@@ -25,7 +25,7 @@ pub struct Session<'a> {
     blocks: usize,
 }
 
-/// What a block has printed so far: others may still be printing.
+/// The output of a block so far: others may still be printing.
 pub struct Printed {
     begin: usize,
     /// Whether it succeeded.
@@ -33,9 +33,9 @@ pub struct Printed {
 }
 
 impl<'a> Session<'a> {
-    /// Starts it, with this environment and nothing else.
+    /// Starts it, with only this environment.
     pub async fn start(directory: &'a Path, environment: &[(&str, String)]) -> Self {
-        // Whoever dies of this signal still ends what it has in the background.
+        // A shell that dies of this signal still ends its background processes.
         let mut command = mortal("bash", Signal::TERM, None);
         command.args(["--noprofile", "--norc", "-s"]).current_dir(directory).env_clear();
         command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -62,12 +62,12 @@ impl<'a> Session<'a> {
         Printed { begin, succeeded: end.is_some() }
     }
 
-    /// What was printed since a block began.
+    /// The output since a block began.
     pub fn printed(&self, printed: &Printed) -> String {
         self.output()[printed.begin..].to_owned()
     }
 
-    /// What all blocks have said beside their output.
+    /// The standard error of all blocks.
     pub fn errors(&self) -> String {
         self.read(ERRORS)
     }
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
     }
 
     async fn send(&mut self, line: &str) {
-        // A shell that has failed reads no more: the end of its output tells.
+        // A shell that has failed reads no more: the end of its output shows it.
         let _ = self.commands.write_all(line.as_bytes()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Whether an output is what a page shows: the same but for ids, times, the first part of cursors, and delays.
+//! Whether an output agrees with a page: the same except for ids, times, the first part of cursors, and delays.
 
 use chrono::{DateTime, NaiveTime};
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub fn json_agrees(shown: &str, found: &str) -> bool {
     }
 }
 
-/// Whether the lines that are shown are in the output, in their order; others may stand between them.
+/// Whether the lines that are shown are in the output, in their order; other lines may be between them.
 pub fn text_agrees(shown: &str, found: &str) -> bool {
     let mut found = found.lines();
     let mut wanted = shown.lines().filter(|line| !line.trim().is_empty());
@@ -59,7 +59,7 @@ fn same_text(shown: &str, found: &str) -> bool {
     }
 }
 
-/// A text with a name in the place of each word that differs from run to run.
+/// A text with a name instead of each word that differs from run to run.
 fn canonical(text: &str) -> String {
     if text.strip_prefix("retry: ").is_some_and(|delay| delay.parse::<u64>().is_ok()) {
         return "retry: <delay>".to_owned();
@@ -94,14 +94,14 @@ fn is_epoch(text: &str) -> bool {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_passed_over_and_nothing_else() {
+fn only_words_that_differ_from_run_to_run_are_skipped() {
     let item = |id: &str, at: &str, cursor: &str, title: &str| {
         format!(r#"{{"id":"{id}","createdAt":"{at}","cursor":"{cursor}","title":"{title}","retryMs":{}}}"#, id.len())
     };
     let (one, other) = ("01a1fd8b-3bb8-714c-952f-5b26408629a5", "01a1ff44-b67d-7550-a301-3b243b40cc17");
     let shown = item(one, "2026-11-21T09:00:00Z", "3f9a01b2c7.4", "Paid");
     assert!(json_agrees(&shown, &item(other, "2027-01-02T03:04:05.678901Z", "0123456789.4", "Paid")));
-    assert!(!json_agrees(&shown, &item(other, "2027-01-02T03:04:05Z", "0123456789.5", "Paid")), "another place");
+    assert!(!json_agrees(&shown, &item(other, "2027-01-02T03:04:05Z", "0123456789.5", "Paid")), "another position");
     assert!(!json_agrees(&shown, &item(other, "2027-01-02T03:04:05Z", "0123456789.4", "Lost")), "another title");
     assert!(!json_agrees(&shown, &item("7", "2027-01-02T03:04:05Z", "0123456789.4", "Paid")), "no id");
     assert!(!json_agrees(r#"{"a":1}"#, r#"{"a":1,"b":2}"#) && !json_agrees("1 2", "1"));

@@ -1,4 +1,4 @@
-//! What a page is proved on: an instance as the page starts it, a shell beside it, and a browser where the page asks for one.
+//! The environment of a page: an instance as the page starts it, a shell beside it, and a browser if the page asks for one.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::harness::{
 
 /// Ports as pages write them: of the instance, of Redis, of two applications.
 const PORTS: [&str; 4] = ["8080", "6379", "3000", "3001"];
-/// What the tests set for speed: a page meets the defaults.
+/// The settings that tests use for speed: a page has the defaults.
 const QUICK: &[&str] = &[
     "TIDINGS_RETRY_MS",
     "TIDINGS_HEARTBEAT_SECONDS",
@@ -42,7 +42,7 @@ struct Stage<'a> {
     _postgres: Postgres,
 }
 
-/// Does what a page says, from its top to its end; panics where it is not as the page says.
+/// Runs a page from its top to its end; panics if an output differs from the page.
 pub async fn prove(page: &str) {
     let text = read(page);
     let blocks = blocks(&text);
@@ -52,8 +52,8 @@ pub async fn prove(page: &str) {
     }
     let directory = tempfile::tempdir().unwrap();
     let mut stage = Stage::set(page, &text, &directory).await;
-    for (place, block) in blocks.iter().enumerate() {
-        let output = blocks.get(place + 1).filter(|next| next.is_output());
+    for (index, block) in blocks.iter().enumerate() {
+        let output = blocks.get(index + 1).filter(|next| next.is_output());
         stage.play(block, output).await;
     }
     if let Some((browser, ..)) = stage.browser.take() {
@@ -109,7 +109,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Starts the instance anew, with these settings beside those that every page has.
+    /// Restarts the instance, with these settings beside those that every page has.
     async fn start(&mut self, settings: Vec<(String, String)>) {
         if self.is_running {
             self.instance.kill();
@@ -146,7 +146,7 @@ impl<'a> Stage<'a> {
             }
             let is_over = !printed.succeeded || tokio::time::Instant::now() > deadline;
             assert!(!is_over, "{}", self.complaint(block, &printed, &found, wanted.as_ref().map(|(_, shown)| shown)));
-            // What runs in the background may print somewhat later.
+            // A background process may print somewhat later.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             if again {
                 printed = self.shell.run(text, again).await;
@@ -156,9 +156,9 @@ impl<'a> Stage<'a> {
 
     fn complaint(&self, block: &Block, printed: &Printed, found: &str, shown: Option<&String>) -> String {
         let what = if printed.succeeded { "prints something else than is shown" } else { "fails" };
-        let place = format!("{}:{}: the block {what}\n{}", self.page, block.line, block.text);
+        let shown_at = format!("{}:{}: the block {what}\n{}", self.page, block.line, block.text);
         let shown = shown.map(|shown| format!("\n---- shown ----\n{shown}")).unwrap_or_default();
-        format!("{place}{shown}\n---- printed ----\n{found}\n---- errors so far ----\n{}", self.shell.errors())
+        format!("{shown_at}{shown}\n---- printed ----\n{found}\n---- errors so far ----\n{}", self.shell.errors())
     }
 
     /// Waits until an expression is true in the console of a page.
@@ -200,7 +200,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// How node compiles what the page has of TypeScript so far, as a project that sees the sources of the npm package.
+/// How node compiles the TypeScript of the page so far, as a project that sees the sources of the npm package.
 fn typescript(directory: &Path) -> [String; 3] {
     let web = root().join("web");
     let modules = root().join("tests/web/node_modules");
@@ -222,7 +222,7 @@ fn typescript(directory: &Path) -> [String; 3] {
     [modules.join("typescript/bin/tsc").display().to_string(), "-p".to_owned(), "tsconfig.json".to_owned()]
 }
 
-/// A text with another number in the place of each that is shown.
+/// A text with another number instead of each that is shown.
 fn with_number(text: &str, shown: &str, number: u16) -> String {
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let mut parts = String::new();

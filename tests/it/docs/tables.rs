@@ -1,4 +1,4 @@
-//! The tables in `docs/` say what the code says. `UPDATE_DOCS=1` writes them anew.
+//! The tables in `docs/` agree with the code. `UPDATE_DOCS=1` writes them again.
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 

@@ -37,7 +37,7 @@ async fn a_client_that_reads_nothing_for_too_long_is_dropped_and_resumes_exactly
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_delays_nobody_else() {
+async fn a_client_that_reads_nothing_delays_no_other() {
     let cluster = cluster().start().await;
     let _slow = raw_stream(&cluster, "u1");
     let mut quick = cluster.user("u1").stream().await;
@@ -110,7 +110,7 @@ fn read_titles(socket: &mut TcpStream, count: usize) -> Vec<String> {
     let mut text = String::new();
     let mut chunk = vec![0; 65536];
     loop {
-        // Only what is new is searched, and what the last read may have cut in two.
+        // Only new bytes are searched, and the end of the last read, which may hold half a title.
         let from = text.len().saturating_sub(last.len());
         let length = socket.read(&mut chunk).expect("more of the stream");
         assert_ne!(length, 0, "the stream ended after {} of {count}", titles(&text).len());
@@ -121,7 +121,7 @@ fn read_titles(socket: &mut TcpStream, count: usize) -> Vec<String> {
     }
 }
 
-/// Chunk headers fall between blocks or within long ones; the titles stand at the head of each block, before the text.
+/// Chunk headers fall between blocks or within long ones; the titles are at the head of each block, before the text.
 fn titles(text: &str) -> Vec<String> {
     let found = text.match_indices(r#""title":""#).filter_map(|(at, key)| {
         let (title, _) = text[at + key.len()..].split_once('"')?;

@@ -1,4 +1,4 @@
-//! A Postgres whose messages are in German: failures are told apart by their codes, so its faults end as those of an English one.
+//! A Postgres whose messages are in German: the server distinguishes failures by code, so its faults end as those of an English one.
 
 use serde_json::json;
 use tokio_postgres::{Client, Transaction};

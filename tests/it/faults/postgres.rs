@@ -63,7 +63,7 @@ pub(super) async fn publish_is_refused(plan: Plan) {
 }
 
 #[tokio::test]
-async fn a_stream_without_a_database_is_told_to_come_back_and_not_to_give_up() {
+async fn a_stream_without_a_database_is_asked_to_come_back_and_not_to_give_up() {
     stream_is_turned_away(cluster()).await;
 }
 

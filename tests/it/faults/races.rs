@@ -19,7 +19,7 @@ const RECONNECTS: usize = 3_000;
 const CLIENTS: usize = 12;
 /// Reconnects of each client that race with a single publish.
 const DUELS: usize = 80;
-/// Set so high that it cannot make up for what a race has lost.
+/// Set so high that it cannot find changes that a race has lost.
 const HEAD_CHECK: &str = "TIDINGS_HEAD_CHECK_SECONDS";
 
 /// Each client hangs up as soon as it was greeted or got anything, and comes back at once, while publishes never stop.
@@ -98,7 +98,7 @@ impl Hopper {
     }
 }
 
-/// One publish for each reconnect and nothing after it that would show the hole: what falls between is missed for good.
+/// One publish for each reconnect and nothing after it that would show the hole: a change that falls between is missed for good.
 #[tokio::test]
 async fn a_single_publish_at_the_moment_of_a_reconnect_is_never_missed() {
     let cluster = cluster().instances(2).set(HEAD_CHECK, "3600").start().await;
@@ -164,7 +164,7 @@ async fn publishes_of_two_instances_to_one_user_come_in_one_order_everywhere() {
 }
 
 #[tokio::test]
-async fn many_users_and_connections_get_what_is_theirs() {
+async fn many_users_and_connections_get_their_own_changes() {
     let cluster = cluster().instances(3).start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let shape = Shape { users: 16, connections: 4, publishers: 4, ..Shape::default() };

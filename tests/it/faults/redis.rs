@@ -56,7 +56,7 @@ async fn a_stream_of_another_instance_is_reached_without_redis() {
 }
 
 #[tokio::test]
-async fn a_stream_opened_without_redis_hears_by_redis_when_it_is_back() {
+async fn a_stream_opened_without_redis_receives_by_redis_when_it_is_back() {
     let mut cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     cluster.redis().kill();
     let other = cluster.instances[1].edge();

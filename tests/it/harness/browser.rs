@@ -53,7 +53,7 @@ impl Browser {
         Self { child, commands, answers, calls: 0, profile }
     }
 
-    /// Opens a tab, in a window of its own: what lies behind another tab is not drawn.
+    /// Opens a tab, in a window of its own: a tab behind another one is not drawn.
     pub async fn open(&mut self, url: &str) -> Tab {
         self.create(json!({"url": url, "newWindow": true})).await
     }
@@ -78,7 +78,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Stops all work of a tab, as browsers do when nobody has looked at it for a while; only what is hidden can be frozen.
+    /// Stops all work of a tab, as browsers do with a tab that is hidden for a while; only hidden tabs can be frozen.
     pub async fn freeze(&mut self, tab: &Tab) {
         self.call(Some(tab), "Page.setWebLifecycleState", json!({"state": "frozen"})).await;
     }
@@ -93,7 +93,7 @@ impl Browser {
         eventually(expression, async || (self.evaluate(tab, expression).await == true).then_some(())).await;
     }
 
-    /// Ends it and removes what it wrote.
+    /// Ends it and removes its files.
     pub async fn close(mut self) {
         self.send(None, "Browser.close", json!({})).await;
         in_time("the browser ends", self.child.wait()).await.unwrap();

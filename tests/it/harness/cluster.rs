@@ -2,14 +2,14 @@
 
 use super::{Caller, Edge, Instance, Postgres, Redis, instance::setting, postgres};
 
-/// What a test runs against. Dropped from top to bottom: instances before the servers they use.
+/// The servers of a test. Dropped from top to bottom: instances before the servers they use.
 pub struct Cluster {
     pub instances: Vec<Instance>,
     pub redis: Option<Redis>,
     pub postgres: Postgres,
 }
 
-/// What to start; see [`cluster`].
+/// The servers to start; see [`cluster`].
 pub struct Plan {
     instances: usize,
     redis: bool,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Frames, Token};
 
-/// Where to call.
+/// The base URL of an instance or a proxy.
 #[derive(Clone)]
 pub struct Edge {
     base: String,
@@ -77,7 +77,7 @@ fn client() -> reqwest::ClientBuilder {
     Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).connect_timeout(Duration::from_secs(10))
 }
 
-/// Somebody who calls, with a token or without.
+/// A caller, with a token or without.
 #[derive(Clone)]
 pub struct Caller {
     edge: Edge,
@@ -90,7 +90,7 @@ impl Caller {
         self.token.as_deref().expect("a caller with a token")
     }
 
-    /// Where it calls.
+    /// The base URL.
     pub fn base(&self) -> &str {
         self.edge.base()
     }

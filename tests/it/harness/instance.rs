@@ -67,7 +67,7 @@ impl Instance {
         };
     }
 
-    /// Starts it without waiting for anything.
+    /// Starts it without a wait.
     pub fn launch(&mut self) {
         self.launch_with(&["serve"]);
     }
@@ -77,7 +77,7 @@ impl Instance {
         self.launch_program(&crate::tidings(), arguments);
     }
 
-    /// Starts another program in its place, with its settings.
+    /// Starts another program instead, with its settings.
     pub fn launch_program(&mut self, program: &Path, arguments: &[&str]) {
         let mut command = mortal(program, Signal::KILL, None);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
@@ -127,7 +127,7 @@ impl Instance {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Where it keeps its data when it is alone.
+    /// The directory of its data when it is alone.
     #[allow(dead_code, reason = "of the tests of the embedded database only")]
     pub fn data_dir(&self) -> &str {
         &self.settings[setting::DATA_DIR]

@@ -1,4 +1,4 @@
-//! What tests are made of: servers and clients as real processes, and one way to wait.
+//! The tools of tests: servers and clients as real processes, and one way to wait.
 
 pub mod browser;
 mod cluster;

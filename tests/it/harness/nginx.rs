@@ -19,12 +19,12 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it before these instances: only addresses differ from what is shipped.
+    /// Starts it before these instances: only addresses differ from the shipped configuration.
     pub async fn before(instances: &[Instance]) -> Self {
         Self::start(instances, |shipped| shipped).await
     }
 
-    /// Starts it with buffering on, as proxies have that nobody told of streams.
+    /// Starts it with buffering on, the setting of a proxy that is not prepared for streams.
     pub async fn buffering(instances: &[Instance]) -> Self {
         let on = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
         Self::start(instances, |shipped| shipped.replace("proxy_buffering off;", on)).await

@@ -20,7 +20,7 @@ use super::{
 /// The language of a server that speaks no English, as a setting of it.
 pub const GERMAN: &str = "lc_messages=de_DE.UTF-8";
 
-/// A Postgres that may be restarted and crashed; what it committed survives.
+/// A Postgres that may be restarted and crashed; its commits survive.
 pub struct Postgres {
     process: Option<Process>,
     directory: TempDir,
@@ -62,7 +62,7 @@ impl Postgres {
         self.process.as_ref().expect("Postgres runs").log()
     }
 
-    /// Where its files are, its certificate for example.
+    /// The directory of its files, its certificate for example.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -154,7 +154,7 @@ pub async fn connect(url: &str) -> tokio_postgres::Client {
     client
 }
 
-/// The directory of the migrated cluster, made once per checkout and whenever the migrations change. Tests run in
+/// The directory of the migrated cluster, made once per checkout and again when the migrations change. Tests run in
 /// processes of their own, so a lock file keeps them from making it at the same time.
 async fn template() -> PathBuf {
     let checkout = fingerprint(fs::canonicalize(ROOT).unwrap());

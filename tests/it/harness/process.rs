@@ -95,7 +95,7 @@ impl Drop for Process {
             eprintln!("---- {} ({}) ----\n{}", self.name, if alive { "alive" } else { "ended" }, tail.join("\n"));
         }
         if alive {
-            // A stopped process would not hear its farewell.
+            // A stopped process would not receive the signal.
             self.signal(self.farewell);
             self.signal(Signal::CONT);
             let _ = self.child.wait();

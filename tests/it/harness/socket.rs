@@ -51,12 +51,12 @@ impl Socket {
         Ok(Self { stream, response, cursor: None })
     }
 
-    /// The next message of whatever type, or how it ended.
+    /// The next message of any type, or how it ended.
     pub async fn message(&mut self) -> Result<Value, Closed> {
         in_time("a message arrives", self.read()).await
     }
 
-    /// The next message that somebody caused; panics at the end.
+    /// The next message with a cause; panics at the end.
     pub async fn next(&mut self) -> Value {
         in_time("a message that somebody caused", async {
             loop {
@@ -71,7 +71,7 @@ impl Socket {
         .await
     }
 
-    /// The next message of this type; what comes before it is passed over.
+    /// The next message of this type; earlier messages are skipped.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         in_time(kind, async {
             loop {
@@ -124,7 +124,7 @@ impl Socket {
         .await
     }
 
-    /// Reads to the end; what came, and the close code.
+    /// Reads to the end; the messages, and the close code.
     pub async fn rest(&mut self) -> (Vec<Value>, Closed) {
         let mut messages = Vec::new();
         loop {

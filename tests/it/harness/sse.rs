@@ -39,7 +39,7 @@ impl Frame {
         self.event.as_deref() == Some(event)
     }
 
-    /// Whether nobody sent it: a heartbeat, or who came and went.
+    /// Whether it comes without a cause in the test: a heartbeat, or a change of presence.
     fn comes_by_itself(&self) -> bool {
         let presence = || self.data.as_ref().is_some_and(|data| data.contains(r#""kind":"presence""#));
         self.is("heartbeat") || (self.is("signal") && presence())
@@ -79,12 +79,12 @@ impl Frames {
         self.response.headers()
     }
 
-    /// The next block of whatever kind, none at the end of the stream.
+    /// The next block of any kind, none at the end of the stream.
     pub async fn block(&mut self) -> Option<Frame> {
         in_time("a block arrives", self.read_block()).await
     }
 
-    /// The next block that does not come by itself, be it an event or not.
+    /// The next block that does not come by itself, an event or another block.
     pub async fn block_after_heartbeats(&mut self) -> Frame {
         let found = self.find("a block", |frame| !frame.comes_by_itself()).await;
         found.expect("a block before the end of the stream")
@@ -100,7 +100,7 @@ impl Frames {
         self.find("an event", |frame| frame.event.is_some() && !frame.comes_by_itself()).await
     }
 
-    /// The next event of this kind; what comes before it is passed over.
+    /// The next event of this kind; earlier events are skipped.
     pub async fn next_of(&mut self, event: &str) -> Frame {
         let found = self.find(event, |frame| frame.is(event)).await;
         found.unwrap_or_else(|| panic!("no {event} before the end of the stream"))
@@ -136,7 +136,7 @@ impl Frames {
         titles
     }
 
-    /// Reads to the end of the stream and returns what came.
+    /// Reads to the end of the stream and returns its text.
     pub async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         while let Some(frame) = self.block().await {

@@ -12,7 +12,7 @@ fn ids(answer: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_filter_says_what_is_changed_and_what_arrives_after_the_cursor_is_left_alone() {
+async fn a_filter_chooses_the_changed_items_and_later_arrivals_do_not_change() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     let publish = async |title: &str, kind: &str, priority: &str| {
@@ -42,7 +42,7 @@ async fn a_filter_says_what_is_changed_and_what_arrives_after_the_cursor_is_left
 }
 
 #[tokio::test]
-async fn a_bulk_change_that_is_not_understood_does_nothing_and_is_told_by_its_place() {
+async fn a_malformed_bulk_change_does_nothing_and_is_named_by_pointer() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     let id = cluster.publisher().notify("u1", "a").await;

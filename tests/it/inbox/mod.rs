@@ -55,7 +55,7 @@ async fn pages_stay_put_while_newer_items_arrive() {
 }
 
 #[tokio::test]
-async fn filters_choose_what_is_listed_and_counted() {
+async fn filters_choose_the_items_that_are_listed_and_counted() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     for (title, kind, category, priority) in

@@ -1,5 +1,5 @@
-//! Random sequences of what happens to an inbox, against a small model of it. One tab follows live, another comes back now and
-//! then; both know only what their frames say.
+//! Random sequences of actions on an inbox, against a small model of it. One tab follows live, another comes back now and
+//! then; both know only their frames.
 
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ impl Item {
     }
 }
 
-/// What a tab shows: of each item whether it is read and seen.
+/// The items of a tab: for each whether it is read and seen.
 type View = BTreeMap<String, (bool, bool)>;
 
 /// A tab that begins with an empty inbox.
@@ -117,7 +117,7 @@ impl Tab {
     }
 }
 
-/// The model and what it is compared with.
+/// The model, and the server that it is compared with.
 struct World {
     user: Caller,
     publisher: Caller,
@@ -196,7 +196,7 @@ impl World {
         self.answered(item, &answer, |item| (item.archived, item.snoozed) = (false, Some(until)));
     }
 
-    /// What is snoozed returns to the top, unread and unseen, as if it had just arrived.
+    /// A snoozed item returns to the top, unread and unseen, as if it had just arrived.
     async fn end_snooze(&mut self, item: usize) {
         let item = item % self.items.len();
         let path = format!("/api/notifications/{}/snooze", self.items[item].id);
@@ -261,7 +261,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn list_counts_and_tabs_agree_with_a_model_after_whatever_happens() {
+async fn list_counts_and_tabs_agree_with_a_model_after_every_action() {
     let (mut runner, strategy) = (TestRunner::default(), steps());
     for _ in 0..CASES {
         let steps = strategy.new_tree(&mut runner).unwrap().current();
@@ -282,16 +282,16 @@ async fn run(steps: &[Step]) {
     live.frames.cursor = Some(cursor.clone());
     let mut returning = View::new();
     let mut seen = cursor;
-    for (place, step) in steps.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         world.take(step).await;
         world.check().await;
         live.follow(&world.cursor()).await;
-        assert_eq!(live.view, world.view(), "after step {place}");
-        if place % 7 == 6 {
+        assert_eq!(live.view, world.view(), "after step {index}");
+        if index % 7 == 6 {
             let mut tab = Tab { frames: away.resume(&seen).await, view: returning };
             tab.frames.cursor = Some(seen);
             tab.follow(&world.cursor()).await;
-            assert_eq!(tab.view, world.view(), "who comes back after step {place}");
+            assert_eq!(tab.view, world.view(), "who comes back after step {index}");
             (returning, seen) = (tab.view, world.cursor());
         }
     }

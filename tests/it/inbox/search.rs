@@ -6,7 +6,7 @@ use super::{publish_many, titles};
 use crate::harness::*;
 
 #[tokio::test]
-async fn all_words_must_occur_and_every_character_stands_for_itself() {
+async fn all_words_must_occur_and_every_character_matches_itself() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     for (title, message, kind) in [
@@ -54,7 +54,7 @@ async fn of_which_letters_the_case_is_known_is_the_databases_matter() {
 }
 
 #[tokio::test]
-async fn a_search_in_a_large_inbox_goes_on_page_by_page() {
+async fn a_search_in_a_large_inbox_continues_page_by_page() {
     let cluster = cluster().start().await;
     publish_many(&cluster, "u1", 1_200).await;
     let user = cluster.user("u1");

@@ -17,7 +17,7 @@ async fn snooze(user: &Caller, id: &str, until: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_snoozed_item_leaves_list_and_count_and_whatever_is_done_to_it_counts_right() {
+async fn a_snoozed_item_leaves_list_and_count_and_every_action_on_it_counts_right() {
     let cluster = cluster().set("TIDINGS_KEEP_DAYS", "800").start().await;
     let (user, database) = (cluster.user("u1"), cluster.postgres.connect().await);
     let mut ids = Vec::new();
@@ -86,7 +86,7 @@ async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
     user.delete(&format!("/api/notifications/{id}")).await.expect(200);
     snooze(&user, &id, &soon).await.problem(404);
     snooze(&user, &id, &past).await.problem(404);
-    // Time is the database's: what was too far is near enough a year later.
+    // Time is the database's: a time that was too far is near enough a year later.
     let other = cluster.publisher().notify("u1", "b").await;
     database.batch_execute("update clock set shift = interval '300 days'").await.unwrap();
     snooze(&user, &other, &far).await.expect(200);
@@ -97,7 +97,7 @@ async fn a_snooze_that_cannot_be_is_refused_by_its_field() {
 }
 
 #[tokio::test]
-async fn what_is_read_is_seen_and_what_is_seen_stays_so() {
+async fn a_read_item_is_seen_and_a_seen_item_stays_so() {
     let cluster = cluster().instances(2).start().await;
     let user = cluster.user("u1");
     let ids = [cluster.publisher().notify("u1", "a").await, cluster.publisher().notify("u1", "b").await];
@@ -119,7 +119,7 @@ async fn what_is_read_is_seen_and_what_is_seen_stays_so() {
     assert_eq!(read["seenAt"], read["readAt"]);
 }
 
-/// Makes an item one that a second notification has the place of the first in, as a thread does.
+/// Makes an item of two notifications that shows the second, as a thread does.
 async fn fold(database: &Client, first: &str, second: &str) {
     let fold = format!(
         "delete from inbox_unread where seq = 1; delete from inbox where seq = 1; \

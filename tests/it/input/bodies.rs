@@ -1,4 +1,4 @@
-//! Bodies that are too large, malformed, or not what they should be.
+//! Bodies that are too large, malformed, or of a wrong shape.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ async fn raw(publisher: &Caller, path: &str, content_type: &str, body: impl Into
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_told_from_json_that_is_wrong() {
+async fn a_body_that_is_no_json_and_wrong_json_have_different_answers() {
     let cluster = cluster().start().await;
     let publisher = cluster.publisher();
     let path = "/api/notifications";
@@ -79,11 +79,11 @@ async fn every_wrong_field_is_named() {
         (json!({"users": ["u1"], "title": "t", "tenant": "other"}), "/tenant"),
         (json!({"users": ["u1"], "title": "t", "suprise": 1}), "/suprise"),
     ];
-    for (body, place) in cases {
+    for (body, pointer) in cases {
         let problem = publisher.publish(&body).await.problem(422);
         let errors = problem["errors"].as_array().unwrap();
-        let named = errors.iter().any(|error| error["pointer"].as_str().is_some_and(|at| at.starts_with(place)));
-        assert!(named, "{place} is not in {problem}");
+        let named = errors.iter().any(|error| error["pointer"].as_str().is_some_and(|at| at.starts_with(pointer)));
+        assert!(named, "{pointer} is not in {problem}");
     }
     let everything = json!({"users": ["u1"], "title": "", "kind": " ", "actionUrl": "x"});
     let problem = publisher.publish(&everything).await.problem(422);
@@ -92,7 +92,7 @@ async fn every_wrong_field_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused() {
+async fn bodies_that_are_too_large_are_refused() {
     let cluster = cluster().set("TIDINGS_BODY_BYTES", "2048").set("TIDINGS_BATCH_ITEMS", "10").start().await;
     let publisher = cluster.publisher();
     let sized = |bytes: usize| json!({"users": ["u1"], "title": "t", "data": "x".repeat(bytes)});

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::*;
 
-/// Line ends of every kind that a client may know, and what would follow them.
+/// Line ends of every kind that a client may know, and the text that would follow them.
 const NASTY: [&str; 8] = [
     "a\nid: stolen.1",
     "a\r\nevent: bye\r\ndata: {}",
@@ -88,7 +88,7 @@ async fn users_whose_ids_hold_separators_are_kept_apart() {
 }
 
 #[tokio::test]
-async fn headers_are_not_made_from_what_callers_send() {
+async fn headers_are_not_made_from_the_values_of_callers() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     let odd = "x".repeat(300);
@@ -103,7 +103,7 @@ async fn headers_are_not_made_from_what_callers_send() {
 }
 
 #[tokio::test]
-async fn somebody_elses_and_unknown_notifications_are_the_same_404() {
+async fn notifications_of_others_and_unknown_ones_are_the_same_404() {
     let cluster = cluster().start().await;
     let id = cluster.publisher().notify("u2", "not yours").await;
     let user = cluster.user("u1");

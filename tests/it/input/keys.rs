@@ -1,4 +1,4 @@
-//! Key pairs for tokens, made anew in every run.
+//! Key pairs for tokens, new in every run.
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},

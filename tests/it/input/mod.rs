@@ -1,4 +1,4 @@
-//! Bad input: each kind meets a clear refusal, and nothing of it reaches anybody.
+//! Bad input: each kind gets a clear refusal, and no part of it reaches a user.
 
 mod bodies;
 mod injection;

@@ -1,11 +1,11 @@
-//! Times that do not exist, are out of bounds or out of order, whatever way they come in.
+//! Times that do not exist, are out of bounds or out of order, by every way of publishing.
 
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use serde_json::{Value, json};
 
 use crate::harness::*;
 
-/// What is wrong with each, as a dead letter says it.
+/// The faulty bodies, with the reason in the dead letter of each.
 fn wrong() -> Vec<(Value, &'static str)> {
     let due = "2150-07-01T12:00:00Z";
     vec![
@@ -50,8 +50,8 @@ async fn a_wrong_time_is_refused_with_its_place_in_every_way_in() {
         bodies.push(body);
     }
     let results = publisher.post("/api/notifications/batch", &json!(bodies)).await.expect(200);
-    for (place, (_, reason)) in wrong().into_iter().enumerate() {
-        assert!(is(&results["results"][place]["problem"], reason), "{reason}: {results}");
+    for (index, (_, reason)) in wrong().into_iter().enumerate() {
+        assert!(is(&results["results"][index]["problem"], reason), "{reason}: {results}");
     }
     let reasons = eventually("all of them are dead letters, twice", async || {
         let dead: StreamRangeReply = redis.clone().xrange_all("tidings:ingest:dead").await.unwrap();
@@ -65,7 +65,7 @@ async fn a_wrong_time_is_refused_with_its_place_in_every_way_in() {
     assert_eq!(cluster.user("u1").list("").await["total"], 0);
 }
 
-/// Whether the first error is told by this place and the beginning of this text.
+/// Whether the first error has this pointer and the beginning of this text.
 fn is(problem: &Value, reason: &str) -> bool {
     let error = &problem["errors"][0];
     format!("{}: {}", error["pointer"].as_str().unwrap(), error["detail"].as_str().unwrap()).starts_with(reason)

@@ -1,4 +1,4 @@
-//! Tokens that must not be believed, and who may do what.
+//! Tokens that must not be accepted, and the rights of scopes.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;

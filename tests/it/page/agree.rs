@@ -1,4 +1,4 @@
-//! Two tabs of one user agree with each other and with the server, whatever is done in either.
+//! Two tabs of one user agree with each other and with the server, after any action in either.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::harness::*;
 /// Rounds of actions, and actions of each.
 const ROUNDS: usize = 25;
 const ACTIONS: usize = 4;
-/// What a tab shows: the bell's badge, and each item of its list with whether it is read.
+/// The content of a tab: the bell's badge, and each item of its list with whether it is read.
 const SHOWN: &str = "(() => { \
     const { shadowRoot } = document.querySelector('tidings-bell'); \
     const badge = shadowRoot.querySelector('[part=badge]'); \
@@ -50,7 +50,7 @@ async fn act(browser: &mut Browser, tab: &browser::Tab, cluster: &Cluster, datab
         4..=6 => click("read").await,
         7 => click("archive").await,
         8 => {
-            // What another has removed meanwhile is refused.
+            // An item that the other tab has removed meanwhile is refused.
             let item = format!("tidings.state.items.at({chosen})");
             browser.evaluate(tab, &format!("{item} && void tidings.remove({item}.id).catch(() => {{}})")).await;
         }

@@ -1,4 +1,4 @@
-//! The demo at `/` in a real browser: what it shows of an inbox is what its client library knows and what its elements draw.
+//! The demo at `/` in a real browser: it shows the state of its client library by its elements.
 
 mod agree;
 
@@ -24,7 +24,7 @@ fn unread(count: u32) -> String {
 }
 
 #[tokio::test]
-async fn what_is_published_appears_and_what_one_tab_reads_the_other_sees() {
+async fn a_publish_appears_and_the_other_tab_shows_a_read() {
     let cluster = cluster().instances(2).start().await;
     let mut browser = Browser::start().await;
     let first = tab(&mut browser, &cluster.edge(), "u1").await;
@@ -48,7 +48,7 @@ async fn what_is_published_appears_and_what_one_tab_reads_the_other_sees() {
 }
 
 #[tokio::test]
-async fn what_is_put_away_leaves_the_page_and_returns_to_the_top() {
+async fn a_snoozed_item_leaves_the_page_and_returns_to_the_top() {
     let cluster = cluster().start().await;
     let mut browser = Browser::start().await;
     let tab = tab(&mut browser, &cluster.edge(), "u1").await;

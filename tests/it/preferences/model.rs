@@ -15,7 +15,7 @@ const MOVES: [i64; 6] = [1_774_746_000, 1_792_890_000, 1_772_953_200, 1_793_512_
 
 const FOREVER: i64 = i64::MAX;
 
-/// What is said of each channel, if anything.
+/// The choice for each channel, if any.
 type Said = Vec<Option<bool>>;
 
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ impl Case {
         })
     }
 
-    /// What holds back what interrupts.
+    /// The cause that holds back channels which interrupt.
     fn held(&self) -> Option<Cause> {
         if self.mandatory && self.priority == 3 {
             return None;
@@ -141,16 +141,16 @@ impl Case {
 
     fn expected(&self) -> Vec<(bool, Cause)> {
         let base = self.base();
-        let wanted = |place: usize, channel| {
+        let wanted = |index: usize, channel| {
             if base.cause(channel) == Cause::Mandatory || !self.has_settings {
                 return (base.takes(channel), base.cause(channel));
             }
-            let by_category = self.by_category[place].map(|on| (on, Cause::CategoryPreference));
-            let by_kind = self.by_kind[place].map(|on| (on, Cause::KindPreference));
+            let by_category = self.by_category[index].map(|on| (on, Cause::CategoryPreference));
+            let by_kind = self.by_kind[index].map(|on| (on, Cause::KindPreference));
             by_kind.or(by_category).unwrap_or((base.takes(channel), base.cause(channel)))
         };
         let mut decided: Vec<_> =
-            Channel::ALL.into_iter().enumerate().map(|(place, each)| wanted(place, each)).collect();
+            Channel::ALL.into_iter().enumerate().map(|(index, each)| wanted(index, each)).collect();
         if let Some(held) = self.held() {
             decided[1..].iter_mut().filter(|(on, _)| *on).for_each(|decided| *decided = (false, held));
         }

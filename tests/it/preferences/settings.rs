@@ -1,4 +1,4 @@
-//! Settings: how they are read and changed, by several at once, and what is refused.
+//! Settings: how they are read and changed, by several clients at once, and the refusals.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn settings_are_changed_under_the_etag_that_was_seen() {
     for stale in ["\"0\"", "\"2\"", "\"x\""] {
         put(&user, stale, &json!({})).await.problem(412);
     }
-    // The whole answer may be sent back, and what changes nothing is no change.
+    // The whole answer may be sent back, and an equal document is no change.
     let shown = user.get(SETTINGS).await.expect(200);
     assert_eq!(put(&user, "W/\"1\"", &shown).await.header("etag"), "\"1\"");
     assert_eq!(put(&user, "*", &json!({"muteUntil": "forever"})).await.header("etag"), "\"2\"");
@@ -40,7 +40,7 @@ async fn settings_are_changed_under_the_etag_that_was_seen() {
 }
 
 #[tokio::test]
-async fn of_several_who_name_the_same_etag_one_wins() {
+async fn of_several_writers_with_the_same_etag_one_wins() {
     let cluster = cluster().instances(2).start().await;
     let edges = cluster.edges();
     for round in 0..5 {
@@ -88,7 +88,7 @@ async fn patches_at_the_same_time_wait_their_turn_and_all_take_effect() {
     for part in ["categories", "kinds"] {
         assert_eq!(after[part].as_object().unwrap().len(), PATCHES / 2, "{part}");
     }
-    // Of changes that were made faster than they were told the newest is enough.
+    // If changes are faster than their events, the event of the newest is enough.
     let mut last = 0;
     while last < PATCHES {
         let told = stream.next().await;
@@ -100,7 +100,7 @@ async fn patches_at_the_same_time_wait_their_turn_and_all_take_effect() {
 }
 
 #[tokio::test]
-async fn settings_are_the_callers_own_whoever_calls() {
+async fn every_caller_has_settings_of_its_own() {
     let cluster = cluster().start().await;
     let (user, admin) = (cluster.user("u1"), cluster.edge().admin());
     let path = format!("{SETTINGS}?user=u2");
@@ -149,7 +149,7 @@ async fn a_mute_ends_in_the_time_to_come() {
         patch(&user, &json!({"muteUntil": right})).await.expect(200);
         user.put(topic, &json!({"mutedUntil": right})).await.expect(200);
     }
-    // A mute that has ended meanwhile stands in nobody's way.
+    // A mute that has ended meanwhile has no effect.
     let over = json!({"muteUntil": "2020-01-01T00:00:00Z"});
     let database = cluster.postgres.connect().await;
     database.execute("update preferences set settings = $1::text::jsonb", &[&over.to_string()]).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_mute_ends_in_the_time_to_come() {
 }
 
 #[tokio::test]
-async fn every_tab_hears_of_a_change_and_a_client_that_was_away_too() {
+async fn every_tab_gets_a_change_and_a_client_that_was_away_too() {
     let cluster = cluster().instances(2).start().await;
     let mut tabs = Vec::new();
     for edge in cluster.edges() {
@@ -189,7 +189,7 @@ async fn every_tab_hears_of_a_change_and_a_client_that_was_away_too() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_settings_is_named_and_changes_nothing() {
+async fn faults_of_settings_are_named_and_change_nothing() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     for (settings, pointer) in [
@@ -218,7 +218,7 @@ async fn what_is_wrong_with_settings_is_named_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_grid_shows_what_is_in_force_and_why() {
+async fn the_grid_shows_the_channels_in_force_and_their_causes() {
     let cluster = cluster().start().await;
     let tenant = json!({"channels": {"toast": false}, "categories": {"payments": {"sms": true}}});
     let admin = cluster.edge().admin();

@@ -1,4 +1,4 @@
-//! Why something came to a user or did not, told to who may know of it.
+//! The explanation why an item came to a user or did not, for the callers who may know of it.
 
 use serde_json::{Value, json};
 
@@ -35,14 +35,14 @@ async fn publish_to_team(cluster: &Cluster, access: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_may_know_of_a_fan_out_is_told_why_it_did_not_come() {
+async fn a_caller_who_may_know_of_a_fan_out_gets_the_reason_why_it_did_not_come() {
     let cluster = cluster().start().await;
     let id = publish_to_team(&cluster, "members").await;
     let (edge, path) = (cluster.edge(), format!("/api/notifications/{id}/why"));
     assert_eq!(outcome(&edge.user("a"), &id).await, (true, Value::Null));
     assert_eq!(outcome(&edge.user("actor"), &id).await, (false, json!("actor")));
     assert_eq!(why(&edge.user("actor"), &id).await, []);
-    // Who may look at the topic may know.
+    // A caller who may look at the topic may know.
     let covered = edge.caller(&Token::of("covered").claim("topics", json!(["team:*"])));
     for caller in [&edge.user("member"), &covered] {
         assert_eq!(outcome(caller, &id).await, (false, json!("notSubscribed")));
@@ -62,7 +62,7 @@ async fn who_may_know_of_a_fan_out_is_told_why_it_did_not_come() {
 }
 
 #[tokio::test]
-async fn what_came_too_late_or_is_kept_out_of_the_inbox_says_so() {
+async fn late_and_withheld_notifications_have_their_reason() {
     let cluster = cluster().start().await;
     let off = json!({"kinds": {"system_alert": {"inbox": false}}});
     put(&cluster.user("off"), "*", &off).await.expect(200);
@@ -78,13 +78,13 @@ async fn what_came_too_late_or_is_kept_out_of_the_inbox_says_so() {
     assert_eq!(outcome(&cluster.user("new"), &broad).await, (false, json!("late")));
     assert_eq!(outcome(&cluster.user("off"), &broad).await, (false, json!("withheld")));
     assert_eq!(why(&cluster.user("off"), &broad).await.len(), 6, "the channels say which preference it was");
-    // Whoever it was not for is told nothing of what names its users.
+    // A user who was no recipient gets no answer that names its users.
     let direct = cluster.publisher().notify("a", "t").await;
     late.get(&format!("/api/notifications/{direct}/why")).await.problem(404);
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_is_pending_until_it_comes_or_expires() {
+async fn a_notification_on_its_way_is_pending_until_it_comes_or_expires() {
     let cluster = cluster().start().await;
     let (edge, database) = (cluster.edge(), cluster.postgres.connect().await);
     let many: Vec<_> = (100..700).map(|number| format!("m{number}")).collect();
@@ -99,7 +99,7 @@ async fn what_is_on_its_way_is_pending_until_it_comes_or_expires() {
     let batch = ["first", "second"].map(|title| json!({"topics": ["large"], "everyone": true, "title": title}));
     let results =
         cluster.publisher().post("/api/notifications/batch", &json!(batch)).await.expect(200)["results"].clone();
-    let [first, second] = &[0, 1].map(|place| results[place]["id"].as_str().unwrap().to_owned());
+    let [first, second] = &[0, 1].map(|index| results[index]["id"].as_str().unwrap().to_owned());
     eventually("the first chunks are written", async || {
         let written = "select count(*) from fanouts where delivered = 500";
         (database.query_one(written, &[]).await.unwrap().get::<_, i64>(0) == 2).then_some(())
@@ -122,7 +122,7 @@ async fn what_is_on_its_way_is_pending_until_it_comes_or_expires() {
 }
 
 #[tokio::test]
-async fn only_the_user_and_administrators_are_told_why() {
+async fn only_the_user_and_administrators_get_the_explanation() {
     let cluster = cluster().start().await;
     let id = cluster.publisher().notify("u1", "t").await;
     let path = format!("/api/notifications/{id}/why");

@@ -44,7 +44,7 @@ async fn next_number(stream: &mut Frames) -> Value {
 }
 
 #[tokio::test]
-async fn of_a_flood_the_last_value_of_every_key_arrives_and_so_does_what_other_tenants_send() {
+async fn of_a_flood_the_last_value_of_every_key_arrives_and_so_do_signals_of_other_tenants() {
     let mut cluster = cluster().instances(2).start().await;
     let (mut flooded, mut calm) = (reached(&mut cluster, "a").await, reached(&mut cluster, "b").await);
     // One of the other tenant's after every hundredth of the flood.

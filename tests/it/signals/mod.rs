@@ -63,7 +63,7 @@ async fn signals_until_one_comes(stream: &mut Frames, mut send: impl AsyncFnMut(
 }
 
 #[tokio::test]
-async fn a_signal_reaches_the_streams_of_subscribers_on_every_instance_and_nobody_else() {
+async fn a_signal_reaches_the_streams_of_subscribers_on_every_instance_and_no_others() {
     let cluster = cluster().instances(3).start().await;
     subscribe(&cluster, "queue:7", &["u0", "u1", "u2"]).await;
     let edges = cluster.edges();
@@ -124,7 +124,7 @@ async fn filters_hold_for_signals_and_switch_them_off() {
 }
 
 #[tokio::test]
-async fn a_subject_is_told_at_most_once_per_interval_and_its_newest_value_last() {
+async fn a_subject_is_sent_at_most_once_per_interval_and_its_newest_value_last() {
     let cluster = cluster().instances(2).start().await;
     kind(&cluster, "queue", "open", 1_000).await;
     subscribe(&cluster, "queue:7", &["u1"]).await;
@@ -149,7 +149,7 @@ async fn a_subject_is_told_at_most_once_per_interval_and_its_newest_value_last()
 }
 
 #[tokio::test]
-async fn who_comes_late_and_asks_is_told_the_last_value_of_each_subject() {
+async fn a_late_client_that_asks_gets_the_last_value_of_each_subject() {
     for plan in [cluster(), cluster().instances(2)] {
         let cluster = plan.start().await;
         subscribe(&cluster, "queue:7", &["u1"]).await;

@@ -9,7 +9,7 @@ const VALUES: i64 = 40;
 /// Subjects, one after the other.
 const ROUNDS: usize = 10;
 
-/// Posts the values 1..=[`VALUES`] to the instances in turn, each when the one before was answered.
+/// Posts the values 1..=[`VALUES`] to one instance after the other, each when the one before was answered.
 async fn post_in_turn(senders: &[Caller], topic: &str, round: usize) {
     for value in 1..=VALUES {
         let sender = &senders[value as usize % senders.len()];
@@ -61,7 +61,7 @@ async fn signals_of_a_subject_that_come_through_several_instances_keep_their_ord
 }
 
 #[tokio::test]
-async fn who_comes_while_values_pass_is_told_no_value_after_a_newer_one() {
+async fn a_client_that_connects_between_values_gets_no_value_after_a_newer_one() {
     let cluster = cluster().instances(2).start().await;
     kind(&cluster, "paced", "open", 5).await;
     let edges = cluster.edges();
@@ -73,7 +73,7 @@ async fn who_comes_while_values_pass_is_told_no_value_after_a_newer_one() {
             for number in 0.. {
                 let stream = listening(&edges[number % 2].user(&format!("u{}", number / 2 % 2))).await;
                 let mut streams = streams.lock().await;
-                // As many as a user may have, those who came last.
+                // As many as a user may have, the newest ones.
                 streams.truncate(30);
                 streams.insert(0, stream);
             }

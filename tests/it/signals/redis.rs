@@ -4,7 +4,7 @@ use super::*;
 use crate::harness::process::Signal;
 
 #[tokio::test]
-async fn what_redis_publishes_is_signalled_once_each_and_what_is_wrong_becomes_a_dead_letter() {
+async fn each_signal_from_redis_is_sent_once_and_a_wrong_one_becomes_a_dead_letter() {
     let mut cluster = cluster().instances(2).start().await;
     subscribe(&cluster, "queue:7", &["u1"]).await;
     let mut stream = listening(&cluster.user("u1")).await;
@@ -67,7 +67,7 @@ async fn when_the_listening_instance_dies_another_takes_over() {
 }
 
 #[tokio::test]
-async fn an_instance_that_stood_still_sends_nothing_that_it_heard_before_another_took_over() {
+async fn an_instance_that_was_stopped_sends_no_signal_from_before_another_took_over() {
     let mut cluster = cluster().instances(2).start().await;
     subscribe(&cluster, "queue:7", &["u1"]).await;
     let mut redis = cluster.redis().connect().await;

@@ -1,4 +1,4 @@
-//! Who may send what, and how often.
+//! The signals that each caller may send, and their rate.
 
 use super::*;
 
@@ -27,7 +27,7 @@ async fn users_signal_topics_that_they_are_subscribed_to_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn bad_signals_are_refused_with_the_place() {
+async fn bad_signals_are_refused_with_the_pointer() {
     let cluster = cluster().set("TIDINGS_SIGNAL_BYTES", "100").start().await;
     subscribe(&cluster, "team:7", &[]).await;
     let long = "x".repeat(200);
@@ -55,7 +55,7 @@ async fn bad_signals_are_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn a_flood_of_signals_is_refused_and_slows_nobody_else() {
+async fn a_flood_of_signals_is_refused_and_slows_no_other_sender() {
     let cluster = cluster().set("TIDINGS_SIGNALS_PER_USER", "2").start().await;
     subscribe(&cluster, "team:7", &["u1", "u2"]).await;
     let user = cluster.user("u1");

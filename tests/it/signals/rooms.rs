@@ -1,9 +1,9 @@
-//! Who is in a topic while subscriptions change.
+//! The rooms of a topic while subscriptions change.
 
 use super::*;
 
 #[tokio::test]
-async fn what_changed_while_the_bus_was_down_holds_before_the_next_signal() {
+async fn changes_while_the_bus_was_down_apply_before_the_next_signal() {
     let mut cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     subscribe(&cluster, "team:7", &["stays", "leaves"]).await;
     let edges = cluster.edges();
@@ -51,7 +51,7 @@ async fn a_removed_member_gets_no_signal_that_is_sent_after_the_removal_was_answ
         let (mut gone, mut there) = (listening(&leaves).await, listening(&stays).await);
         edges[1].admin().delete("/api/topics/team:7/members/leaves").await.expect(204);
         edges[2].publisher().post("/api/signals", &signal("team:7", "", round)).await.expect(202);
-        // Both were told the last value of the round before.
+        // Both got the last value of the round before.
         while data(&mut there).await != round {}
         edges[2].publisher().notify("leaves", "after").await;
         loop {
@@ -70,7 +70,7 @@ async fn a_removed_member_gets_no_signal_that_is_sent_after_the_removal_was_answ
 }
 
 #[tokio::test]
-async fn a_subscription_that_nobody_told_of_is_found() {
+async fn a_subscription_whose_announcement_was_lost_is_found() {
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "0.2").start().await;
     let mut stream = listening(&cluster.user("u1")).await;
     subscribe(&cluster, "team:7", &["u1"]).await;

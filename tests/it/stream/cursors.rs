@@ -1,4 +1,4 @@
-//! Where a stream begins: every cursor gets its exact verdict.
+//! The start of a stream: every cursor gets its exact verdict.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn a_client_that_missed_nothing_is_resumed_with_nothing() {
 }
 
 #[tokio::test]
-async fn a_reset_names_its_reason_and_a_cursor_to_go_on_from() {
+async fn a_reset_names_its_reason_and_a_cursor_to_continue_from() {
     let cluster = cluster().set("TIDINGS_MAX_REPLAY", "5").start().await;
     for index in 0..7 {
         cluster.publisher().notify("u1", &format!("n{index}")).await;
@@ -132,7 +132,7 @@ async fn a_fresh_stream_replays_the_newest_when_asked() {
 
 #[tokio::test]
 async fn a_list_and_the_stream_from_its_cursor_miss_and_repeat_nothing() {
-    // The head check must not make up for what a race has lost.
+    // The head check must not find changes that a race has lost.
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let publisher = cluster.instances[1].edge().publisher();
     let publish = async {
@@ -161,7 +161,7 @@ async fn a_list_and_the_stream_from_its_cursor_miss_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn a_resume_tells_the_newest_state_of_what_was_missed() {
+async fn a_resume_sends_the_newest_state_of_missed_items() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     let start = user.list("").await["cursor"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! What a filter leaves out still moves the cursor.
+//! Changes that a filter leaves out still move the cursor.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ async fn a_filter_leaves_out_frames_and_moves_the_cursor_past_them() {
 }
 
 #[tokio::test]
-async fn a_filter_holds_for_what_is_replayed() {
+async fn a_filter_applies_to_the_replay() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");
     let start = user.list("").await["cursor"].as_str().unwrap().to_owned();

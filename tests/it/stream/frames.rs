@@ -62,7 +62,7 @@ async fn a_notification_carries_everything_that_was_published() {
 }
 
 #[tokio::test]
-async fn what_was_not_said_has_its_default() {
+async fn missing_fields_have_their_defaults() {
     let cluster = cluster().start().await;
     let mut stream = cluster.user("u1").stream().await;
     stream.hello().await;

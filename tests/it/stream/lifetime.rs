@@ -17,7 +17,7 @@ async fn a_stream_ends_when_its_token_does() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_extends_a_stream_of_another_instance_and_nobody_elses() {
+async fn a_fresh_token_extends_the_callers_own_stream_on_another_instance() {
     let cluster = cluster().instances(2).set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
     let [here, there] = [0, 1].map(|index| cluster.edges().swap_remove(index));
     let mut stream = here.caller(&Token::of("u1").expires_in(3)).stream().await;
@@ -50,7 +50,7 @@ async fn a_fresh_token_of_the_same_user_extends_an_open_stream() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_extend_a_stream() {
+async fn another_user_cannot_extend_a_stream() {
     let cluster = cluster().start().await;
     let mut stream = cluster.user("u1").stream().await;
     let connection = stream.hello().await["connectionId"].as_str().unwrap().to_owned();

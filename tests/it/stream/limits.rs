@@ -1,4 +1,4 @@
-//! Bounds on connections: who is one too many is told to come back later, never to give up.
+//! Bounds on connections: a client beyond them is asked to come back later, never to give up.
 
 use crate::harness::*;
 
@@ -30,7 +30,7 @@ async fn a_user_with_too_many_streams_is_turned_away_until_one_ends() {
 }
 
 #[tokio::test]
-async fn a_full_instance_turns_away_and_keeps_who_is_in() {
+async fn a_full_instance_refuses_new_streams_and_keeps_open_ones() {
     let cluster = cluster().set("TIDINGS_MAX_CONNECTIONS", "2").start().await;
     let edge = cluster.edge();
     let (mut first, mut second) = (edge.user("u1").stream().await, edge.user("u2").stream().await);

@@ -43,7 +43,7 @@ async fn a_stream_may_follow_other_requests_on_its_connection() {
 }
 
 #[tokio::test]
-async fn a_taken_over_stream_overlooks_a_few_bytes_and_ends_when_the_client_goes_on() {
+async fn a_hijacked_stream_ignores_a_few_bytes_and_ends_after_more() {
     let cluster = cluster().set(TAKEOVER, "true").start().await;
     let mut socket = connect(&cluster);
     ask_for_stream(&mut socket, "u1");

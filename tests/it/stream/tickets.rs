@@ -23,7 +23,7 @@ async fn a_ticket_opens_one_stream_on_any_instance() {
 }
 
 #[tokio::test]
-async fn of_many_who_use_a_ticket_at_once_one_gets_in() {
+async fn of_many_concurrent_uses_of_a_ticket_one_succeeds() {
     let cluster = cluster().instances(2).start().await;
     let ticket = ticket(&cluster.user("u1")).await;
     let path = format!("/api/notifications/stream?ticket={ticket}");

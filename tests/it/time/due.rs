@@ -1,4 +1,4 @@
-//! What is due: reminders, escalation, and their end.
+//! Due items: reminders, escalation, and their end.
 
 use serde_json::{Value, json};
 use tokio_postgres::Client;
@@ -18,7 +18,7 @@ fn state(item: &Value) -> (&str, i64) {
 }
 
 #[tokio::test]
-async fn an_item_comes_back_before_at_and_after_its_time_until_somebody_acknowledges_it() {
+async fn an_item_comes_back_before_at_and_after_its_time_until_a_recipient_acknowledges_it() {
     let cluster = cluster().instances(3).start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     subscribe(&database, "team:leads", &["lead"]).await;
@@ -94,7 +94,7 @@ async fn escalation_raises_the_priority_and_publishers_call_it_off() {
 }
 
 #[tokio::test]
-async fn what_is_due_of_a_publish_that_waits_begins_with_its_delivery() {
+async fn the_steps_of_a_scheduled_publish_begin_with_its_delivery() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let more = json!({"deliverAt": at(&database, 3000.0).await, "remindBefore": [3500, 60]});
@@ -112,7 +112,7 @@ async fn what_is_due_of_a_publish_that_waits_begins_with_its_delivery() {
 }
 
 #[tokio::test]
-async fn who_snoozed_an_item_is_left_in_peace_and_sees_how_far_it_is_afterwards() {
+async fn a_snoozed_item_has_no_reminders_and_shows_its_state_afterwards() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let id = callback(&database, &publisher, json!({})).await;
@@ -141,7 +141,7 @@ async fn who_snoozed_an_item_is_left_in_peace_and_sees_how_far_it_is_afterwards(
 }
 
 #[tokio::test]
-async fn what_is_not_due_cannot_be_acknowledged_and_unknown_topics_of_escalation_are_refused() {
+async fn an_item_that_is_not_due_cannot_be_acknowledged_and_unknown_topics_of_escalation_are_refused() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let id = publisher.notify("agent", "plain").await;
@@ -193,7 +193,7 @@ async fn after_an_outage_reminders_that_are_over_are_left_out_and_escalation_is_
 }
 
 #[tokio::test]
-async fn what_was_done_while_it_was_snoozed_returns_read() {
+async fn an_item_that_was_done_while_snoozed_returns_read() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let id = callback(&database, &publisher, json!({})).await;

@@ -1,7 +1,7 @@
-//! Instances that die, a Postgres that goes away and clocks that differ, in the middle of a schedule and of an escalation: nothing
-//! is sent twice, nothing forgotten, and no step of what somebody has acknowledged.
+//! Instances that die, a Postgres that goes away and clocks that differ, in the middle of a schedule and of an escalation. Nothing
+//! is sent twice, nothing is forgotten, and no step follows an acknowledgement.
 //!
-//! A user's log tells by its length how often anything was sent: each delivery and each step takes one seq.
+//! The length of a user's log shows how often anything was sent: each delivery and each step takes one seq.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,7 +37,7 @@ async fn disagreeing() -> Cluster {
     Cluster { instances, redis: Some(redis), postgres }
 }
 
-/// Where the library is that moves a process' clock: its folder is named after the machine's kind.
+/// The path of the library that moves a process' clock: its folder is named after the machine's kind.
 fn walk_for(name: &str) -> String {
     let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("faketime").join(name));
     let found = folders.into_iter().find(|path| path.exists()).expect("the package faketime is installed");

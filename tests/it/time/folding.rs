@@ -6,7 +6,7 @@ use super::{is_sound, next, only, pass, subscribe, titles};
 use crate::harness::*;
 
 #[tokio::test]
-async fn a_newer_notification_of_a_thread_updates_its_item_in_place() {
+async fn a_newer_notification_of_a_thread_updates_its_item() {
     let cluster = cluster().instances(2).start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     subscribe(&database, "team:7", &["u1", "u2"]).await;
@@ -73,7 +73,7 @@ async fn many_of_a_thread_in_one_transaction_are_one_item() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_of_a_kind_becomes_one_item_and_critical_ones_do_not() {
+async fn too_many_items_of_a_kind_become_one_and_critical_ones_do_not() {
     let cluster = cluster().instances(2).start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let admin = cluster.edge().caller(&Token::admin());

@@ -1,4 +1,4 @@
-//! What has a time: publishes that wait, what is due, and items that others become part of.
+//! Everything with a time: scheduled publishes, due items, and items that others become part of.
 //!
 //! Tests move the database's time rather than wait for it.
 
@@ -39,7 +39,7 @@ pub async fn subscribe(database: &Client, topic: &str, users: &[&str]) {
     database.execute(subscribed, &[&topic, &users]).await.unwrap();
 }
 
-/// What a stream tells next of items, presence and heartbeats aside.
+/// The next event of a stream about items, without presence and heartbeats.
 pub async fn next(stream: &mut Frames) -> (String, Value) {
     let frame = stream.next().await;
     (frame.event.clone().unwrap_or_default(), frame.json())

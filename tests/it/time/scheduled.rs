@@ -17,7 +17,7 @@ async fn a_publish_waits_for_its_time_and_arrives_once() {
     let mut stream = cluster.edges()[1].user("u1").stream().await;
     stream.hello().await;
     let waiting = publisher.get("/api/scheduled").await.expect(200);
-    let of = |place: usize| waiting["scheduled"][place]["title"].as_str().unwrap();
+    let of = |index: usize| waiting["scheduled"][index]["title"].as_str().unwrap();
     assert_eq!((of(0), of(1)), ("first", "second"));
     assert!(titles(&cluster.user("u1"), "").await.is_empty());
 
@@ -34,7 +34,7 @@ async fn a_publish_waits_for_its_time_and_arrives_once() {
 }
 
 #[tokio::test]
-async fn what_waits_is_changed_and_called_off_by_id_or_key_until_it_is_sent() {
+async fn a_scheduled_publish_is_changed_and_called_off_by_id_or_key_until_it_is_sent() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let (soon, later) = (at(&database, 600.0).await, at(&database, 1200.0).await);
@@ -132,7 +132,7 @@ async fn a_newer_one_with_the_same_collapse_key_and_recipients_takes_the_place_o
 }
 
 #[tokio::test]
-async fn topics_and_everyone_get_what_waited_and_nobody_what_expired() {
+async fn topics_and_everyone_get_scheduled_publishes_and_no_user_gets_expired_ones() {
     let cluster = cluster().instances(2).start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     subscribe(&database, "team:7", &["a", "b"]).await;
@@ -143,7 +143,7 @@ async fn topics_and_everyone_get_what_waited_and_nobody_what_expired() {
         .notify_with(json!({"everyone": true, "title": "everyone", "deliverAt": at(&database, 601.0).await}))
         .await;
     publisher.notify_with(json!({"users": ["a"], "title": "too late", "deliverAt": soon, "expiresAt": end})).await;
-    // As if nothing had run for a while: what expired meanwhile is not delivered any more.
+    // As if nothing had run for a while: a publish that expired meanwhile is not delivered any more.
     pass(&database, 800.0).await;
     for (user, wanted) in
         [("a", vec!["everyone", "topic"]), ("b", vec!["everyone", "topic"]), ("c", vec!["everyone", "known"])]
@@ -185,7 +185,7 @@ async fn a_tenant_to_whom_much_is_due_at_once_does_not_hold_up_another() {
 }
 
 #[tokio::test]
-async fn an_expiry_that_nobody_gave_moves_along_with_the_delivery() {
+async fn a_default_expiry_moves_along_with_the_delivery() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     let (soon, later) = (at(&database, 3600.0).await, at(&database, 200.0 * 86_400.0).await);
@@ -233,7 +233,7 @@ async fn an_entry_of_the_redis_stream_may_be_late_but_not_by_years() {
 }
 
 #[tokio::test]
-async fn what_comes_due_together_arrives_in_the_order_of_its_times() {
+async fn publishes_that_come_due_together_arrive_in_the_order_of_their_times() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
     for second in [5, 3, 1, 4, 2] {

@@ -1,4 +1,4 @@
-//! A day at a desk, told over three instances: every part is asked of another one than the part before.
+//! A day at a desk over three instances: every step uses another instance than the one before.
 
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ async fn the_four_lines_of_a_desk_are_the_same_on_every_instance() {
 }
 
 #[tokio::test]
-async fn what_one_instance_changed_all_of_them_show() {
+async fn a_change_on_one_instance_shows_on_all() {
     let cluster = cluster().instances(3).start().await;
     let database = cluster.postgres.connect().await;
     let (users, publisher) = (everywhere(&cluster), cluster.publisher());

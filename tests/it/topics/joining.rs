@@ -1,9 +1,9 @@
-//! A user joins, mutes and leaves: what is stored, and what every stream of the user is told.
+//! A user joins, mutes and leaves: the stored state, and the events on every stream of the user.
 
 use super::*;
 
 #[tokio::test]
-async fn every_tab_on_every_instance_is_told_of_a_change_once() {
+async fn every_tab_on_every_instance_gets_a_change_once() {
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     kind(&cluster.edge(), "team", "open").await;
     let (here, there) = (cluster.user("u1"), cluster.instances[1].edge().user("u1"));
@@ -38,7 +38,7 @@ async fn every_tab_on_every_instance_is_told_of_a_change_once() {
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_the_newest_state_of_each_subscription_in_order() {
+async fn a_reconnect_gets_the_newest_state_of_each_subscription_in_order() {
     let cluster = cluster().instances(2).start().await;
     kind(&cluster.edge(), "team", "open").await;
     let user = cluster.user("u1");
@@ -110,7 +110,7 @@ async fn a_change_while_redis_is_away_reaches_other_instances() {
 }
 
 #[tokio::test]
-async fn changes_that_no_cursor_can_ask_for_are_forgotten_and_later_ones_are_told() {
+async fn changes_that_no_cursor_can_ask_for_are_purged_and_later_ones_are_replayed() {
     let cluster = cluster().set("TIDINGS_SWEEP_SECONDS", "0.2").start().await;
     kind(&cluster.edge(), "team", "open").await;
     let user = cluster.user("u1");

@@ -1,4 +1,4 @@
-//! Administrators decide who belongs to a topic.
+//! Administrators change the members of a topic.
 
 use super::*;
 
@@ -28,12 +28,12 @@ async fn a_removed_member_is_unsubscribed_everywhere_when_the_removal_is_answere
 }
 
 #[tokio::test]
-async fn many_users_are_subscribed_at_once_and_each_is_told() {
+async fn many_users_are_subscribed_at_once_and_each_gets_the_event() {
     let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let users: Vec<_> = (0..1_000).map(|number| format!("user {number}/é")).collect();
     let mut streams = Vec::new();
-    for (place, edge) in [0, 999, 500].into_iter().zip(cluster.edges().iter().cycle()) {
-        let mut stream = edge.user(&users[place]).stream().await;
+    for (index, edge) in [0, 999, 500].into_iter().zip(cluster.edges().iter().cycle()) {
+        let mut stream = edge.user(&users[index]).stream().await;
         stream.hello().await;
         streams.push(stream);
     }
@@ -54,7 +54,7 @@ async fn many_users_are_subscribed_at_once_and_each_is_told() {
 }
 
 #[tokio::test]
-async fn one_user_is_subscribed_by_an_administrator_whoever_may_join() {
+async fn an_administrator_subscribes_a_user_who_may_not_join() {
     let cluster = cluster().start().await;
     let (admin, user) = (cluster.edge().admin(), cluster.user("a b/c%2F+é"));
     let path = "/api/topics/team:7/subscribers/a%20b%2Fc%252F%2B%C3%A9";

@@ -1,4 +1,4 @@
-//! Topics: who may join, joining and leaving on every instance, and what streams are told of it.
+//! Topics: who may join, joining and leaving on every instance, and the events of streams.
 
 mod joining;
 mod members;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::*;
 
-/// Sets who may join topics of a kind, whose streams are not told who else is connected.
+/// Sets who may join topics of a kind that sends no presence signals.
 async fn kind(edge: &Edge, kind: &str, access: &str) {
     let rules = json!({"access": access, "presence": false});
     edge.admin().put(&format!("/api/topic-kinds/{kind}"), &rules).await.expect(200);

@@ -1,4 +1,4 @@
-//! What is published to a topic reaches who belongs to it at that time, and nobody else.
+//! A publish to a topic reaches the subscribers of that time, and no others.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::*;
 
-/// When each publish was begun, by title; ends when told to.
+/// When each publish was begun, by title; ends at `stop`.
 async fn publish_until(publisher: Caller, stop: &AtomicBool) -> BTreeMap<String, (Instant, String)> {
     let mut begun = BTreeMap::new();
     while !stop.load(Ordering::Relaxed) {
@@ -71,10 +71,10 @@ async fn a_removed_member_gets_nothing_that_is_published_after_the_removal_was_a
     }
     cluster.publisher().notify_with(json!({"users": members, "title": "end"})).await;
     let told = join_all(streams.iter_mut().map(titles)).await;
-    for (place, (member, told)) in members.iter().zip(&told).enumerate() {
+    for (index, (member, told)) in members.iter().zip(&told).enumerate() {
         let listed = cluster.user(member).list("?limit=100").await["total"].as_i64().unwrap();
         assert_eq!(listed, told.len() as i64 + 1, "{member} was sent what is stored");
-        match answered.get(place) {
+        match answered.get(index) {
             Some(answered) => {
                 let late: Vec<_> = told.iter().filter(|title| begun[*title].0 > *answered).collect();
                 assert_eq!(late, [""; 0], "{member} was removed before these were published");
@@ -85,7 +85,7 @@ async fn a_removed_member_gets_nothing_that_is_published_after_the_removal_was_a
 }
 
 #[tokio::test]
-async fn who_joins_gets_what_is_published_afterwards() {
+async fn a_user_who_joins_gets_later_publishes() {
     let cluster = cluster().instances(2).start().await;
     kind(&cluster.edge(), "team", "open").await;
     let (user, publisher) = (cluster.user("u1"), cluster.instances[1].edge().publisher());

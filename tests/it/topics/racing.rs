@@ -1,11 +1,11 @@
-//! Changes that meet: what is stored, the seqs and what streams are told agree whoever wins.
+//! Concurrent changes: the stored state, the seqs and the events of streams agree, in every order.
 
 use futures_util::future::join_all;
 
 use super::*;
 
 #[tokio::test]
-async fn concurrent_changes_of_one_user_leave_what_was_told_last() {
+async fn after_concurrent_changes_of_one_user_the_last_event_shows_the_stored_state() {
     let cluster = cluster().instances(3).start().await;
     kind(&cluster.edge(), "team", "open").await;
     for topic in ["team:0", "team:1"] {
@@ -89,9 +89,9 @@ async fn the_bound_of_subscriptions_holds_when_they_are_made_at_once() {
     callers[1].set(&subscription("team:new")).await.expect(200);
 }
 
-/// Who leaves while a chunk of a fan-out has looked for its users and waits for the stream of the first of them.
+/// A user leaves while a chunk of a fan-out has looked for its users and waits for the stream of the first of them.
 #[tokio::test]
-async fn who_has_left_gets_nothing_though_a_chunk_of_a_fan_out_was_on_its_way() {
+async fn a_user_who_has_left_gets_nothing_from_a_chunk_under_way() {
     let cluster = cluster().instances(2).set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "30").start().await;
     let (admin, edge) = (cluster.edge().admin(), cluster.instances[1].edge());
     let users = ["a", "both", "leaver", "member", "subscriber"];
@@ -130,7 +130,7 @@ async fn who_has_left_gets_nothing_though_a_chunk_of_a_fan_out_was_on_its_way() 
 }
 
 #[tokio::test]
-async fn nobody_of_many_who_leave_gets_anything_after_having_left() {
+async fn of_many_users_who_leave_none_gets_anything_afterwards() {
     const ITEM_AFTER_END: &str = "inbox as i join account_changes as c using (tenant, user_id) \
         where c.name = 'topic:team:7' and i.seq > c.changed_seq \
         and not exists (select from subscriptions as s where s.tenant = i.tenant and s.user_id = i.user_id)";

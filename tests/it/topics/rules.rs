@@ -1,4 +1,4 @@
-//! Who may join, by the topic's kind, by the token and by membership; and what is refused.
+//! The users who may join, by the topic's kind, by the token and by membership; and the refusals.
 
 use super::*;
 
@@ -32,7 +32,7 @@ async fn the_kind_the_token_or_a_membership_lets_a_user_join() {
 }
 
 #[tokio::test]
-async fn what_exists_is_not_told_to_who_may_not_join() {
+async fn a_user_who_may_not_join_cannot_find_out_which_topics_exist() {
     let cluster = cluster().start().await;
     let edge = cluster.edge();
     edge.admin().set("/api/topics/team:1").await.expect(204);
@@ -61,7 +61,7 @@ async fn what_exists_is_not_told_to_who_may_not_join() {
 }
 
 #[tokio::test]
-async fn an_unknown_topic_is_told_by_its_place_and_is_not_made() {
+async fn an_unknown_topic_is_named_by_its_pointer_and_is_not_made() {
     let cluster = cluster().start().await;
     let edge = cluster.edge();
     edge.caller(&Token::admin().tenant("other")).set("/api/topics/team:1").await.expect(204);
@@ -92,7 +92,7 @@ async fn an_unknown_topic_is_told_by_its_place_and_is_not_made() {
 }
 
 #[tokio::test]
-async fn nobody_to_be_removed_from_a_known_topic_is_as_good_as_done() {
+async fn an_empty_removal_from_a_known_topic_succeeds() {
     let cluster = cluster().start().await;
     let admin = cluster.edge().admin();
     for (maker, body) in
@@ -129,7 +129,7 @@ async fn kinds_are_registered_looked_at_and_forgotten() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_refused_by_name() {
+async fn malformed_names_and_rules_are_refused() {
     let cluster = cluster().start().await;
     let (admin, user) = (cluster.edge().admin(), cluster.user("u1"));
     for name in ["team:*", "-a", "a%20b", "a%2Fb", "%00", "%FF", &"t".repeat(201)] {

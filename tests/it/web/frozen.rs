@@ -1,11 +1,11 @@
-//! Tabs that the browser freezes. The scripts' browser library keeps every tab in sight, and what is in sight is never
+//! Tabs that the browser freezes. The scripts' browser library keeps every tab visible, and a visible tab is never
 //! frozen: so these tabs are driven without it.
 
 use serde_json::json;
 
 use crate::harness::{browser::Tab, *};
 
-/// Begins a client and writes down what it tells.
+/// Begins a client and writes down its events.
 const BEGIN: &str = r#"import("/assets/client/index.js").then(({ connect }) => {
     globalThis.told = [];
     globalThis.client = connect({ token: TOKEN });
@@ -39,8 +39,8 @@ impl Desk {
         }
     }
 
-    /// Waits until a tab was told the last one, and looks that it was told each once, in order.
-    async fn has_heard_all(&mut self, tab: &Tab) {
+    /// Waits until a tab received the last one, and checks that it received each once, in order.
+    async fn has_received_all(&mut self, tab: &Tab) {
         let last = self.published.last().unwrap();
         self.browser.until(tab, &format!("told.includes({last:?})")).await;
         assert_eq!(self.browser.evaluate(tab, "told").await, json!(self.published));
@@ -50,30 +50,30 @@ impl Desk {
 }
 
 #[tokio::test]
-async fn a_leading_tab_that_is_frozen_hands_over_and_learns_what_it_slept_through() {
+async fn a_leading_tab_that_is_frozen_is_replaced_and_receives_what_it_missed() {
     let cluster = cluster().instances(3).start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let mut desk = Desk { browser: Browser::start().await, nginx, cluster, published: Vec::new() };
-    // The second one stands before the first.
+    // The second one is in front of the first.
     let (first, second) = (desk.open().await, desk.open().await);
     desk.publish(3).await;
-    desk.has_heard_all(&first).await;
+    desk.has_received_all(&first).await;
     assert_eq!(desk.browser.evaluate(&first, "leads").await, true);
 
     desk.browser.freeze(&first).await;
     desk.browser.until(&second, "globalThis.leads").await;
     desk.publish(5).await;
-    desk.has_heard_all(&second).await;
+    desk.has_received_all(&second).await;
     desk.browser.thaw(&first).await;
-    desk.has_heard_all(&first).await;
+    desk.has_received_all(&first).await;
 
     // It no longer leads, and sleeps again.
     desk.browser.freeze(&first).await;
     desk.publish(5).await;
-    desk.has_heard_all(&second).await;
+    desk.has_received_all(&second).await;
     desk.browser.thaw(&first).await;
-    desk.has_heard_all(&first).await;
+    desk.has_received_all(&first).await;
     desk.publish(2).await;
-    desk.has_heard_all(&first).await;
+    desk.has_received_all(&first).await;
     desk.browser.close().await;
 }

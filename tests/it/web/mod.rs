@@ -1,6 +1,6 @@
 //! The client library in real browsers, and other people's clients, before three instances behind the shipped nginx.
 //!
-//! A scenario is a script of `tests/web`; [`stage`] carries out what a script cannot do by itself.
+//! A scenario is a script of `tests/web`; [`stage`] does what a script cannot do by itself.
 
 mod frozen;
 mod stage;

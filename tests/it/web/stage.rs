@@ -1,5 +1,5 @@
-//! What a scenario plays on. Its script, a process of node, asks for what only this side can do by lines of JSON on its
-//! standard output, and is answered on its standard input.
+//! The environment of a scenario. Its script, a process of node, asks for actions that only this side can do, by lines of JSON on
+//! its standard output. The answers come on its standard input.
 
 use std::{fs::File, io::read_to_string, process::Stdio};
 
@@ -17,7 +17,7 @@ use crate::harness::{
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/web");
 
-/// What a script may ask for.
+/// The requests of a script.
 #[derive(Deserialize)]
 #[serde(tag = "order", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 enum Order {
@@ -25,7 +25,7 @@ enum Order {
     Token { user: String, scope: Option<String>, seconds: Option<i64> },
     /// Ends an instance as a crash does.
     Kill { instance: usize },
-    /// Asks an instance to end, and waits until it has told its streams and is gone.
+    /// Asks an instance to end, and waits until it has ended its streams and is gone.
     Terminate { instance: usize },
     /// Starts an instance again.
     Start { instance: usize },
@@ -33,7 +33,7 @@ enum Order {
     KillRedis,
     /// Starts Redis again, with nothing in it.
     StartRedis,
-    /// Forgets what a user's clients could be told of the past.
+    /// Deletes the past of a user, so that clients must be reset.
     Forget { user: String },
     /// A proxy that holds streams back, before the same instances: its address.
     BufferingProxy,
@@ -50,7 +50,7 @@ struct Stage {
     cluster: Cluster,
 }
 
-/// Plays a script of `tests/web` to its end; panics with what it printed when it fails.
+/// Plays a script of `tests/web` to its end; panics with its output when it fails.
 pub async fn play(name: &str) {
     let plan = cluster().instances(3).set("TIDINGS_JWT_LEEWAY_SECONDS", "0");
     // A busy machine must not look like a dead connection where connections are counted.
@@ -80,7 +80,7 @@ fn start(name: &str, output: File) -> Child {
     command.spawn().expect("node")
 }
 
-/// A script that has ended hears nothing; how it ended is told by its status.
+/// A script that has ended receives nothing; its status shows how it ended.
 async fn tell(script: &mut ChildStdin, what: &Value) {
     let _ = script.write_all(format!("{what}\n").as_bytes()).await;
 }
@@ -95,7 +95,7 @@ impl Stage {
         match order {
             Order::Token { user, scope, seconds } => {
                 let token = Token::of(&user).scope(&scope.unwrap_or_default()).expires_in(seconds.unwrap_or(3600));
-                // No two are the same, so that a request shows which one it carries.
+                // All tokens differ, so that a request shows which one it contains.
                 return json!(token.claim("jti", json!(rand::random::<u64>().to_string())).sign());
             }
             Order::Kill { instance } => self.cluster.instances[instance].kill(),

@@ -1,4 +1,4 @@
-//! Bounds on what a client sends.
+//! Bounds on messages of a client.
 
 use futures_util::SinkExt as _;
 use serde_json::json;
@@ -27,9 +27,9 @@ fn padded(bytes: usize) -> String {
 
 fn fragments(text: &str, size: usize) -> Vec<Message> {
     let parts: Vec<_> = text.as_bytes().chunks(size).collect();
-    let frame = |(place, part): (usize, &&[u8])| {
-        let code = OpCode::Data(if place == 0 { Data::Text } else { Data::Continue });
-        Message::Frame(Frame::message(part.to_vec(), code, place + 1 == parts.len()))
+    let frame = |(index, part): (usize, &&[u8])| {
+        let code = OpCode::Data(if index == 0 { Data::Text } else { Data::Continue });
+        Message::Frame(Frame::message(part.to_vec(), code, index + 1 == parts.len()))
     };
     parts.iter().enumerate().map(frame).collect()
 }
@@ -49,9 +49,9 @@ async fn a_message_of_the_greatest_size_is_read_and_a_longer_one_closes() {
 async fn a_fragmented_message_is_read_whole_and_bounded_as_a_whole() {
     let cluster = calm().start().await;
     let mut socket = open(&cluster).await;
-    for (place, frame) in fragments(&padded(16 * 1024), 1_000).into_iter().enumerate() {
+    for (index, frame) in fragments(&padded(16 * 1024), 1_000).into_iter().enumerate() {
         socket.stream.send(frame).await.unwrap();
-        if place == 3 {
+        if index == 3 {
             socket.stream.send(Message::Ping("between".into())).await.unwrap();
         }
     }

@@ -1,4 +1,4 @@
-//! The fault checker over `WebSocket`s: nothing is lost, repeated or out of order, whatever dies.
+//! The fault checker over `WebSocket`s: nothing is lost, repeated or out of order after any death.
 
 use crate::{
     checker::{Run, Shape, Transport},

@@ -1,4 +1,4 @@
-//! Who is let in, who is told why not, and what is refused before.
+//! Handshakes: accepted callers, refused callers with their reason, and refusals before the handshake.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ fn set(request: &mut tokio_tungstenite::tungstenite::handshake::client::Request,
     request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
 }
 
-/// Lets a WebSocket tell why it is closed.
+/// The reason and the code with which a WebSocket is closed.
 async fn told(mut socket: Socket) -> (serde_json::Value, u16) {
     let (messages, closed) = socket.rest().await;
     assert_eq!(messages.len(), 1, "{messages:?}");
@@ -43,7 +43,7 @@ async fn every_way_to_bring_a_token_opens_a_websocket() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_told_why_by_a_code() {
+async fn a_refused_caller_gets_the_reason_as_a_code() {
     let cluster = calm().start().await;
     let edge = cluster.edge();
     let (error, code) = told(Socket::open(request(edge.base(), "")).await.unwrap()).await;
@@ -122,7 +122,7 @@ async fn any_page_may_come_with_a_token_of_its_own_and_none_with_a_cookie() {
 }
 
 #[tokio::test]
-async fn what_is_no_handshake_is_a_problem() {
+async fn a_request_that_is_no_handshake_gets_a_problem() {
     let cluster = calm().start().await;
     let user = cluster.user("u1");
     let answer = user.get("/ws/notifications").await;

@@ -1,4 +1,4 @@
-//! Where a WebSocket begins and why it ends: cursors, resume, tokens, revocation, drain, room.
+//! The start and the end of a WebSocket: cursors, resume, tokens, revocation, drain, room.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ async fn a_websocket_counts_as_a_stream_does() {
         assert_eq!(edge.metric("tidings_connections", &[transport]).await, 1, "{transport}");
     }
     drop(socket);
-    eventually("the place is free", async || {
+    eventually("there is room again", async || {
         (edge.metric("tidings_connections", &["websocket"]).await == 0).then_some(())
     })
     .await;
@@ -109,7 +109,7 @@ async fn a_websocket_ends_with_its_token_unless_it_is_extended() {
         ends(&mut other, "expired", 4003).await;
         cluster.publisher().notify("u1", "still open").await;
     };
-    // Read meanwhile, for who answers no ping is dropped.
+    // Read meanwhile, for a client that answers no ping is dropped.
     let (titles, ()) = tokio::join!(socket.titles(1), end);
     assert_eq!(titles, ["still open"]);
     let cursor = socket.cursor.clone().unwrap();
@@ -145,7 +145,7 @@ async fn a_websocket_is_rotated_at_its_greatest_age() {
 }
 
 #[tokio::test]
-async fn a_draining_instance_tells_every_websocket_and_ends_with_success() {
+async fn a_draining_instance_ends_every_websocket_with_a_reason_and_succeeds() {
     let mut cluster = calm().set("TIDINGS_DRAIN_SECONDS", "20").start().await;
     let mut sockets = Vec::new();
     for index in 0..5 {
@@ -184,7 +184,7 @@ async fn a_request_under_way_does_not_hold_up_a_drain() {
 }
 
 #[tokio::test]
-async fn who_comes_while_the_database_is_away_is_told_to_come_back() {
+async fn a_websocket_without_a_database_is_asked_to_come_back() {
     let mut cluster = calm().set("TIDINGS_STATEMENT_TIMEOUT_SECONDS", "1").start().await;
     let user = cluster.user("u1");
     let mut before = user.socket("").await;

@@ -1,4 +1,4 @@
-//! What is said over a WebSocket, both ways.
+//! The messages of a WebSocket, both ways.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn a_notification_arrives_with_the_fields_of_the_stream_and_those_of_messa
 }
 
 #[tokio::test]
-async fn reading_over_one_websocket_is_told_to_all_others() {
+async fn a_read_over_one_websocket_reaches_all_others() {
     let cluster = calm().instances(2).start().await;
     let [here, there] = [0, 1].map(|index| cluster.edges().swap_remove(index).user("u1"));
     let (mut socket, mut other) = (here.socket("").await, there.socket("").await);
@@ -118,7 +118,7 @@ async fn a_ping_is_answered_and_ids_are_repeated() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_understood_is_told_so_and_the_connection_goes_on() {
+async fn a_malformed_message_is_answered_and_the_connection_continues() {
     let cluster = calm().set("TIDINGS_WEBSOCKET_MESSAGES_PER_SECOND", "1000").start().await;
     let mut socket = cluster.user("u1").socket("").await;
     socket.connected().await;

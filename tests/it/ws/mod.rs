@@ -12,7 +12,7 @@ mod wire;
 
 use crate::harness::*;
 
-/// Heartbeats so rare that a client may be left unread for a while: who answers no ping is dropped.
+/// Heartbeats so rare that a client may be left unread for a while: a client that answers no ping is dropped.
 fn calm() -> Plan {
     cluster().set("TIDINGS_HEARTBEAT_SECONDS", "20")
 }

@@ -1,4 +1,4 @@
-//! Filters and channels: what is left out still moves the cursor.
+//! Filters and channels: events that are left out still move the cursor.
 
 use serde_json::json;
 

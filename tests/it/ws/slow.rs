@@ -1,4 +1,4 @@
-//! Clients that do not read: they cost little, delay nobody, and miss nothing.
+//! Clients that do not read: they cost little, delay no other client, and miss nothing.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn memory(instance: &Instance) -> usize {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_for_a_while_delays_nobody_and_gets_everything_in_order() {
+async fn a_client_that_reads_nothing_for_a_while_delays_no_other_and_gets_everything_in_order() {
     let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "600").start().await;
     let user = cluster.user("u1");
     let (mut slow, mut quick) = (user.socket("").await, user.socket("").await);
@@ -98,7 +98,7 @@ async fn clients_that_read_nothing_cost_little_memory() {
     assert_eq!(quick.titles(LARGE).await, titles(0));
     let each = memory(&cluster.instances[0]).saturating_sub(before) / CLIENTS;
     println!("{each} KiB for each client that reads nothing");
-    // What waits for each is some 15 MB of messages.
+    // The queued messages of each are some 15 MB.
     assert!(each < 400, "{each} KiB for each client that reads nothing");
     for socket in &mut slow[..2] {
         socket.connected().await;

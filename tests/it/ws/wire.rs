@@ -1,4 +1,4 @@
-//! The protocol as bytes: what no careful client sends, and what every proxy must let through.
+//! The protocol as bytes: frames that no careful client sends, and frames that every proxy must let through.
 
 use std::{
     io::{Read as _, Write as _},
@@ -64,7 +64,7 @@ impl Raw {
         (head[0], payload)
     }
 
-    /// The next frame of this kind; what comes before it is passed over.
+    /// The next frame of this kind; earlier frames are skipped.
     fn frame_of(&mut self, first: u8) -> Vec<u8> {
         loop {
             let (found, payload) = self.frame();
@@ -112,7 +112,7 @@ async fn frames_are_as_the_standard_has_them() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_protocol_closes_with_its_code() {
+async fn a_fault_of_the_protocol_closes_with_its_code() {
     let cluster = cluster().start().await;
     let cases: [(&str, Vec<u8>, u16); 6] = [
         ("not masked", vec![TEXT, 2, b'{', b'}'], 1002),

@@ -1,4 +1,4 @@
-// An application in TypeScript that uses the packed package: it compiles, and what is wrong does not.
+// An application in TypeScript that uses the packed package: it compiles, and wrong lines do not.
 
 import { Problem, connect, type Client } from "tidings";
 import { TidingsProvider, useConnection, useNotifications, useTopic } from "tidings/react";

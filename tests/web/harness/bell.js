@@ -1,4 +1,4 @@
-// A tab with a notification centre, and what a user finds and does in it.
+// A tab with a notification centre, and the actions of a user in it.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -77,7 +77,7 @@ export class BellTab {
     await this.tab.until(`the list is ${titles}`, isThere, titles).catch(async (error) => assert.deepEqual(await shown(), titles, error));
   }
 
-  /** Waits until the focus is at an item's title, or at what has this name, id or label. @param {string} wanted */
+  /** Waits until the focus is at an item's title, or at the element with this name, id or label. @param {string} wanted */
   hasFocus(wanted) {
     const isThere = (name) => {
       const active = bell.shadowRoot.activeElement ?? document.activeElement;
@@ -92,7 +92,7 @@ export class BellTab {
     return this.tab.until(`"${text}" is said`, isSaid, [how, text]);
   }
 
-  /** Asserts that nothing in the page stands in the way of those who use it otherwise. @param {string} state */
+  /** Asserts that the page has no fault of accessibility. @param {string} state */
   async isAccessible(state) {
     await this.page.evaluate(`globalThis.axe ?? (() => { ${axe} })()`);
     const { violations } = await this.tab.run(() => /** @type {any} */ (globalThis).axe.run("tidings-bell", { rules: { "label-content-name-mismatch": { enabled: true } } }));

@@ -40,14 +40,14 @@ export class Browser {
     this.user = user;
     this.url = url;
     this.context = context;
-    /** @type {() => Promise<string>} what its clients get when they ask for a proof */
+    /** @type {() => Promise<string>} the credential for its clients */
     this.handOut = () => token(user);
   }
 
   /**
    * A tab with a client that follows the stream.
    * @param {import("../../../web/client/types.js").Options} [options] of `connect`, without functions
-   * @param {"getToken" | "ticket" | "own"} [proof] what the client asks the page for; `own`: nothing
+   * @param {"getToken" | "ticket" | "own"} [proof] the credential that the client asks the page for; `own`: nothing
    */
   async open(options, proof) {
     const tab = await this.begin(options, proof);
@@ -56,7 +56,7 @@ export class Browser {
   }
 
   /**
-   * As `open`, without waiting for the client.
+   * As `open`, but does not wait for the client.
    * @param {import("../../../web/client/types.js").Options} [options]
    * @param {"getToken" | "ticket" | "own"} [proof]
    */
@@ -68,7 +68,7 @@ export class Browser {
     return tab;
   }
 
-  /** Writes down what its tabs ask of the API, in order. @returns {{path: string, authorization: string | undefined}[]} */
+  /** Records the requests of its tabs to the API, in order. @returns {{path: string, authorization: string | undefined}[]} */
   requests() {
     /** @type {{path: string, authorization: string | undefined}[]} */
     const requests = [];

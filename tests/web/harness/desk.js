@@ -51,7 +51,7 @@ export class Desk {
     await this.press("Connect");
   }
 
-  /** Publishes what is written into the editor. @param {any} body a text, or what becomes one as JSON */
+  /** Publishes a text of the editor. @param {any} body a text, or a value for JSON */
   async write(body) {
     await this.page.locator("#body").fill(typeof body === "string" ? body : JSON.stringify(body));
     await this.press("Publish");
@@ -62,7 +62,7 @@ export class Desk {
     return this.page.waitForFunction((wanted) => globalThis.tidings?.state.connection === wanted, connection, { polling: 50 });
   }
 
-  /** What the counters show. @returns {Promise<Record<string, number>>} */
+  /** The counters that the page shows. @returns {Promise<Record<string, number>>} */
   counts() {
     return this.page.evaluate(() => Object.fromEntries(
       ["published", "arrived", "missed", "twice"].map((name) => [name, Number(document.getElementById(`count-${name}`).textContent)])));
@@ -81,7 +81,7 @@ export class Desk {
     return this.page.locator(`#${id}`).filter({ hasText: text, visible: true }).waitFor();
   }
 
-  /** Asserts that nobody is kept out by what is to be seen; the context bypasses the Content-Security-Policy for it. */
+  /** Asserts that the page has no fault of accessibility; the context bypasses the Content-Security-Policy for it. */
   async isAccessible() {
     await this.page.addScriptTag({ path: createRequire(import.meta.url).resolve("axe-core") });
     const found = await this.page.evaluate(async () => {

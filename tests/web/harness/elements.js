@@ -32,7 +32,7 @@ export const control = (tab, name, role = "button") => tab.page.locator("tidings
 /** The checkbox of this name in the settings. @param {import("./tab.js").Tab} tab @param {string | RegExp} name */
 export const box = (tab, name) => tab.page.locator("tidings-settings").getByRole("checkbox", { name, exact: true });
 
-/** Lets a tab be seen, or not, as far as its page can tell. @param {import("./tab.js").Tab} tab @param {boolean} is */
+/** Makes a tab visible, or not, as far as its page can find out. @param {import("./tab.js").Tab} tab @param {boolean} is */
 export function see(tab, is) {
   return tab.run((state) => {
     Object.defineProperty(document, "visibilityState", { get: () => state, configurable: true });
@@ -40,7 +40,7 @@ export function see(tab, is) {
   }, is ? "visible" : "hidden");
 }
 
-/** Writes down in a tab what it would show on the desktop. @param {import("./tab.js").Tab} tab @param {NotificationPermission} permission */
+/** Records in a tab its desktop notifications. @param {import("./tab.js").Tab} tab @param {NotificationPermission} permission */
 export function watchDesktop(tab, permission) {
   return tab.run((given) => {
     const page = /** @type {any} */ (globalThis);
@@ -63,13 +63,13 @@ export function watchDesktop(tab, permission) {
   }, permission);
 }
 
-/** What tabs show on the desktop by now, together. @param {import("./tab.js").Tab[]} tabs @returns {Promise<{title: string, tag: string, icon: string, isOpen: boolean}[]>} */
+/** The desktop notifications of tabs by now, together. @param {import("./tab.js").Tab[]} tabs @returns {Promise<{title: string, tag: string, icon: string, isOpen: boolean}[]>} */
 export async function onDesktop(tabs) {
   const all = await Promise.all(tabs.map((tab) => tab.run(() => globalThis.shown.map(({ title, tag, icon, isOpen }) => ({ title, tag, icon, isOpen })))));
   return all.flat();
 }
 
-/** Asserts that nobody is kept out by what is to be seen in a tab. @param {import("./tab.js").Tab} tab */
+/** Asserts that a tab has no fault of accessibility. @param {import("./tab.js").Tab} tab */
 export async function isAccessible(tab) {
   await tab.page.evaluate(readFileSync(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8"));
   const found = await tab.run(async () => {

@@ -1,4 +1,4 @@
-// A client of somebody else, and what it must not notice: that instances die under it.
+// A client of another author, which must not notice that instances die.
 
 import assert from "node:assert/strict";
 
@@ -35,7 +35,7 @@ export class Listener {
     this.#end = end;
   }
 
-  /** Ends the instance that it is connected to, again and again, while notifications flow; it is to hear each once, in order. */
+  /** Ends the instance that it is connected to, again and again, while notifications flow; it must receive each once, in order. */
   async survivesDeaths() {
     await this.#until("it is greeted", () => this.#verdicts.length > 0);
     const publisher = new Publisher(this.#user, "n", 20);

@@ -1,7 +1,7 @@
-// Runs in the pages: begins a client and writes down what it tells.
+// Runs in the pages: begins a client and writes down its events.
 
 /**
- * What was told outlives a reload, as it does for the user who saw it.
+ * The record outlives a reload, as it does for the user who saw it.
  * @param {{options: import("../../../web/client/types.js").Options, proof: "getToken" | "ticket" | "own"}} plan
  */
 export function record({ options, proof }) {

@@ -27,15 +27,15 @@ export async function publish(body) {
 /** @type {string | undefined} */
 let backend;
 
-/** Publishes to a user, one after the other, until told to stop. */
+/** Publishes to a user, one after the other, until it is stopped. */
 export class Publisher {
-  /** @type {string[]} titles of what was acknowledged, in the order of the stream */
+  /** @type {string[]} titles of the acknowledged ones, in the order of the stream */
   titles = [];
   #user;
   #isStopped = false;
   #end;
 
-  /** @param {string} user @param {string} [name] what titles begin with @param {number} [paceMs] */
+  /** @param {string} user @param {string} [name] the beginning of the titles @param {number} [paceMs] */
   constructor(user, name = "n", paceMs = 50) {
     this.#user = user;
     this.#end = this.#run(name, paceMs);

@@ -17,7 +17,7 @@ export class Socket {
     return socket;
   }
 
-  /** @param {{token?: string, origin?: string, query?: string, hear?: (message: any) => void}} how `hear`: what to do with messages that nobody waits for */
+  /** @param {{token?: string, origin?: string, query?: string, hear?: (message: any) => void}} how `hear`: handles messages that no call waits for */
   constructor({ token, origin, query = "", hear = (message) => this.#messages.push(message) }) {
     const headers = token ? { authorization: `Bearer ${token}` } : {};
     this.#socket = new WebSocket(`${servers.url.replace("http", "ws")}/ws/notifications${query}`, { headers, origin });

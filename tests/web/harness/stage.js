@@ -1,4 +1,4 @@
-// The servers of a scenario. What only the test that started them can do is asked of it, by lines of JSON.
+// The servers of a scenario. The test that started them does what only it can do, by lines of JSON.
 
 import { createInterface } from "node:readline";
 
@@ -15,7 +15,7 @@ lines.on("close", () => process.exit(1));
 
 let requests = 0;
 
-/** Where the servers are: `url` of nginx, and `instances` behind it. @type {{url: string, instances: string[]}} */
+/** The addresses of the servers: `url` of nginx, and `instances` behind it. @type {{url: string, instances: string[]}} */
 export const servers = await description;
 
 /** @param {Record<string, any>} order one of `Order` in tests/it/web/stage.rs */

@@ -1,4 +1,4 @@
-// A tab whose client is watched, and the model that it must agree with: what was published, and the list of the server.
+// A tab whose client is watched, and the model that it must agree with: the publishes, and the list of the server.
 
 import assert from "node:assert/strict";
 
@@ -51,23 +51,23 @@ export class Tab {
     return this.is("live");
   }
 
-  /** What was told as notifications. @returns {Promise<{id: string, title: string, missed: boolean}[]>} */
+  /** The notifications that the client reported. @returns {Promise<{id: string, title: string, missed: boolean}[]>} */
   told() {
     return this.run(() => told);
   }
 
-  /** What came of one sort of events. @param {string} name @returns {Promise<any[]>} */
+  /** The events of one name. @param {string} name @returns {Promise<any[]>} */
   events(name) {
     return this.run((wanted) => events.filter(([each]) => each === wanted).map(([, event]) => event), name);
   }
 
-  /** Waits until a notification of this title was told. @param {string} title */
+  /** Waits until the client reported a notification of this title. @param {string} title */
   hears(title) {
     return this.until(`"${title}" is told`, (wanted) => globalThis.told.some((each) => each.title === wanted), title);
   }
 
   /**
-   * Asserts that these notifications were told, each once, in this order and no others, and that the state is what the server has.
+   * Asserts that the client reported these notifications, each once, in this order and no others, and that the state is what the server has.
    * @param {string[]} titles
    */
   async heardExactly(titles) {
@@ -95,7 +95,7 @@ export class Tab {
   /** Ends its process, as a page that runs out of memory does. */
   async crash() {
     const crashed = this.page.waitForEvent("crash");
-    // What is asked of a page that dies is never answered.
+    // A request to a page that dies is never answered.
     const session = await this.page.context().newCDPSession(this.page);
     session.send("Page.crash").catch(() => {});
     await crashed;

@@ -1,4 +1,4 @@
-// An application of React, of nothing but what the hooks give.
+// An application of React that uses only the hooks.
 
 import { Component, StrictMode, createElement as h, useState } from "react";
 import { createRoot } from "react-dom/client";

@@ -1,4 +1,4 @@
-// What is done to items. The client shows it at once, and tells of what was refused.
+// Actions on items. The client shows each at once, and reports a refusal.
 
 import { target } from "../dom.js";
 
@@ -7,12 +7,12 @@ import { target } from "../dom.js";
 /** @typedef {import("./row.js").Row} Row */
 
 /**
- * What the bell is told.
+ * The reports to the bell.
  * @typedef {object} Telling
  * @property {(item: Item) => boolean} open an item is opened; answers whether the page left that to the bell
  * @property {(text: string) => void} say something was done
  * @property {(begun: number) => void} done something that was begun then has worked
- * @property {(problem: any) => void} fail something was refused that the client does not tell of
+ * @property {(problem: any) => void} fail a refusal that the client does not report
  */
 
 export class Actions {
@@ -44,7 +44,7 @@ export class Actions {
     else if (name === "read") this.#await(client.read(item.id), words.isRead);
   }
 
-  /** Marks as read what is listed, or would be, down to the end of the list. */
+  /** Marks as read all items of the list, even those that are not loaded. */
   readAll() {
     const { client } = this;
     if (!client) return;
@@ -62,7 +62,7 @@ export class Actions {
     const { item } = row;
     if (!item.readAt) this.#await(client.read(item.id));
     const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event);
-    // Who holds such a key asks the browser for another tab or window.
+    // A click with such a key asks the browser for another tab or window.
     if (ctrlKey || metaKey || shiftKey) return;
     event.preventDefault();
     if (this.#telling.open(item) && !target(item.actionUrl)) row.expand();
@@ -74,7 +74,7 @@ export class Actions {
     this.#await(client.snooze(item.id, new Date(until)), this.#locale.fill(this.#locale.words.snoozed, { time }));
   }
 
-  /** Says when it is done; of what is refused the client tells, by its event `problem`. @param {Promise<any>} work @param {string} [said] */
+  /** Announces when it is done; the client reports a refusal by its event `problem`. @param {Promise<any>} work @param {string} [said] */
   #await(work, said) {
     const begun = Date.now();
     const done = () => {

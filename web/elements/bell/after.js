@@ -1,4 +1,4 @@
-// What stands below the items: that more are on their way, that there are none, that they could not be had, or that this is all.
+// The text below the items: more are being loaded, there are none, they could not be loaded, or these are all.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -40,7 +40,7 @@ export class After {
 }
 
 /**
- * What is below the items.
+ * The state below the items.
  * @param {import("../../client/types.js").State} state
  * @param {"failed" | "moreFailed" | null} failure
  * @returns {Phase}

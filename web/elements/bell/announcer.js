@@ -1,8 +1,8 @@
-// What is said aloud, to those who do not see it. What comes together is said as one.
+// Announcements for screen readers. Several at the same time become one.
 
 import { h } from "../dom.js";
 
-/** What arrives within this time is told by its number. */
+/** Arrivals within this time are announced by their number. */
 const GATHER_MS = 500;
 const SAID_AT_MOST = 3;
 
@@ -58,7 +58,7 @@ export class Announcer {
   }
 
   /**
-   * What is added is read, once what came before it was: so that stays for a while, and the same words once more are news as well.
+   * A screen reader reads an added text after the one before, so texts stay for a while. The same words once more are news as well.
    * @param {HTMLElement} region @param {string} text
    */
   #say(region, text) {

@@ -3,8 +3,8 @@
 /** @typedef {import("../../client/types.js").Item} Item */
 
 /**
- * The items of each day, newest first, each under the instant that names the day. An item that came back stands above newer ones:
- * it belongs to the day on which it came back, so never to an earlier day than what stands below it.
+ * The items of each day, newest first, each under the instant that names the day. An item that came back is above newer ones:
+ * it belongs to the day on which it came back, so never to an earlier day than the items below it.
  * @param {readonly Item[]} items newest arrival first
  * @param {import("../locale.js").Locale} locale
  * @returns {{day: number, at: number, items: Item[]}[]}

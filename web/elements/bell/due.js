@@ -1,4 +1,4 @@
-// How it stands with what is to be done by a time.
+// The state of an item that is due.
 
 const MINUTE_MS = 60000;
 const OVER = new Set(["acknowledged", "done", "cancelled"]);
@@ -7,7 +7,7 @@ const OVER = new Set(["acknowledged", "done", "cancelled"]);
 
 /**
  * @param {Item} item @param {number} now
- * @returns {"due" | "overdue" | "over" | null} `over`: somebody took care of it; null: it is not due by any time
+ * @returns {"due" | "overdue" | "over" | null} `over`: a user took care of it; null: it is not due by any time
  */
 export function urgency(item, now) {
   if (!item.dueAt) return null;
@@ -17,7 +17,7 @@ export function urgency(item, now) {
 }
 
 /**
- * "Due in 30m", "2h overdue", or what became of it.
+ * "Due in 30m", "2h overdue", or its outcome.
  * @param {Item} item @param {number} now @param {import("../locale.js").Locale} locale
  */
 export function dueText(item, now, locale) {

@@ -1,4 +1,4 @@
-// Which of the items are shown: the tabs, and what narrows them down.
+// The choice of the shown items: the tabs, and the filters.
 
 import { h } from "../dom.js";
 import { setAttribute, setText } from "./keyed.js";
@@ -15,7 +15,7 @@ export class Filters {
   /** @type {Set<string>} */
   #categories = new Set();
 
-  /** @param {import("../locale.js").Locale} locale @param {(filter: Filter) => void} choose is told of another choice */
+  /** @param {import("../locale.js").Locale} locale @param {(filter: Filter) => void} choose takes another choice */
   constructor(locale, choose) {
     this.#locale = locale;
     this.#choose = choose;
@@ -69,7 +69,7 @@ export class Filters {
     show(this.category, this.#filter.category);
   }
 
-  /** Offers no categories but those that are told of from now on. */
+  /** Offers only the categories of items that come from now on. */
   forget() {
     this.#categories.clear();
   }

@@ -1,7 +1,7 @@
-// Lists of elements that are kept, not made anew: focus and scroll survive.
+// Lists of elements that are kept, not made again: focus and scroll survive.
 
 /**
- * Makes these the children of an element, in this order, and touches none that is in its place already.
+ * Makes these the children of an element, in this order, and moves none that is at its index already.
  * @param {Element} parent @param {Element[]} nodes
  */
 export function arrange(parent, nodes) {

@@ -1,4 +1,4 @@
-// What the keys do in the list, and the help that says so.
+// The keys of the list, and their help.
 
 import { h } from "../dom.js";
 
@@ -6,7 +6,7 @@ import { h } from "../dom.js";
 export const ACTIONS = { r: "read", e: "archive", s: "snooze" };
 
 /**
- * The place that a key leads to, from a place among so many; null where it leads nowhere.
+ * The index that a key leads to, from an index among so many; null if it leads nowhere.
  * @param {string} key @param {number} at @param {number} count
  */
 export function moved(key, at, count) {

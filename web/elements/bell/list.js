@@ -26,7 +26,7 @@ export class List {
   /**
    * @param {import("../locale.js").Locale} locale
    * @param {HTMLElement} scroller
-   * @param {Act} act is asked to do what a click or a key means
+   * @param {Act} act does the action of a click or a key
    */
   constructor(locale, scroller, act) {
     this.#locale = locale;
@@ -131,7 +131,7 @@ export class List {
     this.#current = id;
   }
 
-  /** What of the list has the focus. */
+  /** The part of the list that has the focus. */
   #focused() {
     const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
     const active = root.activeElement;
@@ -177,7 +177,7 @@ export class List {
 function makeDay(day, at) {
   const id = `day-${day}`;
   const heading = h("h3", { id, class: "day", part: "day" });
-  // Without markers some browsers take a list for none, unless told.
+  // Without markers some browsers take a list for none, unless it has the role.
   const list = h("ul", { role: "list", "aria-labelledby": id });
   return { at, element: h("section", {}, heading, list), heading, list };
 }

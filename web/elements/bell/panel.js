@@ -1,4 +1,4 @@
-// The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for what is chosen.
+// The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for the chosen items.
 
 import { h } from "../dom.js";
 import { Actions } from "./actions.js";
@@ -14,7 +14,7 @@ import { SnoozeMenu } from "./snooze.js";
 
 /** Times of items show minutes: so often they are looked at. */
 const LIST_TICK_MS = 10000;
-/** How long it is told that something did not work. */
+/** How long a failure is shown. */
 const NOTICE_MS = 10000;
 
 /** @typedef {import("../../client/index.js").Client} Client */
@@ -38,7 +38,7 @@ export class Panel {
   /**
    * @param {import("../locale.js").Locale} locale
    * @param {import("./actions.js").Telling} telling
-   * @param {() => void} change is told that there is something else to show
+   * @param {() => void} change is called when there is something else to show
    */
   constructor(locale, telling, change) {
     this.#locale = locale;
@@ -104,7 +104,7 @@ export class Panel {
     this.#holdFocus();
   }
 
-  /** What had the focus may have gone by itself, as the button to retry does once there is a connection. */
+  /** The element with the focus may have gone by itself, as the button to retry does once there is a connection. */
   #holdFocus() {
     const { activeElement } = /** @type {ShadowRoot} */ (this.element.getRootNode());
     if (this.element.contains(activeElement) && !activeElement?.checkVisibility()) this.element.focus();
@@ -142,7 +142,7 @@ export class Panel {
     this.list.close();
   }
 
-  /** Tells of something that did not work, for a while or until it is dismissed. @param {string | null} text */
+  /** Shows a failure, for a while or until it is dismissed. @param {string | null} text */
   notify(text) {
     clearTimeout(this.#noticing);
     this.#noticed = Date.now();
@@ -155,7 +155,7 @@ export class Panel {
     this.notice.hidden = text === null;
   }
 
-  /** Something has worked: what was begun since the notice came shows that it is over. @param {number} begun */
+  /** An action has worked: if it began after the notice, the problem is over. @param {number} begun */
   settle(begun) {
     if (!this.notice.hidden && begun > this.#noticed && !this.#isNoticeHeld) this.notify(null);
   }
@@ -164,7 +164,7 @@ export class Panel {
     this.#noticing = setTimeout(() => (this.#isNoticeHeld ? this.#fade() : this.notify(null)), NOTICE_MS);
   }
 
-  /** Whether somebody is at it. */
+  /** Whether the pointer or the focus is on it. */
   get #isNoticeHeld() {
     return this.notice.matches(":hover, :focus-within");
   }
@@ -201,7 +201,7 @@ export class Panel {
     await client.loadMore().catch(() => (this.#failure = "moreFailed"));
     this.#isLoadingMore = false;
     this.#change();
-    // Asks anew whether the end is in view: with what was loaded it may be still.
+    // Observes again whether the end is in view: it may still be after the new items.
     this.end.unobserve(this.after.element);
     this.end.observe(this.after.element);
   }

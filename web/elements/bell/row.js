@@ -1,4 +1,4 @@
-// One notification of the list: made once, and then altered in place. What its buttons do is the list's affair.
+// One notification of the list: made once, and then updated. The list handles its buttons.
 
 import { h, imageBox, showImage, target } from "../dom.js";
 import { dueText, urgency } from "./due.js";
@@ -60,7 +60,7 @@ export class Row {
     this.#show(now);
   }
 
-  /** Shows what of it depends on the time. @param {number} now */
+  /** Shows the parts that depend on the time. @param {number} now */
   tick(now) {
     const { item } = this;
     const by = urgency(item, now);
@@ -115,7 +115,7 @@ export class Row {
     this.icon.replaceChildren(icon(name));
   }
 
-  /** Where it leads. What leads nowhere is a button that shows all of it. */
+  /** The link of the item. An item without one has a button that shows all of it. */
   #lead() {
     const url = target(this.item.actionUrl)?.href ?? null;
     const { words } = this.#locale;
@@ -127,7 +127,7 @@ export class Row {
     setText(this.action, this.item.actionLabel || (isCallback ? words.callNow : words.open));
   }
 
-  /** What can be done with it now. */
+  /** The actions that are possible now. */
   #offer() {
     const { item } = this;
     const { words } = this.#locale;

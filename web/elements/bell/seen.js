@@ -1,4 +1,4 @@
-// Tells the server which items were before the user's eyes: all of a moment by one call.
+// Reports to the server which items the user saw: all of a moment by one call.
 
 /** @typedef {import("./row.js").Row} Row */
 
@@ -9,7 +9,7 @@ export class Seen {
   #rows = new Map();
   /** @type {Set<Row>} */
   #visible = new Set();
-  /** @type {Set<string>} what was told, or could not be told and is tried again when the list is opened the next time */
+  /** @type {Set<string>} items that were reported, or whose report failed and is tried again when the list is opened the next time */
   #told = new Set();
 
   /** @param {Element} root */
@@ -41,7 +41,7 @@ export class Seen {
     );
   }
 
-  /** What could not be told may be told again. */
+  /** Failed reports may be tried again. */
   forget() {
     this.#told.clear();
   }

@@ -1,4 +1,4 @@
-// The settings in the place of the list, with a way back. They are loaded when they are asked for.
+// The settings instead of the list, with a way back. Their code is loaded when they are opened.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";

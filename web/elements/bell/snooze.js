@@ -7,7 +7,7 @@ const HOUR_MS = 3600000;
 const [MORNING, EVENING] = [8, 18];
 
 /**
- * What is offered at this time of day and week.
+ * The offers at this time of day and week.
  * @param {number} now @param {string} timeZone
  * @returns {{name: "snoozeHour" | "snoozeEvening" | "snoozeTomorrow" | "snoozeWeek", at: number}[]}
  */
@@ -31,7 +31,7 @@ export class SnoozeMenu {
   /** @type {(until: number) => void} */
   #chosen = () => {};
   #end = 0;
-  /** @type {Element | null} what had the focus before */
+  /** @type {Element | null} the element that had the focus before */
   #opener = null;
 
   /** @param {import("../locale.js").Locale} locale */
@@ -51,7 +51,7 @@ export class SnoozeMenu {
   }
 
   /**
-   * @param {Element} anchor what it stands beside
+   * @param {Element} anchor the element beside it
    * @param {number} end by when there is nothing to snooze any more
    * @param {(until: number) => void} chosen
    */

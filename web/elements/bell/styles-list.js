@@ -1,4 +1,4 @@
-// How the items look, and what stands in their place.
+// The style of the items, and of the texts instead of items.
 
 import { sheet } from "../dom.js";
 

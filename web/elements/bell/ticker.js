@@ -1,4 +1,4 @@
-// One timer for all that shows a time. It stands still while the page is hidden, and catches up when it is shown.
+// One timer for all that shows a time. It pauses while the page is hidden, and catches up when it is shown.
 
 const TICK_MS = 1000;
 

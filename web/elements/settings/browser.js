@@ -1,4 +1,4 @@
-// What is wished of this browser alone.
+// The choices for this browser alone.
 
 import { askPermission, permission } from "../desktop.js";
 import { setWish, wished } from "../device.js";

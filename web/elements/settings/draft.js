@@ -1,4 +1,4 @@
-// The settings as the server has them, and over them what is on its way there.
+// The settings as the server has them, and over them the pending changes.
 
 import { foresee } from "./foresee.js";
 
@@ -45,12 +45,12 @@ export class Draft {
     this.#telling = telling;
   }
 
-  /** What there is to see; null until it is loaded. @returns {Document | null} */
+  /** The document to show; null until it is loaded. @returns {Document | null} */
   get shown() {
     return this.#stored && this.#pending.reduce(foresee, this.#stored);
   }
 
-  /** Fetches the settings, after what is on its way; asked for twice at once, once. */
+  /** Fetches the settings, after the pending changes; concurrent calls share one request. */
   load() {
     if (this.#awaitsLoad) return;
     this.#awaitsLoad = true;
@@ -81,7 +81,7 @@ export class Draft {
     });
   }
 
-  /** One after the other: an answer is never older than what is shown. @param {() => Promise<void>} work */
+  /** One after the other: an answer is never older than the shown settings. @param {() => Promise<void>} work */
   #inTurn(work) {
     this.#turn = this.#turn.then(work).then(() => this.#telling.changed());
   }

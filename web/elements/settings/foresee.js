@@ -1,4 +1,4 @@
-// What settings will come to after a change, before the server has said so.
+// The settings after a change, before the server has answered.
 
 /** @typedef {import("./draft.js").Document} Document */
 

@@ -9,7 +9,7 @@ import { fill } from "../texts.js";
 /** @typedef {import("../settings.js").Words} Words */
 
 const CHANNELS = /** @type {const} */ (["inbox", "toast", "browser", "push", "email", "sms"]);
-/** What a page shows of an item it must find in the inbox. */
+/** A page shows an item on these channels only if the inbox has it. */
 const OF_THE_PAGE = ["toast", "browser"];
 
 /**
@@ -106,7 +106,7 @@ export class Grid {
     return CHANNELS.map((channel) => {
       const name = fill(this.#words.channels.cell, { name: label, channel: this.#words.channels.names[channel] });
       const box = h("input", { type: "checkbox", part: "checkbox", "aria-label": name });
-      // What is locked is shown and explained to the keyboard too, so it is not `disabled`.
+      // A locked box is shown and explained to the keyboard too, so it is not `disabled`.
       box.addEventListener("click", (event) => box.ariaDisabled === "true" && event.preventDefault());
       box.addEventListener("change", () => choose(channel, box.checked));
       this.#boxes.set(`${row} ${channel}`, box);
@@ -142,7 +142,7 @@ function ofKind(channels, channel) {
   return { on, isMixed: false, locked: null };
 }
 
-/** What its kinds have in common; those that cannot be changed have no say. @param {Document} document @param {string} name @param {string} channel @returns {Cell} */
+/** The common state of its kinds; kinds that cannot be changed do not count. @param {Document} document @param {string} name @param {string} channel @returns {Cell} */
 function ofCategory({ inForce }, name, channel) {
   const kinds = Object.values(inForce.kinds).filter(({ category }) => category === name);
   const cells = kinds.length > 0 ? kinds.map(({ channels }) => ofKind(channels, channel)) : [ofKind(inForce.categories[name], channel)];

@@ -53,7 +53,7 @@ export class Pause {
     this.#state.textContent = isPaused ? this.#until(muteUntil) : this.#words.pause.hint;
     this.#choices.hidden = isPaused;
     this.#resume.hidden = !isPaused;
-    // The button that was pressed has gone: the one in its place is next.
+    // The button that was pressed has gone: its replacement gets the focus.
     if (hadFocus && !this.element.contains(root.activeElement)) this.focus();
     if (isPaused && left !== Infinity) this.#timer = setTimeout(() => this.#show(muteUntil), Math.min(left, TIMER_MS));
   }

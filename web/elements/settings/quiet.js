@@ -13,7 +13,7 @@ const DAY_MS = 86400000;
 export class Quiet {
   #words;
   #change;
-  /** @type {QuietHours} what is proposed to who has none */
+  /** @type {QuietHours} the proposal for a user without any */
   #hours = { from: "22:00", to: "07:00", timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   #on = h("input", { type: "checkbox", part: "checkbox" });
   #from = h("input", { type: "time", required: true, part: "input" });
@@ -62,7 +62,7 @@ export class Quiet {
     this.#on.checked = quietHours !== undefined;
     this.#fields.hidden = quietHours === undefined;
     if (!quietHours) return;
-    // What is being put right is not to be overwritten.
+    // A value that the user is correcting is not overwritten.
     if (this.#error.textContent) return;
     this.#hours = quietHours;
     const { from, to, timeZone, days } = quietHours;

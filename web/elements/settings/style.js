@@ -1,4 +1,4 @@
-// How the settings look. They are as narrow as where they stand: in a page, or in the bell's dropdown.
+// The style of the settings. They adapt to the width of their container: a page, or the bell's dropdown.
 
 export const css = `
   :host { display: block; container-type: inline-size; background: var(--_background); }

@@ -12,7 +12,7 @@ export class Topics {
   #telling;
   /** @type {Topic[]} */
   #stored = [];
-  /** @type {Map<string, Partial<Topic> | null>} what is under way; null: it is being left */
+  /** @type {Map<string, Partial<Topic> | null>} pending changes; null: it is being left */
   #pending = new Map();
   /** @type {string | null} which one is about to be left */
   #leaving = null;
@@ -27,7 +27,7 @@ export class Topics {
     this.element = h("section", { part: "section", "aria-labelledby": "topics", hidden: true }, h("h2", { id: "topics" }, title), h("p", { class: "hint" }, hint), this.#list);
   }
 
-  /** Fetches them all; what cannot be fetched stays as it is shown. */
+  /** Fetches them all; a part that cannot be fetched stays as it is. */
   async load() {
     /** @type {Topic[]} */
     const topics = [];

@@ -1,4 +1,4 @@
-// The words of the settings in one language, with names for what has none, and times.
+// The words of the settings in one language, with names for channels and kinds without one, and times.
 
 import { Locale } from "../locale.js";
 import { explain } from "../problems.js";

@@ -99,11 +99,11 @@ export const de = {
     keyArchive: "Archivieren",
     keySnooze: "Zurückstellen",
     keyClose: "Schließen",
-    // What is said aloud.
+    // Announcements.
     arrived: "Neu: {title}",
     arrivedUrgent: "Kritisch: {title}",
     arrivedMany: { one: "{n} neue Benachrichtigung", other: "{n} neue Benachrichtigungen" },
-    // What went wrong.
+    // Failures.
     refused: "Das hat nicht geklappt und wurde zurückgenommen: {reason}",
     unreachable: "Der Server ist nicht erreichbar.",
     forbidden: "Das dürfen Sie nicht.",

@@ -99,11 +99,11 @@ export const en = {
     keyArchive: "Archive",
     keySnooze: "Snooze",
     keyClose: "Close",
-    // What is said aloud.
+    // Announcements.
     arrived: "New: {title}",
     arrivedUrgent: "Critical: {title}",
     arrivedMany: { one: "{n} new notification", other: "{n} new notifications" },
-    // What went wrong.
+    // Failures.
     refused: "That did not work and was taken back: {reason}",
     unreachable: "the server cannot be reached.",
     forbidden: "you may not do that.",

@@ -9,12 +9,12 @@ import { swipe } from "./swipe.js";
 /** @typedef {import("./stack.js").Toast} Toast */
 
 /**
- * What is done with a card.
+ * The actions of a card.
  * @typedef {object} Doing
  * @property {(item: Item) => void} open
  * @property {(item: Item) => void} read
  * @property {(item: Item) => void} acknowledge says that it is being taken care of
- * @property {(toast: Toast) => void} spread shows what a summary stands for
+ * @property {(toast: Toast) => void} spread shows the items of a summary
  * @property {(toast: Toast) => void} close
  * @property {() => void} hush sound on or off
  */
@@ -135,7 +135,7 @@ export class Card {
     return link || acknowledge ? h("div", { class: "actions" }, link, acknowledge) : null;
   }
 
-  /** Where the item leads: a link, so that it can be opened elsewhere and be copied. @param {Item} item @param {Voice["words"]} words */
+  /** The target of the item: a link, so that it can be opened elsewhere and be copied. @param {Item} item @param {Voice["words"]} words */
   #link(item, words) {
     const click = (/** @type {MouseEvent} */ event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return this.#doing.read(item);
@@ -158,7 +158,7 @@ export class Card {
   }
 }
 
-/** What is to be read where the pointer rests, of a title that may be cut. @param {Item} item */
+/** The tooltip of a title that may be cut. @param {Item} item */
 const whole = ({ title }) => (title.length > TITLE_FITS ? title : null);
 
 /** @param {string} at @param {string} language */

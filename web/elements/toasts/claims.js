@@ -1,15 +1,15 @@
-// What one tab does for all of an origin, by Web Locks. Where there are none, for the page is of no secure origin, every tab is on its own.
+// Work that one tab does for all of an origin, by Web Locks. A page of an insecure origin has none: there every tab is on its own.
 
 import { listen } from "../element.js";
 
 const SEEN = "tidings.seen";
-// However late a tab hears of something, within this time it finds it done.
+// A tab that receives an event late finds it done within this time.
 const CLAIM_MS = 600000;
 
 /**
  * Whether this tab is the one to do something: the first to ask.
  * @param {string} name
- * @param {number} [ms] for how long nobody else is
+ * @param {number} [ms] for how long no other tab is
  * @returns {Promise<boolean>}
  */
 export function claim(name, ms = CLAIM_MS) {

@@ -1,4 +1,4 @@
-// Where toasts stand: how many are seen, how long, and where the keyboard is. Knows no client.
+// The container of toasts: how many are seen, how long, and where the keyboard is. Knows no client.
 
 import { adopt, h, sheet } from "../dom.js";
 import { fill } from "../texts.js";
@@ -67,7 +67,7 @@ export class Shelf {
     this.#region.setAttribute("aria-label", fill(voice.words.region, { key: manner.shortcut }));
     this.#clear.textContent = voice.words.closeAll;
     for (const name of ["pointerenter", "pointerleave", "focusin", "focusout"]) {
-      // Where the pointer and the focus are is known once the event is over.
+      // The new positions of the pointer and the focus are known once the event is over.
       this.#region.addEventListener(name, () => queueMicrotask(() => this.pace()));
     }
     this.#region.addEventListener("focusin", ({ relatedTarget: from }) => {
@@ -100,14 +100,14 @@ export class Shelf {
     if (held) this.#refocus(this.#first());
   }
 
-  /** Says something to those who do not see. @param {string} text @param {boolean} isUrgent */
+  /** Announces a text to screen readers. @param {string} text @param {boolean} isUrgent */
   say(text, isUrgent) {
     const said = isUrgent ? this.#alert : this.#status;
     said.append(h("p", { dir: "auto" }, text));
     while (said.children.length > SAID_AT_MOST) said.firstChild?.remove();
   }
 
-  /** Lets time pass, unless somebody is at the toasts or nobody sees the page. */
+  /** Lets time pass, unless the pointer or the focus is on the toasts, or the page is hidden. */
   pace() {
     const isPointed = matchMedia("(hover: hover)").matches && this.#region.matches(":hover");
     const isPaused = isPointed || this.#root.querySelector(":focus-visible") !== null || document.visibilityState === "hidden";
@@ -181,7 +181,7 @@ export class Shelf {
   }
 
   /**
-   * The control to go to when the card with the focus goes: that of the next card, else of the one before.
+   * The control to go to when the card with the focus goes: that of the next card, otherwise of the one before.
    * @param {HTMLElement | null} focused
    * @param {Toast[]} seen
    */
@@ -214,7 +214,7 @@ export class Shelf {
   }
 }
 
-/** What has the keyboard, within other elements too. @param {DocumentOrShadowRoot} root @returns {HTMLElement | null} */
+/** The element with the focus, within other elements too. @param {DocumentOrShadowRoot} root @returns {HTMLElement | null} */
 function focusedOf({ activeElement }) {
   return (activeElement?.shadowRoot && focusedOf(activeElement.shadowRoot)) ?? /** @type {HTMLElement | null} */ (activeElement);
 }

@@ -1,10 +1,10 @@
-// Which toasts there are, and in what order. Knows neither page nor time.
+// The toasts and their order. Knows neither page nor time.
 
 /** @typedef {import("../../client/types.js").Item} Item */
 /** @typedef {import("../../client/types.js").Priority} Priority */
 
 /**
- * One item, or all that a summary stands for, the first of them on top.
+ * One item, or all items of a summary, the first of them on top.
  * @typedef {object} Toast
  * @property {string} key
  * @property {readonly Item[]} items
@@ -27,7 +27,7 @@ export class Stack {
     return [...this.#toasts.values()].sort(order);
   }
 
-  /** Shows an item by itself, in the place of what was shown of it. @param {Item} item */
+  /** Shows an item by itself, instead of its earlier toast. @param {Item} item */
   put(item) {
     this.remove([item.id]);
     this.#set(item.id, [item]);

@@ -21,7 +21,7 @@ export function swipe(card, thrown) {
   card.addEventListener("pointermove", (event) => {
     if (!start) return;
     start.moved = event.clientX - start.x;
-    // A tap stays a tap: only what moves is taken from what lies below the finger.
+    // A tap stays a tap: only a moving finger takes the event from the element below.
     if (Math.abs(start.moved) < 8) return;
     card.setPointerCapture(event.pointerId);
     shift(start.moved);

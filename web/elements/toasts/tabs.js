@@ -1,4 +1,4 @@
-// What the tabs of one user tell each other of their toasts.
+// Messages between the tabs of one user about their toasts.
 
 import { epochOf } from "../../client/cursor.js";
 

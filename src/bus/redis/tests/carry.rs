@@ -1,4 +1,4 @@
-//! What the bus carries, and to whom.
+//! The messages that the bus sends, and the instances that receive them.
 
 use super::*;
 
@@ -51,9 +51,9 @@ async fn an_order_reaches_every_instance_once() {
 }
 
 #[tokio::test]
-async fn what_is_signalled_after_a_removal_was_taken_is_heard_after_it() {
+async fn a_signal_that_follows_a_removal_arrives_after_it() {
     let server = RedisServer::start().await;
-    // Who removes is farther from Redis than who signals.
+    // The instance that removes is farther from Redis than the instance that signals.
     let far = Network::to(&server).await.settings();
     let (one, two) = (Instance::up(&far).await, Instance::up(&server.settings()).await);
     removals_come_before_later_signals(one, two, Instance::up(&server.settings()).await).await;

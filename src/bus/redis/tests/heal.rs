@@ -1,4 +1,4 @@
-//! Whatever happens to Redis or to the network, the bus notices, says so and mends itself.
+//! The bus notices faults of Redis and of the network, reports them, and recovers.
 
 use super::*;
 
@@ -20,7 +20,7 @@ async fn an_instance_starts_without_redis_and_finds_it_later() {
 }
 
 #[tokio::test]
-async fn a_redis_that_was_killed_and_came_back_empty_is_joined_anew() {
+async fn a_redis_that_was_killed_and_came_back_empty_is_joined_again() {
     let mut server = RedisServer::start().await;
     let (mut one, mut two) = (Instance::up(&server.settings()).await, Instance::up(&server.settings()).await);
     two.bus.subscribe(&key("u")).await;
@@ -36,7 +36,7 @@ async fn a_redis_that_was_killed_and_came_back_empty_is_joined_anew() {
 }
 
 #[tokio::test]
-async fn a_redis_that_stood_still_is_found_out_and_joined_anew() {
+async fn a_redis_that_was_stopped_is_noticed_and_joined_again() {
     let server = RedisServer::start().await;
     let (mut one, mut two) = (Instance::up(&server.settings()).await, Instance::up(&server.settings()).await);
     two.bus.subscribe(&key("u")).await;

@@ -24,7 +24,7 @@ use crate::{
     frame::{self, Frame},
 };
 
-/// An instance's bus and what it hears.
+/// An instance's bus and the messages that it receives.
 struct Instance {
     bus: RedisBus,
     heard: UnboundedReceiver<Incoming>,
@@ -57,7 +57,7 @@ impl Instance {
         timeout(PATIENCE, self.heard.recv()).await.expect("nothing was heard").unwrap()
     }
 
-    /// Skips what comes before the path is whole.
+    /// Skips messages until the path is whole.
     async fn restored(&mut self) {
         while self.next().await != Incoming::Restored {}
         assert!(self.bus.health().up && self.bus.health().probe_age.is_some());
@@ -107,7 +107,7 @@ fn announcement(user: &str) -> Announcement {
     Announcement { published_at: 7, ..Announcement::new(key(user), cursor, frames) }
 }
 
-/// Announces to a user on one instance until the other hears it: what is sent while the path heals may be lost.
+/// Announces to a user on one instance until the other receives it: messages may be lost while the path heals.
 async fn passes(from: &Instance, to: &mut Instance, user: &str) {
     let mut sent = Vec::new();
     until(async || {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Two instances send values of one subject side by side.
-async fn what_is_heard_last_is_kept(one: Instance, two: Instance, mut listener: Instance) {
+async fn the_last_received_value_is_kept(one: Instance, two: Instance, mut listener: Instance) {
     listener.bus.follow(&topic()).await;
     for round in 0..50 {
         let send = async |instance: &Instance, number| assert!(instance.bus.signal(value(number), true).await);
@@ -17,18 +17,18 @@ async fn what_is_heard_last_is_kept(one: Instance, two: Instance, mut listener: 
 }
 
 #[tokio::test]
-async fn the_value_that_is_heard_last_is_the_one_that_is_kept() {
+async fn the_last_value_on_the_channel_is_the_kept_one() {
     let server = RedisServer::start().await;
     let far = Network::to(&server).await.settings();
     let (one, two) = (Instance::up(&far).await, Instance::up(&server.settings()).await);
-    what_is_heard_last_is_kept(one, two, Instance::up(&server.settings()).await).await;
+    the_last_received_value_is_kept(one, two, Instance::up(&server.settings()).await).await;
 }
 
 #[tokio::test]
-async fn in_a_cluster_too_the_value_that_is_heard_last_is_the_one_that_is_kept() {
+async fn in_a_cluster_too_the_last_value_on_the_channel_is_the_kept_one() {
     let cluster = RedisCluster::start().await;
     let (one, two) = (Instance::up(&cluster.settings()).await, Instance::up(&cluster.settings()).await);
-    what_is_heard_last_is_kept(one, two, Instance::up(&cluster.settings()).await).await;
+    the_last_received_value_is_kept(one, two, Instance::up(&cluster.settings()).await).await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_signal_that_redis_does_not_take_is_said_to_be_lost_and_does_not_come_
     });
     assert!(!first && !second);
     server.signal("CONT");
-    // Again and again: the listener may have taken its connection for dead, and hear nothing until it has another.
+    // Sends repeatedly: the listener may have taken its connection for dead, and receives nothing until it has another.
     let sending = async {
         loop {
             one.bus.signal(value(3), true).await;

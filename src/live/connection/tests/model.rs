@@ -29,7 +29,7 @@ use crate::{
 pub const WANTED: (&str, Priority) = ("wanted", Priority::High);
 const OTHER: (&str, Priority) = ("other", Priority::Low);
 
-/// What an item goes through here, never back: so an item's states, as they are told, must rise.
+/// The stages of an item in this model. An item never goes back, so the states of an item in the events must rise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     New,
@@ -63,7 +63,7 @@ struct Stored {
     changed: Seq,
 }
 
-/// What a change of the account is about: a topic's subscription, or the settings.
+/// The subject of a change of the account: a topic's subscription, or the preferences.
 pub type Account = Option<&'static str>;
 
 /// One life of a stream.
@@ -125,20 +125,20 @@ impl Log {
         });
     }
 
-    /// Forgets what is deleted.
+    /// Forgets deleted items.
     pub fn purge(&mut self) {
         let gone = self.rows.extract_if(.., |_, row| row.stage == Stage::Deleted);
         self.pruned = gone.map(|(_, row)| row.changed).fold(self.pruned, Seq::max);
     }
 
-    /// Tells of the changes within `seqs`, which must exist.
+    /// An announcement of the changes within `seqs`, which must exist.
     pub fn announcement(&self, key: &UserKey, seqs: RangeInclusive<Seq>, carried: bool) -> Announcement {
         let told = self.frames.iter().filter(|frame| carried && seqs.contains(&frame.seq));
         let cursor = Cursor { epoch: self.epoch.clone(), seq: *seqs.end() };
         Announcement::new(key.clone(), cursor, told.cloned().collect())
     }
 
-    /// What `store/page.sql` answers.
+    /// The answer of `store/page.sql`.
     pub fn page(&self, ask: &Ask) -> Page {
         let mut rows: Vec<Row> = self.rows.iter().flat_map(|(seq, row)| changes(*seq, row, ask.after)).collect();
         let accounts = self.accounts.iter().filter(|(_, (seq, _))| *seq > ask.after.seq);
@@ -208,19 +208,19 @@ fn item(seq: Seq, row: &Stored) -> InboxItem {
     }
 }
 
-/// What a client knows, and what it would not believe.
+/// The state of a client, with a check of every event.
 pub struct Client {
     pub filter: Filter,
     pub cursor: Option<Cursor>,
     /// The list that it loaded beside its last connect, and whether that connect could not be resumed.
     loaded: (BTreeMap<Seq, Stage>, bool),
-    /// Where its view begins: all that arrived afterwards was to be sent.
+    /// The position at which its view begins: everything that arrived afterwards had to be sent.
     start: Seq,
     view: BTreeMap<Seq, Stage>,
     arrived: BTreeSet<Seq>,
-    /// The newest state that an event told on this connection.
+    /// The newest state of each item in the events of this connection.
     stages: BTreeMap<Seq, Stage>,
-    /// The newest change of each account that an event told since `start`.
+    /// The newest change of each account in the events since `start`.
     accounts: BTreeMap<Account, (Seq, bool)>,
 }
 
@@ -230,7 +230,7 @@ impl Client {
         Self { filter, cursor: None, loaded, start: 0, view, arrived, stages, accounts }
     }
 
-    /// What it asks for on a connect.
+    /// The request of a connect.
     pub fn asks(&mut self, log: &Log) -> Asked {
         self.stages.clear();
         let lost = self.cursor.as_ref().is_some_and(|cursor| cursor.epoch != log.epoch || cursor.seq < log.pruned);
@@ -318,7 +318,7 @@ impl Client {
         }
     }
 
-    /// Holds what it knows against the log.
+    /// Compares its state with the log.
     pub fn is_up_to_date(&self, log: &Log) {
         assert_eq!(self.cursor, Some(log.cursor()));
         for (seq, row) in log.rows.range(self.start + 1..) {

@@ -1,4 +1,4 @@
-//! What a connection does by itself: heartbeats, the end of tokens and lives, orders, signals, and how it begins.
+//! The actions of a connection without changes: heartbeats, the end of tokens and lives, orders, signals, and the start.
 
 use std::{sync::Arc, time::Duration};
 
@@ -174,7 +174,7 @@ fn a_warned_client_is_woken_at_the_end_of_its_token() {
 }
 
 #[test]
-fn what_was_read_ahead_is_forgotten_when_the_transport_takes_no_more() {
+fn a_page_that_was_read_ahead_is_dropped_when_the_transport_takes_no_more() {
     let (hub, mut log) = (hub(4, 4), Log::new(0));
     log.publish(true);
     let mut connection = begin(&hub, &log, &Asked::NewestAfter(0), LONG, Filter::default());
@@ -302,7 +302,7 @@ fn the_log_is_asked_for_rows_only_where_some_may_follow() {
 }
 
 #[test]
-fn a_hello_counts_what_was_missed_only_when_it_follows() {
+fn a_hello_counts_missed_changes_only_when_they_follow() {
     let (hub, mut log) = (hub(4, 4), Log::new(0));
     (0..3).for_each(|_| log.publish(true));
     for (asked, verdict, missed) in

@@ -12,11 +12,11 @@ use crate::{
     metrics,
 };
 
-/// Between two uses of the lock, as `State::check` asserts:
+/// `State::check` asserts these rules between two uses of the lock:
 ///
-/// - a user's feed is once in the room of each of its topics, and each of these rooms exists;
-/// - a room has no other feeds;
-/// - a user has each topic once.
+/// - A user's feed is once in the room of each of its topics, and each of these rooms exists.
+/// - A room has no other feeds.
+/// - A user has each topic once.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) open: bool,

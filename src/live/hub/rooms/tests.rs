@@ -69,7 +69,7 @@ struct World {
     feeds: BTreeMap<usize, Arc<Feed>>,
     /// The store.
     subscribed: BTreeSet<(usize, usize)>,
-    /// What the task has read and not handed over yet.
+    /// The subscriptions that the task has read and not passed on yet.
     read: Vec<(UserKey, Vec<TopicKey>)>,
 }
 

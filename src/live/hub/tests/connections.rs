@@ -86,7 +86,7 @@ fn a_fresh_token_extends_the_connection_that_it_names() {
 }
 
 #[tokio::test]
-async fn a_drain_without_time_ends_everybody_at_once() {
+async fn a_drain_without_time_ends_all_streams_at_once() {
     let hub = large_hub(2 * DRAIN_PACE);
     let members: Vec<_> = (0..2 * DRAIN_PACE).map(|_| join(&hub, "a")).collect();
     assert!(hub.drain(Duration::ZERO).now_or_never().is_none(), "a drain pauses after each step");

@@ -110,12 +110,12 @@ fn signalled(membership: &Membership) -> Vec<u64> {
     membership.take_signals(1_000).into_iter().flatten().map(|signal| signal.sent_at).collect()
 }
 
-/// Reads the subscriptions of everybody who waits: each is subscribed to these topics.
+/// Reads the subscriptions of all users who are marked dirty: each is subscribed to these topics.
 fn read_subscriptions(hub: &Hub, topics: &[TopicKey]) {
     for key in hub.rooms().take(usize::MAX) {
         hub.join_rooms(&key, topics);
     }
-    hub.rooms().end_turn();
+    hub.rooms().notify_taken_in();
 }
 
 fn hub_with_room(name: &str) -> Hub {
@@ -124,7 +124,7 @@ fn hub_with_room(name: &str) -> Hub {
     hub
 }
 
-/// Whether a ring of a feed or room of so many goes on behind the call.
+/// Whether a ring of a feed or room of so many continues behind the call.
 fn is_spread(members: &[Membership]) -> bool {
     let rung = members.iter().filter(|membership| membership.member().is_unheard()).count();
     assert!(rung == 0 || rung == members.len());

@@ -74,7 +74,7 @@ async fn a_connection_knows_its_topics_when_its_subscriptions_were_read() {
     assert_eq!(hub.rooms().topics_of(&key("b")), []);
     hub.rooms().mark_dirty(&key("a"));
     let waits = tokio::spawn(async move { mine.topics().await });
-    // The task waits for the end of a turn before there is one.
+    // The task waits for the end of a read before there is one.
     tokio::task::yield_now().await;
     read_subscriptions(&hub, &[]);
     assert_eq!(waits.await.unwrap(), []);
@@ -128,7 +128,7 @@ fn signals_to_a_topic_reach_its_subscribers_here() {
 }
 
 #[test]
-fn a_user_who_is_read_anew_is_in_the_rooms_of_the_newest_answer_only() {
+fn a_user_who_is_read_again_is_in_the_rooms_of_the_newest_answer_only() {
     let hub = hub_with_room("team:1");
     hub.rooms().open_room(topic("team:2"));
     let mine = join(&hub, "a");
@@ -191,7 +191,7 @@ fn nothing_passes_while_the_rooms_are_closed() {
 }
 
 #[test]
-fn rooms_without_subscribers_are_taken_down_when_nobody_waits() {
+fn rooms_without_subscribers_are_removed_when_no_user_is_dirty() {
     let hub = hub_with_room("team:1");
     hub.rooms().open_room(topic("team:2"));
     let mine = join(&hub, "a");

@@ -79,7 +79,7 @@ async fn the_newest_signal_of_an_interval_comes_at_its_end() {
 }
 
 #[test]
-fn what_is_dropped_or_missing_is_counted_by_its_reason() {
+fn dropped_and_missing_signals_are_counted_by_reason() {
     let recorder = PrometheusBuilder::new().build_recorder();
     ::metrics::with_local_recorder(&recorder, || {
         let hub = hub_with_room("team:1");

@@ -11,7 +11,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::steps::{Holder, Turn};
+use super::steps::{Claim, Holder};
 use crate::{
     domain::cursor::Seq,
     store::{
@@ -33,7 +33,7 @@ struct Row {
 /// state.
 pub(crate) async fn apply(
     conn: &mut AsyncPgConnection,
-    turns: &HashMap<Uuid, Turn>,
+    claims: &HashMap<Uuid, Claim>,
     holders: &[Holder],
 ) -> QueryResult<Vec<Head>> {
     let rows: Vec<Row> = sql_query(format!(
@@ -49,10 +49,10 @@ pub(crate) async fn apply(
     .await?;
     let (mut risen, mut marked) = (Vec::new(), Vec::new());
     for Row { mut item, snoozed } in rows {
-        let Some(turn) = turns.get(&item.notification_id) else { continue };
-        let is_news = item.due_state != Some(turn.state.code());
-        item.due_state = Some(turn.state.code());
-        match (turn.state.is_open(), snoozed) {
+        let Some(claim) = claims.get(&item.notification_id) else { continue };
+        let is_news = item.due_state != Some(claim.state.code());
+        item.due_state = Some(claim.state.code());
+        match (claim.state.is_open(), snoozed) {
             (true, false) => risen.push(HeadInsert { read_at: None, ..item }),
             _ if is_news => marked.push(item),
             _ => {}

@@ -1,10 +1,10 @@
 -- Writes a new state of a due item to items ($3) of locked streams, as a change of each: they stay where they are.
 with item as (
-    select asked.*, old.place as old_place, old.changed_seq
+    select asked.*, old.row_id as old_row_id, old.changed_seq
     from unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) with ordinality
-        as asked (tenant, user_id, seq, due_state, place)
+        as asked (tenant, user_id, seq, due_state, index)
     cross join lateral (
-        select i.ctid as place, i.changed_seq from inbox as i
+        select i.ctid as row_id, i.changed_seq from inbox as i
         where i.tenant = asked.tenant and i.user_id = asked.user_id and i.seq = asked.seq
         limit 1
     ) as old
@@ -15,13 +15,13 @@ with item as (
 ), changed as (
     select
         item.*, stream.epoch,
-        stream.head_seq + 1 - row_number() over (partition by tenant, user_id order by item.place desc) as at_seq
+        stream.head_seq + 1 - row_number() over (partition by tenant, user_id order by item.index desc) as at_seq
     from item join stream using (tenant, user_id)
 ), written as (
     update inbox set
         changed_seq = changed.at_seq, due_state = changed.due_state,
         due_at = case when changed.due_state <= 2 then inbox.due_at end
-    from changed where inbox.ctid = changed.old_place
+    from changed where inbox.ctid = changed.old_row_id
 ), superseded as (
     delete from inbox_changes where ctid = any (array(
         select stale.ctid from item cross join lateral (
@@ -33,4 +33,4 @@ with item as (
 ), noted as (
     insert into inbox_changes (tenant, user_id, changed_seq, seq) select tenant, user_id, at_seq, seq from changed
 )
-select tenant, user_id, epoch, at_seq as seq from changed order by place
+select tenant, user_id, epoch, at_seq as seq from changed order by index

@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// When the user has no such item, when nothing about it is due, and when the database does not answer.
     pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
-        let _turn = self.shared.turn_of(key).await?;
+        let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| settle(conn, key, id, action).await))
             .map_err(|_| Unavailable)?
     }
@@ -39,7 +39,7 @@ async fn settle(
     action: Action,
 ) -> QueryResult<Result<Changed, NotChanged>> {
     let Some((_, notification)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
-    // Steps take this lock too: after it none is done of what this ends.
+    // Steps take this lock too: after it there is no step of an item that this ends.
     let before = lock(conn, notification).await?.filter(|before| *before != DueState::Cancelled);
     let Some(before) = before else { return Ok(Err(NotChanged::NotDue)) };
     let after = if action == Action::Finish { DueState::Done } else { DueState::Acknowledged };

@@ -51,7 +51,7 @@ struct Duty {
 }
 
 /// A due item whose step has come, and the work of it.
-pub(crate) struct Turn {
+pub(crate) struct Claim {
     duty: Duty,
     steps: Vec<DueStep>,
     /// Its state by now.
@@ -62,25 +62,26 @@ pub(crate) struct Turn {
 
 /// Advances some due items of a tenant whose step has come.
 pub(crate) async fn step_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<Ticked> {
-    let mut turns = take_turns(conn, tenant).await?;
-    if turns.is_empty() {
+    let mut claims = claim_some(conn, tenant).await?;
+    if claims.is_empty() {
         return Ok(Ticked::default());
     }
-    let holders = next_holders(conn, &mut turns).await?;
+    let holders = next_holders(conn, &mut claims).await?;
     let mut stepped = Ticked::default();
-    for turn in turns.values().filter(|turn| turn.begins()) {
-        stepped.begins_fanout |= escalate(conn, turn).await?;
+    for claim in claims.values().filter(|claim| claim.begins()) {
+        stepped.begins_fanout |= escalate(conn, claim).await?;
     }
     let streams: Vec<_> = holders.iter().map(|holder| (holder.tenant.as_str(), holder.user_id.as_str())).collect();
+    // Streams come after `duties`, `fanouts` and `notifications`, the order of locks in all transactions.
     streams::lock_many(conn, &streams).await?;
-    stepped.heads = apply(conn, &turns, &holders).await?;
-    note(conn, turns.values()).await?;
-    stepped.done = turns.values().filter(|turn| turn.more_after.is_none()).count();
+    stepped.heads = apply(conn, &claims, &holders).await?;
+    note(conn, claims.values()).await?;
+    stepped.done = claims.values().filter(|claim| claim.more_after.is_none()).count();
     Ok(stepped)
 }
 
 /// Locks some due items whose step has come.
-async fn take_turns(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<HashMap<Uuid, Turn>> {
+async fn claim_some(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<HashMap<Uuid, Claim>> {
     let time = clock::read(conn).await?;
     let rows: Vec<Duty> = duties::table
         .inner_join(notifications::table.on(notifications::id.eq(duties::notification_id)))
@@ -104,7 +105,7 @@ async fn take_turns(conn: &mut AsyncPgConnection, tenant: &str) -> QueryResult<H
         .await?;
     let busy = lock_fanouts(conn, rows.iter().map(|duty| duty.id).collect()).await?;
     let free = rows.into_iter().filter(|duty| !busy.contains(&duty.id));
-    free.map(|duty| Ok((duty.id, Turn::of(duty, time)?))).collect()
+    free.map(|duty| Ok((duty.id, Claim::of(duty, time)?))).collect()
 }
 
 /// Locks the fan-outs of due items, which a step may continue; answers those that another transaction works on. That one may wait
@@ -140,7 +141,7 @@ pub(crate) struct Holder {
     pub user_id: String,
 }
 
-impl Turn {
+impl Claim {
     fn of(duty: Duty, time: DateTime<Utc>) -> QueryResult<Self> {
         let state = match stored::due_state(duty.state)? {
             state if !state.is_open() => state,
@@ -150,9 +151,9 @@ impl Turn {
             _ => DueState::Due,
         };
         let steps = steps_of(duty.id, duty.steps.clone());
-        let mut turn = Self { duty, steps, state, more_after: None };
-        turn.skip_past_reminders(time);
-        Ok(turn)
+        let mut claim = Self { duty, steps, state, more_after: None };
+        claim.skip_past_reminders(time);
+        Ok(claim)
     }
 
     /// After an outage only the last of the missed reminders is sent; escalation is never left out.
@@ -188,8 +189,8 @@ impl Turn {
 }
 
 /// The inboxes that come next.
-async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Turn>) -> QueryResult<Vec<Holder>> {
-    let duties: Vec<&Duty> = turns.values().map(|turn| &turn.duty).collect();
+async fn next_holders(conn: &mut AsyncPgConnection, claims: &mut HashMap<Uuid, Claim>) -> QueryResult<Vec<Holder>> {
+    let duties: Vec<&Duty> = claims.values().map(|claim| &claim.duty).collect();
     let of_each = INBOXES / (duties.len() as i64).max(1);
     let holders: Vec<Holder> = sql_query(
         "select asked.id, asked.tenant, holder.user_id from unnest($1::uuid[], $2::text[], $3::text[]) \
@@ -205,27 +206,27 @@ async fn next_holders(conn: &mut AsyncPgConnection, turns: &mut HashMap<Uuid, Tu
     .await?;
     for of_one in holders.chunk_by(|a, b| a.id == b.id) {
         let last = of_one.last().filter(|_| of_one.len() as i64 == of_each);
-        if let Some((last, turn)) = last.and_then(|last| Some((last, turns.get_mut(&last.id)?))) {
-            turn.more_after = Some(last.user_id.clone());
+        if let Some((last, claim)) = last.and_then(|last| Some((last, claims.get_mut(&last.id)?))) {
+            claim.more_after = Some(last.user_id.clone());
         }
     }
     Ok(holders)
 }
 
-/// Raises the priority and adds the topic that a step names; answers whether a fan-out goes on.
-async fn escalate(conn: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<bool> {
-    let Some(step) = turn.step() else { return Ok(false) };
+/// Raises the priority and adds the topic that a step names; answers whether a fan-out continues.
+async fn escalate(conn: &mut AsyncPgConnection, claim: &Claim) -> QueryResult<bool> {
+    let Some(step) = claim.step() else { return Ok(false) };
     if let Some(priority) = step.priority {
         // An amendment may have raised it further before.
-        let lower = notifications::table.find(turn.duty.id).filter(notifications::priority.lt(priority.rank()));
+        let lower = notifications::table.find(claim.duty.id).filter(notifications::priority.lt(priority.rank()));
         diesel::update(lower).set(notifications::priority.eq(priority.rank())).execute(conn).await?;
     }
     let Some(topic) = &step.topic else { return Ok(false) };
-    add_topic(conn, turn.duty.id, topic).await?;
+    add_topic(conn, claim.duty.id, topic).await?;
     Ok(true)
 }
 
-/// Adds a topic to a notification: its fan-out goes on behind the other topics, or begins.
+/// Adds a topic to a notification: its fan-out continues behind the other topics, or begins.
 async fn add_topic(conn: &mut AsyncPgConnection, id: Uuid, topic: &Topic) -> QueryResult<()> {
     sql_query(
         "with named as (update notifications set topics = array_append(topics, $2) where id = $1 \
@@ -243,15 +244,15 @@ async fn add_topic(conn: &mut AsyncPgConnection, id: Uuid, topic: &Topic) -> Que
 }
 
 /// Writes the progress of each.
-async fn note(conn: &mut AsyncPgConnection, turns: impl Iterator<Item = &Turn>) -> QueryResult<()> {
-    let noted: Vec<(Uuid, Noted<'_>)> = turns.map(|turn| (turn.duty.id, turn.noted())).collect();
-    // A join with `limit 1` is one look-up for each, whatever the planner thinks of the table's size.
+async fn note(conn: &mut AsyncPgConnection, claims: impl Iterator<Item = &Claim>) -> QueryResult<()> {
+    let noted: Vec<(Uuid, Noted<'_>)> = claims.map(|claim| (claim.duty.id, claim.noted())).collect();
+    // A join with `limit 1` is one look-up for each, independent of the planner's estimates.
     sql_query(
-        "with noted as (select asked.*, found.place from unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::timestamptz[], \
+        "with noted as (select asked.*, found.row_id from unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::timestamptz[], \
          $5::text[]) as asked (id, state, step, next_at, after_user) cross join lateral \
-         (select ctid as place from duties where duties.notification_id = asked.id limit 1) as found) \
+         (select ctid as row_id from duties where duties.notification_id = asked.id limit 1) as found) \
          update duties set state = noted.state, step = noted.step, next_at = noted.next_at, after_user = noted.after_user \
-         from noted where duties.ctid = noted.place",
+         from noted where duties.ctid = noted.row_id",
     )
     .bind::<Array<SqlUuid>, _>(noted.iter().map(|(id, _)| *id).collect::<Vec<_>>())
     .bind::<Array<SmallInt>, _>(noted.iter().map(|(_, noted)| noted.state).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! What a publisher sees and changes of publishes that wait.
+//! The view of a publisher on scheduled publishes, and their changes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{dsl::sql, prelude::*, result::QueryResult, sql_types::Bool};
@@ -30,7 +30,7 @@ pub struct Scheduled {
     pub topics: Vec<String>,
     /// Whether it goes to everyone.
     pub everyone: bool,
-    /// What it says.
+    /// The content.
     pub content: Content,
     /// The publisher's own name for it.
     pub idempotency_key: Option<String>,
@@ -62,7 +62,7 @@ pub enum NotAmended {
     /// Its time has come.
     #[error("it was sent")]
     Sent,
-    /// It was called off, or another took its place.
+    /// It was called off, or another one replaced it.
     #[error("it was called off")]
     CalledOff,
     /// It is over: nothing went out in time.
@@ -113,7 +113,7 @@ impl Store {
             .map_err(|_| Unavailable)?
     }
 
-    /// Calls off what is still to come of a publish: its delivery, or the reminders and steps of what is due about it.
+    /// Calls off the future of a publish: its delivery, or its reminders and steps.
     ///
     /// # Errors
     /// When there is none, or nothing is to come any more, and when the database does not answer.
@@ -172,7 +172,7 @@ async fn list(
     rows.into_iter().map(Scheduled::try_from).collect()
 }
 
-/// The id of what has this name: that of a notification of the tenant, or an idempotency key, which may look like one.
+/// The id of the publish with this name: that of a notification of the tenant, or an idempotency key, which may look like one.
 async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
     let mine = || notifications::table.filter(notifications::tenant.eq(tenant.as_str())).select(notifications::id);
     if let Ok(id) = name.parse::<Uuid>() {
@@ -210,7 +210,7 @@ async fn find_by_id(
     }
 }
 
-/// What became of one that does not wait: one that was sent was published at its time.
+/// The outcome of one that is no longer scheduled: one that was sent was published at its time.
 async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<NotAmended> {
     let row: Option<(bool, bool)> = notifications::table
         .find(id)
