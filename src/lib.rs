@@ -1,7 +1,7 @@
 //! Tidings: a durable inbox with a resumable stream over it.
 //!
 //! The modules below are ordered by storey, from the top down. A module imports modules of lower storeys only; modules of one
-//! storey do not import each other. `tests/it/architecture.rs` reads the sources and checks this. `docs/glossary.md` defines the
+//! storey do not import each other. `tests/it/layers` reads the sources and checks this. `docs/glossary.md` defines the
 //! words.
 //!
 //! # The path of one notification
@@ -41,8 +41,10 @@ pub mod actions;
 pub mod health;
 pub mod live;
 
-// The storage, and the messages between instances.
+// The messages between instances.
 pub mod bus;
+
+// The storage.
 pub mod store;
 
 // The texts of streams, the bodies of publishes, the identities of callers.

@@ -47,8 +47,8 @@ metrics! {
     HOLES = Counter "tidings_holes_total" [""] "Announcements whose seq was not head + 1.";
     HEAD_CHECK_FINDS = Counter "tidings_head_check_finds_total" [""] "Users for whom the head check found changes that nobody had announced here.";
     BUS_UP = Gauge "tidings_bus_up" [""] "1 while the bus to the other instances works, otherwise 0.";
-    BUS_PROBE_AGE_SECONDS = Gauge "tidings_bus_probe_age_seconds" [""] "Time since the last probe message came back through Redis.";
-    BUS_RECONNECTS = Counter "tidings_bus_reconnects_total" [""] "New connections of the bus to Redis.";
+    BUS_PROBE_AGE_SECONDS = Gauge "tidings_bus_probe_age_seconds" [""] "Time since the last probe message came back over the bus.";
+    BUS_RECONNECTS = Counter "tidings_bus_reconnects_total" [""] "New connections of the bus to Redis or Postgres.";
     BUS_DROPPED = Counter "tidings_bus_dropped_total" [""] "Announcements not sent because the bus was down or its queue was full.";
     BUS_FOREIGN = Counter "tidings_bus_foreign_messages_total" [""] "Bus messages ignored because they were malformed or of a newer version.";
     BUS_SUBSCRIPTIONS = Gauge "tidings_bus_subscriptions" [""] "Channels of users and topics that this instance subscribes to on the bus.";

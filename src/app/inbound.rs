@@ -6,12 +6,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     actions::{kinds::KindsRegistry, revocations::Revocations},
-    bus::{Bus, Control, Incoming, Sink, redis::RedisBus},
+    bus::{Bus, Control, Incoming, Setup, Sink, postgres::PostgresBus, redis::RedisBus},
     config::Settings,
     live::{
         announce::Announcer,
         hub::{Hub, Origin},
     },
+    store::Store,
     tasks::{fanout_worker::FanoutWorker, head_check::HeadCheck},
 };
 
@@ -54,6 +55,7 @@ impl Inbound {
 /// Opens the bus. Messages that the bus brings before `inbound` is set are dropped.
 pub(super) fn open_bus(
     settings: &Settings,
+    store: &Store,
     inbound: &Arc<OnceLock<Inbound>>,
     stop: &CancellationToken,
     tracker: &TaskTracker,
@@ -64,8 +66,17 @@ pub(super) fn open_bus(
             inbound.take(incoming);
         }
     });
-    match &settings.redis {
-        None => Ok(Bus::local(sink)),
-        Some(redis) => RedisBus::start(redis, &settings.prefix, sink, stop.clone(), tracker).map(Bus::Redis),
+    let setup = Setup {
+        prefix: &settings.prefix,
+        probe_interval: settings.probe_interval,
+        sink: sink.clone(),
+        stop: stop.clone(),
+        tracker,
+    };
+    match (&settings.redis, &settings.database) {
+        (Some(redis), _) => RedisBus::start(redis, setup).map(Bus::Redis),
+        (None, Some(database)) => Ok(Bus::Postgres(PostgresBus::start(store.relay(database)?, setup))),
+        // The embedded database has one instance.
+        (None, None) => Ok(Bus::local(sink)),
     }
 }

@@ -1,10 +1,7 @@
 //! The parts of an instance, wired to each other. A new part costs one line of [`Instance::build`] if handlers use it, and one
 //! line of [`Instance::spawn`] if it runs beside them.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -55,11 +52,11 @@ impl Instance {
         let known = authenticator.revocations().clone();
         let store = Store::open(settings).await?;
         let inbound: Arc<OnceLock<Inbound>> = Arc::default();
-        let bus = open_bus(settings, &inbound, stop, tracker)?;
+        let bus = open_bus(settings, &store, &inbound, stop, tracker)?;
         let hub = Hub::new(bus.clone(), settings.stream.clone());
         let announcer = Announcer::new(hub.clone(), bus.clone());
         let kinds = Kinds::new(settings.kinds.clone());
-        let overdue = settings.redis.as_ref().map_or(Duration::MAX, |redis| redis.probe_interval * 2);
+        let overdue = settings.probe_interval * 2;
         // One for each reader: a change of the data of one is no reason for another to read.
         let refresh = || Refresh::new(bus.clone(), settings.stream.head_check, overdue);
         let signals = Signals::new(store.clone(), bus.clone(), settings.signals.clone());

@@ -1,18 +1,24 @@
 //! Sends "user U reached seq S" between instances, with the rendered frames if they are small.
 //!
-//! Postgres holds the truth: the head check finds a lost message. Redis is used in [`redis`] only.
+//! The store holds the truth: the head check finds a lost message. Redis is used in [`redis`] only, NOTIFY in [`postgres`].
 
+pub(crate) mod backoff;
 mod kept;
 mod local;
+mod outgoing;
+pub mod postgres;
+mod probe;
+mod receiver;
 pub mod redis;
+mod wire;
 
 use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
-
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use self::local::LocalBus;
+use self::{local::LocalBus, outgoing::Outlet};
 use crate::{
     auth::Identity,
     domain::{
@@ -146,6 +152,20 @@ pub enum Incoming {
 /// Takes the bus's messages; called on the bus's own task, so it must not block.
 pub type Sink = Arc<dyn Fn(Incoming) + Send + Sync>;
 
+/// What a bus between instances begins with.
+pub struct Setup<'a> {
+    /// First part of every channel's name.
+    pub prefix: &'a str,
+    /// How often a probe is sent; three missed ones mean a broken path.
+    pub probe_interval: Duration,
+    /// Takes what comes in.
+    pub sink: Sink,
+    /// Ends the bus' tasks.
+    pub stop: CancellationToken,
+    /// Waits for them.
+    pub tracker: &'a TaskTracker,
+}
+
 /// The health of the path to the other instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
@@ -155,13 +175,15 @@ pub struct Health {
     pub probe_age: Option<Duration>,
 }
 
-/// The bus: in-process when the instance is alone, otherwise Redis.
+/// The bus: in-process when the instance is alone, otherwise Redis, or Postgres if there is no Redis.
 #[derive(Clone)]
 pub enum Bus {
     /// One instance: the hub gets its own publishes directly, only orders and signals pass here.
     Local(LocalBus),
-    /// Several instances.
+    /// Several instances over Redis: an instance receives what it subscribed to.
     Redis(redis::RedisBus),
+    /// Several instances over Postgres: each instance receives everything.
+    Postgres(postgres::PostgresBus),
 }
 
 impl Bus {
@@ -170,12 +192,21 @@ impl Bus {
         Self::Local(LocalBus::new(sink))
     }
 
+    /// The queue of messages to other instances, if there may be other instances.
+    fn outlet(&self) -> Option<&Outlet> {
+        match self {
+            Self::Local(_) => None,
+            Self::Redis(bus) => Some(bus.outlet()),
+            Self::Postgres(bus) => Some(bus.outlet()),
+        }
+    }
+
     /// Asks for a user's announcements. The order of calls is kept from this call on. The future ends when the subscription is
     /// confirmed. It also ends when the bus is down, because the head check then finds the changes.
     pub fn subscribe(&self, key: &UserKey) -> BoxFuture<'static, ()> {
         match self {
-            Self::Local(_) => ready(()).boxed(),
             Self::Redis(bus) => bus.subscribe(key).boxed(),
+            Self::Local(_) | Self::Postgres(_) => ready(()).boxed(),
         }
     }
 
@@ -189,8 +220,8 @@ impl Bus {
     /// Asks for the messages to a topic, as [`Self::subscribe`] does for a user.
     pub fn follow(&self, topic: &TopicKey) -> BoxFuture<'static, ()> {
         match self {
-            Self::Local(_) => ready(()).boxed(),
             Self::Redis(bus) => bus.follow(topic).boxed(),
+            Self::Local(_) | Self::Postgres(_) => ready(()).boxed(),
         }
     }
 
@@ -199,6 +230,7 @@ impl Bus {
         match self {
             Self::Local(_) => true,
             Self::Redis(bus) => bus.follows(topic),
+            Self::Postgres(bus) => bus.is_up(),
         }
     }
 
@@ -210,7 +242,7 @@ impl Bus {
     }
 
     /// Sends a signal to every instance that follows its address, this one too: so that all receive it between the same
-    /// other messages. The order of calls is kept from this call on. The future ends, after a second at most, when Redis has
+    /// other messages. The order of calls is kept from this call on. The future ends, after a second at most, when the bus has
     /// taken it: a signal that is sent after the answer true, through any instance, comes after it. False when the bus
     /// did not take it, or too many wait.
     ///
@@ -222,7 +254,8 @@ impl Bus {
                 bus.signal(signal, kept);
                 ready(true).boxed()
             }
-            Self::Redis(bus) => bus.signal(signal, kept).boxed(),
+            Self::Redis(bus) => bus.outlet().signal(signal, kept).boxed(),
+            Self::Postgres(bus) => bus.outlet().signal(signal, kept).boxed(),
         }
     }
 
@@ -233,7 +266,8 @@ impl Bus {
                 bus.signal(signal, false);
                 true
             }
-            Self::Redis(bus) => bus.cast(signal),
+            Self::Redis(bus) => bus.outlet().cast(signal),
+            Self::Postgres(bus) => bus.outlet().cast(signal),
         }
     }
 
@@ -245,32 +279,35 @@ impl Bus {
                 log::debug!("the last values of signals cannot be read: {error}");
                 Vec::new()
             }),
+            // The store has logged why.
+            Self::Postgres(bus) => bus.last(topics).await.unwrap_or_default(),
         }
     }
 
-    /// Sends every instance a removal of users from a topic, and waits, a second at most, until Redis has taken it. When this answers
-    /// true, every signal to the topic that is sent from now on comes after it; false when the bus did not take it.
+    /// Sends every instance a removal of users from a topic, and waits, a second at most, until the bus has taken it. When this
+    /// answers true, every signal to the topic that is sent from now on comes after it; false when the bus did not take it.
     pub async fn send_removal(&self, left: Left) -> bool {
         match self {
             Self::Local(bus) => {
                 bus.hand(Incoming::Left(left));
                 true
             }
-            Self::Redis(bus) => bus.send_removal(left).await,
+            Self::Redis(bus) => bus.outlet().send_removal(left).await,
+            Self::Postgres(bus) => bus.outlet().send_removal(left).await,
         }
     }
 
     /// Announces to the other instances; neither waits nor fails.
     pub fn announce(&self, announcements: Vec<Announcement>) {
-        if let Self::Redis(bus) = self {
-            bus.announce(announcements);
+        if let Some(outlet) = self.outlet() {
+            outlet.announce(announcements);
         }
     }
 
     /// Announces arrivals to the other instances; neither waits nor fails.
     pub fn send_arrivals(&self, arrivals: Arrivals) {
-        if let Self::Redis(bus) = self {
-            bus.send_arrivals(arrivals);
+        if let Some(outlet) = self.outlet() {
+            outlet.send_arrivals(arrivals);
         }
     }
 
@@ -279,12 +316,13 @@ impl Bus {
         match self {
             Self::Local(bus) => bus.hand(Incoming::Control(control)),
             Self::Redis(bus) => bus.control(control),
+            Self::Postgres(bus) => bus.control(control),
         }
     }
 
     /// Whether there may be other instances.
     pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Redis(_))
+        !matches!(self, Self::Local(_))
     }
 
     /// The health of the path.
@@ -292,6 +330,7 @@ impl Bus {
         match self {
             Self::Local(_) => Health { up: true, probe_age: None },
             Self::Redis(bus) => bus.health(),
+            Self::Postgres(bus) => bus.health(),
         }
     }
 }

@@ -45,8 +45,10 @@ pub struct Settings {
     pub prefix: String,
     /// The Postgres server; none means the embedded one.
     pub database: Option<DatabaseSettings>,
-    /// The Redis server; none means an in-process bus.
+    /// The Redis server; none means that Postgres carries the bus, or nothing where Postgres is embedded.
     pub redis: Option<RedisSettings>,
+    /// How often a probe message is sent over the bus; three missed ones mean a broken path.
+    pub probe_interval: Duration,
     /// Tokens.
     pub auth: AuthSettings,
     /// Streams.
@@ -89,8 +91,6 @@ pub struct RedisSettings {
     pub urls: Vec<SecretString>,
     /// Use Redis Cluster and sharded pub/sub.
     pub cluster: bool,
-    /// How often a probe message is sent through Redis; three missed ones mean a broken path.
-    pub probe_interval: Duration,
 }
 
 /// How tokens are verified.

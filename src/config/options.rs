@@ -196,7 +196,7 @@ options! {
             pool_size: usize = 8, 1 to 1_000;
             /// Longest duration of one SQL statement, in seconds.
             statement_timeout_seconds: f64 = 10.0, 0.1 to 3_600.0;
-            /// Time between probe messages through Redis, in seconds.
+            /// Time between probe messages over the bus, in seconds.
             probe_seconds: f64 = 1.0, 0.05 to 60.0;
         }
         "Streams" {
@@ -222,7 +222,7 @@ options! {
             websocket_messages_per_second: u32 = 20, 1 to 10_000;
             /// Shortest reconnect delay of clients, in milliseconds. Each client gets a random delay up to twice this.
             retry_ms: u64 = 2_000, 10 to 600_000;
-            /// Time between head checks while Redis works, in seconds. Revocations and kinds are reloaded as often.
+            /// Time between head checks while the bus works, in seconds. Revocations and kinds are reloaded as often.
             head_check_seconds: f64 = 15.0, 0.05 to 3_600.0;
             /// Longest time from SIGTERM to the exit, in seconds.
             drain_seconds: f64 = 30.0, 0.0 to 3_600.0;

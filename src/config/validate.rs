@@ -34,7 +34,8 @@ impl Options {
             data_dir: self.data_dir.clone().unwrap_or_default(),
             prefix: prefix(self, wrong),
             database: database(self, &numbers, wrong),
-            redis: redis(self, &numbers, wrong),
+            redis: redis(self, wrong),
+            probe_interval: seconds(numbers.probe_seconds),
             auth: auth(self, &numbers, wrong),
             stream: stream(self, &numbers),
             publish: publish(&numbers),
@@ -96,7 +97,7 @@ fn database(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Op
     })
 }
 
-fn redis(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Option<RedisSettings> {
+fn redis(options: &Options, wrong: &mut Vec<String>) -> Option<RedisSettings> {
     let urls: Vec<&str> = options.redis_url.as_deref()?.split(',').map(str::trim).collect();
     let known = |url: &&str| {
         Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss" | "unix" | "redis+unix"))
@@ -107,7 +108,6 @@ fn redis(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> Optio
     Some(RedisSettings {
         cluster: options.redis_cluster.unwrap_or_default() || urls.len() > 1,
         urls: urls.into_iter().map(SecretString::from).collect(),
-        probe_interval: seconds(numbers.probe_seconds),
     })
 }
 

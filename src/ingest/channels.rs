@@ -19,7 +19,7 @@ use super::{
     subscription::{ChannelMessage, PatternSubscription},
 };
 use crate::{
-    bus::redis::backoff::Backoff,
+    bus::backoff::Backoff,
     domain::{
         notification::{NewNotification, Source},
         text::Malformed,

@@ -29,7 +29,10 @@ use super::{
     entry::{self, Entry},
 };
 use crate::{
-    bus::redis::{backoff::Backoff, connection::Connection, servers::RESPONSE},
+    bus::{
+        backoff::Backoff,
+        redis::{connection::Connection, servers::RESPONSE},
+    },
     domain::notification::{NewNotification, Source},
 };
 

@@ -7,11 +7,13 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bus::redis::{
-        Servers,
+    bus::{
         backoff::Backoff,
-        connection::Listener,
-        servers::{RESPONSE, timed_out},
+        redis::{
+            Servers,
+            connection::Listener,
+            servers::{RESPONSE, timed_out},
+        },
     },
     metrics::LIMIT_HITS,
 };

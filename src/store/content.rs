@@ -13,9 +13,7 @@ use super::{
     database::stored::{self, unreadable},
     schema::notifications,
 };
-use crate::domain::{
-    notification::{Content, NewNotification, Presentation},
-};
+use crate::domain::notification::{Content, NewNotification, Presentation};
 
 /// The columns, each with the type of the parameter that [`bind`] binds for it, in the same order.
 const COLUMNS: [(&str, &str); 9] = [

@@ -8,7 +8,7 @@
 //! ```text
 //! schema, database <- content <- log <- handle <- inbox <- publish <- fanouts, timed
 //!                                              <- topics <- presence
-//!                                              <- settings, access
+//!                                              <- settings, access, relay
 //! ```
 
 mod access;
@@ -20,6 +20,7 @@ mod inbox;
 mod log;
 mod presence;
 mod publish;
+mod relay;
 pub(crate) mod schema;
 mod settings;
 mod timed;
@@ -40,6 +41,7 @@ pub use self::log::streams::Head;
 pub use self::presence::{Beat, Moved, Online, Present};
 pub use self::publish::append::{Appended, Placed, Written};
 pub use self::publish::decided::{About, Decided};
+pub use self::relay::{Keeping, LastValue, NotRelayed, Relay, RelayListener, RelaySender};
 pub use self::timed::due_work::{DueWork, Ticked};
 pub use self::timed::retention::Swept;
 pub use self::timed::scheduled::{NotAmended, Scheduled};

@@ -77,6 +77,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    last_values (tenant, topic, subject) {
+        tenant -> Text,
+        topic -> Text,
+        subject -> Text,
+        sent_at -> Int8,
+        value -> Text,
+    }
+}
+
+diesel::table! {
     notifications (id) {
         id -> Uuid,
         tenant -> Text,
@@ -304,6 +314,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     inbox_unread,
     instances,
     kinds,
+    last_values,
     notifications,
     preferences,
     presence_rows,

@@ -26,6 +26,7 @@ mod layers;
 mod page;
 mod plans;
 mod polling;
+mod postgres_bus;
 mod preferences;
 mod presence;
 mod publishing;

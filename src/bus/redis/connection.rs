@@ -10,7 +10,7 @@ use redis::{
     cluster_async::ClusterConnection,
 };
 
-use super::slot;
+use crate::bus::wire::slot;
 
 /// Commands to a cluster that are under way at the same time where one pipeline cannot hold them.
 const CLUSTER_CONCURRENCY: usize = 64;

@@ -164,7 +164,7 @@ pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
 
 fn settings(ports: &[u16], cluster: bool) -> RedisSettings {
     let url = |port: &u16| SecretString::from(format!("redis://127.0.0.1:{port}"));
-    RedisSettings { urls: ports.iter().map(url).collect(), cluster, probe_interval: Duration::from_millis(200) }
+    RedisSettings { urls: ports.iter().map(url).collect(), cluster }
 }
 
 /// A free port below those of outgoing connections: a socket that connects to a free one of theirs may meet itself.

@@ -6,11 +6,11 @@ use redis::{Cmd, RedisResult};
 use tokio::time::timeout;
 
 use super::{
-    RedisBus, ephemeral,
+    RedisBus,
     servers::{RESPONSE, timed_out},
 };
 use crate::{
-    bus::{Incoming, KEPT_FOR, KEPT_SUBJECTS},
+    bus::{Incoming, KEPT_FOR, KEPT_SUBJECTS, wire::ephemeral},
     domain::signal::{Address, Signal, TopicKey},
 };
 

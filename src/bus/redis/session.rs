@@ -7,45 +7,33 @@
 //! 3. It subscribes to the channels that were joined meanwhile, until there are none, and counts as up from then on.
 //! 4. It reports `Restored`. The head check that follows covers everything that was announced before step 3.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use redis::{PushInfo, PushKind, RedisError, Value};
-use tokio::{
-    sync::mpsc,
-    time::{MissedTickBehavior, interval, sleep, timeout},
-};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    arrivals,
-    backoff::Backoff,
     connection::{Connection, Listener},
-    ephemeral,
-    names::{Names, Purpose},
-    probe::Probe,
-    sender::Outgoing,
     servers::{RESPONSE, Servers},
     wanted::{Wanted, Work},
-    wire::{self, Foreign},
 };
 use crate::{
-    bus::{Incoming, Sink},
-    domain::{lock::lock, signal::Address},
-    metrics::{BUS_FOREIGN, BUS_PROBE_AGE_SECONDS, BUS_RECONNECTS, BUS_UP},
+    bus::{
+        Incoming,
+        backoff::Backoff,
+        outgoing::Outlet,
+        probe::Probe,
+        receiver::Receiver,
+        wire::{Foreign, names::Names},
+    },
+    metrics::{BUS_PROBE_AGE_SECONDS, BUS_RECONNECTS, BUS_UP},
 };
 
 /// Most channels of one command.
 const CHUNK: usize = 500;
 /// Longest time to the first echo on a fresh connection.
 const FIRST_ECHO: Duration = Duration::from_secs(3);
-/// Least time between two log lines about foreign messages.
-const FOREIGN_LOG: Duration = Duration::from_mins(1);
-
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
@@ -61,12 +49,11 @@ enum Broken {
 pub(super) struct Subscriber {
     pub(super) servers: Servers,
     pub(super) names: Arc<Names>,
-    pub(super) instance: Arc<str>,
     pub(super) wanted: Arc<Wanted>,
     pub(super) probe: Arc<Probe>,
     pub(super) probe_interval: Duration,
-    pub(super) outgoing: mpsc::Sender<Outgoing>,
-    pub(super) sink: Sink,
+    pub(super) outlet: Outlet,
+    pub(super) receiver: Receiver,
 }
 
 impl Subscriber {
@@ -94,11 +81,11 @@ impl Subscriber {
             if was_up {
                 backoff.reset();
                 // Before the next session begins: rooms close before a removal can be missed.
-                (self.sink)(Incoming::Broken);
+                self.receiver.hand(Incoming::Broken);
             }
             self.measure();
             self.servers.drop_idle();
-            let _ = self.outgoing.try_send(Outgoing::Reconnect); // a full queue is being dropped anyway
+            self.outlet.reconnect();
             sleep(backoff.next()).await;
         }
     }
@@ -128,7 +115,7 @@ impl Subscriber {
         }
         metrics::gauge!(BUS_UP).set(1.0);
         log::info!("the bus is up");
-        (self.sink)(Incoming::Restored);
+        self.receiver.hand(Incoming::Restored);
         tokio::select! {
             ended = self.follow(connection) => ended,
             ended = self.watch() => ended,
@@ -181,16 +168,14 @@ impl Subscriber {
         }
     }
 
-    /// A probe that the queue does not take is a missed one.
     fn send_probe(&self) {
-        let _ = self.outgoing.try_send(Outgoing::Probe(self.probe.next_round()));
+        self.outlet.probe(self.probe.next_round());
     }
 
     /// Messages go to the sink from the connection's own task: no queue lies between, so a slow instance slows its
     /// own connection and no memory grows.
     fn listener(self: &Arc<Self>, lost: CancellationToken) -> Listener {
         let subscriber = Arc::downgrade(self);
-        let foreign = ForeignLog::default();
         Arc::new(move |push: PushInfo| {
             let Some(subscriber) = subscriber.upgrade() else { return };
             match push.kind {
@@ -198,11 +183,7 @@ impl Subscriber {
                 // The server took a channel away that is still wanted: its slot has moved to another shard. The
                 // client took the message for the answer to some command, so nothing can be built on it any more.
                 PushKind::SUnsubscribe if subscriber.is_taken(&push.data) => lost.cancel(),
-                PushKind::Message | PushKind::SMessage => {
-                    if let Err(reason) = subscriber.receive(push.data) {
-                        foreign.note(reason);
-                    }
-                }
+                PushKind::Message | PushKind::SMessage => subscriber.receive(push.data),
                 _ => {}
             }
         })
@@ -217,59 +198,14 @@ impl Subscriber {
         }
     }
 
-    fn receive(&self, data: Vec<Value>) -> Result<(), Foreign> {
+    /// Takes the channel and the message out of a push of the server.
+    fn receive(&self, data: Vec<Value>) {
         let mut data = data.into_iter();
-        let (Some(Value::BulkString(channel)), Some(Value::BulkString(message))) = (data.next(), data.next()) else {
-            return Err(Foreign::Malformed);
-        };
-        let channel = str::from_utf8(&channel).map_err(|_| Foreign::Malformed)?;
-        match self.names.purpose(channel).ok_or(Foreign::Malformed)? {
-            Purpose::Address(to) if ephemeral::is_one(&message) => {
-                (self.sink)(ephemeral::read(to, &Bytes::from(message))?);
+        match (data.next(), data.next()) {
+            (Some(Value::BulkString(channel)), Some(Value::BulkString(message))) => {
+                self.receiver.take(&channel, message.into());
             }
-            Purpose::Address(Address::Topic(_)) => return Err(Foreign::Malformed),
-            Purpose::Address(Address::User(key)) => {
-                let announcement = wire::read_announcement(key, &Bytes::from(message))?;
-                (self.sink)(Incoming::Announced(announcement));
-            }
-            Purpose::Control => {
-                let (origin, control) = wire::read_control(&message)?;
-                if origin != &*self.instance {
-                    (self.sink)(Incoming::Control(control));
-                }
-            }
-            Purpose::Arrivals => {
-                let (origin, arrivals) = arrivals::read(&message)?;
-                if origin != &*self.instance {
-                    (self.sink)(Incoming::Arrived(arrivals));
-                }
-            }
-            Purpose::Probe => {
-                let (round, index) = wire::read_probe(&message)?;
-                self.probe.note(round, index);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Counts foreign messages and logs a few of them.
-#[derive(Default)]
-struct ForeignLog {
-    last: Mutex<Option<Instant>>,
-}
-
-impl ForeignLog {
-    fn note(&self, reason: Foreign) {
-        metrics::counter!(BUS_FOREIGN).increment(1);
-        let mut last = lock(&self.last);
-        if last.is_some_and(|at| at.elapsed() < FOREIGN_LOG) {
-            return;
-        }
-        *last = Some(Instant::now());
-        match reason {
-            Foreign::Newer => log::info!("messages of a newer version on the bus are ignored"),
-            Foreign::Malformed => log::warn!("malformed messages on the bus are ignored"),
+            _ => self.receiver.note_foreign(Foreign::Malformed),
         }
     }
 }

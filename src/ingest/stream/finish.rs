@@ -3,7 +3,7 @@
 use redis::{RedisResult, Script};
 
 use super::{Entry, GROUP, Reader, letter};
-use crate::bus::redis::backoff::Backoff;
+use crate::bus::backoff::Backoff;
 
 /// Attempts to acknowledge. An unacknowledged entry is read again, and its idempotency key shows that it is stored.
 const ATTEMPTS: u32 = 5;

@@ -28,6 +28,7 @@ enum Meaning {
 
 /// The classes of SQLSTATE that are decided as a whole.
 const CONNECTION_EXCEPTION: &str = "08";
+const OPERATOR_INTERVENTION: &str = "57P";
 const DATA_EXCEPTION: &str = "22";
 const INTEGRITY_CONSTRAINT_VIOLATION: &str = "23";
 /// Connections, memory or disk space.
@@ -87,6 +88,16 @@ fn lacks_tables(error: &Error) -> bool {
     sqlstate::of(error) == Some(SqlState::UNDEFINED_TABLE)
 }
 
+/// Whether the connection itself is of no more use after the error: the server has gone, goes, or has become a standby.
+fn spoils_connection(error: &Error) -> bool {
+    sqlstate::of(error).is_some_and(|code| {
+        let code = code.code();
+        code == SqlState::READ_ONLY_SQL_TRANSACTION.code()
+            || code.starts_with(OPERATOR_INTERVENTION)
+            || code.starts_with(CONNECTION_EXCEPTION)
+    })
+}
+
 /// How often an operation is still tried.
 pub(crate) struct Patience {
     attempts: u32,
@@ -125,6 +136,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The failure of a statement. After an error that spoils the connection, that one leaves the pool: it would answer the next
+    /// operation with the same.
+    pub(crate) fn of_statement(error: Error, connection: pool::Connection) -> Self {
+        if spoils_connection(&error) {
+            drop(pool::Connection::take(connection));
+        }
+        Self::Statement(error)
+    }
+
     /// A connection without an answer leaves the pool: the answer may still come, and the next operation would read it.
     pub(crate) fn silent(connection: pool::Connection) -> Self {
         drop(pool::Connection::take(connection));

@@ -11,5 +11,5 @@ pub(crate) mod prepared;
 pub(crate) mod shared;
 mod sqlstate;
 pub(crate) mod stored;
-mod tls;
+pub(crate) mod tls;
 pub(crate) mod unavailable;

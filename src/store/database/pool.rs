@@ -3,8 +3,8 @@
 use std::{iter, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
-use deadpool::managed::{PoolError, TimeoutType, Timeouts};
-use diesel::{ConnectionError, ConnectionResult};
+use deadpool::managed::{Hook, HookError, Metrics, PoolError, TimeoutType, Timeouts};
+use diesel::{ConnectionError, ConnectionResult, result::QueryResult};
 use diesel_async::{
     AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as diesel_deadpool},
@@ -27,6 +27,13 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a start waits for a server that is only just coming up.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// Age at which a connection is replaced, give or take a tenth: after the address of the server has moved, old connections lead to the
+/// old server as long as it lives.
+const MAX_AGE: Duration = Duration::from_mins(10);
+/// Fails on a server that takes no writes: a standby answers reads, from a past that may grow.
+const MUST_WRITE: &str = "do $$ begin if current_setting('transaction_read_only')::bool then \
+     raise exception using errcode = 'read_only_sql_transaction', message = 'the server takes no writes'; \
+     end if; end $$";
 
 /// How the pool is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +112,13 @@ async fn take(pool: &Pool) -> Result<Connection, Failure> {
     })
 }
 
+/// The server of the settings.
+pub(crate) fn target(database: &DatabaseSettings) -> anyhow::Result<Target> {
+    Target::from_str(database.url.expose_secret()).context("DATABASE_URL")
+}
+
 fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
-    let target = Target::from_str(database.url.expose_secret()).context("DATABASE_URL")?;
+    let target = target(database)?;
     let statement_timeout = database.statement_timeout;
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
@@ -114,7 +126,20 @@ fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Resul
     let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
     let timeouts =
         Timeouts { wait: Some(CONNECT_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CONNECT_TIMEOUT) };
-    Ok(Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(deadpool::Runtime::Tokio1).build()?)
+    let young = Hook::sync_fn(|_: &mut AsyncPgConnection, metrics: &Metrics| {
+        if metrics.age() < MAX_AGE.mul_f64(rand::random_range(0.9..1.1)) {
+            Ok(())
+        } else {
+            Err(HookError::message("too old"))
+        }
+    });
+    let pool = Pool::builder(manager).max_size(size).timeouts(timeouts).pre_recycle(young);
+    Ok(pool.runtime(deadpool::Runtime::Tokio1).build()?)
+}
+
+/// Fails on a server that takes no writes.
+pub(crate) async fn must_write(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    connection.batch_execute(MUST_WRITE).await
 }
 
 async fn establish(target: Target, statement_timeout: Duration, plans: Plans) -> ConnectionResult<AsyncPgConnection> {
@@ -123,18 +148,31 @@ async fn establish(target: Target, statement_timeout: Duration, plans: Plans) ->
         Plans::Custom => "set plan_cache_mode = 'force_custom_plan'",
         Plans::Kept => "set plan_cache_mode = 'force_generic_plan'; set enable_seqscan = off",
     };
-    // A compiled plan would pay off after more time than any statement here takes.
+    // Everything that statements here rest on, whatever the defaults of the database and the role are. A compiled plan would pay off
+    // after more time than any statement takes. A wait for a lock ends with the statement.
     let session = format!(
-        "set statement_timeout = {}; set idle_in_transaction_session_timeout = '30s'; set jit = off; {planning}",
+        "{MUST_WRITE}; set statement_timeout = {}; set lock_timeout = 0; set idle_in_transaction_session_timeout = '30s'; \
+         set default_transaction_isolation = 'read committed'; set default_transaction_deferrable = off; set jit = off; {planning}",
         statement_timeout.as_millis()
     );
     connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 
+/// A connection outside of the pools whose commits wait for no disk.
+pub(crate) async fn establish_sender(
+    target: Target,
+    statement_timeout: Duration,
+) -> ConnectionResult<AsyncPgConnection> {
+    let mut connection = establish(target, statement_timeout, Plans::Custom).await?;
+    let session = connection.batch_execute("set synchronous_commit = off").await;
+    session.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
 /// Connects, waiting for a server that is starting; migrations may run long, so there is no statement timeout.
 pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Result<AsyncPgConnection> {
-    let target = Target::from_str(database.url.expose_secret()).context("DATABASE_URL")?;
+    let target = target(database)?;
     let deadline = tokio::time::Instant::now() + START_PATIENCE;
     loop {
         match tls::connect(&target).await {

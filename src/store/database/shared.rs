@@ -45,7 +45,8 @@ macro_rules! repeat {
                 let mut connection = $shared.$open().await?;
                 let $connection = &mut *connection;
                 match tokio::time::timeout($shared.silence, $operation).await {
-                    Ok(answer) => answer.map_err($crate::store::database::failure::Failure::Statement),
+                    Ok(Ok(answer)) => Ok(answer),
+                    Ok(Err(error)) => Err($crate::store::database::failure::Failure::of_statement(error, connection)),
                     Err(_) => Err($crate::store::database::failure::Failure::silent(connection)),
                 }
             };
@@ -123,7 +124,8 @@ impl Shared {
         let run = async {
             let mut connection = self.connection().await?;
             match tokio::time::timeout(self.silence, operation(&mut connection)).await {
-                Ok(answer) => answer.map_err(Failure::Statement),
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(Failure::of_statement(error, connection)),
                 Err(_) => Err(Failure::silent(connection)),
             }
         };

@@ -3,7 +3,7 @@
 //! `disable`; `prefer` (the default) and `require` encrypt without a check of the certificate; `verify-ca` and `verify-full`
 //! check the certificate and the host's name against `sslrootcert` or the system's roots. A socket of Unix needs none.
 
-use std::{path::PathBuf, str::FromStr, sync::Arc};
+use std::{future::poll_fn, path::PathBuf, str::FromStr, sync::Arc};
 
 use anyhow::Context as _;
 use diesel::{ConnectionError, ConnectionResult};
@@ -15,10 +15,14 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use tokio_postgres::config::{Host, SslMode, SslNegotiation};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::{
+    AsyncMessage,
+    config::{Host, SslMode, SslNegotiation},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::negotiation::Negotiator;
+use super::{negotiation::Negotiator, sqlstate::Coded};
 
 /// A parsed `DATABASE_URL`.
 #[derive(Clone)]
@@ -168,16 +172,64 @@ async fn connect_to_socket(
     config: &tokio_postgres::Config,
     directory: &std::path::Path,
 ) -> ConnectionResult<AsyncPgConnection> {
-    let port = config.get_ports().first().unwrap_or(&5432);
-    let socket = tokio::net::UnixStream::connect(directory.join(format!(".s.PGSQL.{port}")))
-        .await
-        .map_err(|error| ConnectionError::BadConnection(format!("{}: {error}", directory.display())))?;
-    let socket = super::sqlstate::Coded::new(socket);
+    let socket = open_socket(config, directory).await?;
     let connected = config.clone().ssl_mode(SslMode::Disable).connect_raw(socket, tokio_postgres::NoTls).await;
     let (client, connection) = connected.map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
     // Ends when the client is dropped and the answers to its requests have arrived.
     tokio::spawn(connection);
     AsyncPgConnection::try_from(client).await
+}
+
+#[cfg(unix)]
+async fn open_socket(
+    config: &tokio_postgres::Config,
+    directory: &std::path::Path,
+) -> ConnectionResult<Coded<tokio::net::UnixStream>> {
+    let port = config.get_ports().first().unwrap_or(&5432);
+    let socket = tokio::net::UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).await;
+    socket.map(Coded::new).map_err(|error| ConnectionError::BadConnection(format!("{}: {error}", directory.display())))
+}
+
+/// Opens a connection that listens on a channel: `take` gets each payload, `ended` is called when the connection has ended. Both run
+/// on the connection's own task, which ends when the client is dropped.
+pub(crate) async fn listen(
+    target: &Target,
+    channel: &str,
+    take: impl Fn(&str) + Send + 'static,
+    ended: impl FnOnce() + Send + 'static,
+) -> Result<tokio_postgres::Client, String> {
+    #[cfg(unix)]
+    if let [Host::Unix(directory)] = target.config.get_hosts() {
+        let socket = open_socket(&target.config, directory).await.map_err(|error| error.to_string())?;
+        let connected =
+            target.config.clone().ssl_mode(SslMode::Disable).connect_raw(socket, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.map_err(|error| describe(&error))?;
+        tokio::spawn(drive(connection, take, ended));
+        return ask_to_listen(client, channel).await;
+    }
+    let connected = target.config.connect(target.negotiator.clone()).await;
+    let (client, connection) = connected.map_err(|error| describe(&error))?;
+    tokio::spawn(drive(connection, take, ended));
+    ask_to_listen(client, channel).await
+}
+
+async fn ask_to_listen(client: tokio_postgres::Client, channel: &str) -> Result<tokio_postgres::Client, String> {
+    let asked = client.batch_execute(&format!("listen {channel}")).await;
+    asked.map(|()| client).map_err(|error| describe(&error))
+}
+
+/// Serves a connection until it ends.
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, take: impl Fn(&str), ended: impl FnOnce())
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notification(notification) = message {
+            take(notification.payload());
+        }
+    }
+    ended();
 }
 
 /// The driver's error with its causes, which it leaves out of its own text.

@@ -15,7 +15,7 @@ use crate::domain::{
     user::UserKey,
 };
 use crate::store::{
-    database::stored,
+    database::{pool, stored},
     schema::{inbox_changes, streams},
 };
 
@@ -49,8 +49,9 @@ pub(crate) struct Counts {
     pub listed: i64,
 }
 
-/// Reads a table and not a constant, because a database without tables cannot serve.
+/// Asks what the work needs: a server that takes writes, and a table, because a database without tables cannot serve.
 pub(crate) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    pool::must_write(conn).await?;
     streams::table.find(("", "")).select(streams::head_seq).first::<Seq>(conn).await.optional().map(drop)
 }
 

@@ -21,7 +21,16 @@ async fn nothing_is_lost_when_instances_are_killed_behind_nginx() {
 
 #[tokio::test]
 async fn nothing_is_lost_when_two_of_three_instances_are_killed_at_once() {
-    let mut cluster = cluster().instances(3).start().await;
+    two_of_three_killed(cluster().instances(3)).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_two_of_three_instances_are_killed_at_once_over_postgres_too() {
+    two_of_three_killed(cluster().on_postgres_alone(3)).await;
+}
+
+async fn two_of_three_killed(plan: Plan) {
+    let mut cluster = plan.start().await;
     let run = Run::start(cluster.edges(), Shape::default()).await;
     cluster.instances[0].kill();
     cluster.instances[1].kill();
@@ -46,7 +55,16 @@ async fn nothing_is_lost_when_all_instances_are_killed_and_come_back() {
 
 #[tokio::test]
 async fn nothing_is_lost_in_a_rolling_restart_behind_nginx() {
-    let mut cluster = cluster().instances(3).start().await;
+    rolling_restart(cluster().instances(3)).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_in_a_rolling_restart_behind_nginx_over_postgres_too() {
+    rolling_restart(cluster().on_postgres_alone(3)).await;
+}
+
+async fn rolling_restart(plan: Plan) {
+    let mut cluster = plan.start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let run = Run::start(vec![nginx.edge()], Shape::default()).await;
     for instance in &mut cluster.instances {

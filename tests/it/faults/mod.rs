@@ -5,5 +5,7 @@ mod clients;
 mod instances;
 mod language;
 mod postgres;
+mod postgres_bus;
 mod races;
 mod redis;
+mod switch_over;

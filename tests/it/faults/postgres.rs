@@ -13,7 +13,11 @@ async fn nothing_is_lost_when_postgres_restarts() {
 }
 
 pub(super) async fn restarts(plan: Plan) {
-    let mut cluster = plan.instances(3).start().await;
+    restarts_of(plan.instances(3)).await;
+}
+
+pub(super) async fn restarts_of(plan: Plan) {
+    let mut cluster = plan.start().await;
     let nginx = Nginx::before(&cluster.instances).await;
     let run = Run::start(vec![nginx.edge()], Shape::default()).await;
     cluster.postgres.stop().await;

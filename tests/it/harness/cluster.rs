@@ -1,4 +1,4 @@
-//! Several instances on one Postgres and one Redis.
+//! Several instances on one Postgres, with or without a Redis.
 
 use super::{Caller, Edge, Instance, Postgres, Redis, instance::setting, postgres};
 
@@ -17,7 +17,7 @@ pub struct Plan {
     postgres: Vec<&'static str>,
 }
 
-/// One instance with a Postgres and an in-process bus, unless refined.
+/// One instance with a Postgres, unless refined.
 pub fn cluster() -> Plan {
     Plan { instances: 1, redis: false, settings: Vec::new(), postgres: Vec::new() }
 }
@@ -27,6 +27,12 @@ impl Plan {
     pub fn instances(mut self, count: usize) -> Self {
         self.instances = count;
         self.with_redis()
+    }
+
+    /// So many instances with nothing between them but Postgres.
+    pub fn on_postgres_alone(mut self, count: usize) -> Self {
+        self.instances = count;
+        self
     }
 
     pub fn with_redis(mut self) -> Self {

@@ -1,6 +1,7 @@
 //! The tools of tests: servers and clients as real processes, and one way to wait.
 
-pub mod browser;
+pub mod address;
+mod browser;
 mod cluster;
 mod edge;
 pub mod instance;
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use address::Address;
 pub use browser::Browser;
 pub use cluster::{Cluster, Plan, cluster};
 pub use edge::{Answer, Caller, Edge};

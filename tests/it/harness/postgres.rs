@@ -48,6 +48,28 @@ impl Postgres {
         postgres
     }
 
+    /// A standby of this server, which follows it.
+    pub async fn standby(&self) -> Self {
+        let directory = workspace();
+        run_as_owner(binary("pg_basebackup"), |backup| {
+            backup.args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d"]);
+            backup.arg(self.url_of("postgres")).arg("-D").arg(directory.path().join("data"))
+        });
+        let mut standby = Self { process: None, directory, port: free_port(), options: self.options.clone() };
+        standby.resume().await;
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub async fn promote(&self) {
+        let promoted = self.connect().await.query_one("select pg_promote()", &[]).await.unwrap();
+        assert!(promoted.get::<_, bool>(0), "the standby became the primary");
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// As a setting of an instance.
     pub fn url(&self) -> String {
         self.url_of("tidings")

@@ -64,7 +64,16 @@ async fn signals_until_one_comes(stream: &mut Frames, mut send: impl AsyncFnMut(
 
 #[tokio::test]
 async fn a_signal_reaches_the_streams_of_subscribers_on_every_instance_and_no_others() {
-    let cluster = cluster().instances(3).start().await;
+    every_instance(cluster().instances(3)).await;
+}
+
+#[tokio::test]
+async fn a_signal_reaches_the_streams_of_subscribers_on_every_instance_and_no_others_over_postgres_too() {
+    every_instance(cluster().on_postgres_alone(3)).await;
+}
+
+async fn every_instance(plan: Plan) {
+    let cluster = plan.start().await;
     subscribe(&cluster, "queue:7", &["u0", "u1", "u2"]).await;
     let edges = cluster.edges();
     let mut streams = Vec::new();
@@ -150,7 +159,7 @@ async fn a_subject_is_sent_at_most_once_per_interval_and_its_newest_value_last()
 
 #[tokio::test]
 async fn a_late_client_that_asks_gets_the_last_value_of_each_subject() {
-    for plan in [cluster(), cluster().instances(2)] {
+    for plan in [cluster(), cluster().instances(2), cluster().on_postgres_alone(2)] {
         let cluster = plan.start().await;
         subscribe(&cluster, "queue:7", &["u1"]).await;
         subscribe(&cluster, "queue:8", &["u2"]).await;

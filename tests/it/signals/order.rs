@@ -33,7 +33,16 @@ async fn all_values(stream: &mut Frames) -> BTreeMap<String, Vec<i64>> {
 
 #[tokio::test]
 async fn signals_of_a_subject_that_come_through_several_instances_keep_their_order() {
-    let cluster = cluster().instances(3).start().await;
+    order_is_kept(cluster().instances(3)).await;
+}
+
+#[tokio::test]
+async fn signals_of_a_subject_that_come_through_several_instances_keep_their_order_over_postgres_too() {
+    order_is_kept(cluster().on_postgres_alone(3)).await;
+}
+
+async fn order_is_kept(plan: Plan) {
+    let cluster = plan.start().await;
     subscribe(&cluster, "queue:7", &["u0", "u1", "u2"]).await;
     let edges = cluster.edges();
     let senders: Vec<_> = edges.iter().map(Edge::publisher).collect();

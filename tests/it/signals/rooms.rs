@@ -27,7 +27,16 @@ async fn changes_while_the_bus_was_down_apply_before_the_next_signal() {
 
 #[tokio::test]
 async fn a_subscription_made_while_a_stream_is_open_is_in_force_at_once() {
-    let cluster = cluster().instances(2).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
+    subscription_while_open(cluster().instances(2)).await;
+}
+
+#[tokio::test]
+async fn a_subscription_made_while_a_stream_is_open_is_in_force_at_once_over_postgres_too() {
+    subscription_while_open(cluster().on_postgres_alone(2)).await;
+}
+
+async fn subscription_while_open(plan: Plan) {
+    let cluster = plan.set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let edges = cluster.edges();
     let mut stream = listening(&edges[0].user("u1")).await;
     edges[1].admin().set("/api/topics/team:7/subscribers/u1").await.expect(204);
@@ -40,7 +49,16 @@ async fn a_subscription_made_while_a_stream_is_open_is_in_force_at_once() {
 
 #[tokio::test]
 async fn a_removed_member_gets_no_signal_that_is_sent_after_the_removal_was_answered() {
-    let cluster = cluster().instances(3).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
+    removed_member(cluster().instances(3)).await;
+}
+
+#[tokio::test]
+async fn a_removed_member_gets_no_signal_that_is_sent_after_the_removal_was_answered_over_postgres_too() {
+    removed_member(cluster().on_postgres_alone(3)).await;
+}
+
+async fn removed_member(plan: Plan) {
+    let cluster = plan.set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let edges = cluster.edges();
     let (mut leaves, mut stays) = (edges[0].user("leaves"), edges[0].user("stays"));
     for round in 0..20 {

@@ -4,7 +4,16 @@ use super::*;
 
 #[tokio::test]
 async fn a_removed_member_is_unsubscribed_everywhere_when_the_removal_is_answered() {
-    let cluster = cluster().instances(3).set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
+    removed_everywhere(cluster().instances(3)).await;
+}
+
+#[tokio::test]
+async fn a_removed_member_is_unsubscribed_everywhere_when_the_removal_is_answered_over_postgres_too() {
+    removed_everywhere(cluster().on_postgres_alone(3)).await;
+}
+
+async fn removed_everywhere(plan: Plan) {
+    let cluster = plan.set("TIDINGS_HEAD_CHECK_SECONDS", "3600").start().await;
     let (admin, user) = (cluster.edge().admin(), cluster.user("u1"));
     assert_eq!(user.set(&subscription("team:7")).await.problem(403)["type"], "urn:tidings:problem:may-not-join");
     admin.set("/api/topics/team:7/members/u1").await.expect(204);

@@ -47,7 +47,16 @@ async fn after_concurrent_changes_of_one_user_the_last_event_shows_the_stored_st
 
 #[tokio::test]
 async fn no_removed_member_keeps_a_subscription_that_was_made_meanwhile() {
-    let cluster = cluster().instances(2).start().await;
+    removed_meanwhile(cluster().instances(2)).await;
+}
+
+#[tokio::test]
+async fn no_removed_member_keeps_a_subscription_that_was_made_meanwhile_over_postgres_too() {
+    removed_meanwhile(cluster().on_postgres_alone(2)).await;
+}
+
+async fn removed_meanwhile(plan: Plan) {
+    let cluster = plan.start().await;
     let (admin, edge) = (cluster.edge().admin(), cluster.instances[1].edge());
     // Each is new to the server, so that not even the stream exists before the race.
     let races = (0..60).map(|number| {

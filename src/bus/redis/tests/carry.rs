@@ -8,7 +8,7 @@ async fn an_announcement_reaches_the_instance_that_subscribed_and_no_other() {
     let (one, mut two) = (Instance::up(&server.settings()).await, Instance::up(&server.settings()).await);
     two.bus.subscribe(&key("u1")).await;
     let (other, given) = (announcement("u2"), announcement("u1"));
-    one.bus.announce(vec![other, given.clone()]);
+    one.bus.outlet().announce(vec![other, given.clone()]);
     assert_eq!(two.next().await, Incoming::Announced(given));
 }
 
@@ -21,7 +21,7 @@ async fn ids_full_of_separators_do_not_cross() {
         two.bus.subscribe(&key(user)).await;
         let given: Vec<_> = users.iter().map(|user| announcement(user)).collect();
         let mine = given.iter().find(|given| given.key == key(user)).unwrap().clone();
-        one.bus.announce(given);
+        one.bus.outlet().announce(given);
         assert_eq!(two.next().await, Incoming::Announced(mine));
         two.bus.unsubscribe(&key(user));
         one.bus.control(Control::Revoked);
@@ -46,7 +46,7 @@ async fn an_order_reaches_every_instance_once() {
     assert_eq!(two.next().await, Incoming::Control(Control::Revoked));
     one.bus.subscribe(&key("u")).await;
     let given = announcement("u");
-    two.bus.announce(vec![given.clone()]);
+    two.bus.outlet().announce(vec![given.clone()]);
     assert_eq!(one.next().await, Incoming::Announced(given), "its own order does not come back");
 }
 
@@ -66,7 +66,7 @@ async fn a_removal_waits_for_nothing_when_redis_is_away() {
     server.kill();
     one.down().await;
     let left = Left { topic: topic(), users: Vec::new() };
-    assert!(!timeout(PATIENCE, one.bus.send_removal(left)).await.expect("it waits for Redis"));
+    assert!(!timeout(PATIENCE, one.bus.outlet().send_removal(left)).await.expect("it waits for Redis"));
 }
 
 #[tokio::test]
@@ -81,6 +81,6 @@ async fn foreign_messages_are_ignored() {
         }
     }
     let given = announcement("u");
-    one.bus.announce(vec![given.clone()]);
+    one.bus.outlet().announce(vec![given.clone()]);
     assert_eq!(one.next().await, Incoming::Announced(given));
 }

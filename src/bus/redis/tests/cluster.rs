@@ -19,7 +19,7 @@ async fn a_cluster_carries_everything_over_sharded_channels() {
     assert_eq!(sharded, users.len());
 
     let given: Vec<_> = users.iter().map(|user| announcement(user)).collect();
-    one.bus.announce(given.clone());
+    one.bus.outlet().announce(given.clone());
     for _ in &given {
         assert!(matches!(two.next().await, Incoming::Announced(heard) if given.contains(&heard)));
     }

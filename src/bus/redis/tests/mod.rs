@@ -15,7 +15,7 @@ use super::{
     *,
 };
 use crate::{
-    bus::{Bus, KEPT_SUBJECTS},
+    bus::{Announcement, Bus, KEPT_SUBJECTS, Left},
     domain::{
         cursor::{Cursor, Epoch},
         priority::Priority,
@@ -37,7 +37,14 @@ impl Instance {
         let (sender, heard) = unbounded_channel();
         let sink: Sink = Arc::new(move |incoming| drop(sender.send(incoming)));
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let bus = RedisBus::start(settings, "tidings", sink, stop.clone(), &tracker).unwrap();
+        let setup = Setup {
+            prefix: "tidings",
+            probe_interval: Duration::from_millis(200),
+            sink,
+            stop: stop.clone(),
+            tracker: &tracker,
+        };
+        let bus = RedisBus::start(settings, setup).unwrap();
         Self { bus, heard, stop, tracker }
     }
 
@@ -83,9 +90,9 @@ async fn removals_come_before_later_signals(remover: Instance, sender: Instance,
     listener.bus.follow(&topic()).await;
     for round in 0..200 {
         let left = Left { topic: topic(), users: vec![format!("u {round}").parse().unwrap()] };
-        assert!(remover.bus.send_removal(left.clone()).await);
+        assert!(remover.bus.outlet().send_removal(left.clone()).await);
         let (signal, kept) = (value(round), round % 2 == 0);
-        assert!(sender.bus.signal(signal.clone(), kept).await);
+        assert!(sender.bus.outlet().signal(signal.clone(), kept).await);
         assert_eq!(listener.next().await, Incoming::Left(left));
         let Incoming::Signal(heard) = listener.next().await else { panic!("the signal is next") };
         assert_eq!(heard.sent_at == 1, !kept, "Redis tells when it took what it keeps");
@@ -112,7 +119,7 @@ async fn passes(from: &Instance, to: &mut Instance, user: &str) {
     let mut sent = Vec::new();
     until(async || {
         let given = announcement(user);
-        from.bus.announce(vec![given.clone()]);
+        from.bus.outlet().announce(vec![given.clone()]);
         sent.push(given);
         match timeout(Duration::from_millis(500), to.heard.recv()).await {
             Ok(Some(Incoming::Announced(heard))) => sent.contains(&heard),

@@ -6,7 +6,7 @@ use super::*;
 async fn the_last_received_value_is_kept(one: Instance, two: Instance, mut listener: Instance) {
     listener.bus.follow(&topic()).await;
     for round in 0..50 {
-        let send = async |instance: &Instance, number| assert!(instance.bus.signal(value(number), true).await);
+        let send = async |instance: &Instance, number| assert!(instance.bus.outlet().signal(value(number), true).await);
         tokio::join!(send(&one, 2 * round), send(&two, 2 * round + 1));
         let (Incoming::Signal(older), Incoming::Signal(newer)) = (listener.next().await, listener.next().await) else {
             panic!("two signals were sent");
@@ -38,7 +38,7 @@ async fn of_more_subjects_than_are_kept_the_newest_stay() {
     for number in 0..=u64::try_from(KEPT_SUBJECTS).unwrap() {
         let mut signal = value(number);
         signal.subject.key = number.to_string().into();
-        assert!(one.bus.signal(signal, true).await);
+        assert!(one.bus.outlet().signal(signal, true).await);
     }
     let kept = one.bus.last(&[topic()]).await.unwrap();
     assert_eq!(kept.len(), KEPT_SUBJECTS);
@@ -52,16 +52,16 @@ async fn a_signal_that_redis_does_not_take_is_said_to_be_lost_and_does_not_come_
     two.bus.follow(&topic()).await;
     server.signal("STOP");
     // The first is under way when the second is given up: it may still come, the second may not.
-    let (first, second) = tokio::join!(one.bus.signal(value(1), true), async {
+    let (first, second) = tokio::join!(one.bus.outlet().signal(value(1), true), async {
         tokio::task::yield_now().await;
-        one.bus.signal(value(2), true).await
+        one.bus.outlet().signal(value(2), true).await
     });
     assert!(!first && !second);
     server.signal("CONT");
     // Sends repeatedly: the listener may have taken its connection for dead, and receives nothing until it has another.
     let sending = async {
         loop {
-            one.bus.signal(value(3), true).await;
+            one.bus.outlet().signal(value(3), true).await;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -86,13 +86,13 @@ async fn signals_have_their_turn_however_many_announcements_there_are() {
     let one = Instance::up(&server.settings()).await;
     let announcing = async {
         loop {
-            one.bus.announce(vec![announcement("u"); 64]);
+            one.bus.outlet().announce(vec![announcement("u"); 64]);
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         () = announcing => {}
-        taken = one.bus.signal(value(1), true) => assert!(taken, "it waited for the announcements to end"),
+        taken = one.bus.outlet().signal(value(1), true) => assert!(taken, "it waited for the announcements to end"),
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_later_value_is_newer_though_the_clock_of_redis_was_set_back() {
     keep.arg(ephemeral::field(&ahead.subject)).arg(ephemeral::signal(&ahead));
     keep.query_async::<()>(&mut server.connect().await).await.unwrap();
     assert_eq!(one.bus.last(&[topic()]).await.unwrap(), [ahead]);
-    assert!(one.bus.signal(value(2), true).await);
+    assert!(one.bus.outlet().signal(value(2), true).await);
     let newer = Signal { sent_at: (1 << 52) + 1, ..value(2) };
     assert_eq!(one.bus.last(&[topic()]).await.unwrap(), [newer]);
 }

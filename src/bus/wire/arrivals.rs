@@ -3,7 +3,7 @@
 
 use std::{io::Write as _, sync::Arc};
 
-use super::wire::{FRAME_BYTES, Foreign, VERSION, digits, is_epoch, text, words};
+use super::{FRAME_BYTES, Foreign, VERSION, digits, is_epoch, text, words};
 use crate::{
     bus::{Arrival, Arrivals},
     domain::{channel::Decision, notification::Published, user::Tenant},
@@ -15,7 +15,7 @@ const ROWS: usize = 1_000;
 const NONE: &str = "-";
 
 /// Writes arrivals; `origin` is the instance that made them.
-pub(super) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
+pub(in crate::bus) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
     let mut message = Vec::with_capacity(1_024 + arrivals.rows.len() * 64);
     // Writing to memory cannot fail, and a notification is plain data that always serialises, in one line.
     let _ = writeln!(message, "{VERSION} {origin} {}", arrivals.tenant);
@@ -33,7 +33,7 @@ pub(super) fn write(origin: &str, arrivals: &Arrivals) -> Vec<u8> {
 }
 
 /// Reads arrivals and the instance that sent them.
-pub(super) fn read(message: &[u8]) -> Result<(&str, Arrivals), Foreign> {
+pub(in crate::bus) fn read(message: &[u8]) -> Result<(&str, Arrivals), Foreign> {
     let text = text(message)?;
     let (header, rest) = text.split_once('\n').unwrap_or((text, ""));
     let mut words = words(header)?;

@@ -1,10 +1,10 @@
 //! The hash slot of a channel in a Redis Cluster. The client computes it too, but only answers whether two are equal.
 
 /// Hash slots of a cluster.
-pub(super) const SLOTS: u16 = 16_384;
+pub(in crate::bus) const SLOTS: u16 = 16_384;
 
 /// The slot of a key: CRC16 (XMODEM) of its hash tag, or of all of it when it has none.
-pub(super) fn of(key: &str) -> u16 {
+pub(in crate::bus) fn of(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
     crc16(hashed.as_bytes()) % SLOTS

@@ -1,5 +1,10 @@
 //! The bus' messages as bytes: one short header line, then the frames as they are. Decoding is strict and trusts nothing.
 
+pub(in crate::bus) mod arrivals;
+pub(in crate::bus) mod ephemeral;
+pub(in crate::bus) mod names;
+pub(in crate::bus) mod slot;
+
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -17,9 +22,9 @@ use crate::{
 };
 
 /// First word of every message; a change of the form takes another number.
-pub(super) const VERSION: &str = "T1";
+pub(in crate::bus) const VERSION: &str = "T1";
 /// Most bytes of all frames of an announcement; a larger announcement goes without them, and they are read from the store.
-pub(super) const FRAME_BYTES: usize = 16 * 1024;
+pub(in crate::bus) const FRAME_BYTES: usize = 16 * 1024;
 /// Most frames of an announcement.
 const FRAMES: usize = 64;
 /// Most bytes of a header: [`FRAMES`] frames of the longest kind, and the fixed part.
@@ -29,7 +34,7 @@ const EPOCH_BYTES: usize = 64;
 
 /// Why a message is not understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(in crate::bus) enum Foreign {
     /// Of a version to come: another instance is ahead of this one.
     Newer,
     /// Not of this program.
@@ -37,7 +42,7 @@ pub(super) enum Foreign {
 }
 
 /// Writes an announcement; the key is in the channel's name. Frames are left out where they are too large.
-pub(super) fn announcement(announcement: &Announcement) -> Vec<u8> {
+pub(in crate::bus) fn announcement(announcement: &Announcement) -> Vec<u8> {
     let Announcement { epoch, head, frames, published_at, subscription, .. } = announcement;
     let frames: &[Frame] = if portable(frames) { frames } else { &[] };
     let mut message = format!("{VERSION} {} {head} {published_at}", epoch.as_str());
@@ -69,13 +74,13 @@ fn portable(frames: &[Frame]) -> bool {
     frames.len() <= FRAMES && size <= FRAME_BYTES && frames.iter().all(plain)
 }
 
-pub(super) fn is_kind(text: &str) -> bool {
+pub(in crate::bus) fn is_kind(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
     (1..=KIND_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// Reads an announcement for the user of the channel.
-pub(super) fn read_announcement(key: UserKey, message: &Bytes) -> Result<Announcement, Foreign> {
+pub(in crate::bus) fn read_announcement(key: UserKey, message: &Bytes) -> Result<Announcement, Foreign> {
     let end = message.iter().take(HEADER_BYTES).position(|&byte| byte == b'\n');
     let header = text(&message[..end.unwrap_or(message.len().min(HEADER_BYTES))])?;
     let mut words = words(header)?;
@@ -138,7 +143,7 @@ fn frame(word: &str, body: &mut Bytes) -> Option<Frame> {
 }
 
 /// Writes an order; `origin` is the instance that gave it.
-pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
+pub(in crate::bus) fn control(origin: &str, control: &Control) -> Vec<u8> {
     let order = match control {
         Control::Revoked => "revoked".to_owned(),
         Control::KindsChanged => "kinds".to_owned(),
@@ -152,7 +157,7 @@ pub(super) fn control(origin: &str, control: &Control) -> Vec<u8> {
 }
 
 /// Reads an order and the instance that gave it.
-pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
+pub(in crate::bus) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
     let message = short(message)?;
     drop(words(message)?);
     let mut words = message.splitn(5, ' ').skip(1);
@@ -173,12 +178,12 @@ pub(super) fn read_control(message: &[u8]) -> Result<(&str, Control), Foreign> {
 }
 
 /// Writes a probe: which round, and on which of the instance's probe channels.
-pub(super) fn probe(round: u64, index: usize) -> Vec<u8> {
+pub(in crate::bus) fn probe(round: u64, index: usize) -> Vec<u8> {
     format!("{VERSION} {round} {index}").into_bytes()
 }
 
 /// Reads a probe's round and channel.
-pub(super) fn read_probe(message: &[u8]) -> Result<(u64, usize), Foreign> {
+pub(in crate::bus) fn read_probe(message: &[u8]) -> Result<(u64, usize), Foreign> {
     let mut words = words(short(message)?)?;
     let read = || Some((digits(words.next()?)?, digits(words.next()?)?, words.next()));
     match { read }() {
@@ -188,7 +193,7 @@ pub(super) fn read_probe(message: &[u8]) -> Result<(u64, usize), Foreign> {
 }
 
 /// The words after the version.
-pub(super) fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign> {
+pub(in crate::bus) fn words(header: &str) -> Result<impl Iterator<Item = &str>, Foreign> {
     let mut words = header.split(' ');
     let version = words.next().unwrap_or_default();
     if version == VERSION {
@@ -203,7 +208,7 @@ fn short(message: &[u8]) -> Result<&str, Foreign> {
     text(&message[..message.len().min(HEADER_BYTES)])
 }
 
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Foreign> {
+pub(in crate::bus) fn text(bytes: &[u8]) -> Result<&str, Foreign> {
     // A newer version may hold anything after its first word.
     let newer = |_| match bytes.split(|&byte| byte == b' ').next().map(str::from_utf8) {
         Some(Ok(version)) => words(version).err().unwrap_or(Foreign::Malformed),
@@ -212,12 +217,12 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Foreign> {
     str::from_utf8(bytes).map_err(newer)
 }
 
-pub(super) fn is_epoch(text: &str) -> bool {
+pub(in crate::bus) fn is_epoch(text: &str) -> bool {
     (1..=EPOCH_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A number of plain digits: no sign, no overflow.
-pub(super) fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+pub(in crate::bus) fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use super::{
+    Foreign, VERSION, digits, is_kind,
     names::{self, ENCODED},
-    wire::{Foreign, VERSION, digits, is_kind, text, words},
+    text, words,
 };
 use crate::{
     bus::{Incoming, Left},
@@ -23,31 +24,36 @@ const HEADER_BYTES: usize = 1_024;
 const SIGNAL_BYTES: usize = 128 * 1024;
 
 /// Whether a message of a user's or a topic's channel is one of these.
-pub(super) fn is_one(message: &[u8]) -> bool {
+pub(in crate::bus) fn is_one(message: &[u8]) -> bool {
     message.strip_prefix(VERSION.as_bytes()).is_some_and(|rest| rest.starts_with(b" *"))
 }
 
 /// Writes a signal; its address is in the channel's name.
-pub(super) fn signal(signal: &Signal) -> Vec<u8> {
+pub(in crate::bus) fn signal(signal: &Signal) -> Vec<u8> {
     let (before, behind) = around_time(signal);
     [before.as_bytes(), signal.sent_at.to_string().as_bytes(), &behind].concat()
 }
 
-/// The bytes before and behind the time of a signal's message, for Redis to set the time itself.
-pub(super) fn around_time(signal: &Signal) -> (String, Vec<u8>) {
+/// The bytes before and behind the time of a signal's message, for a bus that sets the time itself.
+pub(in crate::bus) fn around_time(signal: &Signal) -> (String, Vec<u8>) {
     let Signal { subject, interval, bytes, .. } = signal;
     let mut behind = format!(" {} {}\n", interval.as_millis(), field(subject)).into_bytes();
     behind.extend_from_slice(bytes);
     (format!("{VERSION} {SIGNAL} "), behind)
 }
 
+/// The message that [`around_time`] leaves without its time, which is `sent_at`, and with `behind` behind it.
+pub(in crate::bus) fn at_time(sent_at: u64, behind: &str) -> Vec<u8> {
+    format!("{VERSION} {SIGNAL} {sent_at}{behind}").into_bytes()
+}
+
 /// A subject within its address, as one text.
-pub(super) fn field(subject: &Subject) -> String {
+pub(in crate::bus) fn field(subject: &Subject) -> String {
     format!("{} {}", subject.kind, utf8_percent_encode(&subject.key, ENCODED))
 }
 
 /// Writes which users lost the channel's topic.
-pub(super) fn left(left: &Left) -> Vec<u8> {
+pub(in crate::bus) fn left(left: &Left) -> Vec<u8> {
     let mut message = format!("{VERSION} {LEFT}");
     for user in &left.users {
         message.push(' ');
@@ -57,7 +63,7 @@ pub(super) fn left(left: &Left) -> Vec<u8> {
 }
 
 /// Reads a message that came on the channel of this address.
-pub(super) fn read(to: Address, message: &Bytes) -> Result<Incoming, Foreign> {
+pub(in crate::bus) fn read(to: Address, message: &Bytes) -> Result<Incoming, Foreign> {
     let end = message.iter().take(HEADER_BYTES).position(|&byte| byte == b'\n');
     let header = text(&message[..end.unwrap_or(message.len())])?;
     let mut words = words(header)?;

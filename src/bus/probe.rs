@@ -16,7 +16,7 @@ const MISSED: u64 = 3;
 
 /// The rounds sent and echoed on this instance's probe channels.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(in crate::bus) struct Probe {
     state: Mutex<State>,
     echoed: Notify,
 }
@@ -32,27 +32,27 @@ struct State {
 
 impl Probe {
     /// Over so many channels.
-    pub(super) fn new(channels: usize) -> Self {
+    pub(in crate::bus) fn new(channels: usize) -> Self {
         let state = State { sent: 0, echoes: vec![0; channels], whole_at: None };
         Self { state: Mutex::new(state), echoed: Notify::new() }
     }
 
     /// Resets the state for a fresh connection: earlier rounds no longer count.
-    pub(super) fn restart(&self) {
+    pub(in crate::bus) fn restart(&self) {
         let mut state = self.state();
         let sent = state.sent;
         state.echoes.fill(sent);
     }
 
     /// The next round to send.
-    pub(super) fn next_round(&self) -> u64 {
+    pub(in crate::bus) fn next_round(&self) -> u64 {
         let mut state = self.state();
         state.sent += 1;
         state.sent
     }
 
     /// Notes an echo.
-    pub(super) fn note(&self, round: u64, channel: usize) {
+    pub(in crate::bus) fn note(&self, round: u64, channel: usize) {
         let mut state = self.state();
         let plausible = round <= state.sent;
         let Some(newest) = state.echoes.get_mut(channel).filter(|newest| plausible && **newest < round) else {
@@ -66,19 +66,19 @@ impl Probe {
     }
 
     /// Ends when the newest round has come back on every channel.
-    pub(super) async fn whole(&self) {
+    pub(in crate::bus) async fn whole(&self) {
         while self.outstanding() > 0 {
             self.echoed.notified().await;
         }
     }
 
     /// Whether too many rounds are missing.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(in crate::bus) fn is_lost(&self) -> bool {
         self.outstanding() >= MISSED
     }
 
     /// Since a round last came back on every channel; none before the first.
-    pub(super) fn age(&self) -> Option<Duration> {
+    pub(in crate::bus) fn age(&self) -> Option<Duration> {
         self.state().whole_at.map(|at| at.elapsed())
     }
 

@@ -8,7 +8,7 @@ use crate::domain::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Everything that separates, groups or globs is encoded; the other characters are harmless in a channel and in a log.
-pub(super) const ENCODED: &AsciiSet =
+pub(in crate::bus) const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Probe channels of a cluster: one in each of as many equal ranges of slots, so that every node of a cluster
@@ -20,66 +20,71 @@ const TOPIC: &str = "topic:";
 
 /// Channel names of one instance.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(in crate::bus) struct Names {
     prefix: String,
     control: String,
     arrivals: String,
+    probe_opening: String,
     probes: Vec<String>,
 }
 
 /// The kind of messages on a channel.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::bus) enum Purpose {
     Address(Address),
     Control,
     Arrivals,
+    /// A probe of this instance.
     Probe,
+    /// A probe of another instance, where all instances receive everything.
+    OthersProbe,
 }
 
 impl Names {
-    pub(super) fn new(prefix: &str, instance: &str, cluster: bool) -> Self {
+    pub(in crate::bus) fn new(prefix: &str, instance: &str, cluster: bool) -> Self {
         let count = if cluster { CLUSTER_PROBES } else { 1 };
         Self {
             prefix: opening(prefix),
             control: format!("{prefix}:control"),
             arrivals: format!("{prefix}:arrivals"),
+            probe_opening: probe_opening(prefix),
             probes: (0..count).map(|index| probe(prefix, instance, index, count)).collect(),
         }
     }
 
     /// A user's channel.
-    pub(super) fn user(&self, key: &UserKey) -> String {
+    pub(in crate::bus) fn user(&self, key: &UserKey) -> String {
         of_user(&self.prefix, key)
     }
 
     /// A topic's channel.
-    pub(super) fn topic(&self, key: &TopicKey) -> String {
+    pub(in crate::bus) fn topic(&self, key: &TopicKey) -> String {
         format!("{}{}:{TOPIC}{}}}", self.prefix, key.tenant, key.topic)
     }
 
-    pub(super) fn address(&self, to: &Address) -> String {
+    pub(in crate::bus) fn address(&self, to: &Address) -> String {
         match to {
             Address::User(key) => self.user(key),
             Address::Topic(key) => self.topic(key),
         }
     }
 
-    pub(super) fn control(&self) -> &str {
+    pub(in crate::bus) fn control(&self) -> &str {
         &self.control
     }
 
     /// The channel of arrivals in many inboxes at once, to which all instances subscribe.
-    pub(super) fn arrivals(&self) -> &str {
+    pub(in crate::bus) fn arrivals(&self) -> &str {
         &self.arrivals
     }
 
     /// Never empty.
-    pub(super) fn probes(&self) -> &[String] {
+    pub(in crate::bus) fn probes(&self) -> &[String] {
         &self.probes
     }
 
     /// The way back; none for a channel that is none of ours.
-    pub(super) fn purpose(&self, channel: &str) -> Option<Purpose> {
+    pub(in crate::bus) fn purpose(&self, channel: &str) -> Option<Purpose> {
         if let Some(rest) = channel.strip_prefix(&self.prefix) {
             return address(rest.strip_suffix('}')?).map(Purpose::Address);
         }
@@ -89,18 +94,21 @@ impl Names {
         if channel == self.arrivals {
             return Some(Purpose::Arrivals);
         }
-        self.probes.iter().any(|probe| probe == channel).then_some(Purpose::Probe)
+        if self.probes.iter().any(|probe| probe == channel) {
+            return Some(Purpose::Probe);
+        }
+        channel.starts_with(&self.probe_opening).then_some(Purpose::OthersProbe)
     }
 }
 
 /// The beginning of the names of the channels of users and topics. The brace opens a hash tag: tenant and user, or topic, decide
 /// the slot.
-pub(super) fn opening(prefix: &str) -> String {
+pub(in crate::bus) fn opening(prefix: &str) -> String {
     format!("{prefix}:{{")
 }
 
 /// A user's channel.
-pub(super) fn of_user(opening: &str, key: &UserKey) -> String {
+pub(in crate::bus) fn of_user(opening: &str, key: &UserKey) -> String {
     let user = utf8_percent_encode(key.user.as_str(), ENCODED);
     format!("{opening}{}:{user}}}", key.tenant)
 }
@@ -115,13 +123,17 @@ fn address(text: &str) -> Option<Address> {
 }
 
 /// The user id in a channel's name.
-pub(super) fn user(text: &str) -> Option<UserId> {
+pub(in crate::bus) fn user(text: &str) -> Option<UserId> {
     percent_decode_str(text).decode_utf8().ok()?.parse().ok()
+}
+
+fn probe_opening(prefix: &str) -> String {
+    format!("{prefix}:probe:{{")
 }
 
 /// A probe channel whose slot lies in the `index`th of `count` equal ranges.
 fn probe(prefix: &str, instance: &str, index: u16, count: u16) -> String {
-    let name = |salt: u16| format!("{prefix}:probe:{{{instance}-{salt}}}");
+    let name = |salt: u16| format!("{}{instance}-{salt}}}", probe_opening(prefix));
     let fits = |salt: &u16| slot::of(&name(*salt)) / (slot::SLOTS / count) == index;
     // One salt in `count` fits, so the bound is never met; if it were, the probe would only be placed less well.
     name((0..10_000).find(fits).unwrap_or(index))
