@@ -9,17 +9,21 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     harness::{Network, PATIENCE, RedisCluster, RedisServer, until},
     *,
 };
 use crate::{
-    bus::{Announcement, Bus, KEPT_SUBJECTS, Left},
+    bus::{
+        Announcement, Bus, KEPT_SUBJECTS, Left,
+        wire::{ephemeral, slot},
+    },
     domain::{
         cursor::{Cursor, Epoch},
         priority::Priority,
-        signal::{Address, Subject},
+        signal::{Address, Signal, Subject},
     },
     frame::{self, Frame},
 };
