@@ -103,12 +103,22 @@ impl Known {
     pub fn has(&self, tag: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|known| known == tag),
+            Self::Tags(tags) => tags.iter().any(|known| known == tag || as_given(known) == tag),
         }
     }
 }
 
-/// What `If-Match` says; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
+/// A tag as it was given, without what proxies that compress put behind it within its quotes: `-gzip` (Apache), `--gzip` (Jetty),
+/// `;gzip`. No tag of ours ends in one of these words.
+fn as_given(tag: &str) -> &str {
+    match tag.rsplit_once(['-', ';']) {
+        Some((given, "gzip" | "br" | "zstd" | "deflate")) => given.strip_suffix('-').unwrap_or(given),
+        _ => tag,
+    }
+}
+
+/// What `If-Match` says; none when it is absent. A proxy that compresses marks `ETag`s as weak or puts a word behind them, which
+/// changes nothing here.
 ///
 /// # Errors
 /// When it is malformed.
@@ -125,7 +135,7 @@ pub fn condition(request: &HttpRequest) -> Result<Option<Precondition>, ApiError
     let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let tag = tag.filter(|tag| !tag.contains(['"', ','])).ok_or(BAD_CONDITION)?;
     // A well-formed ETag that was never given names a state that is not the present one.
-    Ok(Some(Precondition::Version(tag.parse().unwrap_or(-1))))
+    Ok(Some(Precondition::Version(as_given(tag).parse().unwrap_or(-1))))
 }
 
 /// The same where a change without a condition is refused.
@@ -151,6 +161,11 @@ mod tests {
             r#" , "x",W/"a.1" ,, "#,
             "\"x\"\t,\t\"a.1\"",
             r#""p,q","a.1""#,
+            r#""a.1-gzip""#,
+            r#"W/"a.1-br""#,
+            r#""x", "a.1;gzip""#,
+            r#""a.1--gzip""#,
+            r#""a.1-zstd""#,
             "*",
             " * ",
         ] {
