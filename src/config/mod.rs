@@ -39,6 +39,8 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub struct Settings {
     /// Where HTTP is served.
     pub listen: SocketAddr,
+    /// How long an idle connection is kept; the usual proxies' own limits are shorter, so that it is the proxy that closes.
+    pub keep_alive: Duration,
     /// Where the embedded database and a generated secret live.
     pub data_dir: PathBuf,
     /// First part of every Redis key and channel.

@@ -28,6 +28,7 @@ mod plans;
 mod polling;
 mod preferences;
 mod presence;
+mod proxies;
 mod publishing;
 mod redis_cluster;
 mod retention;

@@ -24,6 +24,11 @@ impl Nginx {
         Self::start(instances, |shipped| shipped).await
     }
 
+    /// Starts it with something else altered.
+    pub async fn altered(instances: &[Instance], alter: impl FnOnce(String) -> String) -> Self {
+        Self::start(instances, alter).await
+    }
+
     /// Starts it with buffering on, as proxies have that nobody told of streams.
     pub async fn buffering(instances: &[Instance]) -> Self {
         let on = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
