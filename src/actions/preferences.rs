@@ -2,10 +2,7 @@
 //!
 //! A change is an entry of the user's log, so that every stream of the user receives it.
 
-use std::{collections::HashSet, sync::Arc};
-
 use chrono::Utc;
-use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -41,14 +38,13 @@ pub struct PreferencesEditor {
     store: Store,
     announcer: Announcer,
     kinds: Kinds,
-    zones: Arc<OnceCell<HashSet<String>>>,
     tracker: TaskTracker,
 }
 
 impl PreferencesEditor {
     /// Over this store and this fan-out; work under way is tracked, so that a stop waits for it.
     pub fn new(store: Store, announcer: Announcer, kinds: Kinds, tracker: TaskTracker) -> Self {
-        Self { store, announcer, kinds, zones: Arc::default(), tracker }
+        Self { store, announcer, kinds, tracker }
     }
 
     /// A user's preferences.
@@ -81,8 +77,7 @@ impl PreferencesEditor {
         condition: Precondition,
         make: impl FnOnce(&Preferences) -> Result<Preferences, Problems> + Send,
     ) -> Result<Versioned<Preferences>, Refused> {
-        let zones = self.zones.get_or_try_init(|| self.store.time_zones()).await?;
-        let checks = Checks { tenant: &key.tenant, kinds: &self.kinds, zones, now: Utc::now() };
+        let checks = Checks { tenant: &key.tenant, kinds: &self.kinds, now: Utc::now() };
         let make = |before: &Versioned<Preferences>| {
             condition.check(before)?;
             let after = make(&before.document)?;

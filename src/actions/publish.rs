@@ -37,6 +37,8 @@ pub struct Accepted {
     pub deliver_at: Option<DateTime<Utc>>,
     /// True when the idempotency key and the body were known already: nothing new was written.
     pub repeated: bool,
+    /// True when that earlier publish waited for a time, and nothing of it has come or will come.
+    pub cancelled: bool,
 }
 
 /// Why a publish was not accepted.
@@ -256,10 +258,13 @@ impl Writer {
 
 fn settle(item: &NewNotification, appended: &Appended) -> Result<Accepted, Refused> {
     let (fanout, deliver_at) = (!item.audience.is_empty(), item.timing.deliver_at);
-    let accepted = |id, recipients| Accepted { id, recipients, fanout, deliver_at, repeated: id != item.id };
+    let accepted = |id, recipients, cancelled: bool| {
+        let deliver_at = deliver_at.filter(|_| !cancelled);
+        Accepted { id, recipients, fanout, deliver_at, repeated: id != item.id, cancelled }
+    };
     let (label, answer) = match appended {
-        Appended::Written(_) => ("accepted", Ok(accepted(item.id, item.users.len()))),
-        Appended::Repeated { id, recipients } => ("repeated", Ok(accepted(*id, *recipients))),
+        Appended::Written(_) => ("accepted", Ok(accepted(item.id, item.users.len(), false))),
+        Appended::Repeated { id, recipients, cancelled } => ("repeated", Ok(accepted(*id, *recipients, *cancelled))),
         Appended::Crowded => ("refused", Err(Refused::Overloaded { retry_after: CROWDED_RETRY })),
         Appended::UnknownTopic(index) => ("refused", Err(unknown_topic(item, *index))),
         Appended::Past => ("refused", Err(Refused::Past)),

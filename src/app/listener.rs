@@ -23,8 +23,6 @@ use crate::{
 
 /// Connections that the kernel holds for the listening socket: it must not refuse a storm of reconnects.
 const BACKLOG: i32 = 4096;
-/// Kept-alive connections outlive the usual proxies' own limits, so that it is the proxy that closes.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Longest time for a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of the first read, in which most requests fit whole.
@@ -49,14 +47,14 @@ pub(super) fn listen(address: SocketAddr, write_stall: Duration) -> anyhow::Resu
 }
 
 pub(super) fn serve(listener: TcpListener, parts: Data<Parts>, settings: &Settings) -> anyhow::Result<Server> {
-    let address = listener.local_addr()?;
+    let (address, keep_alive) = (listener.local_addr()?, settings.keep_alive);
     let server = Server::build();
     let stopping = server.graceful_shutdown_signal();
     let service = move || {
         let (parts, stopping) = (parts.clone(), stopping.clone());
         let app = http::app(parts).into_factory().map_err(|error| error.error_response());
         let http = HttpService::build()
-            .keep_alive(KEEP_ALIVE)
+            .keep_alive(keep_alive)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(Duration::from_secs(1))
             // A client that closes its side has left: the stream ends at once rather than with the next failed write.

@@ -26,7 +26,7 @@ use crate::{
     store::Store,
     tasks::{
         fanout_worker::FanoutWorker, head_check::HeadCheck, health_monitor::HealthMonitor, presence, retention,
-        room_sync::RoomSync, scheduler,
+        room_sync::RoomSync, scheduler, zones,
     },
 };
 
@@ -134,6 +134,7 @@ impl Instance {
         }
         tasks.spawn("kinds", |stop| self.parts.kinds_registry.clone().run(stop));
         tasks.spawn("revocations", |stop| self.parts.revocations.clone().run(stop));
+        tasks.spawn("zones", |stop| zones::run(store(), stop));
         tasks.spawn("scheduler", |stop| scheduler::run(store(), announcer(), stop));
         tasks.spawn("retention", |stop| retention::run(store(), announcer(), sweep, stop));
         let (health, metrics) = (health.clone(), metrics.clone());

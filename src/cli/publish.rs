@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use anyhow::Context;
 use reqwest::header::CONTENT_TYPE;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use url::Url;
 
 use super::{Mistake, access::Access};
@@ -43,8 +43,8 @@ pub struct Args {
     #[arg(long, value_parser = |text: &str| text.parse::<Priority>())]
     priority: Option<Priority>,
     /// Data for the clients.
-    #[arg(long, value_name = "JSON", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
-    data: Option<Value>,
+    #[arg(long, value_name = "JSON", value_parser = |text: &str| serde_json::from_str::<Box<RawValue>>(text))]
+    data: Option<Box<RawValue>>,
     /// The address that a click opens.
     #[arg(long, value_name = "URL")]
     action_url: Option<String>,
@@ -67,12 +67,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         return post_lines(&post, &args.access.endpoint("/api/notifications/batch")?).await;
     }
     let url = args.access.endpoint("/api/notifications")?;
-    let answer = post.send(&url, &body(args)?.to_string()).await?;
+    let answer = post.send(&url, &body(args)?).await?;
     println!("{}", answer["id"].as_str().context("the answer names no id")?);
+    if answer["cancelled"] == true {
+        eprintln!("{CANCELLED}");
+    }
     Ok(())
 }
 
-fn body(args: Args) -> anyhow::Result<Value> {
+/// Said of a repeat whose first publish comes no more.
+const CANCELLED: &str = "it repeats a scheduled publish that comes no more";
+
+fn body(args: Args) -> anyhow::Result<String> {
     let mut body = Map::new();
     body.insert("users".into(), args.users.into());
     body.insert("topics".into(), args.topics.iter().map(Topic::as_str).collect());
@@ -92,10 +98,13 @@ fn body(args: Args) -> anyhow::Result<Value> {
     if let Some(priority) = args.priority {
         body.insert("priority".into(), serde_json::to_value(priority)?);
     }
+    let mut text = Value::from(body).to_string();
+    // As it was written: the server judges the numbers of the text, and a value would have changed them before.
     if let Some(data) = args.data {
-        body.insert("data".into(), data);
+        text.pop();
+        text.push_str(&format!(r#","data":{data}}}"#));
     }
-    Ok(body.into())
+    Ok(text)
 }
 
 /// Publishes the lines of standard input; reports refused lines by number and continues with the rest.
@@ -134,6 +143,9 @@ async fn post_batch(post: &Post, url: &Url, batch: &Batch) -> anyhow::Result<usi
     for (line, result) in batch.lines.iter().zip(results) {
         if let Some(id) = result["id"].as_str() {
             println!("{id}");
+            if result["cancelled"] == true {
+                eprintln!("line {line}: {CANCELLED}");
+            }
             continue;
         }
         let problem = serde_json::from_value::<Problem>(result["problem"].clone()).unwrap_or_default();

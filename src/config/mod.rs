@@ -39,6 +39,8 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub struct Settings {
     /// The address at which HTTP is served.
     pub listen: SocketAddr,
+    /// How long an idle connection is kept; the usual proxies' own limits are shorter, so that it is the proxy that closes.
+    pub keep_alive: Duration,
     /// The directory of the embedded database and of a generated secret.
     pub data_dir: PathBuf,
     /// First part of every Redis key and channel.

@@ -187,6 +187,10 @@ options! {
         }
     }
     numbers {
+        "Server" {
+            /// Time after which the server closes an idle connection, in seconds. A proxy in front must close it sooner.
+            keep_alive_seconds: f64 = 75.0, 1.0 to 3_600.0;
+        }
         "Tokens" {
             /// Allowed difference between the clocks of the issuer and the server, in seconds.
             jwt_leeway_seconds: f64 = 30.0, 0.0 to 600.0;

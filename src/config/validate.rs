@@ -31,6 +31,7 @@ impl Options {
         let numbers = self.numbers(wrong);
         let settings = Settings {
             listen: self.listen.unwrap_or(DEFAULT_LISTEN),
+            keep_alive: seconds(numbers.keep_alive_seconds),
             data_dir: self.data_dir.clone().unwrap_or_default(),
             prefix: prefix(self, wrong),
             database: database(self, &numbers, wrong),

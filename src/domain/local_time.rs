@@ -1,45 +1,13 @@
 //! Times as people write them: with an offset, or by the clock on the wall of a time zone.
-//!
-//! Pure: the zones are those built into the binary.
-
-use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, FixedOffset, Utc};
 use jiff::{
     civil,
-    tz::{AmbiguousOffset, Offset, TimeZone},
+    tz::{AmbiguousOffset, Offset},
 };
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::domain::text::Malformed;
-
-/// A time zone by its IANA name.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Zone(TimeZone);
-
-impl TryFrom<String> for Zone {
-    type Error = Malformed;
-
-    fn try_from(name: String) -> Result<Self, Malformed> {
-        name.parse()
-    }
-}
-
-impl FromStr for Zone {
-    type Err = Malformed;
-
-    fn from_str(name: &str) -> Result<Self, Malformed> {
-        let known = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown());
-        known.map(Self).ok_or(Malformed("must be the name of an IANA time zone, such as Europe/Berlin"))
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.iana_name().unwrap_or("UTC"))
-    }
-}
+use crate::domain::{text::Malformed, zones::Zone};
 
 /// A time as it was written: RFC 3339 with an offset, or a local time without one, such as `2026-03-29T02:30` or
 /// `2026-03-29T02:30:00`.

@@ -21,6 +21,7 @@ pub mod text;
 pub mod timing;
 pub mod topic;
 pub mod user;
+pub mod zones;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The preferences of a user: one document, parsed and bounded here.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,16 +10,17 @@ use utoipa::ToSchema;
 use crate::domain::{
     channel::{Cause, Channel, Choices, Decision},
     kinds::Kinds,
-    problem::{self, Problems, escape},
+    problem::{self, Problem, Problems, escape},
     text::{Malformed, as_text, word},
     topic::MutedUntil,
     user::Tenant,
+    zones::ZoneName,
 };
 
 /// Most categories and kinds that a user has a word on.
 const ENTRIES: usize = 200;
-/// A field of the answer that is no preference; it is ignored when a client sends it back.
-const IN_FORCE: &str = "inForce";
+/// Fields of the answer that are no preferences; they are ignored when a client sends them back.
+const SHOWN: [&str; 2] = ["inForce", "problems"];
 
 /// The preferences of a user. Every field is optional.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
@@ -59,9 +60,9 @@ pub struct QuietHours {
     /// When they end: on the next day, if that is before they begin.
     #[schema(value_type = String, example = "07:00")]
     pub to: Clock,
-    /// Name of the IANA time zone.
-    #[schema(example = "Europe/Berlin")]
-    pub time_zone: String,
+    /// Name of the IANA time zone, in any case; a name that IANA has replaced is kept as the one of today.
+    #[schema(value_type = String, example = "Europe/Berlin")]
+    pub time_zone: ZoneName,
     /// The days on which they begin; all when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<BTreeSet<Day>>,
@@ -107,14 +108,15 @@ pub enum Day {
     Sun,
 }
 
+/// The pointer to the zone of quiet hours.
+const TIME_ZONE: &str = "/quietHours/timeZone";
+
 /// The facts against which preferences are checked.
 pub struct Checks<'a> {
     /// The user's tenant.
     pub tenant: &'a Tenant,
     /// The kinds, some of which are mandatory.
     pub kinds: &'a Kinds,
-    /// Time zones that the database knows.
-    pub zones: &'a HashSet<String>,
     /// The present.
     pub now: DateTime<Utc>,
 }
@@ -127,7 +129,7 @@ impl Preferences {
     pub fn parse(document: &Value) -> Result<Self, Problems> {
         let Some(fields) = document.as_object() else { return Err(Problems::one("", "must be a JSON object")) };
         let mut fields = fields.clone();
-        fields.remove(IN_FORCE);
+        SHOWN.iter().for_each(|shown| drop(fields.remove(*shown)));
         problem::from_value(&Value::Object(fields))
     }
 
@@ -170,12 +172,19 @@ impl Preferences {
             }
         }
         if let Some(hours) = self.quiet_hours.as_ref().filter(|_| self.quiet_hours != before.quiet_hours) {
-            hours.check(checks.zones, &mut found);
+            hours.check(&mut found);
         }
         if let Some(until) = self.mute_until.filter(|_| self.mute_until != before.mute_until) {
             found.note("/muteUntil", until.check(checks.now));
         }
         found.into_result()
+    }
+
+    /// Preferences that were valid when they were set and have no effect now.
+    pub fn problems(&self) -> Vec<Problem> {
+        let lost = self.quiet_hours.as_ref().is_some_and(|hours| !hours.time_zone.is_known());
+        let detail = "no time zone has this name: there are no quiet hours until another one is set";
+        if lost { Problems::one(TIME_ZONE, detail).0 } else { Vec::new() }
     }
 
     /// The decision of a kind with these preferences, without quiet hours and mutes: the same as in the function `decide_channels`.
@@ -195,12 +204,12 @@ impl Preferences {
 }
 
 impl QuietHours {
-    fn check(&self, zones: &HashSet<String>, found: &mut Problems) {
+    fn check(&self, found: &mut Problems) {
         if self.from == self.to {
             found.note("/quietHours/to", Err(Malformed("must differ from the time at which they begin")));
         }
-        if !zones.contains(&self.time_zone) {
-            found.note("/quietHours/timeZone", Err(Malformed("not the name of an IANA time zone that is known here")));
+        if !self.time_zone.is_known() {
+            found.note(TIME_ZONE, Err(Malformed("not the name of an IANA time zone that is known here")));
         }
         if self.days.as_ref().is_some_and(BTreeSet::is_empty) {
             found.note("/quietHours/days", Err(Malformed("must name a day, or be left out for all of them")));

@@ -9,6 +9,7 @@ use super::preferences::Preferences;
 use crate::domain::{
     channel::{Cause, Channel, Decision},
     kinds::{Defaults, Kinds},
+    problem::Problem,
     user::Tenant,
 };
 
@@ -21,6 +22,11 @@ pub struct Document<'a> {
     pub preferences: &'a Preferences,
     /// The channels in force: only shown, and ignored when a client sends them back.
     pub in_force: InForce,
+    /// What of the settings cannot be kept, such as quiet hours in a time zone that is gone. Absent when there is nothing; ignored
+    /// when it is sent back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub problems: Vec<Problem>,
 }
 
 /// The channels in force now, without quiet hours and mutes.

@@ -10,6 +10,7 @@ use crate::domain::text::Malformed;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = SettingsProblem)]
 pub struct Problem {
     /// JSON pointer to the fault, such as `/title`; empty for the body as a whole.
     pub pointer: String,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use super::event_type::EventType;
+use super::{event_type::EventType, line_breaks};
 use crate::domain::cursor::Cursor;
 
 const ID: &str = "id: ";
@@ -126,12 +126,14 @@ impl Renderer {
     /// Renders an event; with a cursor it moves the client's.
     pub fn push(&mut self, cursor: Option<&Cursor>, event: EventType, data: &impl Serialize) {
         self.push_with(cursor, event, |text| {
+            let start = text.len();
             // Writing to memory cannot fail, and plain data with text keys always serialises.
-            let _ = serde_json::to_writer(text, data);
+            let _ = serde_json::to_writer(&mut *text, data);
+            line_breaks::escape(text, start);
         });
     }
 
-    /// Renders an event whose data `write` appends: one line of JSON.
+    /// Renders an event whose data `write` appends: one line of JSON, with all line breaks of Unicode escaped.
     pub(super) fn push_with(&mut self, cursor: Option<&Cursor>, event: EventType, write: impl FnOnce(&mut Vec<u8>)) {
         let cursor = cursor.map_or(0..0, |cursor| self.line_of_cursor(cursor));
         for part in [EVENT, event.as_str(), "\n", DATA] {

@@ -5,7 +5,7 @@ use std::{io::Write as _, ops::Range, sync::Arc};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{EventType, Frame, Renderer, Subject};
+use super::{EventType, Frame, Renderer, Subject, line_breaks};
 use crate::{
     domain::{
         audience::Reason,
@@ -67,6 +67,7 @@ impl Rendered {
         let mut json = Vec::with_capacity(ROOM);
         // Writing to memory cannot fail, and an item is plain data that always serialises.
         let _ = serde_json::to_writer(&mut json, item);
+        line_breaks::escape(&mut json, 0);
         // The count joins the item's own object.
         json.pop();
         let digits = json.iter().skip(BEGINNING.len()).take_while(|byte| byte.is_ascii_digit()).count();

@@ -1,12 +1,13 @@
 //! Rendered events of the stream: SSE blocks (WHATWG HTML, section 9.2), made once, their bytes shared.
 //!
-//! Every `data:` is one line of JSON, in which line breaks are escaped, so no text of a publisher can end a block.
+//! Every `data:` is one line of JSON, in which all line breaks of Unicode are escaped, so no text of a publisher can end a block.
 
 mod blocks;
 mod event_type;
 mod hello;
 mod item;
 pub mod item_json;
+mod line_breaks;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use self::{
     event_type::EventType,
     hello::{Hello, ResetReason, Verdict},
     item::Arrivals,
+    line_breaks::escaped,
 };
 use crate::{
     domain::{
@@ -187,7 +189,8 @@ pub fn bye(reason: EndReason, retry: Duration) -> Blocks {
 pub fn signal(topic: Option<&Topic>, kind: &str, key: &str, data: &str) -> String {
     let text = |text: &str| serde_json::to_string(text).unwrap_or_default(); // text always serialises
     let topic = topic.map(|topic| format!("\"topic\":{},", text(topic.as_str()))).unwrap_or_default();
-    format!("{BEFORE_SIGNAL}{{{topic}\"kind\":{},\"key\":{},\"data\":{data}}}\n\n", text(kind), text(key))
+    let (kind, key) = (text(kind), text(key));
+    escaped(format!("{BEFORE_SIGNAL}{{{topic}\"kind\":{kind},\"key\":{key},\"data\":{data}}}\n\n"))
 }
 
 /// The parts of a signal, of which every one is rendered alike. A text of another form has no data.

@@ -104,12 +104,22 @@ impl Known {
     pub fn has(&self, tag: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|known| known == tag),
+            Self::Tags(tags) => tags.iter().any(|known| known == tag || as_given(known) == tag),
         }
     }
 }
 
-/// The condition of `If-Match`; none when it is absent. A proxy that compresses marks `ETag`s as weak, which changes nothing here.
+/// A tag without the suffix that a compressing proxy adds within its quotes: `-gzip` (Apache), `--gzip` (Jetty),
+/// `;gzip`. No tag of ours ends in one of these words.
+fn as_given(tag: &str) -> &str {
+    match tag.rsplit_once(['-', ';']) {
+        Some((given, "gzip" | "br" | "zstd" | "deflate")) => given.strip_suffix('-').unwrap_or(given),
+        _ => tag,
+    }
+}
+
+/// The condition of `If-Match`; none when it is absent. A proxy that compresses marks `ETag`s as weak or adds a suffix, which
+/// changes nothing here.
 ///
 /// # Errors
 /// When it is malformed.
@@ -126,7 +136,7 @@ pub fn condition(request: &HttpRequest) -> Result<Option<Precondition>, ApiError
     let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let tag = tag.filter(|tag| !tag.contains(['"', ','])).ok_or(BAD_CONDITION)?;
     // A well-formed ETag that was never given names a state that is not the present one.
-    Ok(Some(Precondition::Version(tag.parse().unwrap_or(-1))))
+    Ok(Some(Precondition::Version(as_given(tag).parse().unwrap_or(-1))))
 }
 
 /// The same where a change without a condition is refused.
@@ -152,6 +162,11 @@ mod tests {
             r#" , "x",W/"a.1" ,, "#,
             "\"x\"\t,\t\"a.1\"",
             r#""p,q","a.1""#,
+            r#""a.1-gzip""#,
+            r#"W/"a.1-br""#,
+            r#""x", "a.1;gzip""#,
+            r#""a.1--gzip""#,
+            r#""a.1-zstd""#,
             "*",
             " * ",
         ] {

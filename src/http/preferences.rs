@@ -42,7 +42,7 @@ pub async fn get(Caller(caller): Caller, _: NoQuery, parts: Data<Parts>) -> Resu
 /// Replace one's settings.
 ///
 /// Of several writers that name the same `ETag` one succeeds; the others get 412 and read again. Every open stream of the user gets
-/// the event `settings`. `inForce` is ignored.
+/// the event `settings`. `inForce` and `problems` are ignored.
 #[utoipa::path(put, path = "/api/notifications/settings", tag = "preferences", operation_id = "putSettings",
     params(("If-Match" = String, Header, description = "The ETag of the state to be replaced, or `*` for any", example = "\"3\"")),
     request_body = Preferences,
@@ -128,5 +128,8 @@ fn asked_user(caller: &Identity, query: &str) -> Result<UserKey, ApiError> {
 
 fn answer(saved: &Versioned<Preferences>, key: &UserKey, parts: &Parts) -> HttpResponse {
     let in_force = InForce::of(&saved.document, &parts.kinds, &key.tenant);
-    etag::answer(saved.version, Document { preferences: &saved.document, in_force })
+    etag::answer(
+        saved.version,
+        Document { preferences: &saved.document, in_force, problems: saved.document.problems() },
+    )
 }

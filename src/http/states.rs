@@ -17,11 +17,7 @@ use super::{
     openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem, NotDue},
 };
 use crate::{
-    domain::{
-        local_time::{WrittenTime, Zone},
-        notification::Action,
-        user::UserKey,
-    },
+    domain::{local_time::WrittenTime, notification::Action, user::UserKey, zones::Zone},
     store::Changed,
 };
 

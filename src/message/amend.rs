@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Message, Problems, check, problem};
+use super::{Message, Problems, check, numbers, problem};
 use crate::domain::{local_time::WrittenTime, notification::Content, priority::Priority};
 
 /// The change of an optional value.
@@ -86,7 +86,7 @@ pub struct AmendmentBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     message: Change<String>,
-    /// Any JSON of at most 32 levels.
+    /// Any JSON of at most 32 levels whose numbers keep their value.
     #[serde(default)]
     #[schema(value_type = Option<Value>)]
     data: Change<Value>,
@@ -105,7 +105,8 @@ pub struct AmendmentBody {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse_amendment(bytes: &[u8]) -> Result<Amendment, Problems> {
-    let body: AmendmentBody = problem::deserialize(bytes)?;
+    let read = problem::deserialize(bytes);
+    let body: AmendmentBody = read.map_err(|problems| numbers::or_altered(bytes, problems))?;
     let mut message = Message {
         title: body.title.clone(),
         message: body.message.new_value(),
@@ -117,7 +118,7 @@ pub fn parse_amendment(bytes: &[u8]) -> Result<Amendment, Problems> {
         time_zone: body.time_zone.clone(),
         ..Message::default()
     };
-    check::fields(&mut message)?;
+    check::fields(&mut message, bytes)?;
     if (AmendmentBody { time_zone: None, ..body.clone() }) == AmendmentBody::default() {
         return Err(Problems::one("", "names nothing to change"));
     }

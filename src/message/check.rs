@@ -5,7 +5,7 @@ use std::{collections::HashSet, hash::Hash};
 use serde_json::Value;
 
 use super::{
-    Message, due,
+    Message, due, numbers,
     problem::{Problem, Problems, escape},
     times,
 };
@@ -16,7 +16,8 @@ use crate::domain::{
 
 /// Most topics of one publish: each is looked up.
 const TOPICS: usize = 20;
-const DATA_DEPTH: usize = 32;
+/// Most levels of `data`.
+pub(super) const DATA_DEPTH: usize = 32;
 const KEY_BYTES: usize = 200;
 
 /// Checks an idempotency key, from a body or from a header: 1 to 200 printable ASCII characters.
@@ -70,9 +71,9 @@ pub(super) fn names_no_recipient(message: &Message) -> Result<(), Problems> {
     }
 }
 
-/// Checks all fields but the recipients, and settles the times.
-pub(super) fn fields(message: &mut Message) -> Result<(), Problems> {
-    let mut found = Found(Vec::new());
+/// Checks all fields but the recipients, and settles the times; `body` is what the message was read from.
+pub(super) fn fields(message: &mut Message, body: &[u8]) -> Result<(), Problems> {
+    let mut found = Found::default();
     found.note_if("/title", message.title.as_deref(), title);
     found.note_if("/kind", message.kind.as_deref(), word);
     found.note_if("/category", message.category.as_deref(), word);
@@ -85,22 +86,27 @@ pub(super) fn fields(message: &mut Message) -> Result<(), Problems> {
     if let Some(value) = &message.data {
         found.data(value, "/data", 0);
     }
-    let mut problems = Problems(found.0);
+    let mut problems = Problems(found.problems(body));
     message.times = times::settle(message, &mut problems);
     due::check(message, &mut problems);
     problems.into_result()
 }
 
-/// Checks a kind and data outside of a publish, as in a signal.
-pub(super) fn word_and_data(kind: &str, data: &Value) -> Vec<Problem> {
-    let mut found = Found(Vec::new());
+/// Checks a kind and data outside of a publish, as in a signal; `body` is their text.
+pub(super) fn word_and_data(kind: &str, data: &Value, body: &[u8]) -> Vec<Problem> {
+    let mut found = Found::default();
     found.note("/kind", word(kind));
     found.data(data, "/data", 0);
-    found.0
+    found.problems(body)
 }
 
 /// Collects faults.
-struct Found(Vec<Problem>);
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    /// Whether `data` has a number that was read as a double: the text alone tells whether it kept its value.
+    has_double: bool,
+}
 
 impl Found {
     fn note(&mut self, pointer: &str, result: Result<(), Malformed>) {
@@ -109,8 +115,16 @@ impl Found {
         }
     }
 
+    /// All of it, with what only the text of the body tells.
+    fn problems(mut self, body: &[u8]) -> Vec<Problem> {
+        if self.has_double {
+            self.problems.extend(numbers::altered(body));
+        }
+        self.problems
+    }
+
     fn add(&mut self, pointer: &str, detail: &str) {
-        self.0.push(Problem { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        self.problems.push(Problem { pointer: pointer.to_owned(), detail: detail.to_owned() });
     }
 
     fn note_if<T>(&mut self, pointer: &str, value: Option<T>, check: impl Fn(T) -> Result<(), Malformed>) {
@@ -136,14 +150,24 @@ impl Found {
         match value {
             Value::Array(items) => {
                 let mut items = items.iter().enumerate();
-                items.all(|(index, item)| is_scalar(item) || self.data(item, &format!("{pointer}/{index}"), depth + 1))
+                items.all(|(index, item)| {
+                    self.note_double(item);
+                    is_scalar(item) || self.data(item, &format!("{pointer}/{index}"), depth + 1)
+                })
             }
             Value::Object(fields) => {
                 let mut fields = fields.iter();
                 fields.all(|(key, field)| self.data(field, &format!("{pointer}/{}", escape(key)), depth + 1))
             }
-            _ => true,
+            number => {
+                self.note_double(number);
+                true
+            }
         }
+    }
+
+    fn note_double(&mut self, value: &Value) {
+        self.has_double |= value.is_f64();
     }
 }
 

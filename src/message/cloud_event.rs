@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Message, check,
+    Message, check, numbers,
     problem::{self, Problems},
 };
 use crate::domain::text::{Malformed, word};
@@ -45,15 +45,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Message, Problems> {
             return Err(Problems::one(pointer, "must not be empty"));
         }
     }
-    let mut message: Message =
-        problem::deserialize(event.data.get().as_bytes()).map_err(|inner| inner.below(POINTER))?;
+    let body = event.data.get().as_bytes();
+    let read = problem::deserialize(body).map_err(|inner| numbers::or_altered(body, inner).below(POINTER));
+    let mut message: Message = read?;
     if message.kind.is_none() {
         word(&event.r#type).map_err(|Malformed(detail)| Problems::one("/type", detail))?;
         message.kind = Some(event.r#type);
     }
     message.pointer = POINTER;
     message.idempotency_key.get_or_insert_with(|| key(&event.source, &event.id));
-    check::fields(&mut message).map_err(|inner| inner.below(POINTER))?;
+    check::fields(&mut message, body).map_err(|inner| inner.below(POINTER))?;
     Ok(message)
 }
 

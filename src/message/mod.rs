@@ -8,6 +8,7 @@ mod cloud_event;
 mod compose;
 mod due;
 mod fingerprint;
+mod numbers;
 mod problem;
 mod signal;
 mod times;
@@ -69,7 +70,7 @@ pub struct Message {
     /// The text below the title, at most 10,000 characters. When absent, the result of the kind's template, if it has one.
     #[schema(max_length = 10000)]
     message: Option<String>,
-    /// Any JSON of at most 32 levels.
+    /// Any JSON of at most 32 levels. Numbers keep their value: one that would not, as a 64-bit integer or a double, is refused.
     data: Option<Value>,
     /// The address that a click opens: an http or https URL, or a path that begins with one slash; at most 2,048 bytes.
     action_url: Option<String>,
@@ -163,10 +164,10 @@ fn read(bytes: &[u8], limits: &PublishSettings) -> Result<Message, Problems> {
         return Err(Problems::one("", "must be a JSON object"));
     }
     match problem::deserialize::<Message>(bytes) {
-        Ok(mut message) => check::fields(&mut message).map(|()| message),
+        Ok(mut message) => check::fields(&mut message, bytes).map(|()| message),
         // `specversion` is no field of a message, so an event always comes by here and others rarely do.
         Err(_) if cloud_event::is_one(bytes) => cloud_event::read(bytes),
-        Err(problems) => Err(problems),
+        Err(problems) => Err(numbers::or_altered(bytes, problems)),
     }
 }
 

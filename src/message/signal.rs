@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Recipient, check,
+    Recipient, check, numbers,
     problem::{self, Problems},
 };
 use crate::domain::{
@@ -34,7 +34,7 @@ pub struct SignalMessage {
     #[serde(default)]
     #[schema(max_length = 200)]
     key: String,
-    /// Any JSON of at most 32 levels; its bytes are bounded by the setting `signal_bytes`.
+    /// Any JSON of at most 32 levels whose numbers keep their value; its bytes are bounded by the setting `signal_bytes`.
     #[serde(default)]
     data: Value,
 }
@@ -75,7 +75,7 @@ pub fn parse(bytes: &[u8], most_data: usize) -> Result<NewSignal, Problems> {
         (None, Some(user)) => Recipient::User(user),
         _ => return Err(Problems::one("", "must have either topic or user")),
     };
-    message.checked(to, most_data)
+    message.checked(to, bytes, most_data)
 }
 
 /// Parses a body whose recipient is known from elsewhere and which therefore must name none.
@@ -89,7 +89,7 @@ pub fn parse_for(to: Recipient, bytes: &[u8], most_data: usize) -> Result<NewSig
             return Err(Problems::one(pointer, "the channel names the recipient, so the body must not"));
         }
     }
-    message.checked(to, most_data)
+    message.checked(to, bytes, most_data)
 }
 
 fn read(bytes: &[u8], most_data: usize) -> Result<SignalMessage, Problems> {
@@ -100,12 +100,12 @@ fn read(bytes: &[u8], most_data: usize) -> Result<SignalMessage, Problems> {
     if bytes.trim_ascii_start().first().is_some_and(|&first| first == b'[') {
         return Err(Problems::one("", "must be a JSON object"));
     }
-    problem::deserialize(bytes)
+    problem::deserialize(bytes).map_err(|problems| numbers::or_altered(bytes, problems))
 }
 
 impl SignalMessage {
-    fn checked(self, to: Recipient, most_data: usize) -> Result<NewSignal, Problems> {
-        let mut problems = check::word_and_data(&self.kind, &self.data);
+    fn checked(self, to: Recipient, body: &[u8], most_data: usize) -> Result<NewSignal, Problems> {
+        let mut problems = check::word_and_data(&self.kind, &self.data, body);
         if self.kind == PRESENCE {
             let detail = "only the server tells of presence".to_owned();
             problems.push(problem::Problem { pointer: "/kind".to_owned(), detail });

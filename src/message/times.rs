@@ -3,10 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Message, problem::Problems};
-use crate::domain::{
-    local_time::{WrittenTime, Zone},
-    text::Malformed,
-};
+use crate::domain::{local_time::WrittenTime, text::Malformed, zones::Zone};
 
 /// How far ahead a delivery may be set: about five years.
 const DELIVERY_AHEAD: TimeDelta = TimeDelta::days(1_830);

@@ -302,6 +302,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    zone_names (name) {
+        name -> Text,
+        clocks -> Int4,
+    }
+}
+
+diesel::table! {
+    zone_offsets (clocks, starts) {
+        clocks -> Int4,
+        starts -> Timestamptz,
+        seconds -> Int4,
+    }
+}
+
+diesel::table! {
+    zone_release (id) {
+        id -> Int2,
+        release -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     account_changes,
     bursts,
@@ -330,4 +352,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     topic_members,
     topics,
     withheld,
+    zone_names,
+    zone_offsets,
+    zone_release,
 );

@@ -7,6 +7,7 @@ pub(crate) mod presence;
 pub(crate) mod retention;
 pub(crate) mod room_sync;
 pub(crate) mod scheduler;
+pub(crate) mod zones;
 
 use tokio_util::sync::CancellationToken;
 

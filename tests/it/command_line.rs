@@ -134,3 +134,19 @@ async fn the_terminal_publishes_and_follows_a_stream_over_a_kill() {
     let refused = run(&[], &["tail", "--url", &base, "--token", "nonsense"]).await;
     is_a_mistake(&refused, "token");
 }
+
+#[tokio::test]
+async fn data_is_sent_as_it_was_written() {
+    let cluster = cluster().start().await;
+    let (base, token) = (cluster.edge().base().to_owned(), Token::publisher().sign());
+    let publish = async |data: &str| {
+        let arguments = ["publish", "--user", "u1", "--title", "t", "--data", data, "--url", &base, "--token", &token];
+        run(&[], &arguments).await
+    };
+    let (code, output) = publish(r#"{"a": 1e-400}"#).await;
+    assert!(code != 0 && output.contains("/data/a") && output.contains("1e-400"), "{code}: {output}");
+    let (code, output) = publish(r#"{"a": "1e-400", "b": [18446744073709551615]}"#).await;
+    assert_eq!(code, 0, "{output}");
+    let listed = cluster.user("u1").list("").await;
+    assert_eq!(listed["notifications"][0]["data"], json!({"a": "1e-400", "b": [u64::MAX]}));
+}

@@ -149,6 +149,30 @@ async fn poison_goes_to_the_dead_letters_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_number_that_would_change_is_a_dead_letter_that_names_it() {
+    let cluster = cluster().with_redis().start().await;
+    let mut redis = cluster.redis.as_ref().unwrap().connect().await;
+    let body = |number: &str, users: &str| format!(r#"{{{users}"title":"t","data":{{"a":[0.5,{number}]}}}}"#);
+    let numbers = ["18446744073709551616", "3.14159265358979323846", "1e-400", "1e400"];
+    for number in numbers {
+        add(&mut redis, "default", &body(number, r#""users":["u1"],"#)).await;
+        let _: usize = redis.publish("tidings:publish:default:user:u1", body(number, "")).await.unwrap();
+    }
+    add(&mut redis, "default", &body("1e-300", r#""users":["u1"],"#)).await;
+    total(&cluster, "u1", 1).await;
+    let letters = eventually("all are dead", async || {
+        let dead: StreamRangeReply = redis.clone().xrange_all(DEAD).await.unwrap();
+        (dead.ids.len() == 2 * numbers.len()).then_some(dead.ids)
+    })
+    .await;
+    for number in numbers {
+        let named = |reason: &String| reason.contains("/data/a/1: ") && reason.contains(number);
+        let reasons: Vec<String> = letters.iter().map(|letter| letter.get("reason").expect("a reason")).collect();
+        assert_eq!(reasons.iter().filter(|reason| named(reason)).count(), 2, "{number}: {reasons:?}");
+    }
+}
+
+#[tokio::test]
 async fn entries_of_a_killed_consumer_are_taken_over() {
     let mut cluster = cluster().instances(2).start().await;
     let mut redis = cluster.redis.as_ref().unwrap().connect().await;

@@ -29,6 +29,7 @@ mod polling;
 mod postgres_bus;
 mod preferences;
 mod presence;
+mod proxies;
 mod publishing;
 mod redis_cluster;
 mod retention;

@@ -50,6 +50,33 @@ async fn connected(edges: &[Edge], count: i64) {
 }
 
 #[tokio::test]
+async fn an_etag_to_which_a_proxy_added_its_coding_is_known() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    cluster.publisher().notify("u1", "one").await;
+    let settings = "/api/notifications/settings";
+    for path in [LIST, COUNT, "/api/notifications/summary"] {
+        let given = user.get(path).await.header("ETag").trim_matches('"').to_owned();
+        assert!(!given.is_empty(), "{path}");
+        for known in ["-gzip", "-br", ";gzip", "--gzip", "-zstd"].map(|added| format!("W/\"{given}{added}\"")) {
+            assert_eq!(ask_if_new(&user, path, &[&known]).await.status, 304, "{path} {known}");
+        }
+        assert_eq!(ask_if_new(&user, path, &[&format!("\"{given}x-gzip\"")]).await.status, 200);
+    }
+    let change = async |tag: &str, on: bool| {
+        let body = json!({"kinds": {"k": {"email": on}}});
+        Answer::of(user.request(Method::PATCH, settings).header("If-Match", tag).json(&body)).await
+    };
+    let mut on = false;
+    for added in ["", "-gzip", ";gzip", "-br"] {
+        let given = user.get(settings).await.header("ETag").trim_matches('"').to_owned();
+        on = !on;
+        change(&format!("\"{given}{added}\""), on).await.expect(200);
+        change(&format!("\"{given}{added}\""), on).await.problem(412);
+    }
+}
+
+#[tokio::test]
 async fn a_poll_with_the_known_list_or_count_gets_304_until_it_changes() {
     let cluster = cluster().start().await;
     let (publisher, user) = (cluster.publisher(), cluster.user("u1"));

@@ -3,6 +3,7 @@
 mod model;
 mod settings;
 mod why;
+mod zones;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;

@@ -13,9 +13,8 @@ fn tenant() -> Tenant {
 }
 
 fn check(before: &Preferences, document: &Value) -> Vec<String> {
-    let zones = HashSet::from(["Europe/Berlin".to_owned()]);
     let kinds = Kinds::new(Seed::parse(SHIPPED).unwrap());
-    let checks = Checks { tenant: &tenant(), kinds: &kinds, zones: &zones, now: Utc::now() };
+    let checks = Checks { tenant: &tenant(), kinds: &kinds, now: Utc::now() };
     let result = Preferences::parse(document).and_then(|preferences| preferences.check(before, &checks));
     result.err().map_or_else(Vec::new, |Problems(list)| list.into_iter().map(|problem| problem.pointer).collect())
 }
@@ -57,7 +56,9 @@ fn faults_are_named_by_pointer() {
         json!({}),
         json!({"kinds": {"call_escalation": {"push": true, "email": false}}}),
         json!({"muteUntil": "forever", "inForce": {"whatever": 1}}),
+        json!({"problems": [1]}),
         hours("days", json!(["sun", "mon", "mon"])),
+        hours("timeZone", json!("europe/kiev")),
     ] {
         assert_eq!(check(&Preferences::default(), &document), [""; 0], "{document}");
     }
@@ -73,6 +74,18 @@ fn entries_of_an_earlier_document_are_not_checked_again() {
     assert_eq!(check(&before, &document), [""; 0]);
     document["kinds"]["call_escalation"]["toast"] = json!(false);
     assert_eq!(check(&before, &document), ["/kinds/call_escalation/toast"]);
+}
+
+#[test]
+fn a_zone_is_kept_by_its_name_of_today_and_one_that_is_gone_is_a_problem() {
+    let read = |zone: &str| Preferences::parse(&hours("timeZone", json!(zone))).unwrap();
+    let old = read("asia/calcutta");
+    assert_eq!(old, read("Asia/Kolkata"));
+    assert_eq!(serde_json::to_value(&old).unwrap()["quietHours"]["timeZone"], "Asia/Kolkata");
+    assert_eq!((old.problems(), Preferences::default().problems()), (vec![], vec![]));
+    let gone = read("Gone/Zone");
+    assert_eq!(serde_json::to_value(&gone).unwrap()["quietHours"]["timeZone"], "Gone/Zone");
+    assert_eq!(gone.problems()[0].pointer, "/quietHours/timeZone");
 }
 
 #[test]

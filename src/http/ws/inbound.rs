@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{cursor::CURSOR_BYTES, problem},
+    frame::escaped,
     http::{
         body,
         error::{ApiError, FieldError},
@@ -194,7 +195,7 @@ pub fn refusal(about: &About, error: &ApiError) -> String {
     };
     let (reply_to, message) = (&about.id, about.name);
     let outgoing = Outgoing { r#type: "error", reply_to, message, title, detail, errors: &problem.errors };
-    serde_json::to_string(&outgoing).unwrap_or_default() // plain data always serialises
+    escaped(serde_json::to_string(&outgoing).unwrap_or_default()) // plain data always serialises
 }
 
 #[cfg(test)]

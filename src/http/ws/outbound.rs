@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{channels::Channels, inbound::Id};
-use crate::frame::{Block, EventType, item_json::Item};
+use crate::frame::{Block, EventType, escaped, item_json::Item};
 
 /// The heartbeat.
 pub const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
@@ -63,7 +63,8 @@ pub fn answer(kind: &str, id: Option<&Id>, data: &impl Serialize) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         reply_to: Option<&'a Id>,
     }
-    serde_json::to_string(&Answer { r#type: kind, data, reply_to: id }).unwrap_or_default() // plain data always serialises
+    // Plain data always serialises.
+    escaped(serde_json::to_string(&Answer { r#type: kind, data, reply_to: id }).unwrap_or_default())
 }
 
 /// An item as the payload of a notification, without the fields that only the stream has.
@@ -142,7 +143,7 @@ fn connected(hello: &str, answering: Option<&Id>) -> Option<String> {
     }
     let Known { connection_id: client_id } = serde_json::from_str(hello).ok()?;
     let beginning = Beginning { r#type: "connected", client_id, timestamp: Utc::now(), reply_to: answering };
-    let mut text = serde_json::to_string(&beginning).ok()?;
+    let mut text = escaped(serde_json::to_string(&beginning).ok()?);
     text.pop();
     Some(format!("{text},{}", rest(hello)))
 }

@@ -49,7 +49,8 @@ impl Kept {
 
     fn keep(&self, item: NewNotification) -> Result<Accepted, Refused> {
         let (id, deliver_at) = (Uuid::nil(), item.timing.deliver_at);
-        let accepted = Accepted { id, recipients: item.users.len(), fanout: false, deliver_at, repeated: false };
+        let accepted =
+            Accepted { id, recipients: item.users.len(), fanout: false, deliver_at, repeated: false, cancelled: false };
         if let Some(key) = &item.idempotency_key {
             let known = self.keys.lock().unwrap().insert(key.clone(), item.fingerprint);
             match known {

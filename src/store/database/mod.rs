@@ -13,3 +13,4 @@ mod sqlstate;
 pub(crate) mod stored;
 pub(crate) mod tls;
 pub(crate) mod unavailable;
+pub(crate) mod zones;

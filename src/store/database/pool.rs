@@ -16,6 +16,7 @@ use secrecy::ExposeSecret as _;
 use super::{
     failure::Failure,
     tls::{self, Target},
+    zones,
 };
 use crate::config::DatabaseSettings;
 
@@ -194,6 +195,8 @@ pub(crate) async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result
         .iter()
         .map(ToString::to_string)
         .collect();
-    harness.into_inner().batch_execute("select pg_advisory_unlock(7461164)").await?;
+    let mut connection = harness.into_inner();
+    zones::write(&mut connection).await.context("cannot write the time zones")?;
+    connection.batch_execute("select pg_advisory_unlock(7461164)").await?;
     Ok(run)
 }

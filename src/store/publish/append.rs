@@ -10,10 +10,11 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     QueryableByName,
+    dsl::sql,
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Binary, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Binary, Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -74,6 +75,8 @@ pub enum Appended {
         id: Uuid,
         /// The first one's recipients.
         recipients: usize,
+        /// Whether nothing of it has come or will come: it waited, and was called off, replaced, or over before its time.
+        cancelled: bool,
     },
     /// Its idempotency key had been used with another body.
     KeyReused,
@@ -273,7 +276,12 @@ struct FirstOne {
     fingerprint: Vec<u8>,
     #[diesel(deserialize_as = i32)]
     recipients: usize,
+    cancelled: bool,
 }
+
+/// Of a scheduled publish: its delivery sets `created_at`, and until then it has a row of `scheduled`.
+const CANCELLED: &str = "notifications.deliver_at is not null and notifications.created_at < notifications.deliver_at \
+     and not exists (select from scheduled where scheduled.notification_id = notifications.id)";
 
 /// The notifications that were stored before, under the ids or the keys of items that were not written now.
 async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) -> QueryResult<Vec<FirstOne>> {
@@ -292,6 +300,7 @@ async fn first_ones(conn: &mut AsyncPgConnection, known: &[&NewNotification]) ->
             notifications::idempotency_key,
             notifications::fingerprint,
             notifications::recipients,
+            sql::<Bool>(CANCELLED),
         ))
         .load(conn)
         .await
@@ -306,7 +315,7 @@ fn verdict(item: &NewNotification, first_ones: &[FirstOne], refused: &HashMap<Uu
     });
     match first {
         Some(first) if first.fingerprint == item.fingerprint => {
-            Appended::Repeated { id: first.id, recipients: first.recipients }
+            Appended::Repeated { id: first.id, recipients: first.recipients, cancelled: first.cancelled }
         }
         Some(_) => Appended::KeyReused,
         None => refused.get(&item.id).cloned().unwrap_or(Appended::Unstorable),

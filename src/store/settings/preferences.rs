@@ -1,6 +1,4 @@
-//! The table `preferences`, and the time zones that it may name.
-
-use std::collections::HashSet;
+//! The table `preferences`, and the time zones that it names.
 
 use diesel::{QueryableByName, dsl::now, prelude::*, result::QueryResult, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
@@ -8,7 +6,7 @@ use serde_json::Value;
 
 use crate::domain::{precondition::Versioned, preferences::Preferences, user::UserKey};
 use crate::store::{
-    database::{stored, unavailable::Unavailable},
+    database::{stored, unavailable::Unavailable, zones},
     handle::Store,
     log::{
         account_log::{self, SETTINGS, Stamped},
@@ -43,12 +41,20 @@ impl Store {
         self.shared.once(run).await?
     }
 
-    /// The names of all time zones that the database knows.
+    /// Gives the database the time zones of this binary, unless it has those of the same release or of a later one.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn time_zones(&self) -> Result<HashSet<String>, Unavailable> {
-        self.shared.once(async |conn| time_zones(conn).await).await
+    pub async fn write_zones(&self) -> Result<(), Unavailable> {
+        self.shared.once(async |conn| zones::write(conn).await).await
+    }
+
+    /// Time zones that preferences name and no zone has, 100 of them at most. It reads all preferences.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unknown_zones(&self) -> Result<Vec<String>, Unavailable> {
+        self.shared.once(async |conn| unknown_zones(conn).await).await
     }
 }
 
@@ -98,18 +104,17 @@ async fn write(conn: &mut AsyncPgConnection, key: &UserKey, after: &Versioned<Pr
         .map(drop)
 }
 
-/// Postgres reads files for it, so callers keep the answer.
-async fn time_zones(conn: &mut AsyncPgConnection) -> QueryResult<HashSet<String>> {
+async fn unknown_zones(conn: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
-    struct Zone {
+    struct Named {
         #[diesel(sql_type = Text)]
-        name: String,
+        zone: String,
     }
-    // The others are files beside the time zones, not names of IANA.
-    let zones: Vec<Zone> = sql_query(
-        "select name from pg_timezone_names where not starts_with(name, 'posix') and name not in ('Factory', 'localtime')",
+    let named: Vec<Named> = sql_query(
+        "select zone from (select distinct settings->'quietHours'->>'timeZone' as zone from preferences) as named \
+         where zone is not null and not exists (select from zone_names where name = zone) order by zone limit 100",
     )
     .load(conn)
     .await?;
-    Ok(zones.into_iter().map(|zone| zone.name).collect())
+    Ok(named.into_iter().map(|Named { zone }| zone).collect())
 }

@@ -24,6 +24,11 @@ impl Nginx {
         Self::start(instances, |shipped| shipped).await
     }
 
+    /// Starts it with another change to the shipped file.
+    pub async fn altered(instances: &[Instance], alter: impl FnOnce(String) -> String) -> Self {
+        Self::start(instances, alter).await
+    }
+
     /// Starts it with buffering on, the setting of a proxy that is not prepared for streams.
     pub async fn buffering(instances: &[Instance]) -> Self {
         let on = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";

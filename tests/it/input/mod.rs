@@ -3,6 +3,7 @@
 mod bodies;
 mod injection;
 mod keys;
+mod numbers;
 mod tenants;
 mod times;
 mod tokens;

@@ -200,7 +200,7 @@ async fn faults_of_settings_are_named_and_change_nothing() {
             json!({"quietHours": {"from": "22:00", "to": "07:00", "timeZone": "posix/Europe/Berlin"}}),
             "/quietHours/timeZone",
         ),
-        (json!({"quietHours": {"from": "22:00", "to": "07:00", "timeZone": "europe/berlin"}}), "/quietHours/timeZone"),
+        (json!({"quietHours": {"from": "22:00", "to": "07:00", "timeZone": "Factory"}}), "/quietHours/timeZone"),
         (json!({"quietHours": {"from": "25:00", "to": "07:00", "timeZone": "UTC"}}), "/quietHours/from"),
         (json!({"muteUntil": 7}), "/muteUntil"),
         (json!({"surprise": true}), "/surprise"),

@@ -1,6 +1,8 @@
 //! The verdict, notifications, state changes and heartbeats as they are on the wire.
 
-use serde_json::json;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::*;
 
@@ -170,4 +172,64 @@ async fn the_stream_works_on_http_2_without_a_connection_header() {
     stream.hello().await;
     edge.publisher().notify("u1", "over h2").await;
     assert_eq!(stream.titles(1).await, ["over h2"]);
+}
+
+/// Line breaks of Unicode that JSON may hold raw.
+const BREAKS: &str = "a\u{85}b\u{2028}c\u{2029}d";
+
+/// The text of the next message of this type that has them.
+async fn text_of(socket: &mut Socket, kind: &str) -> String {
+    in_time(kind, async {
+        loop {
+            let message = socket.stream.next().await.expect("an open WebSocket").expect("a message");
+            let Message::Text(text) = message else { continue };
+            let value: Value = serde_json::from_str(&text).unwrap();
+            if value["type"] == kind && value.to_string().contains(BREAKS) {
+                return text.to_string();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_frame_has_a_line_break_of_unicode_that_json_leaves_raw() {
+    let cluster = cluster().start().await;
+    let (publisher, user) = (cluster.publisher(), cluster.user("u1"));
+    let (mut stream, mut socket) = (user.stream().await, user.socket("").await);
+    stream.hello().await;
+    socket.connected().await;
+    let start = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    let body = json!({"users": ["u1"], "title": BREAKS, "message": BREAKS, "data": {BREAKS: [BREAKS]}});
+    let id = publisher.notify_with(body).await;
+    publisher.post("/api/signals", &json!({"user": "u1", "kind": "k", "data": {"text": BREAKS}})).await.expect(202);
+    let (notification, signal) = (stream.next().await, stream.next().await);
+    assert_eq!(
+        (notification.json()["title"].as_str(), signal.json()["data"]["text"].as_str()),
+        (Some(BREAKS), Some(BREAKS))
+    );
+    let poll = user.get(&format!("/api/notifications/changes?cursor={start}")).await;
+    assert_eq!(poll.expect(200)["events"][0]["data"]["title"], BREAKS);
+    let mut resumed = user.resume(&start).await;
+    resumed.hello().await;
+    let replayed = resumed.next().await;
+
+    let mut texts = vec![("poll", poll.text)];
+    texts.extend([notification, signal, replayed].map(|frame| ("event", frame.data.unwrap())));
+    for kind in ["notification", "signal"] {
+        texts.push((kind, text_of(&mut socket, kind).await));
+    }
+    for (ask, kind) in [
+        (json!({"type": "get_history", "id": BREAKS}), "history"),
+        (json!({"type": "shout", "id": BREAKS}), "error"),
+        (json!({"type": "mark_read", "id": BREAKS, "notificationId": id}), "marked_read"),
+        (json!({"type": "resume", "id": BREAKS, "cursor": start}), "connected"),
+    ] {
+        socket.send(&ask).await;
+        texts.push((kind, text_of(&mut socket, kind).await));
+    }
+    for (place, text) in texts {
+        assert!(!text.contains(['\u{85}', '\u{2028}', '\u{2029}']), "{place}: {text:?}");
+        assert!(text.contains(r"a\u0085b\u2028c\u2029d"), "{place}: {text}");
+    }
 }

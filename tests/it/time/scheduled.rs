@@ -109,6 +109,65 @@ async fn a_repeat_is_answered_like_the_first_before_and_after_its_time_and_the_p
 }
 
 #[tokio::test]
+async fn a_repeat_of_one_that_comes_no_more_says_so() {
+    let cluster = cluster().start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    let (soon, later) = (at(&database, 600.0).await, at(&database, 3600.0).await);
+    let body = |key: &str| json!({"users": ["u1"], "title": key, "deliverAt": soon, "idempotencyKey": key});
+    let with = |key: &str, more: serde_json::Value| {
+        let mut body = body(key);
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let collapse = |key: &str| with(key, json!({"collapseKey": "c"}));
+    // An expiry that lies ahead now, and is past when the delivery was moved behind it by nobody: the instance was away.
+    let over = with("over", json!({"expiresAt": at(&database, 601.0).await}));
+    let (waits, called_off) = (body("waits"), with("called off", json!({"topics": ["team:7"]})));
+    let (replaced, newest) = (collapse("replaced"), collapse("newest"));
+    subscribe(&database, "team:7", &["u2"]).await;
+    let mut ids = std::collections::HashMap::new();
+    for body in [&waits, &called_off, &replaced, &newest, &over] {
+        ids.insert(body["title"].clone(), publisher.notify_with(body.clone()).await);
+    }
+    publisher.delete("/api/scheduled/called%20off").await.expect(204);
+    let repeat = async |body: &serde_json::Value| {
+        let answer = publisher.publish(body).await;
+        assert_eq!(answer.header("Idempotent-Replayed"), "true");
+        let receipt = answer.expect(201);
+        assert_eq!(receipt["id"], ids[&body["title"]], "{receipt}");
+        receipt
+    };
+    for body in [&called_off, &replaced] {
+        let receipt = repeat(body).await;
+        assert_eq!((&receipt["cancelled"], receipt.get("deliverAt")), (&json!(true), None), "{receipt}");
+    }
+    for body in [&waits, &newest] {
+        let receipt = repeat(body).await;
+        assert_eq!((receipt.get("cancelled"), time(&receipt["deliverAt"])), (None, time(&json!(soon))), "{receipt}");
+    }
+    let batch =
+        publisher.post("/api/notifications/batch", &json!([called_off, waits, replaced, newest])).await.expect(200);
+    let told: Vec<_> = batch["results"].as_array().unwrap().iter().map(|one| one["cancelled"] == true).collect();
+    assert_eq!(told, [true, false, true, false], "{batch}");
+
+    let moved = json!({"deliverAt": later});
+    let patch = publisher.request(reqwest::Method::PATCH, "/api/scheduled/waits").json(&moved);
+    Answer::of(patch).await.expect(200);
+    // Both the time of the delivery and the expiry pass at once.
+    pass(&database, 700.0).await;
+    let user = cluster.user("u1");
+    eventually("what is due is delivered", async || (titles(&user, "").await == ["newest"]).then_some(())).await;
+    assert_eq!(repeat(&over).await["cancelled"], true, "it expired before it was delivered");
+    assert_eq!(repeat(&newest).await.get("cancelled"), None, "it was delivered");
+    assert_eq!(repeat(&waits).await.get("cancelled"), None, "it waits for another time");
+    // An item that is due no more has been delivered all the same.
+    let due = json!({"users": ["u1"], "title": "due", "dueAt": at(&database, 600.0).await, "idempotencyKey": "due"});
+    publisher.notify_with(due.clone()).await;
+    publisher.delete("/api/scheduled/due").await.expect(204);
+    assert_eq!(publisher.publish(&due).await.expect(201).get("cancelled"), None);
+}
+
+#[tokio::test]
 async fn a_newer_one_with_the_same_collapse_key_and_recipients_takes_the_place_of_one_that_waits() {
     let cluster = cluster().start().await;
     let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
