@@ -44,6 +44,16 @@ pub enum ApiError {
     /// Credentials that do not hold; the text says why without repeating them.
     #[error("{0}")]
     BadToken(String),
+    /// Several credentials, none of which holds.
+    #[error("none of the {count} tokens of this request holds: {reasons}")]
+    BadTokens {
+        /// How many.
+        count: usize,
+        /// Where each stands and why it does not hold, without repeating it.
+        reasons: String,
+        /// Whether all of them held and have ended.
+        expired: bool,
+    },
     /// A token that held and has ended.
     #[error("the token has expired")]
     ExpiredToken,
@@ -230,7 +240,9 @@ impl ApiError {
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "Not JSON"),
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
-            Self::BadToken(_) | Self::ExpiredToken => (StatusCode::UNAUTHORIZED, "bad-token", "Token refused"),
+            Self::BadToken(_) | Self::BadTokens { .. } | Self::ExpiredToken => {
+                (StatusCode::UNAUTHORIZED, "bad-token", "Token refused")
+            }
             Self::MissingScope(_) => (StatusCode::FORBIDDEN, "missing-scope", "Not allowed"),
             Self::ForeignOrigin | Self::ForeignPage => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::OnlyPublishers(_) => (StatusCode::FORBIDDEN, "only-publishers", "Not allowed"),
@@ -314,7 +326,7 @@ impl ApiError {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
             Self::NoToken => (header::WWW_AUTHENTICATE, "Bearer".to_owned()),
-            Self::BadToken(_) | Self::ExpiredToken => {
+            Self::BadToken(_) | Self::BadTokens { .. } | Self::ExpiredToken => {
                 (header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.to_owned())
             }
             Self::MissingScope(scope) => {

@@ -3,6 +3,7 @@
 mod bodies;
 mod injection;
 mod keys;
+mod proofs;
 mod tenants;
 mod times;
 mod tokens;
