@@ -5,6 +5,7 @@
 
 mod claims;
 mod jwks;
+mod key_set;
 mod keys;
 mod local;
 mod mint;
@@ -13,7 +14,7 @@ mod revocations;
 mod tests;
 mod ticket;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
@@ -94,9 +95,15 @@ pub enum Rejected {
     /// The token or its user was revoked.
     #[error("the token has been revoked")]
     Revoked,
-    /// The issuer's keys cannot be fetched: the token may be good, so this is not final.
-    #[error("the keys to verify the token cannot be fetched")]
-    KeysUnavailable,
+    /// None of the keys that were tried signed it, and there are more.
+    #[error("the token names no key (kid), and the issuer has more than the 32 keys that are tried then")]
+    Unnamed,
+    /// The issuer's keys were not read since the token may have been signed: it may be good, so this is not final.
+    #[error("the keys to verify the token cannot be fetched at the moment")]
+    KeysUnavailable(
+        /// When they may be fetched again.
+        Duration,
+    ),
 }
 
 /// Verifies tokens; cheap to clone.
@@ -134,7 +141,7 @@ impl Authenticator {
     /// Turns a token into its identity.
     ///
     /// # Errors
-    /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] may pass by itself.
+    /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] passes by itself.
     pub async fn authenticate(&self, token: &str) -> Result<Identity, Rejected> {
         let identity = self.verified(token).await?.identity(&self.0.rules, Utc::now())?;
         if self.0.revocations.refuses(&identity) {
@@ -151,15 +158,10 @@ impl Authenticator {
     /// The claims of a token that one of the keys signed.
     async fn verified(&self, token: &str) -> Result<Claims, Rejected> {
         let header = header(token)?;
-        for key in self.0.keys.iter().filter(|key| key.signs(&header)) {
-            match key.verify(token) {
-                Err(Rejected::Signature) => {}
-                answer => return answer,
-            }
-        }
-        match &self.0.jwks {
-            Some(jwks) => jwks.verify(token, &header).await,
-            None => Err(Rejected::Signature),
+        let answer = Key::first_of(self.0.keys.iter().filter(|key| key.signs(&header)), token);
+        match (answer, &self.0.jwks) {
+            (Err(Rejected::Signature), Some(jwks)) => jwks.verify(token, &header, &self.0.rules).await,
+            (answer, _) => answer,
         }
     }
 }

@@ -168,6 +168,12 @@ pub enum ApiError {
     /// Something that only publishers may signal.
     #[error("only publishers signal {0}")]
     OnlyPublishers(&'static str),
+    /// The keys that may verify the token cannot be read at the moment.
+    #[error("the keys to verify the token cannot be fetched at the moment")]
+    KeysUnavailable {
+        /// When they may be fetched again.
+        retry_after: Duration,
+    },
     /// A part that is needed does not answer; that part has logged why.
     #[error("the server cannot do this at the moment")]
     Unavailable,
@@ -272,7 +278,9 @@ impl ApiError {
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
             Self::NoRoom { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no-room", "No room"),
-            Self::Unavailable | Self::Untold => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Unavailable | Self::Untold | Self::KeysUnavailable { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -310,7 +318,14 @@ impl ApiError {
 
     /// Whether the same request may well succeed later without anything being changed about it.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::NoRoom { .. } | Self::Unavailable | Self::Untold)
+        matches!(
+            self,
+            Self::Overloaded { .. }
+                | Self::NoRoom { .. }
+                | Self::KeysUnavailable { .. }
+                | Self::Unavailable
+                | Self::Untold
+        )
     }
 
     /// What an error of the framework amounts to; its own words are not for clients.
@@ -336,6 +351,7 @@ impl ApiError {
             Self::UpgradeRequired(_) => (header::UPGRADE, "websocket".to_owned()),
             Self::Overloaded { retry_after }
             | Self::NoRoom { retry_after, .. }
+            | Self::KeysUnavailable { retry_after }
             | Self::TooManySignals { retry_after, .. } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
             Self::Unavailable | Self::Untold => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
             _ => return None,

@@ -142,7 +142,7 @@ impl From<auth::Rejected> for ApiError {
     fn from(rejected: auth::Rejected) -> Self {
         match rejected {
             auth::Rejected::Missing => Self::NoToken,
-            auth::Rejected::KeysUnavailable => Self::Unavailable,
+            auth::Rejected::KeysUnavailable(retry_after) => Self::KeysUnavailable { retry_after },
             auth::Rejected::Expired => Self::ExpiredToken,
             _ => Self::BadToken(rejected.to_string()),
         }

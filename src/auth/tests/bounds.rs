@@ -1,9 +1,5 @@
 //! Tokens, keys and secrets on both sides of each bound.
 
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
-use chrono::DateTime;
-use secrecy::ExposeSecret;
-
 use super::{
     key_sets::{authenticator, fetches, serve, serving},
     *,
@@ -11,8 +7,14 @@ use super::{
 use crate::auth::{
     Grant, TOKEN_BYTES,
     claims::{Claims, Rules},
-    header, local_secret, mint,
+    header,
+    jwks::SET_BYTES,
+    local_secret,
+    mint,
 };
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
+use chrono::DateTime;
+use secrecy::ExposeSecret;
 
 fn identity(claims: Value, now: i64) -> Result<Identity, Rejected> {
     let claims: Claims = serde_json::from_value(claims).unwrap();
@@ -99,10 +101,11 @@ async fn a_key_set_is_read_up_to_its_greatest_size() {
     let token = pair.sign(Some("1"), &claims(json!({})));
     let set = json!({"keys": [pair.jwk("1")]}).to_string();
     let server = MockServer::start().await;
-    for (bytes, answer) in [(256 * 1024, None), (256 * 1024 + 1, Some(Rejected::KeysUnavailable))] {
+    for (bytes, fits) in [(SET_BYTES, true), (SET_BYTES + 1, false)] {
         serve(&server, ResponseTemplate::new(200).set_body_string(set.clone() + &" ".repeat(bytes - set.len()))).await;
         let authenticator = authenticator(&server, Rhythm::default());
-        assert_eq!(authenticator.authenticate(&token).await.err(), answer);
+        let answer = authenticator.authenticate(&token).await;
+        assert_eq!((answer.is_ok(), is_open(&answer)), (fits, !fits));
     }
 }
 
@@ -119,9 +122,9 @@ async fn keys_are_fetched_behind_a_request_when_they_are_old_or_the_last_fetch_f
         assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::Signature));
         assert_eq!(fetches(&server).await, fetched, "{renew:?}");
         serve(&server, ResponseTemplate::new(500)).await;
-        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&authenticator.authenticate(&unknown).await));
         assert!(authenticator.authenticate(&good).await.is_ok());
-        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&authenticator.authenticate(&unknown).await));
         assert_eq!(fetches(&server).await, 3, "{renew:?}");
     }
 }
@@ -134,7 +137,7 @@ async fn within_the_pause_a_failed_fetch_is_not_repeated() {
     let authenticator = authenticator(&server, Rhythm::default());
     for _ in 0..3 {
         let answer = authenticator.authenticate(&pair.sign(Some("1"), &claims(json!({})))).await;
-        assert_eq!(answer, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&answer), "{answer:?}");
     }
     assert_eq!(fetches(&server).await, 1);
     let forged = hs256(&claims(json!({})));
@@ -163,7 +166,7 @@ async fn a_set_without_a_key_that_is_known_here_leaves_the_keys_unavailable() {
     for key in [p521, odd] {
         let server = serving(&[key]).await;
         let authenticator = authenticator(&server, Rhythm::default());
-        assert_eq!(authenticator.authenticate(&token).await, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&authenticator.authenticate(&token).await));
     }
 }
 

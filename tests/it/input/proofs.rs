@@ -2,8 +2,10 @@
 
 use jsonwebtoken::EncodingKey;
 use reqwest::Method;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use super::keys::KeyPair;
 use crate::harness::{socket::request, *};
 
 const CHANGES: &str = "/api/notifications/changes";
@@ -167,4 +169,44 @@ async fn a_refusal_of_several_proofs_says_so_and_repeats_none() {
     assert_eq!(told(&cookies(&[&expired, &forged])).await, 4002);
     let again = Token::of("u2").expires_in(-3600).sign();
     assert_eq!(told(&cookies(&[&expired, &again])).await, 4003);
+}
+
+#[tokio::test]
+async fn nobody_is_refused_for_good_by_keys_that_are_older_than_the_token() {
+    let (old, new) = (KeyPair::ec(), KeyPair::ec());
+    let issuer = wiremock::MockServer::start().await;
+    let serve = async |answer: wiremock::ResponseTemplate| {
+        issuer.reset().await;
+        wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&issuer).await;
+    };
+    let set = |keys: Value| wiremock::ResponseTemplate::new(200).set_body_json(json!({ "keys": keys }));
+    // More keys than are tried for a token that names none.
+    let many: Vec<_> = (0..100).map(|n| old.jwk(&format!("old-{n}"))).collect();
+    serve(set(json!(many))).await;
+    let cluster = cluster().set("TIDINGS_JWT_SECRET", "").set("TIDINGS_JWKS_URL", &issuer.uri()).start().await;
+    let edge = cluster.edge();
+    let of = |pair: &KeyPair, kid: &str| Token::of("u1").key_id(kid).sign_with(pair.algorithm, &pair.private);
+    edge.bearer(&of(&old, "old-99")).get("/api/notifications").await.expect(200);
+
+    serve(wiremock::ResponseTemplate::new(500)).await;
+    let fresh = of(&new, "new");
+    let later = edge.bearer(&fresh).get("/api/notifications").await;
+    later.problem(503);
+    let wait: u64 = later.header("retry-after").parse().unwrap();
+    assert!((1..=10).contains(&wait), "{wait}");
+    // A stream ends with a delay: an `EventSource` would give up for good on another status.
+    let frames = edge.bearer(&fresh).stream().await.rest().await;
+    assert!(frames.iter().any(|frame| frame.is("bye")), "{frames:?}");
+    edge.bearer(&of(&old, "old-0")).get("/api/notifications").await.expect(200);
+    // A cookie that holds needs no keys of the issuer that are missing.
+    let cookie = cookies(&[&fresh, &of(&old, "old-7")]);
+    get(&edge, "/api/notifications", &[("Cookie", &cookie)]).await.expect(200);
+
+    serve(set(json!([old.jwk("old-0"), new.jwk("new")]))).await;
+    eventually("the new key is known, and nobody is refused before", async || {
+        let answer = edge.bearer(&fresh).get("/api/notifications").await;
+        assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+        (answer.status == 200).then_some(())
+    })
+    .await;
 }
