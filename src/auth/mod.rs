@@ -19,7 +19,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, decode_header};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -28,13 +27,13 @@ use self::{
     keys::Key,
 };
 pub use self::{
-    local::local_secret,
+    local::{local_secret, read_local_secret},
     mint::{Grant, mint, sign},
     revocations::{Revocation, RevocationList, Target},
     ticket::Ticket,
 };
 use crate::{
-    config::AuthSettings,
+    config::{AuthSettings, Secrets},
     domain::{
         topic::{Topic, TopicPattern},
         user::UserKey,
@@ -118,19 +117,20 @@ struct Inner {
 }
 
 impl Authenticator {
-    /// Takes the configured keys, or `local`, the generated secret, where none is configured.
+    /// Takes the configured keys, or `local`, the generated secrets, where none is configured.
     ///
     /// # Errors
     /// When a key cannot be used or there is none at all.
-    pub fn new(settings: &AuthSettings, local: Option<SecretString>) -> anyhow::Result<Self> {
+    pub fn new(settings: &AuthSettings, local: Option<Secrets>) -> anyhow::Result<Self> {
         Self::with_rhythm(settings, local, jwks::Rhythm::default())
     }
 
-    fn with_rhythm(settings: &AuthSettings, local: Option<SecretString>, rhythm: jwks::Rhythm) -> anyhow::Result<Self> {
+    fn with_rhythm(settings: &AuthSettings, local: Option<Secrets>, rhythm: jwks::Rhythm) -> anyhow::Result<Self> {
         let local = local.filter(|_| !settings.has_key());
-        let mut keys: Vec<_> = settings.secret.iter().chain(&local).map(Key::from_secret).collect();
-        if let Some(pem) = &settings.public_key {
-            keys.push(Key::from_pem(pem).context("jwt-public-key (TIDINGS_JWT_PUBLIC_KEY)")?);
+        let secrets = settings.secrets.iter().chain(&local).flat_map(Secrets::iter);
+        let mut keys: Vec<_> = secrets.map(Key::from_secret).collect();
+        for key in &settings.public_keys {
+            keys.push(Key::from_pem(&key.pem).with_context(|| key.place.clone())?);
         }
         let jwks = settings.jwks_url.clone().map(|url| Jwks::new(url, rhythm)).transpose()?.map(Arc::new);
         ensure!(!keys.is_empty() || jwks.is_some(), "no key for tokens is configured");

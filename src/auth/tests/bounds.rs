@@ -9,12 +9,10 @@ use crate::auth::{
     claims::{Claims, Rules},
     header,
     jwks::SET_BYTES,
-    local_secret,
     mint,
 };
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
 use chrono::DateTime;
-use secrecy::ExposeSecret;
 
 fn identity(claims: Value, now: i64) -> Result<Identity, Rejected> {
     let claims: Claims = serde_json::from_value(claims).unwrap();
@@ -85,13 +83,13 @@ async fn a_key_on_p_384_is_taken_and_one_on_p_521_is_not() {
         private: EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref()),
         public_pem: public_pem(pair.public_key()),
     };
-    let by_pem = AuthSettings { public_key: Some(p384.public_pem.clone()), ..settings() };
+    let by_pem = with_keys(&[&p384.public_pem]);
     assert!(verdict(&by_pem, &p384.sign(None, &claims(json!({})))).await.is_ok());
     let server = serving(&[p384.jwk("1")]).await;
     let by_set = authenticator(&server, Rhythm::default());
     assert!(by_set.authenticate(&p384.sign(Some("1"), &claims(json!({})))).await.is_ok());
     let p521 = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
-    let unknown = AuthSettings { public_key: Some(public_pem(p521.public_key())), ..settings() };
+    let unknown = with_keys(&[&public_pem(p521.public_key())]);
     assert!(Authenticator::new(&unknown, None).is_err());
 }
 
@@ -142,19 +140,6 @@ async fn within_the_pause_a_failed_fetch_is_not_repeated() {
     assert_eq!(fetches(&server).await, 1);
     let forged = hs256(&claims(json!({})));
     assert_eq!(authenticator.authenticate(&forged).await, Err(Rejected::Signature), "no set has secrets");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_secret_of_32_bytes_is_long_enough() {
-    let dir = tempfile::tempdir().unwrap();
-    let made = local_secret(dir.path()).unwrap().expose_secret().to_owned();
-    assert_eq!(local_secret(dir.path()).unwrap().expose_secret(), made, "it is made once");
-    let path = dir.path().join("jwt-secret");
-    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
-    assert_eq!(local_secret(dir.path()).unwrap().expose_secret(), SECRET);
-    std::fs::write(&path, &SECRET[1..]).unwrap();
-    assert!(local_secret(dir.path()).is_err());
 }
 
 #[tokio::test]

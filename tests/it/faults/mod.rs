@@ -7,3 +7,4 @@ mod language;
 mod postgres;
 mod races;
 mod redis;
+mod rotation;
