@@ -11,7 +11,7 @@ use tidings::{
     actions::publish::announce,
     auth::{Authenticator, Grant, Identity, mint},
     bus::{Announcement, Bus},
-    config::{AuthSettings, PublishSettings, StreamSettings},
+    config::{AuthSettings, PublishSettings, Secrets, StreamSettings},
     domain::{
         audience::Reason,
         channel::Decision,
@@ -193,8 +193,8 @@ fn publish_after_the_store_to_100(iterations: u64) {
 
 fn token(iterations: u64) {
     let settings = AuthSettings {
-        secret: Some("0123456789abcdef0123456789abcdef".into()),
-        public_key: None,
+        secrets: Some(Secrets::parse("0123456789abcdef0123456789abcdef").unwrap()),
+        public_keys: Vec::new(),
         jwks_url: None,
         issuer: None,
         audience: None,
@@ -204,7 +204,7 @@ fn token(iterations: u64) {
     };
     let grant =
         Grant { key: key(), scope: String::new(), ttl: Duration::from_hours(24), token_id: None, topics: Vec::new() };
-    let token = mint(settings.secret.as_ref().unwrap(), &settings, &grant, Utc::now()).unwrap();
+    let token = mint(settings.secrets.as_ref().unwrap().signing(), &settings, &grant, Utc::now()).unwrap();
     let authenticator = Authenticator::new(&settings, None).unwrap();
     for _ in 0..iterations {
         black_box(authenticator.authenticate(black_box(&token)).now_or_never().unwrap().unwrap());

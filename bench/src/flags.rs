@@ -38,7 +38,7 @@ pub struct Common {
     /// Instances under load, separated by commas; streams are spread over them.
     #[arg(long = "url", value_name = "URL,...", value_delimiter = ',', default_value = "http://127.0.0.1:8080")]
     pub urls: Vec<Url>,
-    /// The servers' HS256 secret, which signs the users' tokens.
+    /// The servers' HS256 secret, which signs the users' tokens; of several, one on each line, the first does.
     #[arg(long, alias = "token-secret", env = "TIDINGS_JWT_SECRET", hide_env_values = true)]
     secret: String,
     /// `iss` of the tokens.
@@ -108,7 +108,7 @@ impl Common {
 
     fn signing(&self) -> Signing {
         Signing {
-            secret: self.secret.clone(),
+            secret: self.secret.lines().next().unwrap_or_default().to_owned(),
             tenant: self.tenant.to_string(),
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),

@@ -90,6 +90,21 @@ impl Key {
         self.algorithm == header.alg && same_id
     }
 
+    /// Whether the token names this very key.
+    pub(super) fn is_named(&self, header: &Header) -> bool {
+        self.id.is_some() && self.id == header.kid
+    }
+
+    /// The claims of a token that one of these keys signed.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; [`Rejected::Signature`] when there is no key at all.
+    pub(super) fn first_of<'a>(keys: impl IntoIterator<Item = &'a Self>, token: &str) -> Result<Claims, Rejected> {
+        let answers = keys.into_iter().map(|key| key.verify(token));
+        let mut decided = answers.filter(|answer| !matches!(answer, Err(Rejected::Signature)));
+        decided.next().unwrap_or(Err(Rejected::Signature))
+    }
+
     /// The claims of a token that this key signed.
     ///
     /// # Errors

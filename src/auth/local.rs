@@ -1,4 +1,5 @@
-//! The secret of an instance without a configured key: made once, kept in the data directory.
+//! The secret of an instance without a configured key: made once, kept in the data directory. The file may be given
+//! more secrets later, for a rotation.
 
 use std::{
     fs,
@@ -7,26 +8,46 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use secrecy::SecretString;
 use uuid::Uuid;
+
+use crate::config::Secrets;
+
+/// The file in the data directory.
+const FILE: &str = "jwt-secret";
 
 /// Reads `jwt-secret` in the data directory; makes both if they are missing, readable by the owner only.
 ///
 /// Several processes may start at once: all of them get the same secret.
 ///
 /// # Errors
-/// When the directory cannot be written, or when other users can read the file, or when it is too short.
-pub fn local_secret(data_dir: &Path) -> anyhow::Result<SecretString> {
-    let path = data_dir.join("jwt-secret");
+/// When the directory cannot be written, or the file can be read by anybody or holds something else than secrets.
+pub fn local_secret(data_dir: &Path) -> anyhow::Result<Secrets> {
+    let path = data_dir.join(FILE);
     let shown = path.display();
     if !path.try_exists().with_context(|| format!("{shown} cannot be looked up"))? {
         create(data_dir, &path).with_context(|| format!("{shown} cannot be made"))?;
     }
     ensure!(!is_public(&path)?, "{shown} can be read by everybody: delete it, or `chmod 600` it if nobody did");
-    let text = fs::read_to_string(&path).with_context(|| format!("{shown} cannot be read"))?;
-    let secret = text.trim_end();
-    ensure!(secret.len() >= 32, "{shown} holds fewer than 32 bytes: delete it and a new one is made");
-    Ok(secret.into())
+    read(&path)
+}
+
+/// Reads `jwt-secret` in the data directory, and makes nothing: none when it is not there.
+///
+/// # Errors
+/// When the file cannot be read or holds something else than secrets.
+pub fn read_local_secret(data_dir: &Path) -> anyhow::Result<Option<Secrets>> {
+    let path = data_dir.join(FILE);
+    if path.try_exists().with_context(|| format!("{} cannot be looked up", path.display()))? {
+        read(&path).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Secrets> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
+    Secrets::parse_file(&text).with_context(|| format!("{shown} holds something else than secrets"))
 }
 
 /// Writes the secret to a file of its own and links that to the final name, which only the first of several can do.

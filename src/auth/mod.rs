@@ -5,6 +5,7 @@
 
 mod claims;
 mod jwks;
+mod key_set;
 mod keys;
 mod local;
 mod mint;
@@ -13,12 +14,11 @@ mod revocations;
 mod tests;
 mod ticket;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, decode_header};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -27,13 +27,13 @@ use self::{
     keys::Key,
 };
 pub use self::{
-    local::local_secret,
+    local::{local_secret, read_local_secret},
     mint::{Grant, mint, sign},
     revocations::{Revocation, RevocationList, Target},
     ticket::Ticket,
 };
 use crate::{
-    config::AuthSettings,
+    config::{AuthSettings, Secrets},
     domain::{
         topic::{Topic, TopicPattern},
         user::UserKey,
@@ -94,9 +94,15 @@ pub enum Rejected {
     /// The token or its user was revoked.
     #[error("the token has been revoked")]
     Revoked,
-    /// The issuer's keys cannot be fetched: the token may be good, so this is not final.
-    #[error("the keys to verify the token cannot be fetched")]
-    KeysUnavailable,
+    /// None of the keys that were tried signed it, and there are more.
+    #[error("the token names no key (kid), and the issuer has more than the 32 keys that are tried then")]
+    Unnamed,
+    /// The issuer's keys were not read since the token may have been signed: it may be good, so this is not final.
+    #[error("the keys to verify the token cannot be fetched at the moment")]
+    KeysUnavailable(
+        /// When they may be fetched again.
+        Duration,
+    ),
 }
 
 /// Verifies tokens; cheap to clone.
@@ -111,19 +117,20 @@ struct Inner {
 }
 
 impl Authenticator {
-    /// Takes the configured keys, or `local`, the generated secret, where none is configured.
+    /// Takes the configured keys, or `local`, the generated secrets, where none is configured.
     ///
     /// # Errors
     /// When a key cannot be used or there is none at all.
-    pub fn new(settings: &AuthSettings, local: Option<SecretString>) -> anyhow::Result<Self> {
+    pub fn new(settings: &AuthSettings, local: Option<Secrets>) -> anyhow::Result<Self> {
         Self::with_rhythm(settings, local, jwks::Rhythm::default())
     }
 
-    fn with_rhythm(settings: &AuthSettings, local: Option<SecretString>, rhythm: jwks::Rhythm) -> anyhow::Result<Self> {
+    fn with_rhythm(settings: &AuthSettings, local: Option<Secrets>, rhythm: jwks::Rhythm) -> anyhow::Result<Self> {
         let local = local.filter(|_| !settings.has_key());
-        let mut keys: Vec<_> = settings.secret.iter().chain(&local).map(Key::from_secret).collect();
-        if let Some(pem) = &settings.public_key {
-            keys.push(Key::from_pem(pem).context("jwt-public-key (TIDINGS_JWT_PUBLIC_KEY)")?);
+        let secrets = settings.secrets.iter().chain(&local).flat_map(Secrets::iter);
+        let mut keys: Vec<_> = secrets.map(Key::from_secret).collect();
+        for key in &settings.public_keys {
+            keys.push(Key::from_pem(&key.pem).with_context(|| key.place.clone())?);
         }
         let jwks = settings.jwks_url.clone().map(|url| Jwks::new(url, rhythm)).transpose()?.map(Arc::new);
         ensure!(!keys.is_empty() || jwks.is_some(), "no key for tokens is configured");
@@ -134,7 +141,7 @@ impl Authenticator {
     /// Verifies a token and returns its identity.
     ///
     /// # Errors
-    /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] may pass by itself.
+    /// Says why it is not accepted; only [`Rejected::KeysUnavailable`] passes by itself.
     pub async fn authenticate(&self, token: &str) -> Result<Identity, Rejected> {
         let identity = self.verified(token).await?.identity(&self.0.rules, Utc::now())?;
         if self.0.revocations.refuses(&identity) {
@@ -151,15 +158,10 @@ impl Authenticator {
     /// The claims of a token that one of the keys signed.
     async fn verified(&self, token: &str) -> Result<Claims, Rejected> {
         let header = header(token)?;
-        for key in self.0.keys.iter().filter(|key| key.signs(&header)) {
-            match key.verify(token) {
-                Err(Rejected::Signature) => {}
-                answer => return answer,
-            }
-        }
-        match &self.0.jwks {
-            Some(jwks) => jwks.verify(token, &header).await,
-            None => Err(Rejected::Signature),
+        let answer = Key::first_of(self.0.keys.iter().filter(|key| key.signs(&header)), token);
+        match (answer, &self.0.jwks) {
+            (Err(Rejected::Signature), Some(jwks)) => jwks.verify(token, &header, &self.0.rules).await,
+            (answer, _) => answer,
         }
     }
 }

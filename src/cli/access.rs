@@ -2,16 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::Context;
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{Mistake, minter::Minter};
-use crate::domain::user::Tenant;
+use crate::{auth::read_local_secret, domain::user::Tenant};
 
 /// A token that a command makes for itself lives this long.
 const LIFETIME: Duration = Duration::from_hours(24);
-/// The secret that a server without keys makes itself, in its data directory.
-const SECRET_FILE: &str = "jwt-secret";
 
 /// Flags of every command that is a client.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,16 +37,12 @@ impl Access {
         if let Some(token) = &self.token {
             return Ok(token.trim().to_owned());
         }
-        let file = self.data_dir.join(SECRET_FILE);
-        let secret = match std::fs::read_to_string(&file) {
-            Ok(secret) => secret,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let hint = "give --token or TIDINGS_TOKEN, or name a local server's --data-dir";
-                return Err(Mistake(format!("no token: {hint} ({} is not there)", file.display())).into());
-            }
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        let Some(secrets) = read_local_secret(&self.data_dir)? else {
+            let hint = "give --token or TIDINGS_TOKEN, or name a local server's --data-dir";
+            let shown = self.data_dir.display();
+            return Err(Mistake(format!("no token: {hint} (there is no jwt-secret in {shown})")).into());
         };
-        Minter::new(secret.trim(), self.tenant.clone(), LIFETIME).mint(user, scope)
+        Minter::new(secrets.signing().expose_secret(), self.tenant.clone(), LIFETIME).mint(user, scope)
     }
 
     /// The address of an API path on the server.

@@ -43,7 +43,8 @@ fn greet(running: &Running, settings: &Settings) -> anyhow::Result<()> {
     if !settings.auth.has_key() {
         let key = UserKey { tenant: "default".parse()?, user: "demo".parse()? };
         let grant = Grant { key, scope: "publish".to_owned(), ttl: DEMO, token_id: None, topics: Vec::new() };
-        let token = mint(&local_secret(&settings.data_dir)?, &settings.auth, &grant, chrono::Utc::now())?;
+        let secrets = local_secret(&settings.data_dir)?;
+        let token = mint(secrets.signing(), &settings.auth, &grant, chrono::Utc::now())?;
         let address = running.address();
         // Writing to memory cannot fail.
         let _ = write!(

@@ -59,12 +59,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn signing_secret(settings: &Settings) -> anyhow::Result<SecretString> {
-    match &settings.auth.secret {
-        Some(secret) => Ok(secret.clone()),
+    match &settings.auth.secrets {
+        Some(secrets) => Ok(secrets.signing().clone()),
         None if settings.auth.has_key() => {
             Err(Mistake("only public keys are configured: tokens come from their issuer".into()).into())
         }
-        None => local_secret(&settings.data_dir),
+        None => Ok(local_secret(&settings.data_dir)?.signing().clone()),
     }
 }
 

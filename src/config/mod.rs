@@ -5,6 +5,8 @@
 
 mod mask;
 pub mod options;
+mod pem;
+mod secrets;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,10 @@ use std::{env, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
+pub use self::{
+    pem::PublicKey,
+    secrets::{Secrets, WrongLine},
+};
 use crate::domain::kinds::Seed;
 
 /// The faults of the settings: one line for each of them.
@@ -98,10 +104,10 @@ pub struct RedisSettings {
 /// How tokens are verified.
 #[derive(Debug, Clone)]
 pub struct AuthSettings {
-    /// HS256 secret.
-    pub secret: Option<SecretString>,
-    /// PEM of an RSA, P-256, P-384 or Ed25519 public key.
-    pub public_key: Option<String>,
+    /// HS256 secrets.
+    pub secrets: Option<Secrets>,
+    /// RSA, P-256, P-384 or Ed25519 public keys.
+    pub public_keys: Vec<PublicKey>,
     /// The address of a JSON Web Key Set.
     pub jwks_url: Option<Url>,
     /// Required `iss`.
@@ -119,7 +125,7 @@ pub struct AuthSettings {
 impl AuthSettings {
     /// Whether tokens can be verified without a generated secret.
     pub fn has_key(&self) -> bool {
-        self.secret.is_some() || self.public_key.is_some() || self.jwks_url.is_some()
+        self.secrets.is_some() || !self.public_keys.is_empty() || self.jwks_url.is_some()
     }
 }
 

@@ -144,16 +144,17 @@ options! {
             redis_cluster: bool = "false";
         }
         "Tokens" {
-            /// Secret of HS256 tokens, at least 32 bytes. Prefer the file: the list of processes shows flags.
+            /// Secret of HS256 tokens, at least 32 bytes. Up to 4, one on each line: the first signs. Prefer the file: the list of
+            /// processes shows flags.
             #[arg(value_name = "SECRET")]
             jwt_secret: String;
-            /// File that holds the secret of HS256 tokens.
+            /// File that holds the secret of HS256 tokens, or up to 4 of them, one on each line.
             #[arg(value_name = "PATH")]
             jwt_secret_file: PathBuf;
-            /// PEM of the public key of RS256, ES256, ES384 or `EdDSA` tokens.
+            /// PEM of the public keys of RS256, ES256, ES384 or `EdDSA` tokens, up to 16.
             #[arg(value_name = "PEM")]
             jwt_public_key: String;
-            /// File that holds the PEM of the public key.
+            /// File that holds the PEM of the public keys.
             #[arg(value_name = "PATH")]
             jwt_public_key_file: PathBuf;
             /// URL of the issuer's public keys (JSON Web Key Set).

@@ -1,6 +1,7 @@
 //! Reads the file and the environment and lays them over each other: file, then environment, then flags.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fs, io,
     path::{Path, PathBuf},
@@ -12,10 +13,15 @@ use toml::Table;
 use super::{
     Invalid, Settings,
     options::{Options, key, variable},
+    secrets::without_last_break,
 };
 
 /// Settings that may come from a file of their own, for secrets that are mounted.
 const SECRETS: [&str; 4] = ["database-url", "redis-url", "jwt-secret", "jwt-public-key"];
+/// The files that secrets were read from, by the settings that they hold.
+#[derive(Default)]
+pub(super) struct Files(BTreeMap<&'static str, String>);
+
 /// Variables of the client commands, which the server has no use for.
 const CLIENT_VARIABLES: [&str; 2] = ["TIDINGS_URL", "TIDINGS_TOKEN"];
 
@@ -31,18 +37,20 @@ impl Options {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Self, Settings), Invalid> {
         let mut wrong = Vec::new();
-        let mut options = self.over(environment, &mut wrong).unwrap_or_else(|error| {
+        let mut files = Files::default();
+        let mut options = self.over(environment, &mut files, &mut wrong).unwrap_or_else(|error| {
             wrong.push(error.to_string());
             Self::default()
         });
         options.fill();
-        let settings = options.validated(&mut wrong);
+        let settings = options.validated(&files, &mut wrong);
         if wrong.is_empty() { Ok((options, settings)) } else { Err(Invalid(wrong)) }
     }
 
     fn over(
         mut self,
         environment: impl IntoIterator<Item = (String, String)>,
+        files: &mut Files,
         wrong: &mut Vec<String>,
     ) -> Result<Self, Box<dyn Error>> {
         let (variables, named) = read_environment(environment, wrong);
@@ -54,7 +62,7 @@ impl Options {
         let flags = Table::try_from(&self)?;
         check_pairs(&flags, |name| format!("--{name}"), wrong);
         overlay(&mut table, flags);
-        read_secrets(&mut table, wrong);
+        read_secrets(&mut table, files, wrong);
         Ok(table.try_into()?)
     }
 }
@@ -171,22 +179,38 @@ fn overlay(weaker: &mut Table, stronger: Table) {
     weaker.extend(stronger);
 }
 
-fn read_secrets(table: &mut Table, wrong: &mut Vec<String>) {
+impl Files {
+    /// A setting as it is called where it was written, with its file if it came from one.
+    pub(super) fn source(&self, name: &str) -> String {
+        match self.0.get(name) {
+            Some(path) => source_in(&format!("{name}-file"), path),
+            None => format!("{name} ({})", variable(name)),
+        }
+    }
+}
+
+fn source_in(setting: &str, path: &str) -> String {
+    format!("{setting} ({}): {path}", variable(setting))
+}
+
+fn read_secrets(table: &mut Table, files: &mut Files, wrong: &mut Vec<String>) {
     for name in SECRETS {
         let setting = format!("{name}-file");
         let Some(path) = table.remove(&setting).and_then(|path| path.as_str().map(ToOwned::to_owned)) else {
             continue;
         };
         match read_secret(Path::new(&path)) {
-            Ok(text) => drop(table.insert(name.into(), text.into())),
-            Err(error) => wrong.push(format!("{setting} ({}): {path}: {error}", variable(&setting))),
+            Ok(text) => {
+                table.insert(name.into(), text.into());
+                files.0.insert(name, path);
+            }
+            Err(error) => wrong.push(format!("{}: {error}", source_in(&setting, &path))),
         }
     }
 }
 
 fn read_secret(path: &Path) -> io::Result<String> {
     let text = fs::read_to_string(path)?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let secret = line.strip_suffix('\r').unwrap_or(line);
+    let secret = without_last_break(&text);
     if secret.is_empty() { Err(io::Error::other("the file is empty")) } else { Ok(secret.to_owned()) }
 }

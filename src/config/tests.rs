@@ -109,11 +109,60 @@ fn variables_that_kubernetes_sets_for_a_service_called_tidings_are_none_of_ours(
 fn a_secret_may_come_from_a_file_without_its_last_line_break() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secret");
-    for (written, read) in [(format!("{SECRET}\n"), SECRET.into()), (format!("{SECRET} \r\n"), format!("{SECRET} "))] {
+    for written in [SECRET.to_owned(), format!("{SECRET}\n"), format!("{SECRET}\r\n")] {
         fs::write(&path, written).unwrap();
         let settings = load(Options::default(), &[("TIDINGS_JWT_SECRET_FILE", text(&path))]).unwrap();
-        assert_eq!(settings.auth.secret.unwrap().expose_secret(), read);
+        assert_eq!(settings.auth.secrets.unwrap().signing().expose_secret(), SECRET);
     }
+}
+
+#[test]
+fn several_secrets_and_several_keys_come_by_file_or_by_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let (secrets, keys) =
+        (format!("{SECRET}\nanother secret that is long enough"), [key("AAAA"), key("BBBB")].join("\n"));
+    let (secret_file, key_file) = (dir.path().join("secrets"), dir.path().join("keys"));
+    fs::write(&secret_file, format!("{secrets}\n")).unwrap();
+    fs::write(&key_file, &keys).unwrap();
+    let by_file = [("TIDINGS_JWT_SECRET_FILE", text(&secret_file)), ("TIDINGS_JWT_PUBLIC_KEY_FILE", text(&key_file))];
+    let on_one_line = keys.replace('\n', "\\n");
+    let by_variable = [("TIDINGS_JWT_SECRET", secrets.as_str()), ("TIDINGS_JWT_PUBLIC_KEY", on_one_line.as_str())];
+    for (pairs, place) in [(by_file, text(&key_file)), (by_variable, "jwt-public-key (TIDINGS_JWT_PUBLIC_KEY)")] {
+        let auth = load(Options::default(), &pairs).unwrap().auth;
+        assert_eq!(
+            auth.secrets.unwrap().iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>().join("\n"),
+            secrets
+        );
+        assert_eq!(auth.public_keys.iter().map(|key| key.pem.clone()).collect::<Vec<_>>(), [key("AAAA"), key("BBBB")]);
+        assert!(auth.public_keys[1].place.ends_with(&format!("{place}: line 5")), "{}", auth.public_keys[1].place);
+    }
+}
+
+fn key(body: &str) -> String {
+    format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
+}
+
+#[test]
+fn a_doubtful_line_of_a_secrets_file_is_named_with_the_file_and_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hush");
+    let (open, other) = (("TIDINGS_LISTEN", "0.0.0.0:80"), "another secret that is long enough");
+    for (setting, written, line) in [
+        ("TIDINGS_JWT_SECRET_FILE", format!("{SECRET}\n\n{other}\n"), "line 2"),
+        ("TIDINGS_JWT_SECRET_FILE", format!("{SECRET}\n{other} \n"), "line 2"),
+        ("TIDINGS_JWT_SECRET_FILE", format!("{SECRET}\nanother\n"), "line 2"),
+        ("TIDINGS_JWT_PUBLIC_KEY_FILE", format!("{}{SECRET}\n", key("AAAA")), "line 4"),
+        ("TIDINGS_JWT_PUBLIC_KEY_FILE", format!("{SECRET}\n"), "line 1"),
+    ] {
+        fs::write(&path, written).unwrap();
+        let found = problems(&[(setting, text(&path)), open]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let begin = format!("({setting}): {}: {line} ", text(&path));
+        assert!(found[0].contains(&begin), "{found:?}");
+        assert!(!found[0].contains("0123") && !found[0].contains("another"), "{found:?}");
+    }
+    let by_variable = problems(&[("TIDINGS_JWT_SECRET", &format!("{SECRET}\n{SECRET}"))]);
+    assert!(by_variable[0].starts_with("jwt-secret (TIDINGS_JWT_SECRET): line 2 "), "{by_variable:?}");
 }
 
 #[test]
@@ -125,7 +174,7 @@ fn a_secret_set_twice_in_one_source_is_an_error_and_in_two_the_later_wins() {
     assert!(found[0].contains("TIDINGS_JWT_SECRET and TIDINGS_JWT_SECRET_FILE"), "{found:?}");
     let (_dir, flags) = file(&format!("jwt-secret = '{}'\n", "x".repeat(40)));
     let settings = load(flags, &[("TIDINGS_JWT_SECRET_FILE", text(&path))]).unwrap();
-    assert_eq!(settings.auth.secret.unwrap().expose_secret(), SECRET);
+    assert_eq!(settings.auth.secrets.unwrap().signing().expose_secret(), SECRET);
 }
 
 #[test]

@@ -6,14 +6,13 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    AuthSettings, DatabaseSettings, Invalid, PublishSettings, RedisSettings, RetentionSettings, Settings,
-    SignalSettings, StreamSettings,
+    AuthSettings, DatabaseSettings, Invalid, PublicKey, PublishSettings, RedisSettings, RetentionSettings, Secrets,
+    Settings, SignalSettings, StreamSettings,
     options::{DEFAULT_LISTEN, Numbers, Options, variable},
+    pem,
+    sources::Files,
 };
 use crate::domain::kinds::{SHIPPED, Seed};
-
-/// Fewest bytes of an HS256 secret: as many as the digest has (RFC 7518, 3.2).
-const SECRET_BYTES: usize = 32;
 
 impl Settings {
     /// Reads all sources: `flags` over the process' environment over the file that either names.
@@ -27,7 +26,7 @@ impl Settings {
 
 impl Options {
     /// The settings as final types; adds a line to `wrong` for each that is out of its bounds.
-    pub(super) fn validated(&self, wrong: &mut Vec<String>) -> Settings {
+    pub(super) fn validated(&self, files: &Files, wrong: &mut Vec<String>) -> Settings {
         let numbers = self.numbers(wrong);
         let settings = Settings {
             listen: self.listen.unwrap_or(DEFAULT_LISTEN),
@@ -37,7 +36,7 @@ impl Options {
             database: database(self, &numbers, wrong),
             redis: redis(self, wrong),
             probe_interval: seconds(numbers.probe_seconds),
-            auth: auth(self, &numbers, wrong),
+            auth: auth(self, &numbers, files, wrong),
             stream: stream(self, &numbers),
             publish: publish(&numbers),
             kinds: kinds(self, wrong),
@@ -48,7 +47,8 @@ impl Options {
             cors_origins: origins(self, wrong),
             drain: seconds(numbers.drain_seconds),
         };
-        if !settings.auth.has_key() && !settings.listen.ip().is_loopback() {
+        let has_key = self.jwt_secret.is_some() || self.jwt_public_key.is_some() || self.jwks_url.is_some();
+        if !has_key && !settings.listen.ip().is_loopback() {
             let reach = format!(
                 "{} can be reached from other machines and no key for tokens is configured; set TIDINGS_JWT_SECRET, \
                  TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS_URL, or listen on 127.0.0.1",
@@ -112,18 +112,14 @@ fn redis(options: &Options, wrong: &mut Vec<String>) -> Option<RedisSettings> {
     })
 }
 
-fn auth(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> AuthSettings {
-    if options.jwt_secret.as_ref().is_some_and(|secret| secret.len() < SECRET_BYTES) {
-        complain(wrong, "jwt-secret", "must have 32 bytes at least; `openssl rand -hex 32` makes a good one");
-    }
+fn auth(options: &Options, numbers: &Numbers, files: &Files, wrong: &mut Vec<String>) -> AuthSettings {
     let cookie = options.cookie.clone().unwrap_or_default();
     if cookie.is_empty() || !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
         complain(wrong, "cookie", "must be characters of A-Z, a-z, 0-9, _, - and .");
     }
     AuthSettings {
-        secret: options.jwt_secret.clone().map(SecretString::from),
-        // Some platforms keep variables on one line.
-        public_key: options.jwt_public_key.as_ref().map(|pem| pem.replace("\\n", "\n")),
+        secrets: secrets(options, files, wrong),
+        public_keys: public_keys(options, files, wrong),
         jwks_url: jwks_url(options, wrong),
         issuer: options.jwt_issuer.clone(),
         audience: options.jwt_audience.clone(),
@@ -131,6 +127,22 @@ fn auth(options: &Options, numbers: &Numbers, wrong: &mut Vec<String>) -> AuthSe
         cookie,
         query_token: options.query_token.unwrap_or_default(),
     }
+}
+
+fn secrets(options: &Options, files: &Files, wrong: &mut Vec<String>) -> Option<Secrets> {
+    let read = Secrets::parse(options.jwt_secret.as_deref()?);
+    read.map_err(|problem| wrong.push(format!("{}: {problem}", files.source("jwt-secret")))).ok()
+}
+
+fn public_keys(options: &Options, files: &Files, wrong: &mut Vec<String>) -> Vec<PublicKey> {
+    let Some(text) = &options.jwt_public_key else { return Vec::new() };
+    let source = files.source("jwt-public-key");
+    // Some platforms keep variables on one line.
+    let blocks = pem::blocks(&text.replace("\\n", "\n")).unwrap_or_else(|problem| {
+        wrong.push(format!("{source}: {problem}"));
+        Vec::new()
+    });
+    blocks.into_iter().map(|(line, pem)| PublicKey { pem, place: format!("{source}: line {line}") }).collect()
 }
 
 fn jwks_url(options: &Options, wrong: &mut Vec<String>) -> Option<Url> {

@@ -41,6 +41,16 @@ pub enum ApiError {
     /// Credentials that do not hold; the text says why without repeating them.
     #[error("{0}")]
     BadToken(String),
+    /// Several credentials, none of which holds.
+    #[error("none of the {count} tokens of this request holds: {reasons}")]
+    BadTokens {
+        /// How many.
+        count: usize,
+        /// Where each stands and why it does not hold, without repeating it.
+        reasons: String,
+        /// Whether all of them held and have ended.
+        expired: bool,
+    },
     /// A token that held and has ended.
     #[error("the token has expired")]
     ExpiredToken,
@@ -155,6 +165,12 @@ pub enum ApiError {
     /// Something that only publishers may signal.
     #[error("only publishers signal {0}")]
     OnlyPublishers(&'static str),
+    /// The keys that may verify the token cannot be read at the moment.
+    #[error("the keys to verify the token cannot be fetched at the moment")]
+    KeysUnavailable {
+        /// When they may be fetched again.
+        retry_after: Duration,
+    },
     /// A part that is needed does not answer; that part has logged why.
     #[error("the server cannot do this at the moment")]
     Unavailable,
@@ -176,7 +192,9 @@ impl ApiError {
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "Not JSON"),
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
-            Self::BadToken(_) | Self::ExpiredToken => (StatusCode::UNAUTHORIZED, "bad-token", "Token refused"),
+            Self::BadToken(_) | Self::BadTokens { .. } | Self::ExpiredToken => {
+                (StatusCode::UNAUTHORIZED, "bad-token", "Token refused")
+            }
             Self::MissingScope(_) => (StatusCode::FORBIDDEN, "missing-scope", "Not allowed"),
             Self::ForeignOrigin | Self::ForeignPage => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::OnlyPublishers(_) => (StatusCode::FORBIDDEN, "only-publishers", "Not allowed"),
@@ -206,7 +224,9 @@ impl ApiError {
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency key reused"),
             Self::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
             Self::NoRoom { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no-room", "No room"),
-            Self::Unavailable | Self::Untold => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Unavailable | Self::Untold | Self::KeysUnavailable { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -244,7 +264,14 @@ impl ApiError {
 
     /// Whether the same request may well succeed later without anything being changed about it.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::NoRoom { .. } | Self::Unavailable | Self::Untold)
+        matches!(
+            self,
+            Self::Overloaded { .. }
+                | Self::NoRoom { .. }
+                | Self::KeysUnavailable { .. }
+                | Self::Unavailable
+                | Self::Untold
+        )
     }
 
     /// What an error of the framework amounts to; its own words are not for clients.
@@ -260,7 +287,7 @@ impl ApiError {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
             Self::NoToken => (header::WWW_AUTHENTICATE, "Bearer".to_owned()),
-            Self::BadToken(_) | Self::ExpiredToken => {
+            Self::BadToken(_) | Self::BadTokens { .. } | Self::ExpiredToken => {
                 (header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.to_owned())
             }
             Self::MissingScope(scope) => {
@@ -270,6 +297,7 @@ impl ApiError {
             Self::UpgradeRequired(_) => (header::UPGRADE, "websocket".to_owned()),
             Self::Overloaded { retry_after }
             | Self::NoRoom { retry_after, .. }
+            | Self::KeysUnavailable { retry_after }
             | Self::TooManySignals { retry_after, .. } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
             Self::Unavailable | Self::Untold => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
             _ => return None,

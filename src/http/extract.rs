@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Parts,
-    credentials::{self, Credential},
+    credentials::{self, Credential, Proofs},
     error::ApiError,
     query::Params,
 };
@@ -57,8 +57,8 @@ impl FromRequest for Caller {
         let request = request.clone();
         async move {
             let parts = parts(&request)?;
-            let credential = credentials::of_request(&request, &parts.settings)?;
-            parts.identify(credential).await.map(Self)
+            let proofs = credentials::of_request(&request, &parts.settings)?;
+            parts.identify(proofs).await.map(Self)
         }
         .boxed_local()
     }
@@ -148,11 +148,23 @@ fn parts(request: &HttpRequest) -> Result<Data<Parts>, ApiError> {
 }
 
 impl Parts {
-    /// The identity of a credential, unless it was revoked.
+    /// The identity of the first proof that holds.
     ///
     /// # Errors
-    /// When it is not valid, or when that cannot be found out at the moment.
-    pub async fn identify(&self, credential: Credential) -> Result<Identity, ApiError> {
+    /// When none holds, or when that cannot be told at the moment.
+    pub async fn identify(&self, proofs: Proofs) -> Result<Identity, ApiError> {
+        let mut refused = Vec::new();
+        for proof in proofs {
+            match self.identify_by(proof.credential).await {
+                Ok(identity) => return Ok(identity),
+                Err(error) => refused.push((proof.place, error)),
+            }
+        }
+        Err(ApiError::of_proofs(refused))
+    }
+
+    /// The identity of a credential, unless it was revoked.
+    async fn identify_by(&self, credential: Credential) -> Result<Identity, ApiError> {
         let ticket = match credential {
             Credential::Token(token) => return Ok(self.authenticator.authenticate(&token).await?),
             Credential::Ticket(ticket) => ticket,

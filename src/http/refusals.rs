@@ -122,11 +122,27 @@ impl From<signals::Refused> for ApiError {
     }
 }
 
+impl ApiError {
+    /// What follows from the refusals of all proofs of a request, each with its place. One that may hold later decides: the
+    /// refusal is not final then.
+    pub fn of_proofs(mut refused: Vec<(&'static str, Self)>) -> Self {
+        if let Some(open) = refused.iter().position(|(_, error)| error.passes()) {
+            return refused.swap_remove(open).1;
+        }
+        if refused.len() < 2 {
+            return refused.pop().map_or(Self::NoToken, |(_, error)| error);
+        }
+        let reasons: Vec<_> = refused.iter().map(|(place, error)| format!("{place}: {error}")).collect();
+        let expired = refused.iter().all(|(_, error)| *error == Self::ExpiredToken);
+        Self::BadTokens { count: refused.len(), reasons: reasons.join("; "), expired }
+    }
+}
+
 impl From<auth::Rejected> for ApiError {
     fn from(rejected: auth::Rejected) -> Self {
         match rejected {
             auth::Rejected::Missing => Self::NoToken,
-            auth::Rejected::KeysUnavailable => Self::Unavailable,
+            auth::Rejected::KeysUnavailable(retry_after) => Self::KeysUnavailable { retry_after },
             auth::Rejected::Expired => Self::ExpiredToken,
             _ => Self::BadToken(rejected.to_string()),
         }

@@ -41,13 +41,13 @@ const REPLAY: i64 = 1_000;
 /// When the query is wrong or the caller is not authenticated.
 pub async fn stream(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let mut params = Params::parse(request.query_string());
-    let credential = credentials::of_stream(&request, &parts.settings, &mut params)?;
+    let proofs = credentials::of_stream(&request, &parts.settings, &mut params)?;
     let asked = read_request(&request, &mut params);
     params.finish()?;
     if parts.health.phase() == Phase::Draining {
         return Ok(not_now(&parts, EndReason::Draining, "draining"));
     }
-    let identity = match parts.identify(credential).await {
+    let identity = match parts.identify(proofs).await {
         Ok(identity) => identity,
         Err(error) if error.passes() => return Ok(not_now(&parts, EndReason::Overloaded, "unavailable")),
         Err(error) => return Err(error),

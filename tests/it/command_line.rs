@@ -150,3 +150,40 @@ async fn data_is_sent_as_it_was_written() {
     let listed = cluster.user("u1").list("").await;
     assert_eq!(listed["notifications"][0]["data"], json!({"a": "1e-400", "b": [u64::MAX]}));
 }
+
+#[tokio::test]
+async fn doubtful_secrets_are_told_with_their_file_and_line_and_the_first_of_two_signs() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let by_file = [(setting::SECRET, ""), ("TIDINGS_JWT_SECRET_FILE", path)];
+    for (written, line) in [
+        (format!("{}\n\nanother secret that is long enough\n", token::SECRET), "line 2 is empty"),
+        (format!("{}\nanother\n", token::SECRET), "line 2 has fewer than 32 bytes"),
+        (format!("{}\n another secret that is long enough\n", token::SECRET), "line 2 begins or ends with a space"),
+    ] {
+        std::fs::write(path, written).unwrap();
+        for command in ["check-config", "serve"] {
+            let wrong = run(&by_file, &[command]).await;
+            is_a_mistake(&wrong, &format!("{path}: {line}"));
+            assert!(!wrong.1.contains(token::SECRET) && !wrong.1.contains("another"), "{}", wrong.1);
+        }
+    }
+    std::fs::write(path, format!("{}\nanother secret that is long enough\n", token::SECRET)).unwrap();
+    let (code, output) = run(&by_file, &["token", "--sub", "u1"]).await;
+    assert_eq!(code, 0, "{output}");
+    cluster().start().await.edge().bearer(output.trim()).get("/api/notifications").await.expect(200);
+}
+
+#[tokio::test]
+async fn public_keys_of_one_file_are_told_with_their_line() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    let settings = [(setting::SECRET, ""), ("TIDINGS_JWT_PUBLIC_KEY_FILE", path)];
+    std::fs::write(path, format!("{key}\nand more\n")).unwrap();
+    is_a_mistake(&run(&settings, &["check-config"]).await, &format!("{path}: line 5 stands outside of a key"));
+    std::fs::write(path, key.to_owned() + "\n" + &key.replace("MCow", "AAAA")).unwrap();
+    let (code, output) = run(&settings, &["serve"]).await;
+    assert_ne!(code, 0);
+    assert!(output.contains(&format!("{path}: line 5")), "{output}");
+}

@@ -1,9 +1,5 @@
 //! Tokens, keys and secrets on both sides of each bound.
 
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
-use chrono::DateTime;
-use secrecy::ExposeSecret;
-
 use super::{
     key_sets::{authenticator, fetches, serve, serving},
     *,
@@ -11,8 +7,12 @@ use super::{
 use crate::auth::{
     Grant, TOKEN_BYTES,
     claims::{Claims, Rules},
-    header, local_secret, mint,
+    header,
+    jwks::SET_BYTES,
+    mint,
 };
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
+use chrono::DateTime;
 
 fn identity(claims: Value, now: i64) -> Result<Identity, Rejected> {
     let claims: Claims = serde_json::from_value(claims).unwrap();
@@ -83,13 +83,13 @@ async fn a_key_on_p_384_is_taken_and_one_on_p_521_is_not() {
         private: EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref()),
         public_pem: public_pem(pair.public_key()),
     };
-    let by_pem = AuthSettings { public_key: Some(p384.public_pem.clone()), ..settings() };
+    let by_pem = with_keys(&[&p384.public_pem]);
     assert!(verdict(&by_pem, &p384.sign(None, &claims(json!({})))).await.is_ok());
     let server = serving(&[p384.jwk("1")]).await;
     let by_set = authenticator(&server, Rhythm::default());
     assert!(by_set.authenticate(&p384.sign(Some("1"), &claims(json!({})))).await.is_ok());
     let p521 = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
-    let unknown = AuthSettings { public_key: Some(public_pem(p521.public_key())), ..settings() };
+    let unknown = with_keys(&[&public_pem(p521.public_key())]);
     assert!(Authenticator::new(&unknown, None).is_err());
 }
 
@@ -99,10 +99,11 @@ async fn a_key_set_is_read_up_to_its_greatest_size() {
     let token = pair.sign(Some("1"), &claims(json!({})));
     let set = json!({"keys": [pair.jwk("1")]}).to_string();
     let server = MockServer::start().await;
-    for (bytes, answer) in [(256 * 1024, None), (256 * 1024 + 1, Some(Rejected::KeysUnavailable))] {
+    for (bytes, fits) in [(SET_BYTES, true), (SET_BYTES + 1, false)] {
         serve(&server, ResponseTemplate::new(200).set_body_string(set.clone() + &" ".repeat(bytes - set.len()))).await;
         let authenticator = authenticator(&server, Rhythm::default());
-        assert_eq!(authenticator.authenticate(&token).await.err(), answer);
+        let answer = authenticator.authenticate(&token).await;
+        assert_eq!((answer.is_ok(), is_open(&answer)), (fits, !fits));
     }
 }
 
@@ -119,9 +120,9 @@ async fn keys_are_fetched_behind_a_request_when_they_are_old_or_the_last_fetch_f
         assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::Signature));
         assert_eq!(fetches(&server).await, fetched, "{renew:?}");
         serve(&server, ResponseTemplate::new(500)).await;
-        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&authenticator.authenticate(&unknown).await));
         assert!(authenticator.authenticate(&good).await.is_ok());
-        assert_eq!(authenticator.authenticate(&unknown).await, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&authenticator.authenticate(&unknown).await));
         assert_eq!(fetches(&server).await, 3, "{renew:?}");
     }
 }
@@ -134,24 +135,11 @@ async fn within_the_pause_a_failed_fetch_is_not_repeated() {
     let authenticator = authenticator(&server, Rhythm::default());
     for _ in 0..3 {
         let answer = authenticator.authenticate(&pair.sign(Some("1"), &claims(json!({})))).await;
-        assert_eq!(answer, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&answer), "{answer:?}");
     }
     assert_eq!(fetches(&server).await, 1);
     let forged = hs256(&claims(json!({})));
     assert_eq!(authenticator.authenticate(&forged).await, Err(Rejected::Signature), "no set has secrets");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_secret_of_32_bytes_is_long_enough() {
-    let dir = tempfile::tempdir().unwrap();
-    let made = local_secret(dir.path()).unwrap().expose_secret().to_owned();
-    assert_eq!(local_secret(dir.path()).unwrap().expose_secret(), made, "it is made once");
-    let path = dir.path().join("jwt-secret");
-    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
-    assert_eq!(local_secret(dir.path()).unwrap().expose_secret(), SECRET);
-    std::fs::write(&path, &SECRET[1..]).unwrap();
-    assert!(local_secret(dir.path()).is_err());
 }
 
 #[tokio::test]
@@ -163,7 +151,7 @@ async fn a_set_without_a_key_that_is_known_here_leaves_the_keys_unavailable() {
     for key in [p521, odd] {
         let server = serving(&[key]).await;
         let authenticator = authenticator(&server, Rhythm::default());
-        assert_eq!(authenticator.authenticate(&token).await, Err(Rejected::KeysUnavailable));
+        assert!(is_open(&authenticator.authenticate(&token).await));
     }
 }
 

@@ -15,19 +15,18 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use super::{Authenticator, Identity, Rejected, jwks::Rhythm};
-use crate::config::AuthSettings;
+use crate::config::{AuthSettings, PublicKey, Secrets};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn settings() -> AuthSettings {
     AuthSettings {
-        secret: None,
-        public_key: None,
+        secrets: None,
+        public_keys: Vec::new(),
         jwks_url: None,
         issuer: None,
         audience: None,
@@ -38,7 +37,21 @@ fn settings() -> AuthSettings {
 }
 
 fn with_secret() -> AuthSettings {
-    AuthSettings { secret: Some(SECRET.into()), ..settings() }
+    with_secrets(SECRET)
+}
+
+fn with_secrets(text: &str) -> AuthSettings {
+    AuthSettings { secrets: Some(Secrets::parse(text).unwrap()), ..settings() }
+}
+
+fn with_keys(pems: &[&str]) -> AuthSettings {
+    let public_keys = pems.iter().map(|pem| PublicKey { pem: (*pem).to_owned(), place: "keys.pem: line 7".into() });
+    AuthSettings { public_keys: public_keys.collect(), ..settings() }
+}
+
+/// Whether a refusal may pass by itself, because the keys are not at hand.
+fn is_open<T>(answer: &Result<T, Rejected>) -> bool {
+    matches!(answer, Err(Rejected::KeysUnavailable(_)))
 }
 
 /// A key pair made for this run.
@@ -149,7 +162,7 @@ async fn scopes_are_whole_words_and_the_tenant_has_a_default() {
 async fn every_kind_of_public_key_verifies_its_own_tokens_only() {
     let (rsa, ec, ed) = (Pair::rsa(), Pair::ec(), Pair::ed());
     for pair in [&rsa, &ec, &ed] {
-        let settings = AuthSettings { public_key: Some(pair.public_pem.clone()), ..settings() };
+        let settings = with_keys(&[&pair.public_pem]);
         assert!(verdict(&settings, &pair.sign(None, &claims(json!({})))).await.is_ok(), "{:?}", pair.algorithm);
         for other in [&rsa, &ec, &ed].into_iter().filter(|other| other.algorithm != pair.algorithm) {
             let answer = verdict(&settings, &other.sign(None, &claims(json!({})))).await;
@@ -161,7 +174,7 @@ async fn every_kind_of_public_key_verifies_its_own_tokens_only() {
 #[tokio::test]
 async fn a_public_key_is_never_a_secret() {
     for pair in [Pair::rsa(), Pair::ec(), Pair::ed()] {
-        let settings = AuthSettings { public_key: Some(pair.public_pem.clone()), ..settings() };
+        let settings = with_keys(&[&pair.public_pem]);
         let der = STANDARD.decode(pair.public_pem.lines().nth(1).unwrap()).unwrap();
         for secret in [pair.public_pem.as_bytes(), pair.public_pem.trim_end().as_bytes(), &der] {
             let forged = hs256_with(secret, &claims(json!({"scope": "admin"})));
@@ -173,7 +186,7 @@ async fn a_public_key_is_never_a_secret() {
 #[tokio::test]
 async fn a_token_without_signature_is_refused_however_it_is_written() {
     let pair = Pair::rsa();
-    let settings = AuthSettings { public_key: Some(pair.public_pem), ..with_secret() };
+    let settings = AuthSettings { secrets: with_secret().secrets, ..with_keys(&[&pair.public_pem]) };
     let body = URL_SAFE_NO_PAD.encode(claims(json!({})).to_string());
     for algorithm in ["none", "None", "NONE", "nOnE", "", "HS257"] {
         let header = URL_SAFE_NO_PAD.encode(json!({"alg": algorithm, "typ": "JWT"}).to_string());
@@ -190,7 +203,7 @@ async fn a_token_without_signature_is_refused_however_it_is_written() {
 #[tokio::test]
 async fn a_key_in_the_header_of_the_token_is_not_used() {
     let (ours, theirs) = (Pair::ec(), Pair::ec());
-    let settings = AuthSettings { public_key: Some(ours.public_pem), ..settings() };
+    let settings = with_keys(&[&ours.public_pem]);
     let jwk = Jwk::from_encoding_key(&theirs.private, Algorithm::ES256).unwrap();
     let header = Header { jwk: Some(jwk), ..Header::new(Algorithm::ES256) };
     let forged = encode(&header, &claims(json!({})), &theirs.private).unwrap();
@@ -280,8 +293,10 @@ async fn issuer_and_audience_must_match_where_they_are_configured() {
 
 #[test]
 fn keys_that_cannot_be_used_are_refused_at_the_start() {
-    let refused =
-        |pem: String| Authenticator::new(&AuthSettings { public_key: Some(pem), ..settings() }, None).is_err();
+    let refused = |pem: String| {
+        let error = Authenticator::new(&with_keys(&[&Pair::ed().public_pem, &pem]), None).err();
+        error.is_some_and(|error| error.to_string() == "keys.pem: line 7")
+    };
     let weak = [&[0x30, 0x81, 0x9f][..], &[0; 156]].concat();
     let private = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
     for wrong in [String::new(), "a secret".into(), pem("PUBLIC KEY", &weak), pem("PRIVATE KEY", private.as_ref())] {
@@ -292,9 +307,32 @@ fn keys_that_cannot_be_used_are_refused_at_the_start() {
 
 #[tokio::test]
 async fn the_generated_secret_counts_only_where_no_key_is_configured() {
-    let local = || Some(SecretString::from("the generated secret of this machine"));
+    let local = || Some(Secrets::parse("the generated secret of this machine").unwrap());
     let token = hs256_with(b"the generated secret of this machine", &claims(json!({})));
     assert!(Authenticator::new(&settings(), local()).unwrap().authenticate(&token).await.is_ok());
     let configured = Authenticator::new(&with_secret(), local()).unwrap();
     assert_eq!(configured.authenticate(&token).await, Err(Rejected::Signature));
+}
+
+#[tokio::test]
+async fn every_one_of_several_secrets_and_keys_verifies() {
+    let (one, two) = (Pair::ec(), Pair::ec());
+    let (rsa, ed) = (Pair::rsa(), Pair::ed());
+    let second = "the second of two secrets, which is as long";
+    let keys = with_keys(&[&one.public_pem, &rsa.public_pem, &two.public_pem, &ed.public_pem]);
+    let settings = AuthSettings { secrets: with_secrets(&format!("{SECRET}\n{second}")).secrets, ..keys };
+    let claims = claims(json!({}));
+    for pair in [&one, &two, &rsa, &ed] {
+        for kid in [None, Some("any")] {
+            assert!(verdict(&settings, &pair.sign(kid, &claims)).await.is_ok(), "{:?}", pair.algorithm);
+        }
+    }
+    for secret in [SECRET, second] {
+        assert!(verdict(&settings, &hs256_with(secret.as_bytes(), &claims)).await.is_ok());
+    }
+    for forged in [format!("{SECRET}\n{second}"), format!("{SECRET}\n"), "a third secret, as long as the others".into()]
+    {
+        assert_eq!(verdict(&settings, &hs256_with(forged.as_bytes(), &claims)).await, Err(Rejected::Signature));
+    }
+    assert_eq!(verdict(&settings, &Pair::ec().sign(None, &claims)).await, Err(Rejected::Signature));
 }

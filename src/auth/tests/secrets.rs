@@ -3,15 +3,19 @@
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::auth::{Grant, Ticket, local_secret, mint};
+use crate::auth::{Grant, Ticket, local_secret, mint, read_local_secret};
+
+fn read(data: &std::path::Path) -> Vec<String> {
+    local_secret(data).unwrap().iter().map(|secret| secret.expose_secret().to_owned()).collect()
+}
 
 #[test]
 fn processes_that_start_at_once_get_the_same_secret() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("a/b");
-    let threads: Vec<_> =
-        (0..8).map(|_| data.clone()).map(|data| std::thread::spawn(move || local_secret(&data).unwrap())).collect();
-    let secrets: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap().expose_secret().to_owned()).collect();
+    let threads: Vec<_> = (0..8).map(|_| data.clone()).map(|data| std::thread::spawn(move || read(&data))).collect();
+    let secrets: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(secrets.len(), 8);
     assert!(secrets.iter().all(|secret| *secret == secrets[0] && secret.len() == 64));
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "no drafts stay behind");
 }
@@ -28,8 +32,32 @@ fn the_secret_is_for_its_owner_only() {
     fs::set_permissions(data.join("jwt-secret"), fs::Permissions::from_mode(0o644)).unwrap();
     assert!(local_secret(&data).is_err());
     fs::set_permissions(data.join("jwt-secret"), fs::Permissions::from_mode(0o600)).unwrap();
-    fs::write(data.join("jwt-secret"), "short").unwrap();
-    assert!(local_secret(&data).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_of_the_generated_secret_may_hold_several() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(read_local_secret(dir.path()).unwrap().is_none());
+    let made = read(dir.path());
+    assert_eq!(read(dir.path()), made, "it is made once");
+    let path = dir.path().join("jwt-secret");
+    for (written, read_back) in
+        [(format!("{SECRET}\n"), vec![SECRET]), (format!("{}\n{SECRET}\n", made[0]), vec![&made[0], SECRET])]
+    {
+        std::fs::write(&path, written).unwrap();
+        assert_eq!(read(dir.path()), read_back);
+        assert_eq!(read_local_secret(dir.path()).unwrap().unwrap().signing().expose_secret(), read_back[0]);
+    }
+    for (wrong, line) in [
+        (SECRET[1..].to_owned(), "line 1"),
+        (format!("{SECRET}\n\n"), "line 2"),
+        (format!("{SECRET}\nshort"), "line 2"),
+    ] {
+        std::fs::write(&path, wrong).unwrap();
+        let told = format!("{:#}", local_secret(dir.path()).unwrap_err());
+        assert!(told.contains(path.to_str().unwrap()) && told.contains(line) && !told.contains("0123"), "{told}");
+    }
 }
 
 #[tokio::test]

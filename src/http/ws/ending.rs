@@ -64,7 +64,7 @@ impl Ending {
     pub fn of_refusal(error: &ApiError) -> Self {
         match error {
             ApiError::NoToken => NO_TOKEN,
-            ApiError::ExpiredToken => EXPIRED,
+            ApiError::ExpiredToken | ApiError::BadTokens { expired: true, .. } => EXPIRED,
             _ => BAD_TOKEN,
         }
     }

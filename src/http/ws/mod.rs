@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use self::session::{Entry, Refusal};
 use super::{
     Parts,
-    credentials::{self, BEARER, Credential},
+    credentials::{self, BEARER, Proofs},
     error::ApiError,
     hijack::Hijack,
     opening,
@@ -50,13 +50,13 @@ const KEY_BYTES: usize = 16;
 pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpResponse, ApiError> {
     let (claim, response) = accept(&request)?;
     let mut params = Params::parse(request.query_string());
-    let credential = credentials::of_websocket(&request, &parts.settings, &mut params);
-    if matches!(credential, Err(ApiError::ForeignPage)) {
+    let proofs = credentials::of_websocket(&request, &parts.settings, &mut params);
+    if matches!(proofs, Err(ApiError::ForeignPage)) {
         return Err(ApiError::ForeignPage);
     }
     let asked = Request { transport: Transport::WebSocket, ..sse::read_request(&request, &mut params) };
     params.finish()?;
-    let caller = admit(&parts, credential).await;
+    let caller = admit(&parts, proofs).await;
     let entry = Entry { parts, caller, asked };
     let serve = move |socket, head| {
         rt::spawn(session::run(socket, head, entry));
@@ -66,13 +66,13 @@ pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpRespon
 }
 
 /// The identity of the caller, or why it is not let in.
-async fn admit(parts: &Parts, credential: Result<Credential, ApiError>) -> Result<Identity, Refusal> {
-    let credential = credential.map_err(Refusal::Denied)?;
+async fn admit(parts: &Parts, proofs: Result<Proofs, ApiError>) -> Result<Identity, Refusal> {
+    let proofs = proofs.map_err(Refusal::Denied)?;
     if parts.health.phase() == Phase::Draining {
         opening::count_refused("draining");
         return Err(Refusal::Later(EndReason::Draining));
     }
-    parts.identify(credential).await.map_err(|error| {
+    parts.identify(proofs).await.map_err(|error| {
         if !error.passes() {
             return Refusal::Denied(error);
         }

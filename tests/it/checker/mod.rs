@@ -1,6 +1,7 @@
 //! The fault checker: publishers and reconnecting clients run while servers are killed, stopped and paused. At the
 //! end every acknowledged notification must have reached every connection of its user once, in order, and no other user.
 
+mod issuer;
 mod judge;
 mod publisher;
 mod socket;
@@ -13,12 +14,13 @@ use serde_json::json;
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use self::issuer::Issuer;
 use self::{
     judge::{complaints, missing},
     publisher::{Ledger, Publisher},
     subscriber::Subscriber,
 };
-use crate::harness::{Edge, eventually};
+use crate::harness::{Edge, Token, eventually};
 
 /// Acknowledged publishes that must follow a fault, so that recovery is seen and not only survival.
 const AFTERMATH: usize = 60;
@@ -29,6 +31,7 @@ pub struct Shape {
     pub connections: usize,
     pub publishers: usize,
     pub transport: Transport,
+    pub issuer: Issuer,
 }
 
 /// How subscribers read.
@@ -42,13 +45,14 @@ pub enum Transport {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { users: 5, connections: 3, publishers: 3, transport: Transport::default() }
+        Self { users: 5, connections: 3, publishers: 3, transport: Transport::default(), issuer: Issuer::default() }
     }
 }
 
 /// Publishers and subscribers at work.
 pub struct Run {
     edges: Vec<Edge>,
+    issuer: Issuer,
     ledger: Arc<Ledger>,
     subscribers: Vec<Subscriber>,
     publishers: Vec<JoinHandle<()>>,
@@ -62,14 +66,14 @@ impl Run {
         let connections = users.iter().flat_map(|user| std::iter::repeat_n(user, shape.connections));
         let subscribers: Vec<_> = connections
             .enumerate()
-            .map(|(index, user)| Subscriber::start(user, index, edges.clone(), shape.transport))
+            .map(|(index, user)| Subscriber::start(user, index, edges.clone(), &shape))
             .collect();
         join_all(subscribers.iter().map(Subscriber::greeted)).await;
 
-        let (ledger, enough) = (Arc::new(Ledger::new(users)), CancellationToken::new());
+        let (ledger, enough) = (Arc::new(Ledger::new(users, shape.issuer.clone())), CancellationToken::new());
         let publish = |index| Publisher::new(index, edges.clone(), ledger.clone()).run(enough.clone());
         let publishers = (0..shape.publishers).map(|index| tokio::spawn(publish(index))).collect();
-        let run = Self { edges, ledger, subscribers, publishers, enough };
+        let run = Self { edges, issuer: shape.issuer, ledger, subscribers, publishers, enough };
         run.flow().await;
         run
     }
@@ -93,7 +97,7 @@ impl Run {
         let complaints = complaints(&published, &logs);
         assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
         assert!(whole, "something is missing, but nobody complained");
-        stored(&self.edges[0], &logs).await;
+        stored(&self.edges[0], &self.issuer, &logs).await;
         let connects: usize = logs.iter().map(|log| log.verdicts.len()).sum();
         let heard: usize = logs.iter().map(|log| log.heard.len()).sum();
         println!("{} published, {heard} delivered over {connects} connections, no complaint", published.len());
@@ -121,9 +125,9 @@ async fn eventually_whole(published: &[judge::Published], subscribers: &[Subscri
 }
 
 /// The inbox must hold exactly the notifications of the streams.
-async fn stored(edge: &Edge, logs: &[judge::Log]) {
+async fn stored(edge: &Edge, issuer: &Issuer, logs: &[judge::Log]) {
     for log in logs {
-        let list = edge.user(&log.user).list("?limit=1").await;
+        let list = edge.bearer(&issuer.sign(&Token::of(&log.user))).list("?limit=1").await;
         assert_eq!(list["total"], json!(log.heard.len()), "the inbox of {}", log.user);
     }
 }

@@ -12,8 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::judge::Published;
-use crate::harness::{Answer, Edge};
+use super::{issuer::Issuer, judge::Published};
+use crate::harness::{Answer, Caller, Edge, Token};
 
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -25,13 +25,14 @@ const BATCH: u64 = 4;
 /// The publishes, by number.
 pub struct Ledger {
     users: Vec<String>,
+    issuer: Issuer,
     next: AtomicU64,
     entries: Mutex<Vec<Published>>,
 }
 
 impl Ledger {
-    pub fn new(users: Vec<String>) -> Self {
-        Self { users, next: AtomicU64::new(0), entries: Mutex::default() }
+    pub fn new(users: Vec<String>, issuer: Issuer) -> Self {
+        Self { users, issuer, next: AtomicU64::new(0), entries: Mutex::default() }
     }
 
     pub fn acknowledged(&self) -> usize {
@@ -45,8 +46,13 @@ impl Ledger {
     /// One last publish to all users: earlier publishes have arrived when it has.
     pub async fn mark(&self, edge: &Edge) {
         let number = self.plan(self.users.clone());
-        edge.publisher().publish(&self.body(number)).await.expect(201);
+        self.caller(edge).publish(&self.body(number)).await.expect(201);
         self.acknowledge(number);
+    }
+
+    /// A publisher with a token of this moment.
+    fn caller(&self, edge: &Edge) -> Caller {
+        edge.bearer(&self.issuer.sign(&Token::publisher()))
     }
 
     /// Notes a publish before it is tried.
@@ -103,9 +109,10 @@ impl Publisher {
     async fn persist(&self, numbers: &[u64]) {
         let bodies: Vec<_> = numbers.iter().map(|&number| self.ledger.body(number)).collect();
         for edge in self.edges.iter().cycle().skip(self.index) {
+            let caller = self.ledger.caller(edge);
             let answer = match bodies.as_slice() {
-                [body] => attempt(edge, "/api/notifications", body).await,
-                bodies => attempt(edge, "/api/notifications/batch", &json!(bodies)).await,
+                [body] => attempt(&caller, "/api/notifications", body).await,
+                bodies => attempt(&caller, "/api/notifications/batch", &json!(bodies)).await,
             };
             match answer {
                 Some(answer) if done(&answer, numbers.len()) => break,
@@ -118,8 +125,8 @@ impl Publisher {
     }
 }
 
-async fn attempt(edge: &Edge, path: &str, body: &Value) -> Option<Answer> {
-    let request = edge.publisher().request(Method::POST, path).json(body);
+async fn attempt(caller: &Caller, path: &str, body: &Value) -> Option<Answer> {
+    let request = caller.request(Method::POST, path).json(body);
     tokio::time::timeout(PATIENCE, Answer::try_of(request)).await.ok()?.ok()
 }
 

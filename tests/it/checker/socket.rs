@@ -23,7 +23,7 @@ impl Life {
     /// One WebSocket; none when no instance listens there.
     async fn open(&self, edge: &Edge, late: bool) -> Option<Socket> {
         let query = self.cursor.as_ref().filter(|_| !late).map(|cursor| format!("?cursor={cursor}"));
-        let request = edge.bearer(&self.token).socket_request(&query.unwrap_or_default());
+        let request = edge.bearer(&self.issuer.sign(&self.token)).socket_request(&query.unwrap_or_default());
         timeout(SILENCE, Socket::open(request)).await.ok()?.ok()
     }
 

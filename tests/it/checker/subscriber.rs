@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::{
-    Shared, Transport,
+    Shape, Shared, Transport,
+    issuer::Issuer,
     judge::{Heard, Log},
 };
 use crate::harness::{Edge, Token, eventually};
@@ -26,10 +27,11 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    pub fn start(user: &str, index: usize, edges: Vec<Edge>, transport: Transport) -> Self {
+    pub fn start(user: &str, index: usize, edges: Vec<Edge>, shape: &Shape) -> Self {
         let log = Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), ..Log::default() }));
-        let life = Life { token: Token::of(user).sign(), cursor: None, retry: PAUSE, log: log.clone() };
-        let task = match transport {
+        let (token, issuer) = (Token::of(user), shape.issuer.clone());
+        let life = Life { token, issuer, cursor: None, retry: PAUSE, log: log.clone() };
+        let task = match shape.transport {
             Transport::EventStream => tokio::spawn(life.live(index, edges)),
             Transport::WebSocket => tokio::spawn(life.live_by_socket(index, edges)),
         };
@@ -59,7 +61,8 @@ impl Subscriber {
 }
 
 pub(super) struct Life {
-    pub(super) token: String,
+    pub(super) token: Token,
+    pub(super) issuer: Issuer,
     pub(super) cursor: Option<String>,
     pub(super) retry: Duration,
     pub(super) log: Shared<Log>,
@@ -82,7 +85,7 @@ impl Life {
     async fn listen(&mut self, edge: &Edge) -> Result<(), Error> {
         let url = format!("{}/api/notifications/stream", edge.base());
         let mut client = ClientBuilder::for_url(&url)?
-            .header("Authorization", &format!("Bearer {}", self.token))?
+            .header("Authorization", &format!("Bearer {}", self.issuer.sign(&self.token)))?
             .reconnect(ReconnectOptions::reconnect(false).build());
         if let Some(cursor) = &self.cursor {
             client = client.last_event_id(cursor.clone());

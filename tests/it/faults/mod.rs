@@ -8,4 +8,5 @@ mod postgres;
 mod postgres_bus;
 mod races;
 mod redis;
+mod rotation;
 mod switch_over;

@@ -4,6 +4,7 @@ mod bodies;
 mod injection;
 mod keys;
 mod numbers;
+mod proofs;
 mod tenants;
 mod times;
 mod tokens;
