@@ -155,7 +155,8 @@ mod tests {
             let mut gathering = Gathering::default();
             let _ = gathering.take(&text);
             for index in order {
-                if let Ok(found) = gathering.take(index.get(&payloads)) {
+                let payload: &String = index.get(&payloads);
+                if let Ok(found) = gathering.take(payload) {
                     // A piece of another group of as many pieces may stand in, but nothing is longer than any message was.
                     let whole = found.iter().all(|(channel, message)| *channel == "c" && message.len() <= 30_000);
                     prop_assert!(whole);

@@ -1,7 +1,7 @@
 //! The tools of tests: servers and clients as real processes, and one way to wait.
 
-pub mod address;
-mod browser;
+mod address;
+pub mod browser;
 mod cluster;
 mod edge;
 pub mod instance;
