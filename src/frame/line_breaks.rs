@@ -3,8 +3,11 @@
 
 use memchr::memchr2;
 
-/// Their bytes, and their escapes. Outside of strings JSON has none of them.
-const BREAKS: [(&[u8], &[u8]); 3] =
+/// The bytes of one, and its escape.
+type Break = (&'static [u8], &'static [u8]);
+
+/// Outside of strings JSON has none of them.
+const BREAKS: [Break; 3] =
     [("\u{85}".as_bytes(), br"\u0085"), ("\u{2028}".as_bytes(), br"\u2028"), ("\u{2029}".as_bytes(), br"\u2029")];
 
 /// Escapes them in the JSON that begins at this place of a text.
@@ -32,7 +35,7 @@ pub fn escaped(json: String) -> String {
 }
 
 /// The first of them and where it stands.
-fn find(text: &[u8]) -> Option<(usize, (&'static [u8], &'static [u8]))> {
+fn find(text: &[u8]) -> Option<(usize, Break)> {
     let mut from = 0;
     loop {
         // They begin with one of two bytes, which only begin characters.
