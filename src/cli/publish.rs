@@ -98,13 +98,11 @@ fn body(args: Args) -> anyhow::Result<String> {
     if let Some(priority) = args.priority {
         body.insert("priority".into(), serde_json::to_value(priority)?);
     }
-    let mut text = Value::from(body).to_string();
+    let text = Value::from(body).to_string();
+    let Some(data) = args.data else { return Ok(text) };
     // As it was written: the server judges the numbers of the text, and a value would have changed them before.
-    if let Some(data) = args.data {
-        text.pop();
-        text.push_str(&format!(r#","data":{data}}}"#));
-    }
-    Ok(text)
+    let fields = text.strip_suffix('}').unwrap_or(&text);
+    Ok(format!(r#"{fields},"data":{data}}}"#))
 }
 
 /// Publishes the lines of standard input; reports refused lines by number and continues with the rest.

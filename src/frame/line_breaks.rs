@@ -1,14 +1,18 @@
 //! Line breaks that JSON leaves as they are: U+0085, U+2028 and U+2029. Clients that split a stream by the lines of Unicode, such as
 //! `splitlines` of Python does, would cut an event there, so everything that is sent has them as escapes.
 
-/// Their bytes, and their escapes. Outside of strings JSON has none of them.
-const BREAKS: [(&[u8], &[u8]); 3] =
+use memchr::memchr2;
+
+/// The bytes of one, and its escape.
+type Break = (&'static [u8], &'static [u8]);
+
+/// Outside of strings JSON has none of them.
+const BREAKS: [Break; 3] =
     [("\u{85}".as_bytes(), br"\u0085"), ("\u{2028}".as_bytes(), br"\u2028"), ("\u{2029}".as_bytes(), br"\u2029")];
 
 /// Escapes them in the JSON that begins at this place of a text.
 pub(super) fn escape(text: &mut Vec<u8>, start: usize) {
-    // Most of what is sent is ASCII, which is told by whole words.
-    let Some((first, _)) = text.get(start..).filter(|json| !json.is_ascii()).and_then(find) else { return };
+    let Some((first, _)) = text.get(start..).and_then(find) else { return };
     let json = text.split_off(start + first);
     let mut rest = json.as_slice();
     while let Some((at, (found, written))) = find(rest) {
@@ -21,7 +25,7 @@ pub(super) fn escape(text: &mut Vec<u8>, start: usize) {
 
 /// The same in JSON that goes out by itself.
 pub fn escaped(json: String) -> String {
-    if json.is_ascii() {
+    if find(json.as_bytes()).is_none() {
         return json;
     }
     let mut text = json.into_bytes();
@@ -31,11 +35,11 @@ pub fn escaped(json: String) -> String {
 }
 
 /// The first of them and where it stands.
-fn find(text: &[u8]) -> Option<(usize, (&'static [u8], &'static [u8]))> {
+fn find(text: &[u8]) -> Option<(usize, Break)> {
     let mut from = 0;
     loop {
         // They begin with one of two bytes, which only begin characters.
-        from += text.get(from..)?.iter().position(|byte| matches!(byte, 0xc2 | 0xe2))?;
+        from += memchr2(0xc2, 0xe2, text.get(from..)?)?;
         if let Some(known) = BREAKS.into_iter().find(|(found, _)| text[from..].starts_with(found)) {
             return Some((from, known));
         }
