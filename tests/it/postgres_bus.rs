@@ -13,7 +13,7 @@ use tidings::{
         Announcement, Arrival, Arrivals, Bus, Control, Incoming, KEPT_SUBJECTS, Left, Setup, Sink,
         postgres::PostgresBus,
     },
-    config::Options,
+    config::options::Options,
     domain::{
         channel::Decision,
         cursor::{Cursor, Epoch},
