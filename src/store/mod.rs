@@ -6,9 +6,9 @@
 //! Rooms import in one direction, an arrow means "may be imported by", over any distance:
 //!
 //! ```text
-//! schema, database <- content <- log <- handle <- inbox <- publish <- fanouts, timed
-//!                                              <- topics <- presence
-//!                                              <- settings, access, relay
+//! schema <- database <- content <- log <- handle <- inbox <- publish <- fanouts, timed
+//!                                                <- topics <- presence
+//!                                                <- settings, access, relay
 //! ```
 
 mod access;

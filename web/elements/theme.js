@@ -4,7 +4,6 @@ import { sheet } from "./dom.js";
 
 export const theme = sheet(`
   :host {
-    color-scheme: light dark;
     --_font: var(--tidings-font, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif);
     --_background: var(--tidings-background, light-dark(#ffffff, #16181d));
     --_raised: var(--tidings-raised, light-dark(#f6f7f9, #1e2128));

@@ -35,11 +35,17 @@ fn code_of(text: &str) -> String {
             line == "#[cfg(test)]" && lines.peek().is_some_and(|next| next.starts_with("mod ") && next.ends_with('{'));
         in_tests = (in_tests || tests) && line != "}";
         if !in_tests && !line.trim_start().starts_with("//") {
-            kept.push_str(line);
+            kept.push_str(&without_scope(line));
             kept.push('\n');
         }
     }
     kept
+}
+
+/// A line without the path of `pub(in path)`, which says for whom an item is and imports nothing.
+fn without_scope(line: &str) -> String {
+    let scoped = line.split_once("pub(in ").and_then(|(before, rest)| Some((before, rest.split_once(')')?.1)));
+    scoped.map_or_else(|| line.to_owned(), |(before, rest)| format!("{before}pub{rest}"))
 }
 
 /// The paths of a `use` tree: `a::{b, c::{d, e}}` has three.

@@ -6,11 +6,12 @@ use super::imports::{File, files, read};
 
 /// The floors from the bottom to the top. A room imports rooms of the floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["schema", "database"],
+    &["schema"],
+    &["database"],
     &["content"],
     &["log"],
     &["handle"],
-    &["inbox", "topics", "settings", "access"],
+    &["inbox", "topics", "settings", "access", "relay"],
     &["publish", "presence"],
     &["fanouts", "timed"],
 ];
