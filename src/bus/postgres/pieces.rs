@@ -3,7 +3,7 @@
 //! A group of messages is one text, which is cut into pieces. The pieces of a group go out in one transaction, so they come in one
 //! after the other with nothing between them. Each begins with the instance that sent it, its number and their count.
 
-use std::{mem, ops::Range};
+use std::{fmt::Write as _, mem, ops::Range};
 
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ pub(super) fn cut(instance: &str, messages: &[(String, Vec<u8>)]) -> Vec<String>
         if !group.is_empty() && group.len() + text.len() > GROUP_BYTES {
             cut_group(instance, &mem::take(&mut group), &mut payloads);
         }
-        group.push_str(&format!("{channel} {}\n{text}", text.len()));
+        let _ = write!(group, "{channel} {}\n{text}", text.len()); // writing to a string cannot fail
     }
     if !group.is_empty() {
         cut_group(instance, &group, &mut payloads);

@@ -64,18 +64,15 @@ impl Sender {
             Ok::<_, NotRelayed>(connection)
         };
         // A connection whose answer is late or an error is dropped: its next answer could be the one of this operation.
-        match timeout(ANSWER, attempt).await {
-            Ok(Ok(connection)) => {
-                self.connection = Some(connection);
-                self.backoff.reset();
-                self.closed_until = None;
-                true
-            }
-            _ => {
-                self.closed_until = Some(Instant::now() + self.backoff.next());
-                false
-            }
+        let succeeded = timeout(ANSWER, attempt).await.ok().and_then(Result::ok);
+        if succeeded.is_some() {
+            self.backoff.reset();
+            self.closed_until = None;
+        } else {
+            self.closed_until = Some(Instant::now() + self.backoff.next());
         }
+        self.connection = succeeded;
+        self.connection.is_some()
     }
 
     async fn send_one(&mut self, signal: &Signal, kept: bool) -> bool {

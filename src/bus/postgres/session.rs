@@ -135,7 +135,9 @@ impl Subscriber {
         let (receiver, gathering) = (self.receiver.clone(), Mutex::new(Gathering::default()));
         move |payload| match lock(&gathering).take(payload) {
             Ok(messages) => {
-                messages.into_iter().for_each(|(channel, message)| receiver.take(channel.as_bytes(), message))
+                for (channel, message) in messages {
+                    receiver.take(channel.as_bytes(), message);
+                }
             }
             Err(reason) => receiver.note_foreign(reason),
         }

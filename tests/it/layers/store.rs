@@ -27,7 +27,7 @@ fn wrong_imports(file: &File) -> BTreeSet<String> {
     let own = floor(room).unwrap_or_else(|| panic!("{room} has no floor"));
     let inside = file.imports.iter().filter(|import| import.first().is_some_and(|first| first == "store"));
     let names = inside.filter_map(|import| import.get(1));
-    let wrong = names.filter(|name| *name != room && !floor(name).is_some_and(|floor| floor < own));
+    let wrong = names.filter(|name| *name != room && floor(name).is_none_or(|floor| floor >= own));
     wrong.map(|name| format!("{} imports {name}", file.name)).collect()
 }
 
