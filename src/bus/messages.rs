@@ -1,4 +1,4 @@
-//! The messages between instances, and what every kind of bus begins with.
+//! The messages between instances, and the parameters of every kind of bus.
 
 use std::{sync::Arc, time::Duration};
 
@@ -138,7 +138,7 @@ pub enum Incoming {
 /// Takes the bus's messages; called on the bus's own task, so it must not block.
 pub type Sink = Arc<dyn Fn(Incoming) + Send + Sync>;
 
-/// What a bus between instances begins with.
+/// The parameters of a bus between instances.
 pub struct Setup<'a> {
     /// First part of every channel's name.
     pub prefix: &'a str,

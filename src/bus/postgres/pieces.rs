@@ -18,7 +18,7 @@ const PIECES: usize = 1_000;
 /// Stands for the length of a message that ends with its group.
 const TO_THE_END: &str = "-";
 
-/// What stands before a message that ends with its group.
+/// The first line of a message that ends with its group.
 pub(super) fn opening(channel: &str) -> String {
     format!("{channel} {TO_THE_END}\n")
 }
