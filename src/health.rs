@@ -1,7 +1,7 @@
 //! The health of this instance: written by the parts that notice a change, read by the health endpoints and by new streams.
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -9,7 +9,7 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::bus;
+use crate::{bus, store::Durability};
 
 /// The phase of the process: starting, serving or draining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Health {
     phase: AtomicU8,
     /// Milliseconds since 1970 when the database stopped answering; 0 while it answers.
     database_down_since: AtomicI64,
+    /// Whether a commit waits for a replica.
+    replicated: AtomicBool,
     /// Open streams.
     connections: AtomicUsize,
 }
@@ -37,6 +39,7 @@ impl Default for Health {
         Self {
             phase: AtomicU8::new(Phase::Starting as u8),
             database_down_since: AtomicI64::new(0),
+            replicated: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
         }
     }
@@ -71,6 +74,11 @@ impl Health {
         self.database_down_since.load(Relaxed) == 0
     }
 
+    /// Notes where the database's commits are safe.
+    pub fn note_durability(&self, durability: Durability) {
+        self.replicated.store(durability == Durability::Replicated, Relaxed);
+    }
+
     /// Notes how many streams are open.
     pub fn note_connections(&self, open: usize) {
         self.connections.store(open, Relaxed);
@@ -90,7 +98,10 @@ impl Health {
 
     fn database(&self) -> Part {
         match self.database_down_since.load(Relaxed) {
-            0 => Part { up: true, detail: "answers".to_owned() },
+            0 if self.replicated.load(Relaxed) => {
+                Part { up: true, detail: "answers; a commit waits for a synchronous replica".to_owned() }
+            }
+            0 => Part { up: true, detail: "answers; a commit is on this server alone".to_owned() },
             since => {
                 let seconds = (Utc::now().timestamp_millis() - since).max(0) / 1000;
                 Part { up: false, detail: format!("no answer for {seconds} s") }

@@ -8,6 +8,7 @@ pub mod check_config;
 pub mod migrate;
 pub mod minter;
 pub mod publish;
+pub mod restored;
 pub mod serve;
 pub mod tail;
 pub mod token;
@@ -54,6 +55,8 @@ pub enum Command {
     Serve(Box<Options>),
     /// Bring the database's tables up to date and exit.
     Migrate(Box<Options>),
+    /// Reset all clients after a restore of the database, and exit.
+    Restored(Box<Options>),
     /// Check the settings and print those in force, secrets hidden.
     CheckConfig(Box<Options>),
     /// Print a token signed with the configured or generated secret.
@@ -94,6 +97,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         None => serve::run(Settings::load(cli.options)?).await,
         Some(Command::Serve(options)) => serve::run(Settings::load(*options)?).await,
         Some(Command::Migrate(options)) => migrate::run(Settings::load(*options)?).await,
+        Some(Command::Restored(options)) => restored::run(Settings::load(*options)?).await,
         Some(Command::CheckConfig(options)) => check_config::run(*options),
         Some(Command::Token(args)) => token::run(args),
         Some(Command::Tail(args)) => tail::run(args).await,

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::{
     database::{
+        generation::{self, Witness},
         pool::{self, PoolUse},
         shared::Shared,
         unavailable::Unavailable,
@@ -14,12 +15,12 @@ use super::{
     log::{
         coalesce::{self, Asks},
         page::{Ask, Page},
-        streams::{self, Head},
+        streams::{self, Durability, Head},
     },
 };
 use crate::{
     config::{DatabaseSettings, Settings},
-    domain::user::UserKey,
+    domain::{cursor::Cursor, user::UserKey},
 };
 
 /// Handle to the database; cheap to clone.
@@ -87,11 +88,11 @@ impl Store {
         self.shared.pools.usage()
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database for a sign of life, and where its commits are safe.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn ping(&self) -> Result<(), Unavailable> {
+    pub async fn ping(&self) -> Result<Durability, Unavailable> {
         self.shared.once(async |conn| streams::ping(conn).await).await
     }
 
@@ -117,6 +118,23 @@ impl Store {
     /// When the database does not answer.
     pub async fn drift(&self, sample: &[UserKey]) -> Result<i64, Unavailable> {
         self.shared.once(async |conn| streams::drift(conn, sample).await).await
+    }
+
+    /// Raises the generation if the database lacks the change of a cursor of its own epoch: it forgot what it had acknowledged. True when
+    /// all cursors were reset.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn accuse(&self, key: &UserKey, cursor: &Cursor, witness: Witness) -> Result<bool, Unavailable> {
+        self.shared.once(async |conn| generation::accuse(conn, key, cursor, witness).await).await
+    }
+
+    /// Raises the generation of a database that was restored: all clients are reset. Answers the new one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_restored(&self) -> Result<i64, Unavailable> {
+        self.shared.once(async |conn| generation::raise(conn).await).await
     }
 
     /// The head of a stream and the changes after a position.

@@ -27,6 +27,7 @@ mod timed;
 mod topics;
 
 pub use self::access::TICKET_TTL;
+pub use self::database::generation::Witness;
 pub use self::database::pool::PoolUse;
 pub use self::database::unavailable::Unavailable;
 pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Unreached, UserStage};
@@ -37,7 +38,7 @@ pub use self::inbox::state::{Changed, NotChanged};
 pub use self::inbox::summary::{Callback, Callbacks, Summary};
 pub use self::log::account_log::{AccountChange, Stamped};
 pub use self::log::page::{Ask, Page, Position, Row};
-pub use self::log::streams::Head;
+pub use self::log::streams::{Durability, Head};
 pub use self::presence::{Beat, Moved, Online, Present};
 pub use self::publish::append::{Appended, Placed, Written};
 pub use self::publish::decided::{About, Decided};

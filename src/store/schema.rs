@@ -27,6 +27,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    generation (id) {
+        id -> Int2,
+        value -> Int8,
+        mark -> Text,
+        identity -> Nullable<Text>,
+        accused_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     inbox (tenant, user_id, seq) {
         tenant -> Text,
         user_id -> Text,

@@ -1,16 +1,17 @@
 //! The head check: finds announcements that the bus lost, by one query for many users. While the bus is down it is the only way
 //! by which publishes of other instances arrive, so it runs every second.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     actions::refresh::Refresh,
+    domain::{cursor::Cursor, user::UserKey},
     live::hub::Hub,
     metrics,
-    store::{Head, Store, Unavailable},
+    store::{Head, Store, Unavailable, Witness},
 };
 
 /// Users of one query.
@@ -45,8 +46,16 @@ impl HeadCheck {
     async fn check(&self) -> Result<(), Unavailable> {
         let users = self.hub.users();
         for chunk in users.chunks(USERS) {
+            let known: HashMap<&UserKey, Cursor> =
+                chunk.iter().filter_map(|key| Some((key, self.hub.head(key)?))).collect();
             // The hub is asked after the store: a head that was announced in between does not count as lost.
             let heads = self.store.heads(chunk).await?;
+            if let Some((head, cursor)) = heads.iter().find_map(|head| Some((head, known.get(&head.key)?)).filter(is_forgotten)) {
+                // The heads of the new generation come with the next check.
+                if self.store.accuse(&head.key, cursor, Witness::Instance).await? {
+                    self.hurry();
+                }
+            }
             let mut behind: Vec<Head> = heads.into_iter().filter(|head| self.is_behind(head)).collect();
             // An announcement follows its commit. The metric is to count lost ones, not those that are a moment late.
             if self.refresh.bus_is_up() && !behind.is_empty() {
@@ -62,4 +71,9 @@ impl HeadCheck {
     fn is_behind(&self, head: &Head) -> bool {
         self.hub.is_behind(&head.key, &head.epoch, head.seq)
     }
+}
+
+/// Whether the stream ends before a change that was announced earlier.
+fn is_forgotten((head, known): &(&Head, &Cursor)) -> bool {
+    head.epoch == known.epoch && head.seq < known.seq
 }

@@ -30,7 +30,9 @@ impl HealthMonitor {
         for tick in 0_u32.. {
             if tick % TICKS_PER_PING == 0 || !self.store.is_up() {
                 // The store itself notes the result.
-                let _ = stop.run_until_cancelled(self.store.ping()).await;
+                if let Some(Ok(durability)) = stop.run_until_cancelled(self.store.ping()).await {
+                    self.health.note_durability(durability);
+                }
             }
             self.metrics.run_upkeep();
             if tick % TICKS_PER_RECOUNT == TICKS_PER_RECOUNT - 1 {

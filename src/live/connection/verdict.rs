@@ -10,7 +10,7 @@ use crate::{
         user::UserKey,
     },
     frame::{ResetReason, Verdict},
-    store::{Ask, Page, Position, Store, Unavailable},
+    store::{Ask, Page, Position, Store, Unavailable, Witness},
 };
 
 /// The client's cursor, parsed.
@@ -51,7 +51,18 @@ pub(super) async fn snapshot(
         (None, None) => Asked::Nothing,
     };
     let page = store.page(asked.ask(key, settings.page_rows)).await?;
-    Ok((asked, page))
+    match &asked {
+        // The client has a change that the database lacks. If the database forgot it, it forgot those of others too.
+        Asked::After(cursor) if is_ahead(cursor, &page) && store.accuse(key, cursor, Witness::Client).await? => {
+            let page = store.page(asked.ask(key, settings.page_rows)).await?;
+            Ok((asked, page))
+        }
+        _ => Ok((asked, page)),
+    }
+}
+
+fn is_ahead(cursor: &Cursor, page: &Page) -> bool {
+    cursor.epoch == page.epoch && cursor.seq > page.head
 }
 
 /// The start of a stream.
@@ -74,7 +85,7 @@ impl Start {
             Asked::Malformed => reset(ResetReason::Invalid),
             // The epoch comes first: seqs of two epochs cannot be compared.
             Asked::After(cursor) if cursor.epoch != page.epoch => reset(ResetReason::Epoch),
-            Asked::After(cursor) if cursor.seq > page.head => reset(ResetReason::Invalid),
+            Asked::After(cursor) if is_ahead(cursor, page) => reset(ResetReason::Invalid),
             Asked::After(cursor) if cursor.seq < page.pruned => reset(ResetReason::Pruned),
             Asked::After(cursor) if (page.head - cursor.seq).unsigned_abs() > max_replay => reset(ResetReason::TooFar),
             Asked::After(cursor) => {

@@ -88,9 +88,14 @@ impl Feed {
         member.inspect(|member| member.extend(identity)).is_some()
     }
 
-    /// Notes where a snapshot found the stream.
+    /// Notes where a snapshot found the stream. The members of another epoch are woken, for their stream has ended.
     pub fn observe(&self, epoch: &Epoch, head: Seq) {
-        lock(&self.state).ring.observe(epoch, head);
+        self.ring_if(|ring| ring.observe(epoch, head));
+    }
+
+    /// The newest change that is known here.
+    pub(super) fn head(&self) -> Option<(Epoch, Seq)> {
+        lock(&self.state).ring.head()
     }
 
     /// Takes in an announcement and wakes the members if it moves the head.

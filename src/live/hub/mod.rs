@@ -42,7 +42,7 @@ use crate::{
     bus::{Announcement, Bus},
     config::StreamSettings,
     domain::{
-        cursor::{Epoch, Seq},
+        cursor::{Cursor, Epoch, Seq},
         lock::lock,
         signal::TopicKey,
         user::UserKey,
@@ -205,6 +205,12 @@ impl Hub {
     pub fn is_behind(&self, key: &UserKey, epoch: &Epoch, seq: Seq) -> bool {
         let feed = self.shard(key).get(key).cloned();
         feed.is_some_and(|feed| feed.is_behind(epoch, seq))
+    }
+
+    /// The newest change of a user's stream that is known here.
+    pub fn head(&self, key: &UserKey) -> Option<Cursor> {
+        let feed = self.shard(key).get(key).cloned();
+        feed.and_then(|feed| feed.head()).map(|(epoch, seq)| Cursor { epoch, seq })
     }
 
     /// The users with connections here.

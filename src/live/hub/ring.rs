@@ -68,12 +68,18 @@ impl Ring {
         Self { head: None, frames: VecDeque::new(), bytes: 0, most_frames, most_bytes }
     }
 
-    /// Notes where a snapshot found the stream. Only the first one counts: later ones may run ahead of announcements that are
-    /// still under way, and would tear holes into the ring.
-    pub(super) fn observe(&mut self, epoch: &Epoch, head: Seq) {
-        if self.head.is_none() {
+    /// Notes where a snapshot found the stream; true when it found another epoch. Within an epoch only the first one counts: later ones
+    /// may run ahead of announcements that are still under way, and would tear holes into the ring.
+    pub(super) fn observe(&mut self, epoch: &Epoch, head: Seq) -> bool {
+        let Some((known, _)) = &self.head else {
             self.head = Some((epoch.clone(), head));
-        }
+            return false;
+        };
+        known != epoch && self.reached(epoch, head)
+    }
+
+    pub(super) fn head(&self) -> Option<(Epoch, Seq)> {
+        self.head.clone()
     }
 
     pub(super) fn is_behind(&self, epoch: &Epoch, seq: Seq) -> bool {
@@ -282,12 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_snapshot_says_where_the_stream_stands() {
+    fn only_the_first_snapshot_of_an_epoch_says_where_the_stream_stands() {
         let (mut ring, epoch) = (ring(), Epoch::from("e".to_owned()));
         ring.observe(&epoch, 3);
-        ring.observe(&epoch, 9);
+        assert!(!ring.observe(&epoch, 9));
         assert!(matches!(ring.read(&epoch, 3, 100), Read::Current));
         assert!(matches!(ring.read(&epoch, 2, 100), Read::Behind));
+        let other = Epoch::from("other".to_owned());
+        assert!(ring.observe(&other, 2));
+        assert!(matches!(ring.read(&epoch, 3, 100), Read::OtherEpoch));
+        assert!(matches!(ring.read(&other, 2, 100), Read::Current));
     }
 
     #[test]

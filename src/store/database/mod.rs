@@ -4,6 +4,7 @@ pub(crate) mod clock;
 #[cfg(feature = "embedded")]
 pub(crate) mod embedded;
 pub(crate) mod failure;
+pub(crate) mod generation;
 pub(crate) mod keyed_semaphore;
 mod negotiation;
 pub(crate) mod pool;

@@ -15,6 +15,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     failure::Failure,
+    generation,
     tls::{self, Target},
     zones,
 };
@@ -157,6 +158,7 @@ async fn establish(target: Target, statement_timeout: Duration, plans: Plans) ->
         statement_timeout.as_millis()
     );
     connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    generation::recognize(&mut connection).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

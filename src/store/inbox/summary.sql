@@ -42,7 +42,7 @@ counts as (
     select category, overdue, count(*) as items from relevant group by category, overdue
 )
 select
-    epoch, head_seq, unread,
+    epoch || (select mark from generation where id = 1) as epoch, head_seq, unread,
     array(select seq from relevant order by priority desc, due_at, seq desc limit $3) as seqs,
     (
         select coalesce(jsonb_object_agg(name, items), '{}')

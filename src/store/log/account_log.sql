@@ -9,4 +9,4 @@ with stream as (
     select $1, user_id, $3, head_seq from stream
     on conflict (tenant, user_id, name) do update set changed_seq = excluded.changed_seq
 )
-select epoch, head_seq, unread from stream order by user_id
+select epoch || (select mark from generation where id = 1) as epoch, head_seq, unread from stream order by user_id

@@ -2,10 +2,11 @@
 
 use diesel::{
     QueryableByName,
+    dsl::sql,
     prelude::*,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, BigInt, Text},
+    sql_types::{Array, BigInt, Bool, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -15,7 +16,7 @@ use crate::domain::{
     user::UserKey,
 };
 use crate::store::{
-    database::{pool, stored},
+    database::{generation, pool, stored},
     schema::{inbox_changes, streams},
 };
 
@@ -40,6 +41,15 @@ struct HeadRow {
     head_seq: i64,
 }
 
+/// Where a change is safe before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// On the primary alone: its loss may take back what was acknowledged.
+    Local,
+    /// On a synchronous replica too.
+    Replicated,
+}
+
 /// The counts of a stream row.
 #[derive(Queryable)]
 pub(crate) struct Counts {
@@ -50,9 +60,14 @@ pub(crate) struct Counts {
 }
 
 /// Asks what the work needs: a server that takes writes, and a table, because a database without tables cannot serve.
-pub(crate) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+pub(crate) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<Durability> {
     pool::must_write(conn).await?;
-    streams::table.find(("", "")).select(streams::head_seq).first::<Seq>(conn).await.optional().map(drop)
+    streams::table.find(("", "")).select(streams::head_seq).first::<Seq>(conn).await.optional()?;
+    let replicated = sql::<Bool>(
+        "current_setting('synchronous_standby_names') <> '' and current_setting('synchronous_commit') not in ('local', 'off')",
+    );
+    let is_replicated: bool = diesel::select(replicated).get_result(conn).await?;
+    Ok(if is_replicated { Durability::Replicated } else { Durability::Local })
 }
 
 /// Makes the streams that do not exist yet.
@@ -81,7 +96,7 @@ pub(crate) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> Q
 pub(crate) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
     streams::table
         .find((key.tenant.as_str(), key.user.as_str()))
-        .select((streams::epoch, streams::head_seq, streams::unread, streams::listed))
+        .select((generation::epoch(), streams::head_seq, streams::unread, streams::listed))
         .first(conn)
         .await
 }
@@ -91,7 +106,7 @@ pub(crate) async fn lock(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryRe
     let find = || {
         streams::table
             .find((key.tenant.as_str(), key.user.as_str()))
-            .select((streams::epoch, streams::head_seq, streams::unread, streams::listed))
+            .select((generation::epoch(), streams::head_seq, streams::unread, streams::listed))
             .for_update()
     };
     if let Some(counts) = find().first(conn).await.optional()? {
@@ -166,7 +181,7 @@ pub(crate) async fn prune(conn: &mut AsyncPgConnection, tenant: &str, user: &str
 pub(crate) async fn heads(conn: &mut AsyncPgConnection, keys: &[UserKey]) -> QueryResult<Vec<Head>> {
     let rows: Vec<HeadRow> = sql_query(
         "select asked.index, epoch, head_seq from unnest($1::text[], $2::text[]) with ordinality \
-         as asked (tenant, user_id, index) cross join lateral (select epoch, head_seq from streams \
+         as asked (tenant, user_id, index) cross join lateral (select epoch || (select mark from generation where id = 1) as epoch, head_seq from streams \
          where streams.tenant = asked.tenant and streams.user_id = asked.user_id limit 1) as stream",
     )
     .bind::<Array<Text>, _>(keys.iter().map(|key| key.tenant.as_str()).collect::<Vec<_>>())

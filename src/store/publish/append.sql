@@ -61,7 +61,7 @@ with item as (
     insert into withheld (notification_id, tenant, user_id, decision, channels)
     select id, tenant, user_id, first_layout(channels), channels from recipient where channels & 1 = 0
 )
-select id, epoch, seq, unread, channels, created_at, expires_at, index from placed
+select id, epoch || (select mark from generation where id = 1) as epoch, seq, unread, channels, created_at, expires_at, index from placed
 union all
 select id, null, null, null, channels, created_at, expires_at, index from recipient where channels & 1 = 0
 order by index

@@ -68,4 +68,4 @@ with item as (
 ), unread as (
     insert into inbox_unread (tenant, user_id, seq) select tenant, user_id, seq from placed where read_at is null
 )
-select tenant, user_id, epoch, seq, unread from placed order by index
+select tenant, user_id, epoch || (select mark from generation where id = 1) as epoch, seq, unread from placed order by index

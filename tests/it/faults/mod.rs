@@ -2,6 +2,7 @@
 //! out of order.
 
 mod clients;
+mod forgotten;
 mod instances;
 mod language;
 mod postgres;

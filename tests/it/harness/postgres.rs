@@ -66,6 +66,53 @@ impl Postgres {
         assert!(promoted.get::<_, bool>(0), "the standby became the primary");
     }
 
+    /// Ends the stream of changes from a primary: what it writes from now on does not reach this standby.
+    pub async fn stop_following(&self, primary: &Self) {
+        let client = self.connect().await;
+        client.batch_execute("alter system set primary_conninfo = ''").await.unwrap();
+        client.batch_execute("select pg_reload_conf()").await.unwrap();
+        let primary = primary.connect().await;
+        eventually("the standby has left", async || {
+            let left = primary.query_one("select count(*) from pg_stat_replication", &[]).await.unwrap();
+            (left.get::<_, i64>(0) == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// A copy of the files of a server that does not run.
+    pub fn copy_of_disk(&self) -> PathBuf {
+        assert!(self.process.is_none(), "a running server changes its files");
+        let copy = self.directory.path().join("copy");
+        run_as_owner("cp", |command| command.arg("-a").arg(self.data()).arg(&copy));
+        copy
+    }
+
+    /// Replaces the files of a server that does not run.
+    pub fn put_back(&self, copy: &Path) {
+        assert!(self.process.is_none(), "a running server changes its files");
+        fs::remove_dir_all(self.data()).unwrap();
+        run_as_owner("cp", |command| command.arg("-a").arg(copy).arg(self.data()));
+    }
+
+    /// A backup, as an operator makes it.
+    pub fn dump(&self) -> PathBuf {
+        let dump = self.directory.path().join("dump");
+        run_as_owner(binary("pg_dump"), |command| {
+            command.args(["--format=custom", "--file"]).arg(&dump).arg(self.url())
+        });
+        dump
+    }
+
+    /// Restores a backup into a database of its own; answers its URL.
+    pub fn restore(&self, dump: &Path) -> String {
+        let (main, restored) = (self.url_of("postgres"), self.url_of("restored"));
+        run_as_owner(binary("createdb"), |command| command.arg(format!("--maintenance-db={main}")).arg("restored"));
+        run_as_owner(binary("pg_restore"), |command| {
+            command.args(["--exit-on-error", "--no-owner"]).arg(format!("--dbname={restored}")).arg(dump)
+        });
+        restored
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -33,4 +33,4 @@ with item as (
 ), noted as (
     insert into inbox_changes (tenant, user_id, changed_seq, seq) select tenant, user_id, at_seq, seq from changed
 )
-select tenant, user_id, epoch, at_seq as seq from changed order by index
+select tenant, user_id, epoch || (select mark from generation where id = 1) as epoch, at_seq as seq from changed order by index
