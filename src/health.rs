@@ -1,7 +1,13 @@
 //! The health of this instance: written by the parts that notice a change, read by the health endpoints and by new streams.
 
+mod ways;
+
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -9,7 +15,9 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{bus, store::Durability};
+use self::ways::Ways;
+pub use self::ways::{Need, Way};
+use crate::{bus, domain::lock::lock, store::Durability};
 
 /// The phase of the process: starting, serving or draining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,8 @@ pub struct Health {
     database_down_since: AtomicI64,
     /// Whether a commit waits for a replica.
     replicated: AtomicBool,
+    /// The ways in beside HTTP.
+    ways: Mutex<Ways>,
     /// Open streams.
     connections: AtomicUsize,
 }
@@ -40,6 +50,7 @@ impl Default for Health {
             phase: AtomicU8::new(Phase::Starting as u8),
             database_down_since: AtomicI64::new(0),
             replicated: AtomicBool::new(false),
+            ways: Mutex::default(),
             connections: AtomicUsize::new(0),
         }
     }
@@ -79,6 +90,11 @@ impl Health {
         self.replicated.store(durability == Durability::Replicated, Relaxed);
     }
 
+    /// Notes whether a way in has what it needs; the reason and the cure if it lacks it.
+    pub fn note_way(&self, way: Way, need: Need, result: Result<(), String>) {
+        lock(&self.ways).note(way, need, result);
+    }
+
     /// Notes how many streams are open.
     pub fn note_connections(&self, open: usize) {
         self.connections.store(open, Relaxed);
@@ -87,13 +103,14 @@ impl Health {
     /// All of it, for operators.
     pub fn report(&self, bus: bus::Health) -> Report {
         let parts = Parts { database: self.database(), bus: describe_bus(bus) };
+        let ways = lock(&self.ways).report();
         let status = match self.phase() {
             Phase::Starting => Status::Starting,
             Phase::Draining => Status::Draining,
-            Phase::Serving if parts.database.up && parts.bus.up => Status::Ok,
+            Phase::Serving if parts.database.up && parts.bus.up && ways.values().all(|way| way.up) => Status::Ok,
             Phase::Serving => Status::Degraded,
         };
-        Report { status, parts, version: env!("CARGO_PKG_VERSION"), connections: self.connections.load(Relaxed) }
+        Report { status, parts, ways, version: env!("CARGO_PKG_VERSION"), connections: self.connections.load(Relaxed) }
     }
 
     fn database(&self) -> Part {
@@ -130,6 +147,9 @@ pub struct Report {
     pub status: Status,
     /// The parts that it depends on.
     pub parts: Parts,
+    /// The ways in beside HTTP: `redisChannels`, `redisStream`, `redisSignals` and `sql`, as far as the instance has them.
+    #[schema(value_type = BTreeMap<String, Part>)]
+    pub ways: BTreeMap<&'static str, Part>,
     /// The server's version.
     #[schema(example = "0.2.0")]
     pub version: &'static str,
@@ -191,6 +211,20 @@ mod tests {
         assert!(!health.note_database(false));
         assert_eq!(health.report(ALONE).status, Status::Degraded);
         assert!(health.note_database(true));
+        assert_eq!(health.report(ALONE).status, Status::Ok);
+    }
+
+    #[test]
+    fn a_closed_way_in_makes_it_degraded_and_names_the_reason_until_it_is_open() {
+        let health = Health::default();
+        health.enter(Phase::Serving);
+        health.note_way(Way::RedisStream, Need::Receive, Ok(()));
+        assert_eq!(health.report(ALONE).status, Status::Ok);
+        health.note_way(Way::RedisStream, Need::Write, Err("full".to_owned()));
+        health.note_way(Way::RedisStream, Need::Receive, Ok(()));
+        let report = health.report(ALONE);
+        assert_eq!((report.status, report.ways["redisStream"].detail.as_str()), (Status::Degraded, "full"));
+        health.note_way(Way::RedisStream, Need::Write, Ok(()));
         assert_eq!(health.report(ALONE).status, Status::Ok);
     }
 

@@ -37,7 +37,7 @@ metrics! {
     CONNECTS = Counter "tidings_connects_total" ["verdict"] "Opened streams, by verdict: `fresh`, `resumed` or `reset`.";
     CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Refused streams, by reason: `draining`, `unavailable`, `per_instance`, `per_user` or `revoked`.";
     ENDS = Counter "tidings_stream_ends_total" ["reason"] "Ended streams, by reason: `left`, `stalled` (the client read nothing), `expired`, `revoked`, `rotated`, `draining` or `overloaded`.";
-    PUBLISHES = Counter "tidings_publishes_total" ["source,result"] "Publishes, by source (`http`, `channel`, `stream`) and result (`accepted`, `repeated`, `refused`, `failed`).";
+    PUBLISHES = Counter "tidings_publishes_total" ["source,result"] "Publishes, by source (`http`, `channel`, `stream`, `sql`) and result (`accepted`, `repeated`, `refused`, `failed`).";
     COMMIT_SECONDS = Histogram "tidings_commit_seconds" [""] "Duration of one append transaction.";
     BATCH_ITEMS = Histogram "tidings_commit_batch_items" [""] "Publishes in one append transaction.";
     LAG_SECONDS = Histogram "tidings_publish_to_flush_seconds" ["path"] "Time from the arrival of a publish until a connection takes its frame. `remote` frames came over the bus and compare the clocks of two instances.";
@@ -60,6 +60,7 @@ metrics! {
     INGEST_PENDING = Gauge "tidings_ingest_pending" [""] "Entries of the Redis stream that were delivered and not yet acknowledged.";
     INGEST_DEAD = Counter "tidings_ingest_dead_letters_total" ["source"] "Messages refused at ingest and kept as dead letters.";
     INGEST_RECLAIMED = Counter "tidings_ingest_reclaimed_total" [""] "Entries claimed from consumers that died.";
+    WAY_IN_UP = Gauge "tidings_way_in_up" ["way"] "1 while publishes come in by a way beside HTTP, otherwise 0: `redisChannels`, `redisStream`, `redisSignals` or `sql`.";
     POOL_SIZE = Gauge "tidings_pool_connections" [""] "Open connections to Postgres.";
     POOL_IDLE = Gauge "tidings_pool_idle_connections" [""] "Idle connections to Postgres.";
     POOL_WAITING = Gauge "tidings_pool_waiting" [""] "Tasks that wait for a connection to Postgres.";

@@ -9,6 +9,7 @@ pub mod preferences;
 pub mod presence;
 pub mod publish;
 pub mod refresh;
+pub mod retract;
 pub mod revocations;
 pub mod signals;
 mod to_completion;

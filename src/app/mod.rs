@@ -72,6 +72,7 @@ impl Running {
         let failed = Arc::new(Notify::new());
         instance.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
         instance.take_in(&intake, &tracker);
+        instance.take_rows(&intake, &tracker)?;
         let (hub, health) = (instance.parts.hub.clone(), instance.parts.health.clone());
         let server = listener::serve(listener, Data::new(instance.parts), &settings)?;
         health.enter(Phase::Serving);

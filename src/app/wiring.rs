@@ -13,7 +13,7 @@ use super::{
 use crate::{
     actions::{
         inbox::Inbox, kinds::KindsRegistry, preferences::PreferencesEditor, presence::Presence, publish::Publisher,
-        refresh::Refresh, revocations::Revocations, signals::Signals, topics::Topics,
+        refresh::Refresh, retract::Retractor, revocations::Revocations, signals::Signals, topics::Topics,
     },
     auth::{Authenticator, local_secret},
     bus::{Bus, Incoming},
@@ -21,7 +21,7 @@ use crate::{
     domain::kinds::Kinds,
     health::Health,
     http::{Parts, metrics_endpoint},
-    ingest::{self, Ingest, RECLAIM_IDLE},
+    ingest::{self, Ingest, RECLAIM_IDLE, inlet::Inlet},
     live::{announce::Announcer, hub::Hub, sockets::Sockets},
     store::Store,
     tasks::{
@@ -136,16 +136,34 @@ impl Instance {
         tasks.spawn("revocations", |stop| self.parts.revocations.clone().run(stop));
         tasks.spawn("zones", |stop| zones::run(store(), stop));
         tasks.spawn("scheduler", |stop| scheduler::run(store(), announcer(), stop));
-        tasks.spawn("retention", |stop| retention::run(store(), announcer(), sweep, stop));
+        tasks.spawn("retention", |stop| retention::run(store(), Retractor::new(store(), announcer()), sweep, stop));
         let (health, metrics) = (health.clone(), metrics.clone());
         tasks.spawn("health monitor", |stop| {
             HealthMonitor { hub: hub(), store: store(), bus: bus(), health, metrics }.run(stop)
         });
     }
 
+    /// Starts to take publishes from the SQL functions. The embedded database takes no connections of applications.
+    pub(super) fn take_rows(&self, intake: &CancellationToken, tracker: &TaskTracker) -> anyhow::Result<()> {
+        let Parts { settings, store, kinds, publisher, health, .. } = &self.parts;
+        let Some(database) = &settings.database else { return Ok(()) };
+        let inlet = Inlet {
+            store: store.clone(),
+            publish: ingest::through(publisher.clone()),
+            retractor: Retractor::new(store.clone(), self.announcer.clone()),
+            health: health.clone(),
+            limits: settings.publish.clone(),
+            kinds: kinds.clone(),
+            look: settings.publish.inlet_look,
+            relay: settings.publish.inlet_listen.then(|| store.relay(database)).transpose()?,
+        };
+        tracker.spawn(inlet.run(intake.clone()));
+        Ok(())
+    }
+
     /// Starts to take publishes and signals from Redis, if there is one.
     pub(super) fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
-        let Parts { settings, bus: Bus::Redis(redis), kinds, publisher, signals, .. } = &self.parts else { return };
+        let Parts { settings, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts else { return };
         let ingest = Ingest {
             servers: redis.servers().clone(),
             prefix: settings.prefix.clone(),
@@ -153,6 +171,7 @@ impl Instance {
             limits: settings.publish.clone(),
             kinds: kinds.clone(),
             publish: ingest::through(publisher.clone()),
+            health: health.clone(),
             reclaim_idle: RECLAIM_IDLE,
         };
         ingest.start_signals(signals.clone(), intake, tracker);

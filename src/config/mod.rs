@@ -179,6 +179,10 @@ pub struct PublishSettings {
     pub writers: usize,
     /// Most publishes that wait for a transaction.
     pub queue: usize,
+    /// Time between looks for publishes of the SQL functions.
+    pub inlet_look: Duration,
+    /// Whether to listen for those that ask to be taken at once.
+    pub inlet_listen: bool,
 }
 
 /// Bounds of signals.

@@ -132,6 +132,10 @@ options! {
             #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
                 value_parser = BoolishValueParser::new(), hide_possible_values = true)]
             migrate: bool = "false";
+            /// Listen for calls of the SQL functions with `wake`, on one more connection to Postgres.
+            #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+                value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+            inlet_listen: bool = "false";
             /// Redis server, `redis://host` or `rediss://host`. Several URLs, separated by commas, are seed nodes of a cluster.
             #[arg(value_name = "URLS")]
             redis_url: String;
@@ -247,6 +251,8 @@ options! {
             writers: usize = 2, 1 to 64;
             /// Most requests that wait for an append transaction. The server refuses further ones with 503.
             publish_queue: usize = 10_000, 1 to 1_000_000;
+            /// Time between looks for publishes of the SQL functions, in milliseconds.
+            inlet_ms: u64 = 100, 10 to 60_000;
         }
         "Topics" {
             /// Most subscriptions of one user.
@@ -287,6 +293,7 @@ impl Options {
         self.cookie.get_or_insert_with(|| "tidings_token".into());
         self.cors_origins.get_or_insert_default();
         self.migrate.get_or_insert(false);
+        self.inlet_listen.get_or_insert(false);
         self.stream_takeover.get_or_insert(true);
         self.redis_cluster.get_or_insert(false);
         self.query_token.get_or_insert(false);

@@ -38,7 +38,7 @@ impl Options {
             probe_interval: seconds(numbers.probe_seconds),
             auth: auth(self, &numbers, files, wrong),
             stream: stream(self, &numbers),
-            publish: publish(&numbers),
+            publish: publish(self, &numbers),
             kinds: kinds(self, wrong),
             subscriptions: numbers.max_subscriptions,
             signals: signals(&numbers),
@@ -186,7 +186,7 @@ fn stream(options: &Options, numbers: &Numbers) -> StreamSettings {
     }
 }
 
-fn publish(numbers: &Numbers) -> PublishSettings {
+fn publish(options: &Options, numbers: &Numbers) -> PublishSettings {
     PublishSettings {
         body_bytes: numbers.body_bytes,
         recipients: numbers.max_recipients,
@@ -195,6 +195,8 @@ fn publish(numbers: &Numbers) -> PublishSettings {
         commit_rows: numbers.commit_rows,
         writers: numbers.writers,
         queue: numbers.publish_queue,
+        inlet_look: Duration::from_millis(numbers.inlet_ms),
+        inlet_listen: options.inlet_listen.unwrap_or_default(),
     }
 }
 

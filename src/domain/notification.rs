@@ -190,6 +190,8 @@ pub enum Source {
     Channel,
     /// The Redis stream.
     Stream,
+    /// The SQL functions of the schema `tidings`.
+    Sql,
 }
 
 impl Source {
@@ -199,6 +201,7 @@ impl Source {
             Self::Http => "http",
             Self::Channel => "channel",
             Self::Stream => "stream",
+            Self::Sql => "sql",
         }
     }
 }

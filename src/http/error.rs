@@ -75,6 +75,9 @@ pub enum ApiError {
     /// A notification that is not due.
     #[error("nothing about this notification is due")]
     NotDue,
+    /// A due item of a topic that the user has left.
+    #[error("the notification was for the subscribers of a topic, and you are none any more")]
+    NotConcerned,
     /// The tenant has no such publish that waits.
     #[error("nothing that is scheduled has this id or key")]
     NoSuchScheduled,
@@ -202,6 +205,7 @@ impl ApiError {
             Self::UpgradeRequired(_) => (StatusCode::UPGRADE_REQUIRED, "upgrade-required", "Upgrade required"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "Not found"),
             Self::NotDue => (StatusCode::CONFLICT, "not-due", "Not due"),
+            Self::NotConcerned => (StatusCode::FORBIDDEN, "not-concerned", "Not allowed"),
             Self::NoSuchScheduled => (StatusCode::NOT_FOUND, "no-such-scheduled", "Not found"),
             Self::NoLongerScheduled(_) => (StatusCode::CONFLICT, "no-longer-scheduled", "Conflict"),
             Self::NoSuchItem => (StatusCode::NOT_FOUND, "no-such-notification", "Not found"),

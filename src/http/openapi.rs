@@ -133,6 +133,7 @@ refusals! {
     NoSuchTopicKind { "404" "The kind is not registered" }
     NoSuchItem { "404" "The caller has no such notification" }
     NotDue { "409" "Nothing about this notification is due" }
+    NotConcerned { "403" "It was for the subscribers of a topic, and the user is none any more" }
     NoSuchScheduled { "404" "No scheduled publish has this id or key" }
     NoLongerScheduled { "409" "It was sent or called off already" }
     Changed { "412" "It has changed meanwhile: get it anew" }

@@ -24,6 +24,7 @@ impl From<NotChanged> for ApiError {
         match refused {
             NotChanged::NoSuchItem => Self::NoSuchItem,
             NotChanged::NotDue => Self::NotDue,
+            NotChanged::NotConcerned => Self::NotConcerned,
             NotChanged::SnoozeTime => Self::Invalid(vec![FieldError::body("/until", refused.to_string())]),
             NotChanged::Unavailable(_) => Self::Unavailable,
         }

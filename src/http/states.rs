@@ -14,7 +14,7 @@ use super::{
     body::{self, Bound},
     error::{ApiError, FieldError},
     extract::{Caller, ItemId},
-    openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem, NotDue},
+    openapi::{BadBody, BadSyntax, BadType, LargeBody, NoSuchItem, NotConcerned, NotDue},
 };
 use crate::{
     domain::{local_time::WrittenTime, notification::Action, user::UserKey, zones::Zone},
@@ -108,7 +108,7 @@ pub async fn archive(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Par
 /// acknowledged it before, nothing changes.
 #[utoipa::path(post, path = "/api/notifications/{id}/acknowledge", tag = "inbox", operation_id = "acknowledge",
     params(("id" = Uuid, Path, description = "The notification's id")),
-    responses((status = 200, body = Change, description = "Acknowledged and read now"), NoSuchItem, NotDue))]
+    responses((status = 200, body = Change, description = "Acknowledged and read now"), NoSuchItem, NotDue, NotConcerned))]
 pub async fn acknowledge(
     Caller(caller): Caller,
     ItemId(id): ItemId,
@@ -122,7 +122,7 @@ pub async fn acknowledge(
 /// It applies to all recipients of the notification, as acknowledging it does.
 #[utoipa::path(post, path = "/api/notifications/{id}/done", tag = "inbox", operation_id = "markDone",
     params(("id" = Uuid, Path, description = "The notification's id")),
-    responses((status = 200, body = Change, description = "Done and read now"), NoSuchItem, NotDue))]
+    responses((status = 200, body = Change, description = "Done and read now"), NoSuchItem, NotDue, NotConcerned))]
 pub async fn done(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
     Ok(Json(parts.inbox.settle(&caller.key, id, Action::Finish).await?.into()))
 }

@@ -1,6 +1,6 @@
 //! One attempt to store several notifications, with an outcome for each.
 
-use super::Ingest;
+use super::Publish;
 use crate::{actions::publish::Refused, domain::notification::NewNotification};
 
 /// The outcome of one notification.
@@ -10,39 +10,39 @@ pub(super) enum Outcome {
     Stored,
     /// It never will be, for this reason.
     Refused(String),
+    /// There is too much work for the store, or for the tenant: later.
+    Overloaded,
     /// The store did not take it this time.
     Unavailable,
 }
 
-impl Ingest {
-    /// Publishes in transactions of at most `commit_rows` inbox rows; answers in the order given.
-    pub(super) async fn attempt(&self, items: &[NewNotification]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(items.len());
-        for chunk in chunks(items, self.limits.commit_rows) {
-            outcomes.extend(self.attempt_chunk(chunk).await);
-        }
-        outcomes
+/// Publishes in transactions of at most `commit_rows` inbox rows; answers in the order given.
+pub(super) async fn together(publish: &Publish, items: &[NewNotification], commit_rows: usize) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(items.len());
+    for chunk in chunks(items, commit_rows) {
+        outcomes.extend(attempt(publish, chunk).await);
     }
+    outcomes
+}
 
-    /// Publishes each in a transaction of its own, so that none can spoil another's.
-    pub(super) async fn attempt_singly(&self, items: &[NewNotification]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(items.len());
-        for item in items {
-            outcomes.extend(self.attempt_chunk(std::slice::from_ref(item)).await);
-        }
-        outcomes
+/// Publishes each in a transaction of its own, so that none can spoil another's.
+pub(super) async fn singly(publish: &Publish, items: &[NewNotification]) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        outcomes.extend(attempt(publish, std::slice::from_ref(item)).await);
     }
+    outcomes
+}
 
-    async fn attempt_chunk(&self, chunk: &[NewNotification]) -> Vec<Outcome> {
-        let outcomes: Vec<Outcome> = match (self.publish)(chunk.to_vec()).await {
-            Ok(results) => {
-                results.iter().map(|result| result.as_ref().map_or_else(refused, |_| Outcome::Stored)).collect()
-            }
-            Err(reason) => vec![refused(&reason); chunk.len()],
-        };
-        debug_assert_eq!(outcomes.len(), chunk.len(), "one outcome for each notification");
-        outcomes
-    }
+async fn attempt(publish: &Publish, chunk: &[NewNotification]) -> Vec<Outcome> {
+    let outcomes: Vec<Outcome> = match publish(chunk.to_vec()).await {
+        Ok(results) => {
+            results.iter().map(|result| result.as_ref().map_or_else(refused, |_| Outcome::Stored)).collect()
+        }
+        Err(reason) => vec![refused(&reason); chunk.len()],
+    };
+    debug_assert_eq!(outcomes.len(), chunk.len(), "one outcome for each notification");
+    outcomes
 }
 
 fn refused(reason: &Refused) -> Outcome {
@@ -50,7 +50,8 @@ fn refused(reason: &Refused) -> Outcome {
         Refused::KeyReused | Refused::UnknownTopic { .. } | Refused::Past | Refused::Unstorable => {
             Outcome::Refused(reason.to_string())
         }
-        Refused::Overloaded { .. } | Refused::Unavailable => Outcome::Unavailable,
+        Refused::Overloaded { .. } => Outcome::Overloaded,
+        Refused::Unavailable => Outcome::Unavailable,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Ingest,
-    attempt::Outcome,
+    attempt::{self, Outcome},
     dead_letter::DeadLetter,
     deduplicate::DedupKey,
     subscription::{ChannelMessage, PatternSubscription},
@@ -25,6 +25,7 @@ use crate::{
         text::Malformed,
         user::Tenant,
     },
+    health::Way,
     message::{self, Recipient},
 };
 
@@ -50,9 +51,12 @@ pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let (tasks, in_flight) = (TaskTracker::new(), Arc::new(Semaphore::new(IN_FLIGHT)));
     let listening = PatternSubscription {
         servers: ingest.servers.clone(),
+        prefix: ingest.prefix.clone(),
         pattern: format!("{}:publish:*", ingest.prefix),
         most_bytes: ingest.limits.body_bytes,
         limit: "ingest_channel_queue",
+        way: Way::RedisChannels,
+        health: ingest.health.clone(),
     };
     let take = move |received| sender.try_send(received).is_ok();
     let listening = tokio::spawn(listening.run(Arc::new(take), stop));
@@ -115,11 +119,11 @@ impl Ingest {
         for _ in 0..ATTEMPTS {
             let new: Vec<_> = items.iter().map(|item| item.new.clone()).collect();
             let mut rest = Vec::new();
-            for (item, outcome) in items.into_iter().zip(self.attempt(&new).await) {
+            for (item, outcome) in items.into_iter().zip(attempt::together(&self.publish, &new, self.limits.commit_rows).await) {
                 match outcome {
                     Outcome::Stored => {}
                     Outcome::Refused(reason) => letters.push(self.letter(item.received, reason)),
-                    Outcome::Unavailable => rest.push(item),
+                    Outcome::Overloaded | Outcome::Unavailable => rest.push(item),
                 }
             }
             items = rest;

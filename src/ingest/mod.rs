@@ -1,15 +1,19 @@
-//! The ways in through Redis: channels (fire and forget) and a stream (durable). Wire form to publish, nothing more.
+//! The ways in beside HTTP: Redis channels (fire and forget), a Redis stream and an inlet for SQL (durable). Wire form to publish,
+//! nothing more.
 //!
 //! Everything is stored by the one write path; a message that cannot be stored becomes a dead letter with its reason.
 
 mod attempt;
 mod channels;
+mod cure;
 mod dead_letter;
 mod deduplicate;
 mod entry;
+pub(crate) mod inlet;
 mod signals;
 mod stream;
 mod subscription;
+mod write_probe;
 
 #[cfg(test)]
 mod tests;
@@ -29,10 +33,11 @@ use crate::{
     bus::redis::{
         Servers,
         connection::Connection,
-        servers::{RESPONSE, timed_out},
+        servers::{RESPONSE, spoils_connection, timed_out},
     },
     config::PublishSettings,
     domain::{kinds::Kinds, notification::NewNotification},
+    health::Health,
 };
 
 /// The write path as ingest sees it: [`Publisher::publish`].
@@ -63,6 +68,8 @@ pub(crate) struct Ingest {
     pub(crate) kinds: Kinds,
     /// The write path.
     pub(crate) publish: Publish,
+    /// Where the state of each way in is noted.
+    pub(crate) health: Arc<Health>,
     /// How long an entry of the stream may lie unacknowledged before another instance takes it over.
     pub(crate) reclaim_idle: Duration,
 }
@@ -76,7 +83,8 @@ impl Ingest {
     pub(crate) fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
         let shared = Arc::new(self);
         tracker.spawn(channels::run(shared.clone(), stop.clone()));
-        tracker.spawn(stream::run(shared, stop.clone()));
+        tracker.spawn(stream::run(shared.clone(), stop.clone()));
+        tracker.spawn(write_probe::run(shared, stop.clone()));
     }
 
     /// Starts listening to signals too.
@@ -88,7 +96,7 @@ impl Ingest {
     async fn with_connection<T>(&self, action: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>) -> RedisResult<T> {
         let mut connection = self.servers.pooled().await?;
         let result = timeout(RESPONSE, action(&mut connection)).await.unwrap_or_else(|_| Err(timed_out()));
-        if result.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error()) {
+        if result.as_ref().is_err_and(spoils_connection) {
             connection.discard();
         }
         result

@@ -24,7 +24,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Ingest,
-    attempt::Outcome,
+    attempt::{self, Outcome},
+    cure,
     dead_letter::DeadLetter,
     entry::{self, Entry},
 };
@@ -34,6 +35,7 @@ use crate::{
         redis::{connection::Connection, servers::RESPONSE},
     },
     domain::notification::{NewNotification, Source},
+    health::{Need, Way},
 };
 
 const GROUP: &str = "tidings";
@@ -89,25 +91,22 @@ impl Reader {
     /// Reads on one connection after the other.
     async fn read(self: &Arc<Self>) {
         let mut backoff = Backoff::default();
-        let mut told = false;
+        let rights = format!("all commands on the keys {}:*", self.ingest.prefix);
         while !self.stop.is_cancelled() {
-            let Err(error) = self.read_on_one_connection(&mut backoff, &mut told).await else { return };
-            if !told {
-                log::warn!("the ingest stream cannot be read, trying again: {error}");
-                told = true;
-            }
+            let Err(error) = self.read_on_one_connection(&mut backoff).await else { return };
+            self.ingest.health.note_way(Way::RedisStream, Need::Receive, Err(cure::of(&error, &rights)));
             self.pause(backoff.next()).await;
         }
     }
 
-    async fn read_on_one_connection(self: &Arc<Self>, backoff: &mut Backoff, told: &mut bool) -> RedisResult<()> {
+    async fn read_on_one_connection(self: &Arc<Self>, backoff: &mut Backoff) -> RedisResult<()> {
         let mut connection = self.ingest.servers.dedicated(BLOCK + RESPONSE, None).await?;
         self.create_group(&mut connection).await?;
         while !self.stop.is_cancelled() {
             let Some(permit) = self.permit().await else { break };
             let entries = self.next(&mut connection).await?;
             backoff.reset();
-            *told = false;
+            self.ingest.health.note_way(Way::RedisStream, Need::Receive, Ok(()));
             if !entries.is_empty() {
                 self.tasks.spawn(self.clone().process(entries, permit));
             }
@@ -180,8 +179,8 @@ impl Reader {
             }
             let new: Vec<_> = items.iter().map(|item| item.new.clone()).collect();
             let outcomes = match failures {
-                0..TOGETHER => self.ingest.attempt(&new).await,
-                _ => self.ingest.attempt_singly(&new).await,
+                0..TOGETHER => attempt::together(&self.ingest.publish, &new, self.ingest.limits.commit_rows).await,
+                _ => attempt::singly(&self.ingest.publish, &new).await,
             };
             items = self.sort(items, outcomes).await;
             let store_works = self.stored.load(Ordering::Relaxed) > stored_before;
@@ -202,7 +201,7 @@ impl Reader {
             match outcome {
                 Outcome::Stored => stored.push(item.entry.id),
                 Outcome::Refused(reason) => refused.push((item.entry, reason)),
-                Outcome::Unavailable => rest.push(item),
+                Outcome::Overloaded | Outcome::Unavailable => rest.push(item),
             }
         }
         self.stored.fetch_add(stored.len() as u64, Ordering::Relaxed);

@@ -6,15 +6,17 @@ use redis::{PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::cure;
 use crate::{
     bus::{
         backoff::Backoff,
         redis::{
             Servers,
             connection::Listener,
-            servers::{RESPONSE, timed_out},
+            servers::{RESPONSE, probe_write, spoils_connection, timed_out},
         },
     },
+    health::{Health, Need, Way},
     metrics::LIMIT_HITS,
 };
 
@@ -34,28 +36,31 @@ pub(super) type Handler = Arc<dyn Fn(ChannelMessage) -> bool + Send + Sync>;
 /// A subscription to a pattern, and its handler.
 pub(super) struct PatternSubscription {
     pub(super) servers: Servers,
+    /// First part of every key and channel.
+    pub(super) prefix: String,
     /// Channels, in Redis' own pattern language.
     pub(super) pattern: String,
     /// Payloads are cut to one byte more than this, so that a payload that was too long still is.
     pub(super) most_bytes: usize,
     /// The name of the bound by which things are dropped, for the metric.
     pub(super) limit: &'static str,
+    /// The way in that this is.
+    pub(super) way: Way,
+    pub(super) health: Arc<Health>,
 }
 
 impl PatternSubscription {
     /// Passes messages to `take` until the stop, and counts those that are dropped.
     pub(super) async fn run(self, take: Handler, stop: CancellationToken) {
         let mut backoff = Backoff::default();
-        let mut told = false;
+        // An ACL must have the very pattern: one that covers it is not enough for PSUBSCRIBE.
+        let rights = format!("the right to the pattern itself: ACL SETUSER <user> '&{}'", self.pattern);
         loop {
             let error = tokio::select! {
-                Err(error) = self.listen(&take, &mut backoff, &mut told) => error,
+                Err(error) = self.listen(&take, &mut backoff) => error,
                 () = stop.cancelled() => return,
             };
-            if !told {
-                log::warn!("the channels {} cannot be received, trying again: {error}", self.pattern);
-                told = true;
-            }
+            self.health.note_way(self.way, Need::Receive, Err(cure::of(&error, &rights)));
             tokio::select! {
                 () = sleep(backoff.next()) => {}
                 () = stop.cancelled() => return,
@@ -64,20 +69,25 @@ impl PatternSubscription {
     }
 
     /// Listens on one connection until it fails.
-    async fn listen(&self, take: &Handler, backoff: &mut Backoff, told: &mut bool) -> RedisResult<Infallible> {
+    async fn listen(&self, take: &Handler, backoff: &mut Backoff) -> RedisResult<Infallible> {
         let lost = CancellationToken::new();
         let listener = self.listener(take.clone(), lost.clone());
         let mut connection = self.servers.dedicated(RESPONSE, Some(listener)).await?;
         connection.subscribe_pattern(&self.pattern).await?;
         backoff.reset();
-        *told = false;
+        self.health.note_way(self.way, Need::Receive, Ok(()));
         loop {
             tokio::select! {
                 () = sleep(PING) => {}
                 () = lost.cancelled() => return Err(closed()),
             }
-            let ping = redis::cmd("PING");
-            timeout(RESPONSE, ping.query_async::<Value>(&mut connection)).await.unwrap_or_else(|_| Err(timed_out()))?;
+            // A server that has become a replica hears less and less. In a cluster the client finds the primaries itself.
+            let alive =
+                if self.servers.is_cluster() { redis::cmd("PING") } else { probe_write(&self.prefix, "a listener") };
+            match timeout(RESPONSE, alive.query_async::<Value>(&mut connection)).await.unwrap_or_else(|_| Err(timed_out())) {
+                Err(error) if spoils_connection(&error) => return Err(error),
+                _ => {}
+            }
         }
     }
 

@@ -16,6 +16,8 @@ fn limits() -> PublishSettings {
         commit_rows: 1,
         writers: 1,
         queue: 1,
+        inlet_look: std::time::Duration::from_millis(100),
+        inlet_listen: false,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     database::{
         generation::{self, Witness},
         pool::{self, PoolUse},
+        pooler,
         shared::Shared,
         unavailable::Unavailable,
     },
@@ -45,6 +46,7 @@ impl Store {
     }
 
     async fn open_server(database: &DatabaseSettings, settings: &Settings) -> anyhow::Result<Self> {
+        pooler::refuse(database).await?;
         if database.migrate {
             Self::migrate(database).await?;
         }
@@ -70,6 +72,7 @@ impl Store {
     pub async fn migrate(database: &DatabaseSettings) -> anyhow::Result<Vec<String>> {
         let connection =
             pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
+        pooler::refuse(database).await?;
         pool::migrate(connection).await
     }
 

@@ -8,7 +8,7 @@
 //! ```text
 //! schema <- database <- content <- log <- handle <- inbox <- publish <- fanouts, timed
 //!                                                <- topics <- presence
-//!                                                <- settings, access, relay
+//!                                                <- settings, access, relay, inlet
 //! ```
 
 mod access;
@@ -17,6 +17,7 @@ mod database;
 mod fanouts;
 mod handle;
 mod inbox;
+mod inlet;
 mod log;
 mod presence;
 mod publish;
@@ -36,6 +37,7 @@ pub use self::inbox::filter_scan::Filter;
 pub use self::inbox::list::{InboxPage, ListQuery, SCAN_LIMIT};
 pub use self::inbox::state::{Changed, NotChanged};
 pub use self::inbox::summary::{Callback, Callbacks, Summary};
+pub use self::inlet::InletRow;
 pub use self::log::account_log::{AccountChange, Stamped};
 pub use self::log::page::{Ask, Page, Position, Row};
 pub use self::log::streams::{Durability, Head};

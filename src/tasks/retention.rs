@@ -7,21 +7,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::repeat;
 use crate::{
-    live::announce::Announcer,
+    actions::retract::Retractor,
     metrics,
     store::{Store, Unavailable},
 };
 
 /// Sweeps every `interval` until the stop. Several instances share the work: each skips rows that another has locked.
-pub(crate) async fn run(store: Store, announcer: Announcer, interval: Duration, stop: CancellationToken) {
-    repeat(stop, || sleep(interval), || sweep(&store, &announcer)).await;
+pub(crate) async fn run(store: Store, retractor: Retractor, interval: Duration, stop: CancellationToken) {
+    repeat(stop, || sleep(interval), || sweep(&store, &retractor)).await;
 }
 
-async fn sweep(store: &Store, announcer: &Announcer) -> Result<(), Unavailable> {
-    while let Some(swept) = store.sweep().await? {
-        ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
-        swept.streams.iter().for_each(|(key, changed)| announcer.announce_change(key, changed));
-    }
+async fn sweep(store: &Store, retractor: &Retractor) -> Result<(), Unavailable> {
+    retractor.sweep().await?;
     while let Some(purged) = store.purge().await? {
         ::metrics::counter!(metrics::PURGED).increment(purged as u64);
     }

@@ -78,6 +78,7 @@ impl RedisBus {
         let (outlet, queues) = queues();
         let receiver = Receiver::new(names.clone(), instance.clone(), probe.clone(), sink.clone());
         let subscriber = Subscriber {
+            prefix: prefix.to_owned(),
             servers: servers.clone(),
             names: names.clone(),
             wanted: wanted.clone(),

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use deadpool_redis::{Runtime, cluster};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, ProtocolVersion, PushInfo,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, ProtocolVersion, PushInfo,
     RedisError, RedisResult, aio::MultiplexedConnection, cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
 };
@@ -160,6 +160,18 @@ fn pool_error(error: deadpool_redis::PoolError) -> RedisError {
         deadpool_redis::PoolError::Timeout(_) => timed_out(),
         other => RedisError::from((ErrorKind::Io, "no pooled connection", other.to_string())),
     }
+}
+
+/// Whether the connection is of no more use after the error: it is broken, or leads to a server that has become a replica.
+pub(crate) fn spoils_connection(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error() || error.code() == Some("READONLY")
+}
+
+/// A command that only a server which takes writes obeys. It has a key of its own, which expires.
+pub(crate) fn probe_write(prefix: &str, instance: &str) -> Cmd {
+    let mut command = redis::cmd("SET");
+    command.arg(format!("{prefix}:probe")).arg(instance).arg("PX").arg(60_000);
+    command
 }
 
 /// The answer did not come in time.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     connection::{Connection, Listener},
-    servers::{RESPONSE, Servers},
+    servers::{RESPONSE, Servers, probe_write, spoils_connection, timed_out},
     wanted::{Wanted, Work},
 };
 use crate::{
@@ -48,6 +48,8 @@ enum Broken {
 /// Everything that sessions share; one task runs them, one after the other.
 pub(super) struct Subscriber {
     pub(super) servers: Servers,
+    /// First part of every key.
+    pub(super) prefix: String,
     pub(super) names: Arc<Names>,
     pub(super) wanted: Arc<Wanted>,
     pub(super) probe: Arc<Probe>,
@@ -122,11 +124,28 @@ impl Subscriber {
         }
     }
 
-    /// Brings Redis in line with the wanted channels, again and again.
+    /// Brings Redis in line with the wanted channels, again and again, and sees whether the server still takes writes.
     async fn follow(&self, connection: &mut Connection) -> Result<Infallible, Broken> {
+        let mut ticks = interval(self.probe_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.wanted.changed().await;
-            self.catch_up(connection).await?;
+            tokio::select! {
+                () = self.wanted.changed() => self.catch_up(connection).await?,
+                _ = ticks.tick() => self.check_role(connection).await?,
+            }
+        }
+    }
+
+    /// Fails on a server that has become a replica: the path there may be whole, but other instances follow the primary. In a cluster
+    /// the client finds the primaries itself. Other refusals are not the bus's: it writes nothing to pass messages on.
+    async fn check_role(&self, connection: &mut Connection) -> Result<(), RedisError> {
+        if self.servers.is_cluster() {
+            return Ok(());
+        }
+        let command = probe_write(&self.prefix, "the bus");
+        match timeout(RESPONSE, command.query_async::<Value>(connection)).await.unwrap_or_else(|_| Err(timed_out())) {
+            Err(error) if spoils_connection(&error) => Err(error),
+            _ => Ok(()),
         }
     }
 

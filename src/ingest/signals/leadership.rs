@@ -17,6 +17,7 @@ use super::{
 use crate::{
     actions::signals::{Refused, Signals},
     domain::{lock::lock, user::Tenant},
+    health::Way,
     ingest::{
         Ingest,
         dead_letter::DeadLetter,
@@ -73,9 +74,12 @@ impl Leadership {
     pub(super) async fn run(self: Arc<Self>, over: CancellationToken) {
         let listening = PatternSubscription {
             servers: self.ingest.servers.clone(),
+            prefix: self.ingest.prefix.clone(),
             pattern: format!("{}:signal:*", self.ingest.prefix),
             most_bytes: self.signals.settings().data_bytes + FRAMING_BYTES,
             limit: "ingest_signal_queue",
+            way: Way::RedisSignals,
+            health: self.ingest.health.clone(),
         };
         let receiver = self.clone();
         let all_received = CancellationToken::new();

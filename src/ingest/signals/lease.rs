@@ -8,7 +8,11 @@ use std::{
 use redis::RedisResult;
 use tokio::time::Instant;
 
-use crate::{domain::lock::lock, ingest::Ingest};
+use crate::{
+    domain::lock::lock,
+    health::{Need, Way},
+    ingest::{Ingest, cure},
+};
 
 /// How long a listener holds the lease without renewing it.
 const LEASE: Duration = Duration::from_secs(3);
@@ -38,8 +42,21 @@ impl Lease {
     pub(super) async fn renew(&self) -> bool {
         // Redis counts from a later moment than this.
         let asked = Instant::now();
-        if let Ok(held) = self.ask().await {
+        let answer = self.ask().await;
+        let health = &self.ingest.health;
+        health.note_way(
+            Way::RedisSignals,
+            Need::Write,
+            answer.as_ref().map(drop).map_err(|error| {
+                cure::of(error, &format!("all commands on the key {}", self.key()))
+            }),
+        );
+        if let Ok(held) = answer {
             *lock(&self.until) = held.then(|| asked + LEASE);
+            if !held {
+                // The instance that holds it listens.
+                health.note_way(Way::RedisSignals, Need::Receive, Ok(()));
+            }
         }
         self.is_held()
     }

@@ -86,6 +86,8 @@ pub(super) fn ingest(servers: &Servers, name: &str) -> Ingest {
         commit_rows: 10,
         writers: 1,
         queue: 100,
+        inlet_look: Duration::from_millis(100),
+        inlet_listen: false,
     };
     Ingest {
         servers: servers.clone(),
@@ -93,6 +95,7 @@ pub(super) fn ingest(servers: &Servers, name: &str) -> Ingest {
         instance: name.to_owned(),
         limits,
         kinds: Kinds::new(Seed::default()),
+        health: Arc::default(),
         publish: Arc::new(|_| ready(Err(Refused::Unavailable)).boxed()),
         reclaim_idle: CALM,
     }

@@ -8,6 +8,7 @@ pub(crate) mod generation;
 pub(crate) mod keyed_semaphore;
 mod negotiation;
 pub(crate) mod pool;
+pub(crate) mod pooler;
 pub(crate) mod prepared;
 pub(crate) mod shared;
 mod sqlstate;

@@ -154,7 +154,8 @@ async fn establish(target: Target, statement_timeout: Duration, plans: Plans) ->
     // after more time than any statement takes. A wait for a lock ends with the statement.
     let session = format!(
         "{MUST_WRITE}; set statement_timeout = {}; set lock_timeout = 0; set idle_in_transaction_session_timeout = '30s'; \
-         set default_transaction_isolation = 'read committed'; set default_transaction_deferrable = off; set jit = off; {planning}",
+         set default_transaction_isolation = 'read committed'; set default_transaction_deferrable = off; \
+         set transform_null_equals = off; set timezone = 'UTC'; set jit = off; {planning}",
         statement_timeout.as_millis()
     );
     connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;

@@ -56,6 +56,9 @@ pub enum NotChanged {
     /// Nothing about the item is due.
     #[error("nothing about it is due")]
     NotDue,
+    /// The user got the item by a topic and has left it.
+    #[error("it was for the subscribers of a topic, and you are none any more")]
+    NotConcerned,
     /// The database does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

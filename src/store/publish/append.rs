@@ -215,7 +215,7 @@ async fn write_all(
 ) -> QueryResult<Outcome> {
     let mut refused = broad::refused(conn, items, most_open).await?;
     let time = clock::read(conn).await?;
-    let grace = |source| if source == Source::Stream { LATE_ENTRY } else { TimeDelta::zero() };
+    let grace = |source| if matches!(source, Source::Stream | Source::Sql) { LATE_ENTRY } else { TimeDelta::zero() };
     let is_past = |item: &&NewNotification| waits_for_past(item, time - grace(item.source));
     refused.extend(items.iter().filter(is_past).map(|item| (item.id, Appended::Past)));
     let mut good: Vec<_> = items.iter().filter(|item| !refused.contains_key(&item.id)).cloned().collect();
@@ -224,7 +224,7 @@ async fn write_all(
     if good.iter().all(NewNotification::is_plain) {
         rows = write(conn, &good, keep).await?;
     } else {
-        // The durable way in may take its time: a publish that should have been delivered by now is not lost for that.
+        // The durable ways in may take their time: a publish that should have been delivered by now is not lost for that.
         good.iter_mut().filter(|item| waits_for_past(item, time)).for_each(|item| item.timing.deliver_at = None);
         recorded = general_append::append(conn, &good, keep).await?;
     }

@@ -23,6 +23,8 @@ use crate::{
 
 /// The channel that every instance listens on.
 const CHANNEL: &str = "tidings";
+/// The channel that `tidings.publish` wakes instances on.
+const INLET_CHANNEL: &str = "tidings_inlet";
 
 /// Opens connections that send and listen; cheap to clone.
 #[derive(Clone)]
@@ -99,9 +101,25 @@ impl Relay {
     /// # Errors
     /// When the server does not take the connection, or cannot listen: a standby cannot.
     pub async fn listen(&self, take: impl Fn(&str) + Send + 'static) -> Result<RelayListener, NotRelayed> {
+        self.listen_on(CHANNEL, take).await
+    }
+
+    /// Listens for calls of `tidings.publish` that ask to be served at once.
+    ///
+    /// # Errors
+    /// When the server does not take the connection, or cannot listen.
+    pub async fn listen_inlet(&self, wake: impl Fn() + Send + 'static) -> Result<RelayListener, NotRelayed> {
+        self.listen_on(INLET_CHANNEL, move |_| wake()).await
+    }
+
+    async fn listen_on(
+        &self,
+        channel: &str,
+        take: impl Fn(&str) + Send + 'static,
+    ) -> Result<RelayListener, NotRelayed> {
         let lost = CancellationToken::new();
         let ended = lost.clone();
-        let client = tls::listen(&self.target, CHANNEL, take, move || ended.cancel()).await;
+        let client = tls::listen(&self.target, channel, take, move || ended.cancel()).await;
         client.map(|client| RelayListener { lost, _client: client }).map_err(NotRelayed)
     }
 

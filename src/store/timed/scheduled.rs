@@ -1,6 +1,6 @@
 //! The table `scheduled`: scheduled publishes, and their delivery when their time has come.
 
-mod manage;
+pub(super) mod manage;
 
 use std::collections::HashSet;
 

@@ -32,6 +32,8 @@ pub struct Shape {
     pub publishers: usize,
     pub transport: Transport,
     pub issuer: Issuer,
+    /// Whether the database moves, which resets clients: they reload their lists then.
+    pub moves: bool,
 }
 
 /// How subscribers read.
@@ -45,7 +47,8 @@ pub enum Transport {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { users: 5, connections: 3, publishers: 3, transport: Transport::default(), issuer: Issuer::default() }
+        let (transport, issuer) = (Transport::default(), Issuer::default());
+        Self { users: 5, connections: 3, publishers: 3, transport, issuer, moves: false }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Subscriber {
 
 impl Subscriber {
     pub fn start(user: &str, index: usize, edges: Vec<Edge>, shape: &Shape) -> Self {
-        let log = Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), ..Log::default() }));
+        let log = Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), may_reset: shape.moves, ..Log::default() }));
         let (token, issuer) = (Token::of(user), shape.issuer.clone());
         let life = Life { token, issuer, cursor: None, retry: PAUSE, log: log.clone() };
         let task = match shape.transport {
@@ -94,13 +94,16 @@ impl Life {
         let mut events = 0;
         while let Ok(Some(event)) = tokio::time::timeout(SILENCE, stream.next()).await {
             let SSE::Event(event) = event? else { continue };
-            self.take(&event, events == 0).await;
+            if self.take(&event, events == 0).await {
+                self.reload(edge).await;
+            }
             events += 1;
         }
         Ok(())
     }
 
-    async fn take(&mut self, event: &Event, first: bool) {
+    /// Takes one event; true when the client has to reload its list.
+    async fn take(&mut self, event: &Event, first: bool) -> bool {
         let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
         let mut log = self.log.lock().await;
         if first && event.event_type != "hello" && event.event_type != "bye" {
@@ -120,6 +123,35 @@ impl Life {
         }
         // The library repeats the last id on events without one, as the standard has it.
         self.cursor = event.id.clone().or(self.cursor.take());
+        log.may_reset && event.event_type == "hello" && data["verdict"] == "reset"
+    }
+
+    /// Takes from the list, up to the cursor, what came after the last notification.
+    async fn reload(&mut self, edge: &Edge) {
+        let end: i64 = self.cursor.as_ref().and_then(|cursor| cursor.rsplit('.').next()?.parse().ok()).expect("a cursor");
+        let mut log = self.log.lock().await;
+        let last = log.heard.last().map_or(0, |heard| heard.seq);
+        let user = edge.bearer(&self.issuer.sign(&self.token));
+        let (mut missed, mut page) = (Vec::new(), String::new());
+        loop {
+            let mut answer = user.get(&format!("/api/notifications?limit=100{page}")).await;
+            while answer.status != 200 {
+                tokio::time::sleep(PAUSE).await;
+                answer = user.get(&format!("/api/notifications?limit=100{page}")).await;
+            }
+            let list = answer.expect(200);
+            for item in list["notifications"].as_array().expect("a list") {
+                let heard = Heard { seq: item["seq"].as_i64().unwrap_or(0), number: item["data"]["number"].as_u64().unwrap_or(0) };
+                if heard.seq <= last {
+                    log.heard.extend(missed.into_iter().rev());
+                    return;
+                }
+                missed.extend((heard.seq <= end).then_some(heard));
+            }
+            let Some(next) = list["nextPage"].as_str() else { break };
+            page = format!("&page={next}");
+        }
+        log.heard.extend(missed.into_iter().rev());
     }
 }
 

@@ -31,6 +31,7 @@ pages! {
     kinds => "docs/kinds.md",
     metrics => "docs/metrics.md",
     operate => "docs/operate.md",
+    sql => "docs/sql.md",
     polling => "docs/polling.md",
     preferences => "docs/preferences.md",
     publish => "docs/publish.md",

@@ -28,7 +28,7 @@ async fn a_switch_over_is_followed_and_nothing_is_lost() {
     let address = Address::of(old.port()).await;
     let instances = instances(2, &[("DATABASE_URL", &address.url()), ("TIDINGS_HEAD_CHECK_SECONDS", "2")]).await;
     let edges: Vec<_> = instances.iter().map(Instance::edge).collect();
-    let run = Run::start(edges.clone(), Shape::default()).await;
+    let run = Run::start(edges.clone(), Shape { moves: true, ..Shape::default() }).await;
     // The primary ends in order: a standby has everything that it had.
     old.stop().await;
     new.promote().await;
@@ -60,4 +60,37 @@ async fn a_server_that_takes_no_writes_is_left_though_it_answers_reads() {
         .await;
         eventually(health_is, async || (health(&cluster.edge()).await == health_is).then_some(())).await;
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_became_a_replica_is_left_though_it_answers() {
+    let (postgres, old, new) = tokio::join!(Postgres::start(), Redis::start(), Redis::start());
+    let address = Address::of(old.port()).await;
+    let (database, redis) = (postgres.url(), address.redis());
+    let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis), ("TIDINGS_HEAD_CHECK_SECONDS", "3600")];
+    let before = instances(2, &settings).await;
+    let mut admin = old.connect().await;
+    let replica = redis::cmd("REPLICAOF").arg("127.0.0.1").arg(new.port()).to_owned();
+    replica.query_async::<()>(&mut admin).await.unwrap();
+    address.move_to(new.port());
+    // An instance that starts now knows the new primary only.
+    let after = instances(1, &settings).await;
+    let mut stream = after[0].edge().user("u1").stream().await;
+    stream.hello().await;
+    for instance in &before {
+        let edge = instance.edge();
+        eventually("it has followed", async || (edge.metric("tidings_bus_reconnects_total", &[]).await > 1).then_some(()))
+            .await;
+        eventually("all is well", async || (health(&edge).await == "ok").then_some(())).await;
+        edge.publisher().notify("u1", "over the new primary").await;
+        assert_eq!(stream.titles(1).await, ["over the new primary"]);
+    }
+    let mut client = new.connect().await;
+    let body = json!({"title": "by a channel"}).to_string();
+    eventually("the channel is heard on the new primary", async || {
+        let heard: i64 = redis::cmd("PUBLISH").arg("tidings:publish:default:user:u1").arg(&body).query_async(&mut client).await.unwrap();
+        (heard == 3).then_some(())
+    })
+    .await;
+    assert_eq!(stream.titles(1).await, ["by a channel"]);
 }

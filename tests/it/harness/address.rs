@@ -35,6 +35,11 @@ impl Address {
         self.target.send_replace(target);
     }
 
+    /// The Redis behind it.
+    pub fn redis(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
     /// The database behind it.
     pub fn url(&self) -> String {
         format!("postgres://tidings@127.0.0.1:{}/tidings", self.port)

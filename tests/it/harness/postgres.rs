@@ -283,7 +283,7 @@ fn workspace() -> TempDir {
 }
 
 /// Postgres refuses to run as root, so root runs it as the account that its package made.
-fn account() -> Option<&'static str> {
+pub fn account() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("postgres")
 }
 

@@ -223,3 +223,36 @@ async fn nothing_is_set_for_a_time_at_which_the_item_has_expired() {
     let refused = cluster.user("agent").post(&format!("/api/notifications/{id}/snooze"), &snooze).await.problem(422);
     assert_eq!(refused["errors"][0]["pointer"], "/until");
 }
+
+#[tokio::test]
+async fn who_has_left_the_team_gets_no_steps_and_ends_nothing_for_the_others() {
+    let cluster = cluster().instances(2).start().await;
+    let (database, publisher) = (cluster.postgres.connect().await, cluster.publisher());
+    subscribe(&database, "team:leads", &["stays", "leaves"]).await;
+    let due = at(&database, 3600.0).await;
+    let body = json!({"topics": ["team:leads"], "title": "call", "dueAt": due, "remindBefore": [900], "escalation": [{"after": 600}]});
+    let (stays, leaves) = (cluster.user("stays"), cluster.edges()[1].user("leaves"));
+    let (mut stream, mut gone) = (stays.stream().await, leaves.stream().await);
+    stream.hello().await;
+    gone.hello().await;
+    let id = publisher.notify_with(body).await;
+    assert_eq!((&stream.titles(1).await[..], &gone.titles(1).await[..]), (&["call".to_owned()][..], &["call".to_owned()][..]));
+    cluster.edge().admin().delete("/api/topics/team:leads/members/leaves").await.expect(204);
+    // The reminder, the time, the step after it.
+    for (seconds, expected) in [(2701.0, "due"), (900.0, "overdue"), (600.0, "overdue")] {
+        pass(&database, seconds).await;
+        assert_eq!(stream.next_of("notification").await.json()["dueState"], expected);
+    }
+    publisher.notify("leaves", "behind the steps").await;
+    assert_eq!(gone.next_of("notification").await.json()["title"], "behind the steps");
+    for end in ["acknowledge", "done"] {
+        let refused = leaves.touch(&format!("/api/notifications/{id}/{end}")).await.problem(403);
+        assert_eq!(refused["type"], "urn:tidings:problem:not-concerned");
+    }
+    stays.touch(&format!("/api/notifications/{id}/acknowledge")).await.expect(200);
+    assert_eq!(gone.next_of("state").await.json()["dueState"], "acknowledged");
+    // A user who comes back is one of them again.
+    cluster.edge().admin().set("/api/topics/team:leads/members/leaves").await.expect(204);
+    leaves.touch(&format!("/api/notifications/{id}/done")).await.expect(200);
+    is_sound(&database).await;
+}

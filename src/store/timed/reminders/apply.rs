@@ -11,7 +11,10 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::steps::{Claim, Holder};
+use super::{
+    CONCERNED,
+    steps::{Claim, Holder},
+};
 use crate::{
     domain::cursor::Seq,
     store::{
@@ -27,17 +30,20 @@ struct Row {
     item: HeadInsert,
     #[diesel(sql_type = Bool)]
     snoozed: bool,
+    /// Whether the user still is a recipient.
+    #[diesel(sql_type = Bool)]
+    concerned: bool,
 }
 
 /// Brings open items back to the top of their inboxes. Snoozed items, and those that are not open any more, only take the new
-/// state.
+/// state. A user who has left the topics since gets no step, but still the end. The streams are locked, so nobody leaves meanwhile.
 pub(crate) async fn apply(
     conn: &mut AsyncPgConnection,
     claims: &HashMap<Uuid, Claim>,
     holders: &[Holder],
 ) -> QueryResult<Vec<Head>> {
     let rows: Vec<Row> = sql_query(format!(
-        "select {COLUMNS}, i.snoozed_until is not null as snoozed \
+        "select {COLUMNS}, i.snoozed_until is not null as snoozed, {CONCERNED} as concerned \
          from unnest($1::uuid[], $2::text[], $3::text[]) as asked (id, tenant, user_id) cross join lateral \
          (select * from inbox where inbox.notification_id = asked.id and inbox.tenant = asked.tenant \
          and inbox.user_id = asked.user_id and inbox.deleted_at is null limit 1) as i",
@@ -48,11 +54,12 @@ pub(crate) async fn apply(
     .load(conn)
     .await?;
     let (mut risen, mut marked) = (Vec::new(), Vec::new());
-    for Row { mut item, snoozed } in rows {
+    for Row { mut item, snoozed, concerned } in rows {
         let Some(claim) = claims.get(&item.notification_id) else { continue };
         let is_news = item.due_state != Some(claim.state.code());
         item.due_state = Some(claim.state.code());
         match (claim.state.is_open(), snoozed) {
+            (true, _) if !concerned => {}
             (true, false) => risen.push(HeadInsert { read_at: None, ..item }),
             _ if is_news => marked.push(item),
             _ => {}

@@ -1,9 +1,16 @@
 //! The end of due items: a user finishes or acknowledges one, or its publisher cancels it.
 
-use diesel::{prelude::*, result::QueryResult};
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Bool, Text, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::CONCERNED;
 use crate::{
     domain::{
         notification::Action,
@@ -24,7 +31,7 @@ impl Store {
     /// others a moment later. A second acknowledgement changes nothing.
     ///
     /// # Errors
-    /// When the user has no such item, when nothing about it is due, and when the database does not answer.
+    /// When the user has no such item, or has left the topics that it was for, when nothing about it is due, and when the database does not answer.
     pub async fn settle(&self, key: &UserKey, id: Uuid, action: Action) -> Result<Changed, NotChanged> {
         let _permit = self.shared.permit_for(key).await?;
         repeat!(self.shared, conn => conn.transaction(async |conn| settle(conn, key, id, action).await))
@@ -39,6 +46,9 @@ async fn settle(
     action: Action,
 ) -> QueryResult<Result<Changed, NotChanged>> {
     let Some((_, notification)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
+    if !is_concerned(conn, key, notification).await? {
+        return Ok(Err(NotChanged::NotConcerned));
+    }
     // Steps take this lock too: after it there is no step of an item that this ends.
     let before = lock(conn, notification).await?.filter(|before| *before != DueState::Cancelled);
     let Some(before) = before else { return Ok(Err(NotChanged::NotDue)) };
@@ -56,6 +66,25 @@ async fn settle(
     let Some((seq, _)) = state::find(conn, key, id).await? else { return Ok(Err(NotChanged::NoSuchItem)) };
     let seqs = [seq];
     state::stamp(conn, key, stream, if settles { &seqs } else { &[] }, action).await.map(Ok)
+}
+
+#[derive(QueryableByName)]
+struct Concerned {
+    #[diesel(sql_type = Bool)]
+    concerned: bool,
+}
+
+/// Whether the notification is for the user now: an end is for all recipients, so one who has left must not make it.
+async fn is_concerned(conn: &mut AsyncPgConnection, key: &UserKey, notification: Uuid) -> QueryResult<bool> {
+    let rows: Vec<Concerned> = sql_query(format!(
+        "select {CONCERNED} as concerned from inbox as i where i.tenant = $1 and i.user_id = $2 and i.notification_id = $3"
+    ))
+    .bind::<Text, _>(key.tenant.as_str())
+    .bind::<Text, _>(key.user.as_str())
+    .bind::<SqlUuid, _>(notification)
+    .load(conn)
+    .await?;
+    Ok(rows.iter().any(|row| row.concerned))
 }
 
 /// Cancels a due item; false when none is open.

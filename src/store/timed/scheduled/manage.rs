@@ -173,7 +173,7 @@ async fn list(
 }
 
 /// The id of the publish with this name: that of a notification of the tenant, or an idempotency key, which may look like one.
-async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
+pub(crate) async fn id_of(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
     let mine = || notifications::table.filter(notifications::tenant.eq(tenant.as_str())).select(notifications::id);
     if let Ok(id) = name.parse::<Uuid>() {
         let found = mine().filter(notifications::id.eq(id)).first(conn).await.optional()?;

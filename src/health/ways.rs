@@ -1,0 +1,76 @@
+//! The ways in beside HTTP, each with what keeps publishes from coming in by it.
+
+use std::collections::BTreeMap;
+
+use super::Part;
+use crate::metrics;
+
+/// A way by which publishes or signals come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Redis channels.
+    RedisChannels,
+    /// The Redis stream.
+    RedisStream,
+    /// Redis channels of signals.
+    RedisSignals,
+    /// The SQL functions.
+    Sql,
+}
+
+impl Way {
+    /// As the report and the metrics call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RedisChannels => "redisChannels",
+            Self::RedisStream => "redisStream",
+            Self::RedisSignals => "redisSignals",
+            Self::Sql => "sql",
+        }
+    }
+}
+
+/// What a way needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Messages are received.
+    Receive,
+    /// The server takes the writes that belong to it: of publishers, and of dead letters and of claims.
+    Write,
+}
+
+/// The ways that this instance has, and the troubles of each.
+#[derive(Debug, Default)]
+pub(super) struct Ways(BTreeMap<Way, BTreeMap<Need, String>>);
+
+impl Ways {
+    /// Notes what a way lacks; logs it when that is news.
+    pub(super) fn note(&mut self, way: Way, need: Need, result: Result<(), String>) {
+        let troubles = self.0.entry(way).or_default();
+        match result {
+            Ok(()) if troubles.remove(&need).is_some() => {
+                if troubles.is_empty() {
+                    log::info!("the way in {} is open again", way.as_str());
+                }
+            }
+            Ok(()) => {}
+            Err(reason) => {
+                // Words change from attempt to attempt; the trouble is the same.
+                if !troubles.contains_key(&need) {
+                    log::warn!("the way in {} is closed: {reason}", way.as_str());
+                }
+                troubles.insert(need, reason);
+            }
+        }
+        let open = if troubles.is_empty() { 1.0 } else { 0.0 };
+        ::metrics::gauge!(metrics::WAY_IN_UP, "way" => way.as_str()).set(open);
+    }
+
+    pub(super) fn report(&self) -> BTreeMap<&'static str, Part> {
+        let part = |troubles: &BTreeMap<Need, String>| match troubles.is_empty() {
+            true => Part { up: true, detail: "open".to_owned() },
+            false => Part { up: false, detail: troubles.values().map(String::as_str).collect::<Vec<_>>().join("; ") },
+        };
+        self.0.iter().map(|(way, troubles)| (way.as_str(), part(troubles))).collect()
+    }
+}

@@ -1,0 +1,72 @@
+//! A pooler between Tidings and Postgres that gives each transaction another session.
+//!
+//! Statements here are prepared, settings of the session are relied on, and messages are listened for: all of them belong to a session.
+//! In PgBouncer's mode `transaction` a part of the publishes would fail, and the settings would stay in sessions of others. So Tidings
+//! finds that out before it begins.
+
+use std::time::Duration;
+
+use diesel::{
+    ConnectionError, QueryableByName,
+    result::{Error, QueryResult},
+    sql_query,
+    sql_types::Integer,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+
+use super::{
+    pool, sqlstate,
+    tls::{self, Target},
+};
+use crate::config::DatabaseSettings;
+
+/// A pooler that has one session only lets the second connection wait for the first, which no server does.
+const ANSWER: Duration = Duration::from_secs(3);
+/// Sessions of the pooler may be given out in turn, so the first round need not show it.
+const ROUNDS: usize = 5;
+
+/// The cure.
+const REFUSAL: &str = "a pooler gives every transaction another session, and Tidings needs its own: \
+     let DATABASE_URL lead to the server itself, or to a pool in session mode (PgBouncer: pool_mode = session)";
+
+#[derive(QueryableByName)]
+struct Session {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+/// Fails, with the cure, when there is such a pooler.
+pub(crate) async fn refuse(database: &DatabaseSettings) -> anyhow::Result<()> {
+    anyhow::ensure!(!is_between(&pool::target(database)?).await, REFUSAL);
+    Ok(())
+}
+
+/// Whether sessions change between transactions. A server that cannot be reached is no pooler.
+async fn is_between(target: &Target) -> bool {
+    let connections = async { Ok::<_, ConnectionError>((tls::connect(target).await?, tls::connect(target).await?)) };
+    let Ok(Ok((mut one, mut other))) = timeout(ANSWER, connections).await else { return false };
+    for _ in 0..ROUNDS {
+        match timeout(ANSWER, changes(&mut one, &mut other)).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) | Err(_) => return true,
+            Ok(Err(error)) => return sqlstate::of(&error) == Some(SqlState::INVALID_SQL_STATEMENT_NAME),
+        }
+    }
+    false
+}
+
+/// Whether a connection has another session while another connection is within a transaction: the transaction took its session.
+async fn changes(one: &mut AsyncPgConnection, other: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let before = session(one).await?;
+    other.batch_execute("begin; select 1").await?;
+    let after = session(one).await;
+    other.batch_execute("rollback").await?;
+    Ok(before != after?)
+}
+
+async fn session(conn: &mut AsyncPgConnection) -> Result<i32, Error> {
+    let session: Session = sql_query("select pg_backend_pid() as pid").get_result(conn).await?;
+    Ok(session.pid)
+}
