@@ -1,1 +1,3 @@
-drop schema tidings cascade;
+drop function tidings.redrive, tidings.publish_many, tidings.publish, tidings.take, tidings.wake, tidings.check_message, tidings.refuse;
+drop function tidings.retract (text, text), tidings.retract (bigint, text);
+drop table tidings.dead_letters, tidings.inlet;

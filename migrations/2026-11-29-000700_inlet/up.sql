@@ -1,6 +1,7 @@
 -- The way in for SQL: an application publishes within its own transaction. Its functions check what can be checked without the
 -- instance, and write one row. Instances take the rows from there into the ordinary write path.
-create schema tidings;
+-- An operator may have made it for the role of that name.
+create schema if not exists tidings;
 revoke all on schema tidings from public;
 
 create table tidings.inlet (

@@ -187,3 +187,26 @@ async fn public_keys_of_one_file_are_told_with_their_line() {
     assert_ne!(code, 0);
     assert!(output.contains(&format!("{path}: line 5")), "{output}");
 }
+
+#[tokio::test]
+async fn tables_are_found_whatever_the_search_path_of_the_role_is() {
+    let postgres = Postgres::start().await;
+    let owner = postgres.connect().await;
+    // A role of its own name has the schema of that name first; another finds its tables in the schema of its own.
+    owner.batch_execute("create database other").await.unwrap();
+    owner.batch_execute("create role shop login superuser").await.unwrap();
+    let other = postgres::connect(&postgres.url_of("other")).await;
+    other.batch_execute("create schema shop authorization shop").await.unwrap();
+    let shop = postgres.url_of("other").replace("tidings@", "shop@");
+    for (url, schema) in [(postgres.url(), "public"), (shop, "shop")] {
+        for _ in 0..2 {
+            let (code, output) = run(&[(setting::DATABASE, &url)], &["migrate"]).await;
+            assert_eq!(code, 0, "{output}");
+        }
+        let client = postgres::connect(&url).await;
+        let place = client.query_one("select relnamespace::regnamespace::text from pg_class where relname = 'streams'", &[]);
+        assert_eq!(place.await.unwrap().get::<_, &str>(0), schema);
+        let instance = Instance::start(&[(setting::DATABASE, &url)]).await;
+        instance.edge().publisher().notify("u1", "t").await;
+    }
+}

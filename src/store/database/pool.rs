@@ -37,6 +37,13 @@ const MUST_WRITE: &str = "do $$ begin if current_setting('transaction_read_only'
      raise exception using errcode = 'read_only_sql_transaction', message = 'the server takes no writes'; \
      end if; end $$";
 
+/// Names are looked up in one schema: that of our tables. The default search path begins with the schema of the role's own name, which for
+/// a role `tidings` is the one of the SQL functions; tables made there would be missed by other roles.
+const ONE_SCHEMA: &str = "select set_config('search_path', quote_ident(coalesce(\
+     (select n.nspname::text from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace \
+     where c.relname = '__diesel_schema_migrations' and n.nspname = any (current_schemas(false)) limit 1), \
+     (select name::text from unnest(current_schemas(false)) as name where name <> 'tidings' limit 1), 'public')), false)";
+
 /// How the pool is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
@@ -153,7 +160,7 @@ async fn establish(target: Target, statement_timeout: Duration, plans: Plans) ->
     // Everything that statements here rest on, whatever the defaults of the database and the role are. A compiled plan would pay off
     // after more time than any statement takes. A wait for a lock ends with the statement.
     let session = format!(
-        "{MUST_WRITE}; set statement_timeout = {}; set lock_timeout = 0; set idle_in_transaction_session_timeout = '30s'; \
+        "{MUST_WRITE}; {ONE_SCHEMA}; set statement_timeout = {}; set lock_timeout = 0; set idle_in_transaction_session_timeout = '30s'; \
          set default_transaction_isolation = 'read committed'; set default_transaction_deferrable = off; \
          set transform_null_equals = off; set timezone = 'UTC'; set jit = off; {planning}",
         statement_timeout.as_millis()
@@ -180,7 +187,10 @@ pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Re
     let deadline = tokio::time::Instant::now() + START_PATIENCE;
     loop {
         match tls::connect(&target).await {
-            Ok(connection) => return Ok(connection),
+            Ok(mut connection) => {
+                connection.batch_execute(ONE_SCHEMA).await.context("cannot choose the schema")?;
+                return Ok(connection);
+            }
             Err(error) if tokio::time::Instant::now() > deadline => return Err(error.into()),
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }

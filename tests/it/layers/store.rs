@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["content"],
     &["log"],
     &["handle"],
-    &["inbox", "topics", "settings", "access", "relay"],
+    &["inbox", "topics", "settings", "access", "relay", "inlet"],
     &["publish", "presence"],
     &["fanouts", "timed"],
 ];

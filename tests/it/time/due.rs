@@ -252,7 +252,7 @@ async fn who_has_left_the_team_gets_no_steps_and_ends_nothing_for_the_others() {
     stays.touch(&format!("/api/notifications/{id}/acknowledge")).await.expect(200);
     assert_eq!(gone.next_of("state").await.json()["dueState"], "acknowledged");
     // A user who comes back is one of them again.
-    cluster.edge().admin().set("/api/topics/team:leads/members/leaves").await.expect(204);
+    cluster.edge().admin().set("/api/topics/team:leads/subscribers/leaves").await.expect(204);
     leaves.touch(&format!("/api/notifications/{id}/done")).await.expect(200);
     is_sound(&database).await;
 }
