@@ -161,9 +161,11 @@ impl Instance {
         Ok(())
     }
 
-    /// Starts to take publishes and signals from Redis, if there is one.
+    /// Takes publishes and signals from Redis, if there is one.
     pub(super) fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
-        let Parts { settings, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts else { return };
+        let Parts { settings, store, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts else {
+            return;
+        };
         let ingest = Ingest {
             servers: redis.servers().clone(),
             prefix: settings.prefix.clone(),
@@ -174,7 +176,20 @@ impl Instance {
             health: health.clone(),
             reclaim_idle: RECLAIM_IDLE,
         };
-        ingest.start_signals(signals.clone(), intake, tracker);
-        ingest.start(intake, tracker);
+        tracker.spawn(take_in_while_fit(ingest, signals.clone(), store.clone(), intake.clone()));
+    }
+}
+
+/// Takes in until the stop, but not while the schema of the database does not fit: other instances may be able to store what this
+/// one could only hold.
+async fn take_in_while_fit(ingest: Ingest, signals: Signals, store: Store, stop: CancellationToken) {
+    while stop.run_until_cancelled(store.fit()).await.is_some() {
+        let (intake, tasks) = (stop.child_token(), TaskTracker::new());
+        ingest.start_signals(signals.clone(), &intake, &tasks);
+        ingest.clone().start(&intake, &tasks);
+        let _ = stop.run_until_cancelled(store.unfit()).await;
+        intake.cancel();
+        tasks.close();
+        tasks.wait().await;
     }
 }

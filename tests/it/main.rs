@@ -35,6 +35,7 @@ mod proxies;
 mod publishing;
 mod redis_cluster;
 mod retention;
+mod schema;
 mod signals;
 mod stream;
 mod summary;

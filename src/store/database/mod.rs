@@ -6,6 +6,7 @@ pub(crate) mod embedded;
 pub(crate) mod failure;
 pub(crate) mod generation;
 pub(crate) mod keyed_semaphore;
+pub(crate) mod migrations;
 mod negotiation;
 pub(crate) mod pool;
 pub(crate) mod pooler;

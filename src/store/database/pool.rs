@@ -1,4 +1,4 @@
-//! Connections to Postgres: how they are made, pooled and migrated.
+//! Connections to Postgres: how they are made and pooled.
 
 use std::{iter, str::FromStr, time::Duration};
 
@@ -6,10 +6,9 @@ use anyhow::Context as _;
 use deadpool::managed::{Hook, HookError, Metrics, PoolError, TimeoutType, Timeouts};
 use diesel::{ConnectionError, ConnectionResult, result::QueryResult};
 use diesel_async::{
-    AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as diesel_deadpool},
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt as _;
 use secrecy::ExposeSecret as _;
 
@@ -17,14 +16,12 @@ use super::{
     failure::Failure,
     generation,
     tls::{self, Target},
-    zones,
 };
 use crate::config::DatabaseSettings;
 
 type Pool = diesel_deadpool::Pool<AsyncPgConnection>;
 pub(crate) type Connection = diesel_deadpool::Object<AsyncPgConnection>;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Longest wait for a connection of the pool, and for a new one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a start waits for a server that is only just coming up.
@@ -185,21 +182,4 @@ pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Re
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     }
-}
-
-/// Runs the pending migrations. Instances that start together run one after the other by an advisory lock: two that migrate at
-/// once would create the same table twice.
-pub(crate) async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<Vec<String>> {
-    connection.batch_execute("select pg_advisory_lock(7461164)").await.context("cannot lock the migrations")?;
-    let mut harness = AsyncMigrationHarness::new(connection);
-    let run = harness
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(|error| anyhow::anyhow!("a migration failed: {error}"))?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let mut connection = harness.into_inner();
-    zones::write(&mut connection).await.context("cannot write the time zones")?;
-    connection.batch_execute("select pg_advisory_unlock(7461164)").await?;
-    Ok(run)
 }
