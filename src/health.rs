@@ -26,6 +26,8 @@ pub enum Phase {
     Starting,
     /// All parts are up.
     Serving,
+    /// About to drain: load balancers are to notice, and nothing is refused yet.
+    Leaving,
     /// Stopping: takes no new streams.
     Draining,
 }
@@ -62,6 +64,7 @@ impl Health {
         match self.phase.load(Relaxed) {
             0 => Phase::Starting,
             1 => Phase::Serving,
+            2 => Phase::Leaving,
             _ => Phase::Draining,
         }
     }
@@ -107,7 +110,7 @@ impl Health {
         let ways = lock(&self.ways).report();
         let status = match self.phase() {
             Phase::Starting => Status::Starting,
-            Phase::Draining => Status::Draining,
+            Phase::Leaving | Phase::Draining => Status::Draining,
             Phase::Serving if parts.database.up && parts.bus.up && ways.values().all(|way| way.up) => Status::Ok,
             Phase::Serving => Status::Degraded,
         };

@@ -144,9 +144,9 @@ impl Instance {
     }
 
     /// Starts to take publishes from the SQL functions. The embedded database takes no connections of applications.
-    pub(super) fn take_rows(&self, intake: &CancellationToken, tracker: &TaskTracker) -> anyhow::Result<()> {
+    pub(super) fn take_rows(&self, intake: &CancellationToken, tracker: &TaskTracker) {
         let Parts { settings, store, kinds, publisher, health, .. } = &self.parts;
-        let Some(database) = &settings.database else { return Ok(()) };
+        let Some(database) = &settings.database else { return };
         let inlet = Inlet {
             store: store.clone(),
             publish: ingest::through(publisher.clone()),
@@ -155,10 +155,9 @@ impl Instance {
             limits: settings.publish.clone(),
             kinds: kinds.clone(),
             look: settings.publish.inlet_look,
-            relay: settings.publish.inlet_listen.then(|| store.relay(database)).transpose()?,
+            relay: settings.publish.inlet_listen.then(|| store.relay(database)),
         };
         tracker.spawn(inlet.run(intake.clone()));
-        Ok(())
     }
 
     /// Takes publishes and signals from Redis, if there is one.

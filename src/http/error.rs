@@ -310,7 +310,9 @@ impl ApiError {
             | Self::NoRoom { retry_after, .. }
             | Self::KeysUnavailable { retry_after }
             | Self::TooManySignals { retry_after, .. } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
-            Self::Unavailable | Self::Misfit(_) | Self::Untold => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
+            Self::Unavailable | Self::Misfit(_) | Self::Untold => {
+                (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY))
+            }
             _ => return None,
         };
         HeaderValue::try_from(value).ok().map(|value| (name, value))

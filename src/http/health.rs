@@ -25,7 +25,7 @@ pub async fn live() -> &'static str {
         (status = 503, body = String, content_type = "text/plain", description = "It starts or drains, or the schema of its database does not fit", example = "draining")))]
 pub async fn ready(parts: Data<Parts>) -> HttpResponse {
     let (mut response, text) = match (parts.health.phase(), parts.store.misfit()) {
-        (Phase::Draining, _) => (HttpResponse::ServiceUnavailable(), "draining".to_owned()),
+        (Phase::Leaving | Phase::Draining, _) => (HttpResponse::ServiceUnavailable(), "draining".to_owned()),
         (Phase::Starting, _) => (HttpResponse::ServiceUnavailable(), "starting".to_owned()),
         (Phase::Serving, Some(misfit)) => (HttpResponse::ServiceUnavailable(), misfit.to_string()),
         (Phase::Serving, None) => (HttpResponse::Ok(), "ready".to_owned()),

@@ -11,6 +11,7 @@ use super::{
         migrations::{self, Misfit},
         pool::{self, PoolUse},
         pooler,
+        server::ServerChange,
         shared::Shared,
         unavailable::Unavailable,
     },
@@ -90,6 +91,14 @@ impl Store {
     /// How the pool is used, for the metrics.
     pub fn pool_use(&self) -> PoolUse {
         self.shared.pools.usage()
+    }
+
+    /// What settings that were read again change about the server, and the step that takes it over.
+    ///
+    /// # Errors
+    /// When the URL, or the certificates that it names, cannot be used.
+    pub fn prepare_reload(&self, database: &DatabaseSettings) -> anyhow::Result<(ServerChange, impl FnOnce() + use<>)> {
+        self.shared.server.prepare(database)
     }
 
     /// Why the schema of the database does not fit this binary; none while nobody knows.

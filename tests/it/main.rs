@@ -34,6 +34,7 @@ mod presence;
 mod proxies;
 mod publishing;
 mod redis_cluster;
+mod reload;
 mod retention;
 mod schema;
 mod signals;

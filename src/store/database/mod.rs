@@ -11,6 +11,7 @@ mod negotiation;
 pub(crate) mod pool;
 pub(crate) mod pooler;
 pub(crate) mod prepared;
+pub(crate) mod server;
 pub(crate) mod shared;
 mod sqlstate;
 pub(crate) mod stored;

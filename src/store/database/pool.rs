@@ -1,8 +1,7 @@
 //! Connections to Postgres: how they are made and pooled.
 
-use std::{iter, str::FromStr, time::Duration};
+use std::{iter, time::Duration};
 
-use anyhow::Context as _;
 use deadpool::managed::{Hook, HookError, Metrics, PoolError, TimeoutType, Timeouts};
 use diesel::{ConnectionError, ConnectionResult, result::QueryResult};
 use diesel_async::{
@@ -10,11 +9,11 @@ use diesel_async::{
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as diesel_deadpool},
 };
 use futures_util::FutureExt as _;
-use secrecy::ExposeSecret as _;
 
 use super::{
     failure::Failure,
     generation,
+    server::Server,
     tls::{self, Target},
 };
 use crate::config::DatabaseSettings;
@@ -65,13 +64,13 @@ pub(crate) struct Pools {
 
 impl Pools {
     /// Opens as many connections as the settings allow, `writers` of them for publishes.
-    pub(crate) fn open(database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
+    pub(crate) fn open(server: &Server, database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
         let common = database.pool_size.saturating_sub(writers);
         if common == 0 {
-            return Ok(Self { common: open(database, database.pool_size, Plans::Custom)?, writers: None });
+            return Ok(Self { common: open(server, database, database.pool_size, Plans::Custom)?, writers: None });
         }
-        let writers = open(database, writers, Plans::Kept)?;
-        Ok(Self { common: open(database, common, Plans::Custom)?, writers: Some(writers) })
+        let writers = open(server, database, writers, Plans::Kept)?;
+        Ok(Self { common: open(server, database, common, Plans::Custom)?, writers: Some(writers) })
     }
 
     /// A connection for anything.
@@ -111,17 +110,12 @@ async fn take(pool: &Pool) -> Result<Connection, Failure> {
     })
 }
 
-/// The server of the settings.
-pub(crate) fn target(database: &DatabaseSettings) -> anyhow::Result<Target> {
-    Target::from_str(database.url.expose_secret()).context("DATABASE_URL")
-}
-
-fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
-    let target = target(database)?;
+fn open(server: &Server, database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
+    let server = server.clone();
     let statement_timeout = database.statement_timeout;
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |_| establish(target.clone(), statement_timeout, plans).boxed());
+    config.custom_setup = Box::new(move |_| establish(server.target(), statement_timeout, plans).boxed());
     let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
     let timeouts =
         Timeouts { wait: Some(CONNECT_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CONNECT_TIMEOUT) };
@@ -173,7 +167,7 @@ pub(crate) async fn establish_sender(
 
 /// Connects, waiting for a server that is starting; migrations may run long, so there is no statement timeout.
 pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Result<AsyncPgConnection> {
-    let target = target(database)?;
+    let target = Server::of(database)?.target();
     let deadline = tokio::time::Instant::now() + START_PATIENCE;
     loop {
         match tls::connect(&target).await {

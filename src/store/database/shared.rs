@@ -21,6 +21,7 @@ use super::{
     keyed_semaphore::KeyedSemaphore,
     migrations::Schema,
     pool::{self, Connection, Pools},
+    server::Server,
     unavailable::Unavailable,
 };
 use crate::{
@@ -70,6 +71,7 @@ pub(crate) use repeat;
 /// Connections, and the limits of their use.
 pub(crate) struct Shared {
     pub(crate) pools: Pools,
+    pub(crate) server: Server,
     pub(crate) schema: Schema,
     /// Changes of one user: they lock the stream.
     users: KeyedSemaphore<UserKey>,
@@ -91,11 +93,13 @@ pub(crate) struct Shared {
 impl Shared {
     /// Opens a server, of which `writers` connections are for publishes.
     pub(crate) fn open(database: &DatabaseSettings, writers: usize, settings: &Settings) -> anyhow::Result<Self> {
-        let pools = Pools::open(database, writers)?;
+        let server = Server::of(database)?;
+        let pools = Pools::open(&server, database, writers)?;
         Ok(Self {
             users: KeyedSemaphore::new("user_changes", 1),
             tenants: KeyedSemaphore::new("tenant_changes", pools.common_size() / 2),
             pools,
+            server,
             schema: Schema::default(),
             up: AtomicBool::new(true),
             unreadable: Mutex::default(),
