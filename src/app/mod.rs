@@ -18,7 +18,7 @@ use crate::{
     domain::kinds::Kinds,
     health::{Health, Phase},
     live::hub::Hub,
-    store::Store,
+    store::{Misfit, Store},
 };
 
 /// A running instance.
@@ -76,6 +76,9 @@ impl Running {
         let (intake, stop, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let instance = Instance::build(&settings, &stop, &tracker).await?;
         instance.load().await;
+        if let Some(misfit) = instance.parts.store.misfit().filter(Misfit::is_final) {
+            anyhow::bail!("DATABASE_URL: {misfit}");
+        }
         let failed = Arc::new(Notify::new());
         instance.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
         instance.take_in(&intake, &tracker);

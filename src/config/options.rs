@@ -236,8 +236,7 @@ options! {
             retry_ms: u64 = 2_000, 10 to 600_000;
             /// Time between head checks while the bus works, in seconds. Revocations and kinds are reloaded as often.
             head_check_seconds: f64 = 15.0, 0.05 to 3_600.0;
-            /// Time after SIGTERM during which the instance is not ready and accepts all the same, in seconds: load balancers notice. The
-            /// drain follows.
+            /// Time from SIGTERM to the drain, in seconds. The instance is not ready, and accepts until load balancers have noticed.
             drain_delay_seconds: f64 = 0.0, 0.0 to 600.0;
             /// Longest time of the drain, from SIGTERM or the end of the delay to the exit, in seconds.
             drain_seconds: f64 = 30.0, 0.0 to 3_600.0;

@@ -64,18 +64,15 @@ impl From<&SqlState> for Meaning {
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
             | SqlState::IDLE_SESSION_TIMEOUT
             | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Outage,
-            // Only codes that come of values, for such a publish is refused for good.
-            SqlState::CHARACTER_NOT_IN_REPERTOIRE
-            | SqlState::UNTRANSLATABLE_CHARACTER
-            | SqlState::INVALID_TEXT_REPRESENTATION
-            | SqlState::NUMERIC_VALUE_OUT_OF_RANGE
-            | SqlState::DATETIME_FIELD_OVERFLOW
-            | SqlState::PROGRAM_LIMIT_EXCEEDED
-            | SqlState::CHECK_VIOLATION
-            | SqlState::NOT_NULL_VIOLATION => Self::Unstorable,
+            // Codes outside of class 22 that come of values. Such a publish is refused for good, so a code of a doubtful cause is none of
+            // them.
+            SqlState::PROGRAM_LIMIT_EXCEEDED | SqlState::CHECK_VIOLATION | SqlState::NOT_NULL_VIOLATION => {
+                Self::Unstorable
+            }
             _ => match code.code().get(..2) {
                 Some(CONNECTION_EXCEPTION | INSUFFICIENT_RESOURCES) => Self::Outage,
-                Some(DATA_EXCEPTION | INTEGRITY_CONSTRAINT_VIOLATION) => Self::Refused,
+                Some(DATA_EXCEPTION) => Self::Unstorable,
+                Some(INTEGRITY_CONSTRAINT_VIOLATION) => Self::Refused,
                 _ => Self::Unknown,
             },
         }
@@ -205,7 +202,9 @@ mod tests {
             ("53100", Meaning::Outage),
             ("22P05", Meaning::Unstorable),
             ("23514", Meaning::Unstorable),
-            ("22012", Meaning::Refused),
+            ("22012", Meaning::Unstorable),
+            ("22021", Meaning::Unstorable),
+            ("2201X", Meaning::Unstorable),
             ("23505", Meaning::Refused),
             ("57014", Meaning::Unknown),
             ("XX000", Meaning::Unknown),

@@ -1,13 +1,14 @@
-//! The migrations of the binary, and whether the schema of the database fits them.
+//! The migrations of the binary, and whether the database fits them.
 //!
 //! A binary runs on a schema that has all of its migrations. A migration that the binary does not know names the oldest binary that
 //! may run on it, in the table `schema_compatibility`. Without such a row the binary does not run.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use diesel::{
     QueryableByName,
+    dsl::sql,
     migration::MigrationSource,
     pg::Pg,
     prelude::*,
@@ -25,9 +26,18 @@ use crate::store::schema::schema_compatibility;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Why the binary does not run on the schema of the database.
+/// The one encoding that has all characters: in any other a text of a publisher may have no form.
+const ENCODING: &str = "UTF8";
+
+/// Why the binary does not run on the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
+    /// The encoding of the database lacks characters.
+    #[error(
+        "the encoding of the database is {0} and must be UTF8, make another one with: \
+         create database tidings_utf8 encoding 'UTF8' locale 'C' template template0"
+    )]
+    Encoding(String),
     /// Migrations of the binary have not run.
     #[error("schema {present} of {needed}, run tidings migrate")]
     Lacking {
@@ -56,6 +66,13 @@ enum Fit {
 
 /// The schema of the database as this process has seen it last.
 pub(crate) struct Schema(watch::Sender<Fit>);
+
+impl Misfit {
+    /// Whether only another database helps.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Encoding(_))
+    }
+}
 
 impl Default for Schema {
     fn default() -> Self {
@@ -115,6 +132,8 @@ impl Schema {
 /// Runs the pending migrations. Instances that start together run one after the other by an advisory lock: two that migrate at
 /// once would create the same table twice.
 pub(crate) async fn run(mut connection: AsyncPgConnection) -> anyhow::Result<Vec<String>> {
+    let wrong = wrong_encoding(&mut connection).await.context("cannot read the encoding of the database")?;
+    wrong.map_or(Ok(()), Err)?;
     connection.batch_execute("select pg_advisory_lock(7461164)").await.context("cannot lock the migrations")?;
     let mut harness = AsyncMigrationHarness::new(connection);
     let run = harness
@@ -125,13 +144,22 @@ pub(crate) async fn run(mut connection: AsyncPgConnection) -> anyhow::Result<Vec
         .collect();
     let mut connection = harness.into_inner();
     let misfit = misfit(&mut connection).await.context("cannot read the migrations")?;
-    ensure!(misfit.is_none(), "{}", misfit.map(|misfit| misfit.to_string()).unwrap_or_default());
+    misfit.map_or(Ok(()), Err)?;
     zones::write(&mut connection).await.context("cannot write the time zones")?;
     connection.batch_execute("select pg_advisory_unlock(7461164)").await?;
     Ok(run)
 }
 
+/// Whether the database cannot hold all characters.
+async fn wrong_encoding(conn: &mut AsyncPgConnection) -> QueryResult<Option<Misfit>> {
+    let encoding: String = diesel::select(sql::<Text>("current_setting('server_encoding')")).get_result(conn).await?;
+    Ok((encoding != ENCODING).then_some(Misfit::Encoding(encoding)))
+}
+
 async fn misfit(conn: &mut AsyncPgConnection) -> QueryResult<Option<Misfit>> {
+    if let Some(wrong) = wrong_encoding(conn).await? {
+        return Ok(Some(wrong));
+    }
     let known = known().map_err(Error::QueryBuilderError)?;
     let present = present(conn).await?;
     let needed = known.len();
