@@ -127,7 +127,7 @@ impl Instance {
         tasks.spawn("fanouts", |stop| self.fanouts.clone().run(stop));
         tasks.spawn("throttle", |stop| hub().run_throttle(stop));
         tasks.spawn("rooms", |stop| RoomSync::new(hub(), store(), bus(), settings.stream.head_check).run(stop));
-        tasks.spawn("presence", |stop| presence::run(self.parts.presence.clone(), stop));
+        tasks.spawn("presence", |stop| presence::run(self.parts.presence.clone(), health.clone(), stop));
         tasks.spawn("heads", |stop| self.heads.clone().run(stop));
         if let Some(sockets) = self.parts.sockets.clone() {
             tasks.spawn("sockets", |stop| sockets.run(stop));

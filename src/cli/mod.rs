@@ -95,8 +95,8 @@ pub fn main() -> ExitCode {
 /// [`Invalid`] and [`Mistake`] are the user's, the rest is ours.
 pub async fn run(cli: Cli, log: &LogFilter) -> anyhow::Result<()> {
     match cli.command {
-        None => serve::run(cli.options, log).await,
-        Some(Command::Serve(options)) => serve::run(*options, log).await,
+        None => Box::pin(serve::run(cli.options, log)).await,
+        Some(Command::Serve(options)) => Box::pin(serve::run(*options, log)).await,
         Some(Command::Migrate(options)) => migrate::run(Settings::load(*options)?).await,
         Some(Command::Restored(options)) => restored::run(Settings::load(*options)?).await,
         Some(Command::CheckConfig(options)) => check_config::run(*options),

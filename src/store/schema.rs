@@ -142,6 +142,7 @@ diesel::table! {
     instances (id) {
         id -> Uuid,
         beat_at -> Timestamptz,
+        streams -> Nullable<Int4>,
     }
 }
 
