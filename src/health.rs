@@ -26,6 +26,8 @@ pub enum Phase {
     Starting,
     /// All parts are up.
     Serving,
+    /// About to drain: load balancers are to notice, and nothing is refused yet.
+    Leaving,
     /// Stopping: takes no new streams.
     Draining,
 }
@@ -62,6 +64,7 @@ impl Health {
         match self.phase.load(Relaxed) {
             0 => Phase::Starting,
             1 => Phase::Serving,
+            2 => Phase::Leaving,
             _ => Phase::Draining,
         }
     }
@@ -101,25 +104,27 @@ impl Health {
     }
 
     /// All of it, for operators.
-    pub fn report(&self, bus: bus::Health) -> Report {
-        let parts = Parts { database: self.database(), bus: describe_bus(bus) };
+    /// `misfit` says why the schema of the database does not fit.
+    pub fn report(&self, bus: bus::Health, misfit: Option<String>) -> Report {
+        let parts = Parts { database: self.database(misfit), bus: describe_bus(bus) };
         let ways = lock(&self.ways).report();
         let status = match self.phase() {
             Phase::Starting => Status::Starting,
-            Phase::Draining => Status::Draining,
+            Phase::Leaving | Phase::Draining => Status::Draining,
             Phase::Serving if parts.database.up && parts.bus.up && ways.values().all(|way| way.up) => Status::Ok,
             Phase::Serving => Status::Degraded,
         };
         Report { status, parts, ways, version: env!("CARGO_PKG_VERSION"), connections: self.connections.load(Relaxed) }
     }
 
-    fn database(&self) -> Part {
-        match self.database_down_since.load(Relaxed) {
-            0 if self.replicated.load(Relaxed) => {
+    fn database(&self, misfit: Option<String>) -> Part {
+        match (self.database_down_since.load(Relaxed), misfit) {
+            (0, Some(misfit)) => Part { up: false, detail: misfit },
+            (0, None) if self.replicated.load(Relaxed) => {
                 Part { up: true, detail: "answers; a commit waits for a synchronous replica".to_owned() }
             }
-            0 => Part { up: true, detail: "answers; a commit is on this server alone".to_owned() },
-            since => {
+            (0, None) => Part { up: true, detail: "answers; a commit is on this server alone".to_owned() },
+            (since, _) => {
                 let seconds = (Utc::now().timestamp_millis() - since).max(0) / 1000;
                 Part { up: false, detail: format!("no answer for {seconds} s") }
             }
@@ -203,15 +208,16 @@ mod tests {
     #[test]
     fn a_part_that_is_away_makes_it_degraded_and_never_draining() {
         let health = Health::default();
-        assert_eq!(health.report(ALONE).status, Status::Starting);
+        assert_eq!(health.report(ALONE, None).status, Status::Starting);
         health.enter(Phase::Serving);
-        assert_eq!(health.report(ALONE).status, Status::Ok);
-        assert_eq!(health.report(bus::Health { up: false, probe_age: None }).status, Status::Degraded);
+        assert_eq!(health.report(ALONE, None).status, Status::Ok);
+        assert_eq!(health.report(bus::Health { up: false, probe_age: None }, None).status, Status::Degraded);
         assert!(health.note_database(false));
         assert!(!health.note_database(false));
-        assert_eq!(health.report(ALONE).status, Status::Degraded);
+        assert_eq!(health.report(ALONE, None).status, Status::Degraded);
         assert!(health.note_database(true));
-        assert_eq!(health.report(ALONE).status, Status::Ok);
+        assert_eq!(health.report(ALONE, None).status, Status::Ok);
+        assert_eq!(health.report(ALONE, Some("schema 9 of 10".to_owned())).status, Status::Degraded);
     }
 
     #[test]
@@ -219,13 +225,13 @@ mod tests {
         let health = Health::default();
         health.enter(Phase::Serving);
         health.note_way(Way::RedisStream, Need::Receive, Ok(()));
-        assert_eq!(health.report(ALONE).status, Status::Ok);
+        assert_eq!(health.report(ALONE, None).status, Status::Ok);
         health.note_way(Way::RedisStream, Need::Write, Err("full".to_owned()));
         health.note_way(Way::RedisStream, Need::Receive, Ok(()));
-        let report = health.report(ALONE);
+        let report = health.report(ALONE, None);
         assert_eq!((report.status, report.ways["redisStream"].detail.as_str()), (Status::Degraded, "full"));
         health.note_way(Way::RedisStream, Need::Write, Ok(()));
-        assert_eq!(health.report(ALONE).status, Status::Ok);
+        assert_eq!(health.report(ALONE, None).status, Status::Ok);
     }
 
     #[test]
@@ -234,6 +240,6 @@ mod tests {
         health.enter(Phase::Draining);
         health.enter(Phase::Serving);
         assert_eq!(health.phase(), Phase::Draining);
-        assert_eq!(health.report(ALONE).status, Status::Draining);
+        assert_eq!(health.report(ALONE, None).status, Status::Draining);
     }
 }

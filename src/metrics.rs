@@ -37,6 +37,7 @@ metrics! {
     CONNECTS = Counter "tidings_connects_total" ["verdict"] "Opened streams, by verdict: `fresh`, `resumed` or `reset`.";
     CONNECTS_REFUSED = Counter "tidings_connects_refused_total" ["reason"] "Refused streams, by reason: `draining`, `unavailable`, `per_instance`, `per_user` or `revoked`.";
     ENDS = Counter "tidings_stream_ends_total" ["reason"] "Ended streams, by reason: `left`, `stalled` (the client read nothing), `expired`, `revoked`, `rotated`, `draining` or `overloaded`.";
+    STREAMS_EVENED = Counter "tidings_streams_evened_total" [""] "Streams that ended early, with the reason `rotated`, because this instance had more than its share.";
     PUBLISHES = Counter "tidings_publishes_total" ["source,result"] "Publishes, by source (`http`, `channel`, `stream`, `sql`) and result (`accepted`, `repeated`, `refused`, `failed`).";
     COMMIT_SECONDS = Histogram "tidings_commit_seconds" [""] "Duration of one append transaction.";
     BATCH_ITEMS = Histogram "tidings_commit_batch_items" [""] "Publishes in one append transaction.";

@@ -75,7 +75,7 @@ pub(super) fn open_bus(
     };
     match (&settings.redis, &settings.database) {
         (Some(redis), _) => RedisBus::start(redis, setup).map(Bus::Redis),
-        (None, Some(database)) => Ok(Bus::Postgres(PostgresBus::start(store.relay(database)?, setup))),
+        (None, Some(database)) => Ok(Bus::Postgres(PostgresBus::start(store.relay(database), setup))),
         // The embedded database has one instance.
         (None, None) => Ok(Bus::local(sink)),
     }

@@ -2,6 +2,7 @@
 
 mod inbound;
 mod listener;
+mod reload;
 mod wiring;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -12,9 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::wiring::Instance;
 use crate::{
+    auth::Authenticator,
     config::Settings,
+    domain::kinds::Kinds,
     health::{Health, Phase},
     live::hub::Hub,
+    store::{Misfit, Store},
 };
 
 /// A running instance.
@@ -23,6 +27,9 @@ pub(crate) struct Running {
     settings: Arc<Settings>,
     hub: Hub,
     health: Arc<Health>,
+    store: Store,
+    authenticator: Authenticator,
+    kinds: Kinds,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     /// Ends the sources of work.
@@ -69,15 +76,34 @@ impl Running {
         let (intake, stop, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let instance = Instance::build(&settings, &stop, &tracker).await?;
         instance.load().await;
+        if let Some(misfit) = instance.parts.store.misfit().filter(Misfit::is_final) {
+            anyhow::bail!("DATABASE_URL: {misfit}");
+        }
         let failed = Arc::new(Notify::new());
         instance.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
         instance.take_in(&intake, &tracker);
-        instance.take_rows(&intake, &tracker)?;
+        instance.take_rows(&intake, &tracker);
         let (hub, health) = (instance.parts.hub.clone(), instance.parts.health.clone());
+        let (store, kinds) = (instance.parts.store.clone(), instance.parts.kinds.clone());
+        let authenticator = instance.parts.authenticator.clone();
         let server = listener::serve(listener, Data::new(instance.parts), &settings)?;
         health.enter(Phase::Serving);
         let (handle, serving) = (server.handle(), tokio::spawn(server));
-        Ok(Self { address, settings, hub, health, server: handle, serving, intake, stop, tracker, failed })
+        Ok(Self {
+            address,
+            settings,
+            hub,
+            health,
+            store,
+            authenticator,
+            kinds,
+            server: handle,
+            serving,
+            intake,
+            stop,
+            tracker,
+            failed,
+        })
     }
 
     /// The address that it listens on: the port is real even if 0 was asked for.
@@ -88,6 +114,16 @@ impl Running {
     /// Waits until a part that must run for ever has ended: the instance is to be stopped then.
     pub(crate) async fn failed(&self) {
         self.failed.notified().await;
+    }
+
+    /// Is not ready for the time of the settings, and accepts all the same: load balancers send nothing new when the stop begins.
+    pub(crate) async fn leave(&self) {
+        let delay = self.settings.drain_delay;
+        if !delay.is_zero() {
+            self.health.enter(Phase::Leaving);
+            log::info!("not ready any more, the drain begins in {delay:?}");
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// Stops in order: readiness ends, streams end with a spread, intake ends, accepting ends and open requests finish, then

@@ -127,7 +127,7 @@ impl Instance {
         tasks.spawn("fanouts", |stop| self.fanouts.clone().run(stop));
         tasks.spawn("throttle", |stop| hub().run_throttle(stop));
         tasks.spawn("rooms", |stop| RoomSync::new(hub(), store(), bus(), settings.stream.head_check).run(stop));
-        tasks.spawn("presence", |stop| presence::run(self.parts.presence.clone(), stop));
+        tasks.spawn("presence", |stop| presence::run(self.parts.presence.clone(), health.clone(), stop));
         tasks.spawn("heads", |stop| self.heads.clone().run(stop));
         if let Some(sockets) = self.parts.sockets.clone() {
             tasks.spawn("sockets", |stop| sockets.run(stop));
@@ -144,9 +144,9 @@ impl Instance {
     }
 
     /// Starts to take publishes from the SQL functions. The embedded database takes no connections of applications.
-    pub(super) fn take_rows(&self, intake: &CancellationToken, tracker: &TaskTracker) -> anyhow::Result<()> {
+    pub(super) fn take_rows(&self, intake: &CancellationToken, tracker: &TaskTracker) {
         let Parts { settings, store, kinds, publisher, health, .. } = &self.parts;
-        let Some(database) = &settings.database else { return Ok(()) };
+        let Some(database) = &settings.database else { return };
         let inlet = Inlet {
             store: store.clone(),
             publish: ingest::through(publisher.clone()),
@@ -155,15 +155,16 @@ impl Instance {
             limits: settings.publish.clone(),
             kinds: kinds.clone(),
             look: settings.publish.inlet_look,
-            relay: settings.publish.inlet_listen.then(|| store.relay(database)).transpose()?,
+            relay: settings.publish.inlet_listen.then(|| store.relay(database)),
         };
         tracker.spawn(inlet.run(intake.clone()));
-        Ok(())
     }
 
-    /// Starts to take publishes and signals from Redis, if there is one.
+    /// Takes publishes and signals from Redis, if there is one.
     pub(super) fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
-        let Parts { settings, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts else { return };
+        let Parts { settings, store, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts else {
+            return;
+        };
         let ingest = Ingest {
             servers: redis.servers().clone(),
             prefix: settings.prefix.clone(),
@@ -174,7 +175,20 @@ impl Instance {
             health: health.clone(),
             reclaim_idle: RECLAIM_IDLE,
         };
-        ingest.start_signals(signals.clone(), intake, tracker);
-        ingest.start(intake, tracker);
+        tracker.spawn(take_in_while_fit(ingest, signals.clone(), store.clone(), intake.clone()));
+    }
+}
+
+/// Takes in until the stop, but not while the schema of the database does not fit: other instances may be able to store what this
+/// one could only hold.
+async fn take_in_while_fit(ingest: Ingest, signals: Signals, store: Store, stop: CancellationToken) {
+    while stop.run_until_cancelled(store.fit()).await.is_some() {
+        let (intake, tasks) = (stop.child_token(), TaskTracker::new());
+        ingest.start_signals(signals.clone(), &intake, &tasks);
+        ingest.clone().start(&intake, &tasks);
+        let _ = stop.run_until_cancelled(store.unfit()).await;
+        intake.cancel();
+        tasks.close();
+        tasks.wait().await;
     }
 }

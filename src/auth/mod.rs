@@ -14,12 +14,17 @@ mod revocations;
 mod tests;
 mod ticket;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, decode_header};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use self::{
     claims::{Claims, Rules},
@@ -35,6 +40,7 @@ pub use self::{
 use crate::{
     config::{AuthSettings, Secrets},
     domain::{
+        lock,
         topic::{Topic, TopicPattern},
         user::UserKey,
     },
@@ -105,12 +111,19 @@ pub enum Rejected {
     ),
 }
 
+/// Keys that were read from settings.
+pub struct Keys {
+    keys: Vec<Key>,
+    /// Of the texts that they were read from.
+    digest: [u8; 32],
+}
+
 /// Verifies tokens; cheap to clone.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
-    keys: Vec<Key>,
+    keys: RwLock<Arc<Keys>>,
     jwks: Option<Arc<Jwks>>,
     rules: Rules,
     revocations: RevocationList,
@@ -126,16 +139,25 @@ impl Authenticator {
     }
 
     fn with_rhythm(settings: &AuthSettings, local: Option<Secrets>, rhythm: jwks::Rhythm) -> anyhow::Result<Self> {
-        let local = local.filter(|_| !settings.has_key());
-        let secrets = settings.secrets.iter().chain(&local).flat_map(Secrets::iter);
-        let mut keys: Vec<_> = secrets.map(Key::from_secret).collect();
-        for key in &settings.public_keys {
-            keys.push(Key::from_pem(&key.pem).with_context(|| key.place.clone())?);
-        }
         let jwks = settings.jwks_url.clone().map(|url| Jwks::new(url, rhythm)).transpose()?.map(Arc::new);
-        ensure!(!keys.is_empty() || jwks.is_some(), "no key for tokens is configured");
+        let keys = RwLock::new(Arc::new(read_keys(settings, local, jwks.is_some())?));
         let rules = Rules::new(settings);
         Ok(Self(Arc::new(Inner { keys, jwks, rules, revocations: RevocationList::default() })))
+    }
+
+    /// Reads the keys of settings for [`Self::replace_keys`]; the URL of a key set remains the first one.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn read_keys(&self, settings: &AuthSettings, local: Option<Secrets>) -> anyhow::Result<Keys> {
+        read_keys(settings, local, self.0.jwks.is_some())
+    }
+
+    /// Verifies by these keys from now on; true if they are others than before.
+    pub fn replace_keys(&self, keys: Keys) -> bool {
+        let digest = keys.digest;
+        let before = std::mem::replace(&mut *lock::write(&self.0.keys), Arc::new(keys));
+        before.digest != digest
     }
 
     /// Verifies a token and returns its identity.
@@ -158,12 +180,29 @@ impl Authenticator {
     /// The claims of a token that one of the keys signed.
     async fn verified(&self, token: &str) -> Result<Claims, Rejected> {
         let header = header(token)?;
-        let answer = Key::first_of(self.0.keys.iter().filter(|key| key.signs(&header)), token);
+        let keys = Arc::clone(&lock::read(&self.0.keys));
+        let answer = Key::first_of(keys.keys.iter().filter(|key| key.signs(&header)), token);
         match (answer, &self.0.jwks) {
             (Err(Rejected::Signature), Some(jwks)) => jwks.verify(token, &header, &self.0.rules).await,
             (answer, _) => answer,
         }
     }
+}
+
+fn read_keys(settings: &AuthSettings, local: Option<Secrets>, has_set: bool) -> anyhow::Result<Keys> {
+    let local = local.filter(|_| !settings.has_key());
+    let mut digest = Sha256::new();
+    let mut keys = Vec::new();
+    for secret in settings.secrets.iter().chain(&local).flat_map(Secrets::iter) {
+        digest.update(Sha256::digest(secret.expose_secret()));
+        keys.push(Key::from_secret(secret));
+    }
+    for key in &settings.public_keys {
+        digest.update(Sha256::digest(&key.pem));
+        keys.push(Key::from_pem(&key.pem).with_context(|| key.place.clone())?);
+    }
+    ensure!(!keys.is_empty() || has_set, "no key for tokens is configured");
+    Ok(Keys { keys, digest: digest.finalize().into() })
 }
 
 /// The header of a token that is worth looking at: extensions it calls critical are none of ours (RFC 7515, 4.1.11).

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod check_config;
+pub mod log_filter;
 pub mod migrate;
 pub mod minter;
 pub mod publish;
@@ -20,8 +21,8 @@ use clap::{
     builder::styling::{AnsiColor, Styles},
     error::ErrorKind,
 };
-use env_logger::Env;
 
+use self::log_filter::LogFilter;
 use crate::config::{Invalid, Settings, options::Options};
 
 const STYLES: Styles = Styles::styled()
@@ -82,9 +83,9 @@ pub struct Mistake(pub String);
 /// Runs the process: parses the arguments, sets up the log, runs the subcommand.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    env_logger::Builder::from_env(Env::default().default_filter_or("warn,tidings=info")).init();
+    let log = LogFilter::install();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
+    let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli, &log)));
     done.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
 }
 
@@ -92,10 +93,10 @@ pub fn main() -> ExitCode {
 ///
 /// # Errors
 /// [`Invalid`] and [`Mistake`] are the user's, the rest is ours.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+pub async fn run(cli: Cli, log: &LogFilter) -> anyhow::Result<()> {
     match cli.command {
-        None => serve::run(Settings::load(cli.options)?).await,
-        Some(Command::Serve(options)) => serve::run(Settings::load(*options)?).await,
+        None => Box::pin(serve::run(cli.options, log)).await,
+        Some(Command::Serve(options)) => Box::pin(serve::run(*options, log)).await,
         Some(Command::Migrate(options)) => migrate::run(Settings::load(*options)?).await,
         Some(Command::Restored(options)) => restored::run(Settings::load(*options)?).await,
         Some(Command::CheckConfig(options)) => check_config::run(*options),

@@ -1,13 +1,14 @@
-//! `tidings serve`: runs an instance until a signal stops it.
+//! `tidings serve`: runs an instance until a signal stops it, and reads its files again at a hangup.
 
-use std::{fmt::Write as _, io::Write as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, io::Write as _, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::log_filter::LogFilter;
 use crate::{
     app::Running,
     auth::{Grant, local_secret, mint},
-    config::Settings,
+    config::{self, Settings, options::Options},
     domain::user::UserKey,
 };
 
@@ -18,23 +19,76 @@ const DEMO: Duration = Duration::from_hours(24);
 ///
 /// # Errors
 /// When a part cannot be started, or one that must run for ever ends.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(flags: Options, log: &LogFilter) -> anyhow::Result<()> {
     // Listened for first: a signal that comes while starting must not be lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (options, settings) = flags.clone().effective(config::environment())?;
+    log.set(settings.log.as_deref());
     let running = Running::start(settings.clone()).await?;
     greet(&running, &settings)?;
-    let failed = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-        () = running.failed() => true,
+    let mut reloading = Reloading { flags, in_force: options.clone(), started_with: options, log };
+    let failed = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+            () = running.failed() => break true,
+            _ = hangup.recv() => reloading.reload(&running),
+        }
+    };
+    let stop = async {
+        if !failed {
+            running.leave().await;
+        }
+        running.stop().await;
     };
     tokio::select! {
-        () = running.stop() => {}
+        () = stop => {}
         _ = interrupt.recv() => log::warn!("stopped at once, on a second signal"),
     }
     anyhow::ensure!(!failed, "a part of the server ended, see the log");
     Ok(())
+}
+
+/// Reads settings again.
+struct Reloading<'a> {
+    flags: Options,
+    in_force: Options,
+    /// What cannot be reloaded is in force as it was then.
+    started_with: Options,
+    log: &'a LogFilter,
+}
+
+impl Reloading<'_> {
+    /// Takes over what can be, and logs the names of the settings that have changed. A bad value changes nothing.
+    fn reload(&mut self, running: &Running) {
+        let read = self.flags.clone().effective(config::environment()).map_err(anyhow::Error::from);
+        let (fresh, settings, found) = match read.and_then(|(fresh, settings)| {
+            let found = running.reload(&settings)?;
+            Ok((fresh, settings, found))
+        }) {
+            Ok(reloaded) => reloaded,
+            Err(error) => return log::error!("nothing is reloaded: {error:#}"),
+        };
+        self.log.set(settings.log.as_deref());
+        let (changed, _) = self.in_force.differences(&fresh);
+        let (_, left) = self.started_with.differences(&fresh);
+        // Of the database's URL the instance decides how much has changed.
+        let left = left.into_iter().filter(|name| name != "database-url");
+        let changed = names(changed.into_iter(), &found.changed);
+        log::info!("reloaded: {}", if changed.is_empty() { "nothing has changed" } else { &changed });
+        let left = names(left, &found.left);
+        if !left.is_empty() {
+            log::warn!("changed, and needs a restart: {left}");
+        }
+        self.in_force = fresh;
+    }
+}
+
+fn names(settings: impl Iterator<Item = String>, found: &[&str]) -> String {
+    let all: BTreeSet<String> = settings.chain(found.iter().map(ToString::to_string)).collect();
+    all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Prints where it listens and, without a configured key, how to get in.

@@ -5,7 +5,9 @@
 
 mod mask;
 pub mod options;
+mod origins;
 mod pem;
+mod reload;
 mod secrets;
 mod sources;
 #[cfg(test)]
@@ -18,6 +20,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::{
+    origins::Origins,
     pem::PublicKey,
     secrets::{Secrets, WrongLine},
 };
@@ -74,8 +77,12 @@ pub struct Settings {
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// Origins that a browser may call from, besides the server's own.
-    pub cors_origins: Vec<String>,
-    /// Longest time between the signal to stop and the exit.
+    pub cors_origins: Origins,
+    /// Lines to log; none means what `RUST_LOG` says.
+    pub log: Option<String>,
+    /// Time between the signal to stop and the drain.
+    pub drain_delay: Duration,
+    /// Longest time of the drain.
     pub drain: Duration,
 }
 

@@ -120,6 +120,9 @@ options! {
             /// Origins whose pages may call the API, separated by commas. `*` allows all, without cookies.
             #[arg(value_name = "ORIGINS", value_delimiter = ',')]
             cors_origins: Vec<String>;
+            /// Lines to log: levels by module. Without it `RUST_LOG` counts, and without both `warn,tidings=info`.
+            #[arg(value_name = "FILTER")]
+            log: String;
         }
         "Storage" {
             /// Postgres server, `postgres://user:password@host/database`. Without it the embedded database runs.
@@ -233,7 +236,9 @@ options! {
             retry_ms: u64 = 2_000, 10 to 600_000;
             /// Time between head checks while the bus works, in seconds. Revocations and kinds are reloaded as often.
             head_check_seconds: f64 = 15.0, 0.05 to 3_600.0;
-            /// Longest time from SIGTERM to the exit, in seconds.
+            /// Time from SIGTERM to the drain, in seconds. The instance is not ready, and accepts until load balancers have noticed.
+            drain_delay_seconds: f64 = 0.0, 0.0 to 600.0;
+            /// Longest time of the drain, from SIGTERM or the end of the delay to the exit, in seconds.
             drain_seconds: f64 = 30.0, 0.0 to 3_600.0;
         }
         "Publishing" {

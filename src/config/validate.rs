@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    AuthSettings, DatabaseSettings, Invalid, PublicKey, PublishSettings, RedisSettings, RetentionSettings, Secrets,
-    Settings, SignalSettings, StreamSettings,
+    AuthSettings, DatabaseSettings, Invalid, Origins, PublicKey, PublishSettings, RedisSettings, RetentionSettings,
+    Secrets, Settings, SignalSettings, StreamSettings,
     options::{DEFAULT_LISTEN, Numbers, Options, variable},
     pem,
     sources::Files,
@@ -44,7 +44,9 @@ impl Options {
             signals: signals(&numbers),
             presence_grace: seconds(numbers.presence_grace_seconds),
             retention: retention(&numbers),
-            cors_origins: origins(self, wrong),
+            cors_origins: Origins::of(origins(self, wrong)),
+            log: log(self, wrong),
+            drain_delay: seconds(numbers.drain_delay_seconds),
             drain: seconds(numbers.drain_seconds),
         };
         let has_key = self.jwt_secret.is_some() || self.jwt_public_key.is_some() || self.jwks_url.is_some();
@@ -165,6 +167,14 @@ fn origins(options: &Options, wrong: &mut Vec<String>) -> Vec<String> {
         complain(wrong, "cors-origins", "must be origins like https://app.example.com, without a path, or `*`");
     }
     origins
+}
+
+fn log(options: &Options, wrong: &mut Vec<String>) -> Option<String> {
+    let filter = options.log.clone()?;
+    if let Err(error) = env_filter::Builder::new().try_parse(&filter) {
+        complain(wrong, "log", &error.to_string());
+    }
+    Some(filter)
 }
 
 fn stream(options: &Options, numbers: &Numbers) -> StreamSettings {

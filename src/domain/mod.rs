@@ -16,6 +16,7 @@ pub mod priority;
 pub mod problem;
 pub(crate) mod rate_limit;
 pub mod search_words;
+pub mod share;
 pub mod signal;
 pub mod text;
 pub mod timing;

@@ -77,8 +77,8 @@ pub fn of_stream(request: &HttpRequest, settings: &Settings, params: &mut Params
 /// As [`of_stream`], and for a foreign page.
 pub fn of_websocket(request: &HttpRequest, settings: &Settings, params: &mut Params) -> Result<Proofs, ApiError> {
     let origins = &settings.cors_origins;
-    let vouched = !request.headers().contains_key(header::ORIGIN) || same_origin(request, origins);
-    if !vouched && !origins.iter().any(|origin| origin == "*") {
+    let vouched = !request.headers().contains_key(header::ORIGIN) || same_origin(request, &origins.list());
+    if !vouched && !origins.are_all() {
         return Err(ApiError::ForeignPage);
     }
     let mut found = Found::default();
@@ -144,7 +144,7 @@ impl Found {
 
     /// Adds the cookies, unless a page may have caused a change with them that is neither ours nor allowed.
     fn cookies_of_request(&mut self, request: &HttpRequest, settings: &Settings) {
-        if request.method().is_safe() || same_origin(request, &settings.cors_origins) {
+        if request.method().is_safe() || same_origin(request, &settings.cors_origins.list()) {
             cookies(request, &settings.auth.cookie).for_each(|token| self.token("a cookie", token));
         } else {
             self.withhold_cookies(request, settings, ApiError::ForeignOrigin);

@@ -12,6 +12,8 @@ use actix_web::{
     },
 };
 
+use crate::store::Misfit;
+
 pub use super::problem::{FieldError, PROBLEM_JSON, Problem};
 
 /// How long a client waits before it asks an instance again whose store did not answer.
@@ -177,6 +179,9 @@ pub enum ApiError {
     /// A part that is needed does not answer; that part has logged why.
     #[error("the server cannot do this at the moment")]
     Unavailable,
+    /// The schema of the database does not fit this instance.
+    #[error("the server cannot do this before its database fits it: {0}")]
+    Misfit(Misfit),
     /// A removal is stored, but the bus has not taken the news of it.
     #[error("the change is made and stored, but signals may still come to who was removed: repeat it")]
     Untold,
@@ -231,6 +236,7 @@ impl ApiError {
             Self::Unavailable | Self::Untold | Self::KeysUnavailable { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
             }
+            Self::Misfit(_) => (StatusCode::SERVICE_UNAVAILABLE, "schema-misfit", "Schema does not fit"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -274,6 +280,7 @@ impl ApiError {
                 | Self::NoRoom { .. }
                 | Self::KeysUnavailable { .. }
                 | Self::Unavailable
+                | Self::Misfit(_)
                 | Self::Untold
         )
     }
@@ -303,7 +310,9 @@ impl ApiError {
             | Self::NoRoom { retry_after, .. }
             | Self::KeysUnavailable { retry_after }
             | Self::TooManySignals { retry_after, .. } => (header::RETRY_AFTER, whole_seconds(*retry_after)),
-            Self::Unavailable | Self::Untold => (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY)),
+            Self::Unavailable | Self::Misfit(_) | Self::Untold => {
+                (header::RETRY_AFTER, whole_seconds(UNAVAILABLE_RETRY))
+            }
             _ => return None,
         };
         HeaderValue::try_from(value).ok().map(|value| (name, value))

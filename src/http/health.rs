@@ -18,16 +18,17 @@ pub async fn live() -> &'static str {
 
 /// May it get traffic.
 ///
-/// 503 only while it starts or drains. An instance without its database or Redis stays in. Otherwise all would leave at once, and
+/// 503 only while it starts or drains, or while the schema of its database does not fit. An instance without its database or Redis stays in. Otherwise all would leave at once, and
 /// every open page would give up.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, body = String, content_type = "text/plain", description = "It may", example = "ready"),
-        (status = 503, body = String, content_type = "text/plain", description = "It starts or drains", example = "draining")))]
+        (status = 503, body = String, content_type = "text/plain", description = "It starts or drains, or the schema of its database does not fit", example = "draining")))]
 pub async fn ready(parts: Data<Parts>) -> HttpResponse {
-    let (mut response, text) = match parts.health.phase() {
-        Phase::Serving => (HttpResponse::Ok(), "ready"),
-        Phase::Starting => (HttpResponse::ServiceUnavailable(), "starting"),
-        Phase::Draining => (HttpResponse::ServiceUnavailable(), "draining"),
+    let (mut response, text) = match (parts.health.phase(), parts.store.misfit()) {
+        (Phase::Leaving | Phase::Draining, _) => (HttpResponse::ServiceUnavailable(), "draining".to_owned()),
+        (Phase::Starting, _) => (HttpResponse::ServiceUnavailable(), "starting".to_owned()),
+        (Phase::Serving, Some(misfit)) => (HttpResponse::ServiceUnavailable(), misfit.to_string()),
+        (Phase::Serving, None) => (HttpResponse::Ok(), "ready".to_owned()),
     };
     response.content_type(ContentType::plaintext()).body(text)
 }
@@ -36,5 +37,5 @@ pub async fn ready(parts: Data<Parts>) -> HttpResponse {
 #[utoipa::path(get, path = "/health", tag = "operations", operation_id = "health", security(()),
     responses((status = 200, body = Report, description = "The parts, one by one")))]
 pub async fn report(parts: Data<Parts>) -> Json<Report> {
-    Json(parts.health.report(parts.bus.health()))
+    Json(parts.health.report(parts.bus.health(), parts.store.misfit().map(|misfit| misfit.to_string())))
 }

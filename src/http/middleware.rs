@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage as _, HttpResponse, ResponseError,
+    Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody},
     dev::{ResponseHead, ServiceRequest, ServiceResponse},
     http::{
@@ -13,12 +13,16 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Data,
 };
 use log::Level;
 use metrics::{counter, histogram};
 use uuid::Uuid;
 
-use super::error::{ApiError, PROBLEM_JSON};
+use super::{
+    Parts,
+    error::{ApiError, PROBLEM_JSON},
+};
 use crate::metrics::{HTTP_SECONDS, LIMIT_HITS};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -64,7 +68,10 @@ pub async fn observe(
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let answer = next.call(request).await;
     let (error, sent) = match &answer {
-        Ok(response) => (response.response().error().map(own), response.status()),
+        Ok(response) => {
+            let error = response.response().error().map(own);
+            (error.map(|error| explained(error, response.request())), response.status())
+        }
         Err(error) => (Some(own(error)), StatusCode::INTERNAL_SERVER_ERROR),
     };
     let status = error.as_ref().map_or(sent, ApiError::status_code);
@@ -96,6 +103,15 @@ fn complete(head: &mut ResponseHead, body: BoxBody, error: Option<&ApiError>, id
 
 fn own(error: &Error) -> ApiError {
     error.as_error::<ApiError>().cloned().unwrap_or_else(|| ApiError::foreign(error))
+}
+
+/// The store says only that it did nothing. Here the answer gets the reason if it is the schema.
+fn explained(error: ApiError, request: &HttpRequest) -> ApiError {
+    let misfit = || request.app_data::<Data<Parts>>().and_then(|parts| parts.store.misfit());
+    match error {
+        ApiError::Unavailable => misfit().map_or(ApiError::Unavailable, ApiError::Misfit),
+        error => error,
+    }
 }
 
 /// The log line of one request.

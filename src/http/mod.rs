@@ -49,7 +49,7 @@ use actix_web::{
     body::BoxBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::Method,
-    middleware::{Condition, from_fn},
+    middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 use actix_web_lab::middleware::CatchPanic;
@@ -192,9 +192,7 @@ pub fn app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
-    let origins = &parts.settings.cors_origins;
-    // Without any, browsers refuse by themselves and answers need say nothing.
-    let cors = Condition::new(!origins.is_empty(), cors::cors(origins));
+    let cors = cors::ByOrigins(parts.settings.cors_origins.clone());
     App::new()
         .app_data(parts)
         .configure(routes)

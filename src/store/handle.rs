@@ -8,8 +8,10 @@ use anyhow::Context as _;
 use super::{
     database::{
         generation::{self, Witness},
+        migrations::{self, Misfit},
         pool::{self, PoolUse},
         pooler,
+        server::ServerChange,
         shared::Shared,
         unavailable::Unavailable,
     },
@@ -73,7 +75,7 @@ impl Store {
         let connection =
             pool::connect_patiently(database).await.context("cannot reach Postgres to run the migrations")?;
         pooler::refuse(database).await?;
-        pool::migrate(connection).await
+        migrations::run(connection).await
     }
 
     fn over(shared: Shared) -> Self {
@@ -91,11 +93,35 @@ impl Store {
         self.shared.pools.usage()
     }
 
-    /// Asks the database for a sign of life, and where its commits are safe.
+    /// What settings that were read again change about the server, and the step that takes it over.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the URL, or the certificates that it names, cannot be used.
+    pub fn prepare_reload(&self, database: &DatabaseSettings) -> anyhow::Result<(ServerChange, impl FnOnce() + use<>)> {
+        self.shared.server.prepare(database)
+    }
+
+    /// Why the schema of the database does not fit this binary; none while nobody knows.
+    pub fn misfit(&self) -> Option<Misfit> {
+        self.shared.schema.misfit()
+    }
+
+    /// Waits until the schema is known not to fit.
+    pub async fn unfit(&self) {
+        self.shared.schema.until(false).await;
+    }
+
+    /// Waits until the schema is not known not to fit.
+    pub async fn fit(&self) {
+        self.shared.schema.until(true).await;
+    }
+
+    /// Asks the database for a sign of life, whether its schema fits, and where its commits are safe.
+    ///
+    /// # Errors
+    /// When there is no sign of life, or the schema does not fit.
     pub async fn ping(&self) -> Result<Durability, Unavailable> {
+        self.shared.look().await?;
         self.shared.once(async |conn| streams::ping(conn).await).await
     }
 

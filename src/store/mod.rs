@@ -29,7 +29,9 @@ mod topics;
 
 pub use self::access::TICKET_TTL;
 pub use self::database::generation::Witness;
+pub use self::database::migrations::Misfit;
 pub use self::database::pool::PoolUse;
+pub use self::database::server::ServerChange;
 pub use self::database::unavailable::Unavailable;
 pub use self::fanouts::{CHUNK, Chunk, FanoutProgress, Reached, Unreached, UserStage};
 pub use self::handle::Store;

@@ -142,6 +142,7 @@ diesel::table! {
     instances (id) {
         id -> Uuid,
         beat_at -> Timestamptz,
+        streams -> Nullable<Int4>,
     }
 }
 
@@ -313,6 +314,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    schema_compatibility (version) {
+        version -> Text,
+        oldest -> Text,
+    }
+}
+
+diesel::table! {
     zone_names (name) {
         name -> Text,
         clocks -> Int4,
@@ -354,6 +362,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     present_users,
     revocations,
     scheduled,
+    schema_compatibility,
     stream_tickets,
     streams,
     subscriptions,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{bus::Bus, health::Health, live::hub::Hub, metrics, store::Store};
 
 const TICK: Duration = Duration::from_secs(1);
-/// Pings are rare while the database answers: every query shows that it does.
+/// Pings are rare while the database answers and its schema fits: every query shows that it does.
 const TICKS_PER_PING: u32 = 5;
 const TICKS_PER_RECOUNT: u32 = 60;
 /// Users whose unread counts one recount checks.
@@ -28,7 +28,7 @@ impl HealthMonitor {
     /// Runs until the stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
         for tick in 0_u32.. {
-            if tick % TICKS_PER_PING == 0 || !self.store.is_up() {
+            if tick % TICKS_PER_PING == 0 || !self.store.is_up() || self.store.misfit().is_some() {
                 // The store itself notes the result.
                 if let Some(Ok(durability)) = stop.run_until_cancelled(self.store.ping()).await {
                     self.health.note_durability(durability);

@@ -97,14 +97,16 @@ async fn a_database_without_tables_is_reported_plainly_and_served_once_it_has_th
     let postgres = Postgres::start().await;
     postgres.connect().await.batch_execute("create database empty").await.unwrap();
     let url = postgres.url_of("empty");
-    let early = Instance::start(&[(setting::DATABASE, &url)]).await;
+    let mut early = Instance::new(&[(setting::DATABASE, &url)]);
+    early.launch();
+    eventually("it says what to do", async || early.log().contains("run tidings migrate").then_some(())).await;
     let edge = early.edge();
     edge.publisher().publish(&json!({"users": ["u1"], "title": "t"})).await.problem(503);
     let health = || async { edge.nobody().get("/health").await.expect(200)["status"].clone() };
-    eventually("it is degraded", async || (health().await == "degraded").then_some(())).await;
-    assert!(early.log().contains("tidings migrate"), "{}", early.log());
+    assert_eq!(health().await, "degraded");
     let (code, output) = run(&[(setting::DATABASE, &url)], &["migrate"]).await;
     assert_eq!(code, 0, "{output}");
+    early.ready().await;
     edge.publisher().notify("u1", "t").await;
     eventually("all is well", async || (health().await == "ok").then_some(())).await;
 }

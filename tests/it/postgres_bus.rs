@@ -57,7 +57,7 @@ impl Instance {
             stop: stop.clone(),
             tracker: &tracker,
         };
-        let relay = store.relay(settings.database.as_ref().unwrap()).unwrap();
+        let relay = store.relay(settings.database.as_ref().unwrap());
         Self { bus: Bus::Postgres(PostgresBus::start(relay, setup)), received, stop, tracker }
     }
 

@@ -26,7 +26,7 @@ use utoipa::OpenApi as _;
 use super::wiring::Instance;
 use crate::{
     auth::{self, Grant},
-    config::{Settings, options::Options},
+    config::{Origins, Settings, options::Options},
     domain::user::UserKey,
     health::Phase,
     http::{Parts, ROUTES, app, cors, middleware, openapi},

@@ -102,7 +102,7 @@ async fn a_panic_is_an_opaque_problem_that_listed_pages_can_read() {
     async fn panics() -> &'static str {
         panic!("a defect")
     }
-    let cors = cors::cors(&["https://app.example.com".to_owned()]);
+    let cors = cors::ByOrigins(Origins::of(vec!["https://app.example.com".to_owned()]));
     let service = App::new().route("/", web::get().to(panics)).wrap(CatchPanic::default()).wrap(cors);
     let service = test::init_service(service.wrap(from_fn(middleware::observe))).await;
     let request = TestRequest::get().uri("/").insert_header(("Origin", "https://app.example.com"));

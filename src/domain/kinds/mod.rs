@@ -98,7 +98,7 @@ impl Kind {
 pub struct Kinds(Arc<Shared>);
 
 struct Shared {
-    seed: Seed,
+    seed: RwLock<Seed>,
     plain: Arc<Definition>,
     tenants: RwLock<Arc<HashMap<Tenant, Own>>>,
 }
@@ -106,7 +106,7 @@ struct Shared {
 impl Kinds {
     /// Knows the seed, and of no tenant anything of its own.
     pub fn new(seed: Seed) -> Self {
-        Self(Arc::new(Shared { seed, plain: Arc::default(), tenants: RwLock::default() }))
+        Self(Arc::new(Shared { seed: RwLock::new(seed), plain: Arc::default(), tenants: RwLock::default() }))
     }
 
     /// The definition in force of a tenant's kind, known or not.
@@ -119,7 +119,8 @@ impl Kinds {
     pub fn all(&self, tenant: &Tenant) -> BTreeMap<String, Kind> {
         let tenants = self.tenants();
         let own = tenants.get(tenant);
-        let names = self.0.seed.names().chain(own.into_iter().flat_map(|own| own.kinds.keys()));
+        let seed = self.seed();
+        let names = seed.names().chain(own.into_iter().flat_map(|own| own.kinds.keys()));
         names.map(|name| (name.clone(), self.resolve(own, name))).collect()
     }
 
@@ -133,6 +134,16 @@ impl Kinds {
         *lock::write(&self.0.tenants) = Arc::new(tenants);
     }
 
+    /// Replaces the kinds that all tenants know; true if the new ones differ.
+    pub fn replace_seed(&self, seed: &Seed) -> bool {
+        let before = std::mem::replace(&mut *lock::write(&self.0.seed), seed.clone());
+        before != *seed
+    }
+
+    fn seed(&self) -> Seed {
+        lock::read(&self.0.seed).clone()
+    }
+
     fn tenants(&self) -> Arc<HashMap<Tenant, Own>> {
         lock::read(&self.0.tenants).clone()
     }
@@ -140,7 +151,8 @@ impl Kinds {
     fn resolve(&self, own: Option<&Own>, name: &str) -> Kind {
         let defaults = own.map(|own| own.defaults.clone()).unwrap_or_default();
         let tenants = own.and_then(|own| own.kinds.get(name)).map(|definition| (definition, Origin::Tenant));
-        let known = tenants.or_else(|| Some((self.0.seed.get(name)?, Origin::Seed)));
+        let seed = self.seed();
+        let known = tenants.or_else(|| Some((seed.get(name)?, Origin::Seed)));
         let (definition, origin) = known.unwrap_or((&self.0.plain, Origin::Default));
         Kind { definition: definition.clone(), defaults, origin }
     }

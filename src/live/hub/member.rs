@@ -10,6 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 pub struct Member {
     id: Uuid,
     key: UserKey,
+    since: Instant,
     waker: AtomicWaker,
     rung: AtomicBool,
     /// The number of the newest signal that it has got.
@@ -39,6 +41,7 @@ impl Member {
         Self {
             id: Uuid::new_v4(),
             key: identity.key.clone(),
+            since: Instant::now(),
             waker: AtomicWaker::new(),
             rung: AtomicBool::new(false),
             signals: AtomicU64::new(0),
@@ -54,6 +57,11 @@ impl Member {
     /// The connection's user.
     pub fn key(&self) -> &UserKey {
         &self.key
+    }
+
+    /// When it joined.
+    pub(super) fn since(&self) -> Instant {
+        self.since
     }
 
     /// The identity by the newest token.

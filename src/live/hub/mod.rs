@@ -2,6 +2,7 @@
 //!
 //! It knows neither the store nor sockets. A user's first connection subscribes on the bus, the last one unsubscribes.
 
+mod evening;
 mod feed;
 mod member;
 mod meters;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::result::{DatabaseErrorKind, Error};
 use tokio_postgres::error::SqlState;
 
-use super::{pool, sqlstate};
+use super::{migrations::Misfit, pool, sqlstate};
 
 /// How often an operation that may be repeated is tried: with the pauses below, about 1.5 seconds in all.
 const ATTEMPTS: u32 = 6;
@@ -56,36 +56,27 @@ impl From<&SqlState> for Meaning {
             SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED | SqlState::LOCK_NOT_AVAILABLE => {
                 Self::Conflict
             }
-            // Of a server that stops, starts, fails over, ends this session, or was not migrated yet.
+            // Of a server that stops, starts, fails over, or ends this session.
             SqlState::ADMIN_SHUTDOWN
             | SqlState::CRASH_SHUTDOWN
             | SqlState::CANNOT_CONNECT_NOW
             | SqlState::DATABASE_DROPPED
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
             | SqlState::IDLE_SESSION_TIMEOUT
-            | SqlState::READ_ONLY_SQL_TRANSACTION
-            | SqlState::UNDEFINED_TABLE => Self::Outage,
-            // Only codes that come of values, for such a publish is refused for good.
-            SqlState::CHARACTER_NOT_IN_REPERTOIRE
-            | SqlState::UNTRANSLATABLE_CHARACTER
-            | SqlState::INVALID_TEXT_REPRESENTATION
-            | SqlState::NUMERIC_VALUE_OUT_OF_RANGE
-            | SqlState::DATETIME_FIELD_OVERFLOW
-            | SqlState::PROGRAM_LIMIT_EXCEEDED
-            | SqlState::CHECK_VIOLATION
-            | SqlState::NOT_NULL_VIOLATION => Self::Unstorable,
+            | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Outage,
+            // Codes outside of class 22 that come of values. Such a publish is refused for good, so a code of a doubtful cause is none of
+            // them.
+            SqlState::PROGRAM_LIMIT_EXCEEDED | SqlState::CHECK_VIOLATION | SqlState::NOT_NULL_VIOLATION => {
+                Self::Unstorable
+            }
             _ => match code.code().get(..2) {
                 Some(CONNECTION_EXCEPTION | INSUFFICIENT_RESOURCES) => Self::Outage,
-                Some(DATA_EXCEPTION | INTEGRITY_CONSTRAINT_VIOLATION) => Self::Refused,
+                Some(DATA_EXCEPTION) => Self::Unstorable,
+                Some(INTEGRITY_CONSTRAINT_VIOLATION) => Self::Refused,
                 _ => Self::Unknown,
             },
         }
     }
-}
-
-/// Whether the database was not migrated yet: as good as away, until it is.
-fn lacks_tables(error: &Error) -> bool {
-    sqlstate::of(error) == Some(SqlState::UNDEFINED_TABLE)
 }
 
 /// Whether the connection itself is of no more use after the error: the server has gone, goes, or has become a standby.
@@ -131,7 +122,10 @@ pub(crate) enum Failure {
     /// The server enforces the statement timeout; one that does not even do that hangs.
     #[error("no answer within the statement timeout")]
     Silent,
-    #[error("{0}{hint}", hint = if lacks_tables(.0) { " (run `tidings migrate`)" } else { "" })]
+    /// Nothing was tried.
+    #[error("{0}")]
+    Misfit(Misfit),
+    #[error("{0}")]
     Statement(Error),
 }
 
@@ -160,10 +154,17 @@ impl Failure {
         self.meaning() == Meaning::Outage
     }
 
+    /// Whether the schema may have changed: the database is away, or lacks what a statement names.
+    pub(crate) fn casts_doubt_on_schema(&self) -> bool {
+        let Self::Statement(error) = self else { return self.is_outage() };
+        let lacks = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
+        self.is_outage() || sqlstate::of(error).is_some_and(|code| lacks.contains(&code))
+    }
+
     /// How many more attempts this is worth: many where the cause passes, none where it cannot, one where the code says nothing.
     fn attempts_left(&self) -> u32 {
         match self {
-            Self::Silent => 0,
+            Self::Silent | Self::Misfit(_) => 0,
             _ => match self.meaning() {
                 Meaning::Outage | Meaning::Conflict => ATTEMPTS,
                 Meaning::Unknown => 1,
@@ -175,6 +176,7 @@ impl Failure {
     fn meaning(&self) -> Meaning {
         match self {
             Self::NoConnection(_) | Self::Silent => Meaning::Outage,
+            Self::Misfit(_) => Meaning::Refused,
             Self::Statement(error) => error.into(),
         }
     }
@@ -195,12 +197,14 @@ mod tests {
             ("40P01", Meaning::Conflict),
             ("57P01", Meaning::Outage),
             ("57P03", Meaning::Outage),
-            ("42P01", Meaning::Outage),
+            ("42P01", Meaning::Unknown),
             ("08006", Meaning::Outage),
             ("53100", Meaning::Outage),
             ("22P05", Meaning::Unstorable),
             ("23514", Meaning::Unstorable),
-            ("22012", Meaning::Refused),
+            ("22012", Meaning::Unstorable),
+            ("22021", Meaning::Unstorable),
+            ("2201X", Meaning::Unstorable),
             ("23505", Meaning::Refused),
             ("57014", Meaning::Unknown),
             ("XX000", Meaning::Unknown),

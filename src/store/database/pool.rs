@@ -1,30 +1,26 @@
-//! Connections to Postgres: how they are made, pooled and migrated.
+//! Connections to Postgres: how they are made and pooled.
 
-use std::{iter, str::FromStr, time::Duration};
+use std::{iter, time::Duration};
 
-use anyhow::Context as _;
 use deadpool::managed::{Hook, HookError, Metrics, PoolError, TimeoutType, Timeouts};
 use diesel::{ConnectionError, ConnectionResult, result::QueryResult};
 use diesel_async::{
-    AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as diesel_deadpool},
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt as _;
-use secrecy::ExposeSecret as _;
 
 use super::{
     failure::Failure,
     generation,
+    server::Server,
     tls::{self, Target},
-    zones,
 };
 use crate::config::DatabaseSettings;
 
 type Pool = diesel_deadpool::Pool<AsyncPgConnection>;
 pub(crate) type Connection = diesel_deadpool::Object<AsyncPgConnection>;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Longest wait for a connection of the pool, and for a new one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a start waits for a server that is only just coming up.
@@ -75,13 +71,13 @@ pub(crate) struct Pools {
 
 impl Pools {
     /// Opens as many connections as the settings allow, `writers` of them for publishes.
-    pub(crate) fn open(database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
+    pub(crate) fn open(server: &Server, database: &DatabaseSettings, writers: usize) -> anyhow::Result<Self> {
         let common = database.pool_size.saturating_sub(writers);
         if common == 0 {
-            return Ok(Self { common: open(database, database.pool_size, Plans::Custom)?, writers: None });
+            return Ok(Self { common: open(server, database, database.pool_size, Plans::Custom)?, writers: None });
         }
-        let writers = open(database, writers, Plans::Kept)?;
-        Ok(Self { common: open(database, common, Plans::Custom)?, writers: Some(writers) })
+        let writers = open(server, database, writers, Plans::Kept)?;
+        Ok(Self { common: open(server, database, common, Plans::Custom)?, writers: Some(writers) })
     }
 
     /// A connection for anything.
@@ -121,17 +117,12 @@ async fn take(pool: &Pool) -> Result<Connection, Failure> {
     })
 }
 
-/// The server of the settings.
-pub(crate) fn target(database: &DatabaseSettings) -> anyhow::Result<Target> {
-    Target::from_str(database.url.expose_secret()).context("DATABASE_URL")
-}
-
-fn open(database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
-    let target = target(database)?;
+fn open(server: &Server, database: &DatabaseSettings, size: usize, plans: Plans) -> anyhow::Result<Pool> {
+    let server = server.clone();
     let statement_timeout = database.statement_timeout;
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |_| establish(target.clone(), statement_timeout, plans).boxed());
+    config.custom_setup = Box::new(move |_| establish(server.target(), statement_timeout, plans).boxed());
     let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
     let timeouts =
         Timeouts { wait: Some(CONNECT_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CONNECT_TIMEOUT) };
@@ -183,7 +174,7 @@ pub(crate) async fn establish_sender(
 
 /// Connects, waiting for a server that is starting; migrations may run long, so there is no statement timeout.
 pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Result<AsyncPgConnection> {
-    let target = target(database)?;
+    let target = Server::of(database)?.target();
     let deadline = tokio::time::Instant::now() + START_PATIENCE;
     loop {
         match tls::connect(&target).await {
@@ -195,21 +186,4 @@ pub(crate) async fn connect_patiently(database: &DatabaseSettings) -> anyhow::Re
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     }
-}
-
-/// Runs the pending migrations. Instances that start together run one after the other by an advisory lock: two that migrate at
-/// once would create the same table twice.
-pub(crate) async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<Vec<String>> {
-    connection.batch_execute("select pg_advisory_lock(7461164)").await.context("cannot lock the migrations")?;
-    let mut harness = AsyncMigrationHarness::new(connection);
-    let run = harness
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(|error| anyhow::anyhow!("a migration failed: {error}"))?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let mut connection = harness.into_inner();
-    zones::write(&mut connection).await.context("cannot write the time zones")?;
-    connection.batch_execute("select pg_advisory_unlock(7461164)").await?;
-    Ok(run)
 }

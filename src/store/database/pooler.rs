@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
 use super::{
-    pool, sqlstate,
+    server::Server,
+    sqlstate,
     tls::{self, Target},
 };
 use crate::config::DatabaseSettings;
@@ -39,7 +40,7 @@ struct Session {
 
 /// Fails, with the cure, when there is such a pooler.
 pub(crate) async fn refuse(database: &DatabaseSettings) -> anyhow::Result<()> {
-    anyhow::ensure!(!is_between(&pool::target(database)?).await, REFUSAL);
+    anyhow::ensure!(!is_between(&Server::of(database)?.target()).await, REFUSAL);
     Ok(())
 }
 

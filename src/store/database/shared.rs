@@ -19,7 +19,9 @@ use super::embedded::Embedded;
 use super::{
     failure::Failure,
     keyed_semaphore::KeyedSemaphore,
-    pool::{Connection, Pools},
+    migrations::Schema,
+    pool::{self, Connection, Pools},
+    server::Server,
     unavailable::Unavailable,
 };
 use crate::{
@@ -69,6 +71,8 @@ pub(crate) use repeat;
 /// Connections, and the limits of their use.
 pub(crate) struct Shared {
     pub(crate) pools: Pools,
+    pub(crate) server: Server,
+    pub(crate) schema: Schema,
     /// Changes of one user: they lock the stream.
     users: KeyedSemaphore<UserKey>,
     /// Changes of a tenant's users: half of the connections at most do them, or wait for each other's locks.
@@ -89,11 +93,14 @@ pub(crate) struct Shared {
 impl Shared {
     /// Opens a server, of which `writers` connections are for publishes.
     pub(crate) fn open(database: &DatabaseSettings, writers: usize, settings: &Settings) -> anyhow::Result<Self> {
-        let pools = Pools::open(database, writers)?;
+        let server = Server::of(database)?;
+        let pools = Pools::open(&server, database, writers)?;
         Ok(Self {
             users: KeyedSemaphore::new("user_changes", 1),
             tenants: KeyedSemaphore::new("tenant_changes", pools.common_size() / 2),
             pools,
+            server,
+            schema: Schema::default(),
             up: AtomicBool::new(true),
             unreadable: Mutex::default(),
             retention: settings.retention.clone(),
@@ -141,11 +148,44 @@ impl Shared {
     }
 
     pub(crate) async fn connection(&self) -> Result<Connection, Failure> {
-        self.pools.get().await
+        self.admit(self.pools.get()).await
     }
 
     pub(crate) async fn writer(&self) -> Result<Connection, Failure> {
-        self.pools.get_writer().await
+        self.admit(self.pools.get_writer()).await
+    }
+
+    /// A connection for an operation. On a schema that does not fit no operation begins, so none ends half done.
+    async fn admit(&self, open: impl Future<Output = Result<Connection, Failure>>) -> Result<Connection, Failure> {
+        let refusal = || self.schema.misfit().map_or(Ok(()), |misfit| Err(Failure::Misfit(misfit)));
+        refusal()?;
+        let connection = open.await?;
+        if !self.schema.is_unknown() {
+            return Ok(connection);
+        }
+        let connection = self.look_on(connection).await?;
+        refusal().map(|()| connection)
+    }
+
+    /// Looks whether the database takes writes, and whether its schema fits.
+    pub(crate) async fn look(&self) -> Result<(), Unavailable> {
+        let run = async { self.look_on(self.pools.get().await?).await };
+        run.await.map(|_| self.note_success()).map_err(|failure| {
+            self.note_failure(&failure);
+            Unavailable
+        })
+    }
+
+    async fn look_on(&self, mut connection: Connection) -> Result<Connection, Failure> {
+        let look = async {
+            pool::must_write(&mut connection).await?;
+            self.schema.look(&mut connection).await
+        };
+        match tokio::time::timeout(self.silence, look).await {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(error)) => Err(Failure::of_statement(error, connection)),
+            Err(_) => Err(Failure::silent(connection)),
+        }
     }
 
     pub(crate) fn note_success(&self) {
@@ -169,6 +209,13 @@ impl Shared {
 
     /// Logs a failure: a lost database once, a row that cannot be read once, a failing statement each time, for that is a defect.
     pub(crate) fn note_failure(&self, failure: &Failure) {
+        if let Failure::Misfit(_) = failure {
+            // The look that found it has logged it.
+            return;
+        }
+        if failure.casts_doubt_on_schema() {
+            self.schema.doubt();
+        }
         if let Failure::Statement(Error::DeserializationError(cause)) = failure {
             self.note_unreadable("a row", cause);
         } else if !failure.is_outage() {

@@ -3,7 +3,12 @@
 //! `disable`; `prefer` (the default) and `require` encrypt without a check of the certificate; `verify-ca` and `verify-full`
 //! check the certificate and the host's name against `sslrootcert` or the system's roots. A socket of Unix needs none.
 
-use std::{future::poll_fn, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    future::poll_fn,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use diesel::{ConnectionError, ConnectionResult};
@@ -29,6 +34,14 @@ use super::{negotiation::Negotiator, sqlstate::Coded};
 pub(crate) struct Target {
     config: tokio_postgres::Config,
     negotiator: Negotiator,
+    certificates: Option<PathBuf>,
+}
+
+impl Target {
+    /// The file of the certificates that the URL names.
+    pub(crate) fn certificates(&self) -> Option<&Path> {
+        self.certificates.as_deref()
+    }
 }
 
 impl FromStr for Target {
@@ -52,8 +65,8 @@ impl FromStr for Target {
         config.application_name("tidings").connect_timeout(std::time::Duration::from_secs(5));
         config.keepalives_idle(std::time::Duration::from_secs(30));
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let tls = if verify { verifying(provider, root)? } else { trusting(provider)? };
-        Ok(Self { config, negotiator: Negotiator { mode, tls: MakeRustlsConnect::new(tls) } })
+        let tls = if verify { verifying(provider, root.clone())? } else { trusting(provider)? };
+        Ok(Self { config, negotiator: Negotiator { mode, tls: MakeRustlsConnect::new(tls) }, certificates: root })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     config::DatabaseSettings,
     domain::signal::TopicKey,
     store::{
-        database::{pool, shared::Shared, stored, tls, unavailable::Unavailable},
+        database::{pool, server::Server, shared::Shared, stored, tls, unavailable::Unavailable},
         handle::Store,
     },
 };
@@ -30,7 +30,7 @@ const INLET_CHANNEL: &str = "tidings_inlet";
 #[derive(Clone)]
 pub struct Relay {
     shared: Arc<Shared>,
-    target: tls::Target,
+    server: Server,
     statement_timeout: Duration,
 }
 
@@ -77,12 +77,9 @@ pub struct RelayListener {
 
 impl Store {
     /// The way between instances that use this server.
-    ///
-    /// # Errors
-    /// When the URL is unusable.
-    pub fn relay(&self, database: &DatabaseSettings) -> anyhow::Result<Relay> {
-        let statement_timeout = database.statement_timeout;
-        Ok(Relay { shared: self.shared.clone(), target: pool::target(database)?, statement_timeout })
+    pub fn relay(&self, database: &DatabaseSettings) -> Relay {
+        let (shared, server) = (self.shared.clone(), self.shared.server.clone());
+        Relay { shared, server, statement_timeout: database.statement_timeout }
     }
 }
 
@@ -92,7 +89,7 @@ impl Relay {
     /// # Errors
     /// When the server does not take it.
     pub async fn sender(&self) -> Result<RelaySender, NotRelayed> {
-        let connection = pool::establish_sender(self.target.clone(), self.statement_timeout).await;
+        let connection = pool::establish_sender(self.server.target(), self.statement_timeout).await;
         connection.map(RelaySender).map_err(|error| NotRelayed(error.to_string()))
     }
 
@@ -119,7 +116,7 @@ impl Relay {
     ) -> Result<RelayListener, NotRelayed> {
         let lost = CancellationToken::new();
         let ended = lost.clone();
-        let client = tls::listen(&self.target, channel, take, move || ended.cancel()).await;
+        let client = tls::listen(&self.server.target(), channel, take, move || ended.cancel()).await;
         client.map(|client| RelayListener { lost, _client: client }).map_err(NotRelayed)
     }
 

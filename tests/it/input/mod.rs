@@ -5,6 +5,7 @@ mod injection;
 mod keys;
 mod numbers;
 mod proofs;
+mod refused_by_the_database;
 mod tenants;
 mod times;
 mod tokens;

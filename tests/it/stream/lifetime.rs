@@ -49,6 +49,32 @@ async fn a_fresh_token_of_the_same_user_extends_an_open_stream() {
     assert_eq!(stream.titles(1).await, ["still open"]);
 }
 
+/// Opens a stream at one edge, comes back at the other when it is told to, and stays there.
+async fn moves(user: String, from: Edge, to: Edge) {
+    let mut stream = from.user(&user).stream().await;
+    stream.hello().await;
+    assert_eq!(stream.next_of("bye").await.json()["reason"], "rotated");
+    let mut stream = to.user(&user).stream().await;
+    stream.hello().await;
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn streams_even_out_after_an_instance_has_come_back() {
+    // Streams of five seconds and more may end early; by themselves they end after 45.
+    let cluster = cluster().on_postgres_alone(2).set("TIDINGS_MAX_LIFETIME_SECONDS", "60").start().await;
+    let [full, empty] = [0, 1].map(|index| cluster.edges().swap_remove(index));
+    let mut clients = tokio::task::JoinSet::new();
+    for index in 0..40 {
+        clients.spawn(moves(format!("u{index}"), full.clone(), empty.clone()));
+    }
+    let open = async |edge: &Edge| edge.nobody().get("/health").await.expect(200)["connections"].as_u64().unwrap();
+    eventually("the other instance has its share, within ten", async || (open(&empty).await >= 10).then_some(())).await;
+    let early = full.metric("tidings_streams_evened_total", &[]).await;
+    assert!((10..=20).contains(&early), "{early} ended early, and no more than are too many");
+    assert_eq!(empty.metric("tidings_streams_evened_total", &[]).await, 0);
+}
+
 #[tokio::test]
 async fn another_user_cannot_extend_a_stream() {
     let cluster = cluster().set("TIDINGS_JWT_LEEWAY_SECONDS", "0").start().await;
