@@ -41,7 +41,7 @@ export class Client {
   #options;
   #api;
   #line;
-  #inbox = new Inbox();
+  #inbox = new Inbox(() => this.#stamp());
   /** @type {Tabs | null} */
   #tabs = null;
   /** @type {Map<string, Set<(event: any) => void>>} */
@@ -56,6 +56,8 @@ export class Client {
   #held = null;
   /** @type {string | null} how far the stream is, as its leader says */
   #ahead = null;
+  /** By how many ms the server's clock is ahead of this computer's. */
+  #skew = 0;
   #pause = new Pause();
   #loading = Promise.resolve();
   #isLoading = true;
@@ -101,9 +103,14 @@ export class Client {
     return () => void listeners.delete(listener);
   }
 
+  /** The time in ms since 1970 as the server has it: the clock of this computer may be wrong. */
+  now() {
+    return Date.now() + this.#skew;
+  }
+
   /** @param {string} id */
   read(id) {
-    return this.#act(id, "POST", "/read", { readAt: now() });
+    return this.#act(id, "POST", "/read", { readAt: this.#stamp() });
   }
 
   /** @param {string} id */
@@ -113,12 +120,12 @@ export class Client {
 
   /** @param {string} id */
   seen(id) {
-    return this.#act(id, "POST", "/seen", { seenAt: now() });
+    return this.#act(id, "POST", "/seen", { seenAt: this.#stamp() });
   }
 
   /** @param {string} id */
   archive(id) {
-    return this.#act(id, "POST", "/archive", { archivedAt: now() });
+    return this.#act(id, "POST", "/archive", { archivedAt: this.#stamp() });
   }
 
   /** @param {string} id */
@@ -145,7 +152,7 @@ export class Client {
   readAll() {
     const last = seqOf(this.#inbox.position);
     /** @param {Item} item */
-    const patch = ({ seq }) => (seq <= last ? { readAt: now() } : null);
+    const patch = ({ seq }) => (seq <= last ? { readAt: this.#stamp() } : null);
     return this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all");
   }
 
@@ -278,15 +285,16 @@ export class Client {
 
   /** Passes a message of the connection to all tabs, in the tab that holds it. @param {any} message */
   #lead(message) {
-    const said = { ...message, cursor: this.#line.cursor };
+    const said = { ...message, cursor: this.#line.cursor, skew: this.#skew };
     this.#hear(said);
     // A token that is refused here may be accepted of others. An error that is copied keeps none of its properties, a plain object does.
     if (message.status?.connection !== "expired") this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
-  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null}} message */
-  #hear({ status, change, frame, cursor }) {
+  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null, skew: number}} message */
+  #hear({ status, change, frame, cursor, skew }) {
     this.#ahead = cursor;
+    this.#skew = skew ?? this.#skew;
     if (change) this.#take(change);
     if (frame) this.#receive(frame);
     const { connection, retryAt } = this.#status;
@@ -304,6 +312,8 @@ export class Client {
 
   /** @param {Frame} frame */
   #overhear(frame) {
+    // A tab that was frozen hears of it late, so the tab that received it compares the clocks.
+    if (frame.name === "hello") this.#compare(frame.data);
     this.#emit("frame", frame);
     if (["hello", "signal", "heartbeat", "expiring"].includes(frame.name)) this.#lead({ frame });
   }
@@ -408,9 +418,19 @@ export class Client {
   }
 
   /** @param {string} [page] */
-  #page(page) {
+  async #page(page) {
     const query = { limit: this.#options.pageSize ?? PAGE_SIZE, page, ...this.#inbox.filter };
-    return this.#api.call("GET", "/api/notifications", { query });
+    return this.#compare(await this.#api.call("GET", "/api/notifications", { query }));
+  }
+
+  /** Compares the clocks by an answer that has just come. An older server does not say its time. @param {any} answer */
+  #compare(answer) {
+    this.#skew = Date.parse(answer.timestamp) - Date.now() || this.#skew;
+    return answer;
+  }
+
+  #stamp() {
+    return new Date(this.now()).toISOString();
   }
 
   /**
@@ -510,8 +530,6 @@ function safely(listener, event) {
     reportError(error);
   }
 }
-
-const now = () => new Date().toISOString();
 
 /** @param {{id?: string, event: string, data: any}[]} events @returns {Frame[]} */
 const named = (events) => events.map(({ id = null, event, data }) => ({ name: event, id, data }));

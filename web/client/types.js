@@ -54,7 +54,7 @@
  * @property {readonly Item[]} items newest first, without archived and snoozed ones
  * @property {number} unread the server's count of all unread items, with the pending actions of this page
  * @property {Connection} connection
- * @property {number | null} retryAt while offline, or expired with a source of tokens: the time of the next attempt, in ms since 1970
+ * @property {number | null} retryAt while offline, or expired with a source of tokens: the time of the next attempt, in ms since 1970 by the clock of this computer
  * @property {boolean} loading whether the first page is on its way
  * @property {boolean} hasMore whether `loadMore` finds older items
  * @property {Filter} filter

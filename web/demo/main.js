@@ -31,7 +31,7 @@ function begin() {
   const trouble = new Trouble(client, `${user} of ${tenant}`, (frame) => hear(frame, "another tab"));
   const desk = new Desk(client);
   const guarantees = new Guarantees(client);
-  publisher.follow(guarantees);
+  publisher.follow(guarantees, client);
   client.subscribe(() => show(client));
   client.on("frame", (frame) => hear(frame, "this tab"));
   client.on("connection", (status) => {
@@ -104,7 +104,7 @@ async function takeToken() {
   $("gate").hidden = true;
   if (!shift || !session.isSameUser(before, session.token())) return void (shift = begin());
   await shift.client.setToken(session.token()).catch(report);
-  publisher.follow(shift.guarantees);
+  publisher.follow(shift.guarantees, shift.client);
 }
 
 function signOut() {

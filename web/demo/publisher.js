@@ -12,6 +12,8 @@ const WHAT_TO_DO = "Give the body another idempotencyKey, take it out, or choose
 export class Publisher {
   /** @type {import("./guarantees.js").Guarantees | null} */
   #guarantees = null;
+  /** @type {{now: () => number}} */
+  #clock = Date;
   #example = EXAMPLES[0];
   /** The editor's text as the example made it. */
   #made = "";
@@ -32,9 +34,13 @@ export class Publisher {
     $("copy").addEventListener("click", () => this.#copy());
   }
 
-  /** Publishes as the user of this tab. @param {import("./guarantees.js").Guarantees} guarantees gets each publish */
-  follow(guarantees) {
+  /**
+   * Publishes as the user of this tab.
+   * @param {import("./guarantees.js").Guarantees} guarantees gets each publish @param {{now: () => number}} clock the server's
+   */
+  follow(guarantees, clock) {
     this.#guarantees = guarantees;
+    this.#clock = clock;
     const { user, publishes } = identity();
     $("no-scope").hidden = publishes;
     $("no-scope-command").textContent = `tidings token --sub ${user} --scope publish`;
@@ -125,7 +131,7 @@ export class Publisher {
   }
 
   #make() {
-    this.#made = this.#editor.value = text(this.#example.body(identity().user));
+    this.#made = this.#editor.value = text(this.#example.body(identity().user, this.#clock.now()));
     this.#showCurl();
   }
 

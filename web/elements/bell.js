@@ -35,7 +35,7 @@ export class Bell extends ClientElement {
   #root = this.attachShadow({ mode: "open" });
   /** @type {Parts | null} while it is in a page */
   #parts = null;
-  #ticker = new Ticker((now) => this.#parts?.panel.tick(now));
+  #ticker = new Ticker(() => this.#parts?.panel.tick(this.#now));
   #frame = 0;
   /** @type {import("../client/types.js").Connection} the last one that was announced */
   #told = "live";
@@ -118,6 +118,10 @@ export class Bell extends ClientElement {
     ];
   }
 
+  get #now() {
+    return this.client?.now() ?? Date.now();
+  }
+
   /** Changes within a frame are shown once. */
   #change = () => {
     this.#frame ||= requestAnimationFrame(() => this.#show());
@@ -130,7 +134,7 @@ export class Bell extends ClientElement {
     this.#showButton(this.#parts, state);
     this.#tellConnection(state);
     this.#tellProblem(state);
-    if (this.open) this.#parts.panel.update(state, Date.now());
+    if (this.open) this.#parts.panel.update(state, this.#now);
   }
 
   /** @param {Parts} parts @param {State} state */
@@ -189,7 +193,7 @@ export class Bell extends ClientElement {
     const { panel, button } = this.#parts;
     if (newState === "open") {
       this.#place(true);
-      panel.update(this.client?.state ?? NOTHING, Date.now());
+      panel.update(this.client?.state ?? NOTHING, this.#now);
     } else if (panel.element.contains(this.#root.activeElement)) {
       button.focus({ preventScroll: true });
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream::SplitStream};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -151,6 +152,7 @@ impl<'a> Listener<'a> {
             notifications: Vec<Box<RawValue>>,
             total: i64,
             has_more: bool,
+            timestamp: DateTime<Utc>,
         }
         let query = ListQuery { limit, offset, ..ListQuery::default() };
         let page = self.parts.store.list(&self.key, &query).await?;
@@ -164,14 +166,15 @@ impl<'a> Listener<'a> {
             notifications.push(RawValue::from_string(text).map_err(|_| ApiError::Internal)?);
         }
         let has_more = page.next.is_some() || notifications.len() < page.items.len();
-        Ok(Order::Send(answer("history", id, &History { notifications, total: page.total, has_more })))
+        let history = History { notifications, total: page.total, has_more, timestamp: page.time };
+        Ok(Order::Send(answer("history", id, &history)))
     }
 }
 
 fn pong(id: Option<&Id>) -> String {
     #[derive(Serialize)]
     struct Pong {
-        timestamp: chrono::DateTime<chrono::Utc>,
+        timestamp: DateTime<Utc>,
     }
-    answer("pong", id, &Pong { timestamp: chrono::Utc::now() })
+    answer("pong", id, &Pong { timestamp: Utc::now() })
 }

@@ -33,6 +33,8 @@ enum Order {
     KillRedis,
     /// Starts Redis again, with nothing in it.
     StartRedis,
+    /// Moves the time of the server on.
+    Advance { seconds: f64 },
     /// Deletes the past of a user, so that clients must be reset.
     Forget { user: String },
     /// A proxy that holds streams back, before the same instances: its address.
@@ -103,6 +105,10 @@ impl Stage {
             Order::Start { instance } => self.cluster.instances[instance].restart().await,
             Order::KillRedis => self.cluster.redis().kill(),
             Order::StartRedis => self.cluster.redis().start_empty().await,
+            Order::Advance { seconds } => {
+                let advance = "update clock set shift = shift + make_interval(secs => $1)";
+                self.cluster.postgres.connect().await.execute(advance, &[&seconds]).await.unwrap();
+            }
             Order::Forget { user } => {
                 let forget = "update streams set pruned_seq = head_seq where user_id = $1";
                 self.cluster.postgres.connect().await.execute(forget, &[&user]).await.unwrap();

@@ -41,6 +41,9 @@ export const killRedis = () => ask({ order: "killRedis" });
 
 export const startRedis = () => ask({ order: "startRedis" });
 
+/** Moves the time of the server on. @param {number} seconds */
+export const advance = (seconds) => ask({ order: "advance", seconds });
+
 /** @param {string} user */
 export const forget = (user) => ask({ order: "forget", user });
 

@@ -93,7 +93,7 @@ export class Panel {
     this.filters.update(state);
     this.list.update(state.items, now);
     this.after.update(phaseOf(state, this.#failure));
-    this.connection.update(state, now);
+    this.connection.update(state);
     setAttribute(this.scroller, "aria-busy", String(state.loading));
     setAttribute(this.scroller, "aria-labelledby", this.filters.selected.id);
     const { words } = this.#locale;
@@ -112,10 +112,12 @@ export class Panel {
 
   /** @param {number} now */
   tick(now) {
-    this.connection.tick(now);
-    if (now - this.#ticked >= LIST_TICK_MS) {
+    this.connection.tick();
+    // This clock never jumps.
+    const at = performance.now();
+    if (at - this.#ticked >= LIST_TICK_MS) {
       this.list.tick(now);
-      this.#ticked = now;
+      this.#ticked = at;
     }
     if (this.#client) this.list.seen.tell(this.#client);
   }
@@ -145,7 +147,7 @@ export class Panel {
   /** Shows a failure, for a while or until it is dismissed. @param {string | null} text */
   notify(text) {
     clearTimeout(this.#noticing);
-    this.#noticed = Date.now();
+    this.#noticed = performance.now();
     if (text) this.#fade();
     const dismiss = () => {
       this.notify(null);

@@ -63,7 +63,7 @@ export class Row {
   /** Shows the parts that depend on the time. @param {number} now */
   tick(now) {
     const { item } = this;
-    const by = urgency(item, now);
+    const by = urgency(item);
     this.due.hidden = by === null;
     if (by) setText(this.due, dueText(item, now, this.#locale));
     this.#is("due", by === "due");

@@ -23,6 +23,7 @@ import { swipe } from "./swipe.js";
  * @typedef {object} Voice
  * @property {ReturnType<typeof import("../texts.js").texts<"toasts">>} words
  * @property {string} language
+ * @property {() => number} now the server's time
  * @property {boolean} isLoud whether there is sound to be switched off
  */
 
@@ -65,7 +66,7 @@ export class Card {
   }
 
   /** @param {Toast} toast @param {Item} item @param {Voice} voice */
-  #single(toast, item, { words, language, isLoud }) {
+  #single(toast, item, { words, language, now, isLoud }) {
     const more = (item.count ?? 1) > 1 ? h("span", { class: "count", part: "count" }, `×${item.count}`) : null;
     const image = imageBox("image");
     showImage(image, item.imageUrl);
@@ -75,7 +76,7 @@ export class Card {
       h(
         "div",
         { class: "body" },
-        h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language), more),
+        h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language, now()), more),
         h("p", { class: "title", part: "title", dir: "auto", title: whole(item) }, item.title),
         item.message ? h("p", { class: "message", part: "message", dir: "auto" }, item.message) : null,
         image,
@@ -161,10 +162,10 @@ export class Card {
 /** The tooltip of a title that may be cut. @param {Item} item */
 const whole = ({ title }) => (title.length > TITLE_FITS ? title : null);
 
-/** @param {string} at @param {string} language */
-function time(at, language) {
+/** @param {string} at @param {string} language @param {number} now */
+function time(at, language, now) {
   const moment = new Date(at);
-  const isToday = moment.toDateString() === new Date().toDateString();
+  const isToday = moment.toDateString() === new Date(now).toDateString();
   const format = new Intl.DateTimeFormat(language, isToday ? { timeStyle: "short" } : { dateStyle: "short", timeStyle: "short" });
   return h("time", { dateTime: at }, format.format(moment));
 }
