@@ -135,7 +135,7 @@ route_table! {
     "/api/notifications/summary"      => GET summary::summary;
     "/api/notifications/due-callbacks" => GET summary::due_callbacks;
     "/api/notifications/unread-count" => GET inbox::unread_count;
-    "/api/notifications/read-all"     => POST states::read_all;
+    "/api/notifications/read-all"     => POST bulk::read_all;
     "/api/notifications/settings"     => GET preferences::get, PUT preferences::put, PATCH preferences::patch;
     "/api/notifications/bulk"         => POST bulk::change;
     "/api/notifications/{id}"         => GET inbox::get, DELETE states::delete;

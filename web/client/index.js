@@ -23,6 +23,7 @@ export { Problem };
  * @typedef {import("./types.js").Options} Options
  */
 
+const RANKS = ["low", "medium", "high", "critical"];
 const PAGE_SIZE = 30;
 /** Of more that was missed between two pages no single notification is news. */
 const NEWS_AT_MOST = 200;
@@ -130,7 +131,7 @@ export class Client {
 
   /** @param {string} id */
   remove(id) {
-    return this.#act(id, "DELETE", "", { archivedAt: now() });
+    return this.#act(id, "DELETE", "", { archivedAt: this.#stamp() });
   }
 
   /** @param {string} id @param {Date} until when it comes back */
@@ -148,12 +149,14 @@ export class Client {
     return this.#act(id, "POST", "/done", { dueState: "done" });
   }
 
-  /** Marks everything as read that had arrived by now. */
-  readAll() {
-    const last = seqOf(this.#inbox.position);
+  /** Marks as read everything up to the position that the items show; what arrived after it was on no screen. */
+  async readAll() {
+    const before = this.#inbox.position;
+    // Without a list nothing was shown.
+    if (!before) return;
     /** @param {Item} item */
-    const patch = ({ seq }) => (seq <= last ? { readAt: this.#stamp() } : null);
-    return this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all");
+    const patch = ({ seq }) => (seq <= seqOf(before) ? { readAt: this.#stamp() } : null);
+    await this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all", { before });
   }
 
   /** Loads older items. */
@@ -267,10 +270,9 @@ export class Client {
     return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
   }
 
-  /** Names the stream and its parameters: an epoch is one user's, so users never share. @param {string | null} cursor */
+  /** Names the stream: an epoch is one user's, so users never share. @param {string | null} cursor */
   #name(cursor) {
-    const { url, kinds, minPriority } = this.#options;
-    return ["tidings", url, epochOf(cursor), kinds, minPriority].join(" ");
+    return ["tidings", this.#options.url, epochOf(cursor)].join(" ");
   }
 
   #join() {
@@ -320,7 +322,7 @@ export class Client {
 
   /** @param {Frame} frame */
   #receive({ name, data }) {
-    if (name === "signal") this.#emit("signal", data);
+    if (name === "signal" && this.#wants(data)) this.#emit("signal", data);
     else if (name === "hello" && data.verdict === "reset") this.#reset(data);
     else if (name === "expiring" && this.#tabs?.leads) this.#renew(data);
   }
@@ -363,8 +365,19 @@ export class Client {
   /** @param {string} name @param {any} data @param {boolean} missed */
   #tell(name, data, missed) {
     if (name !== "notification") return this.#emit(/** @type {any} */ (name), data);
+    if (!this.#wants(data)) return;
     if (missed) this.#missed.push(data);
     this.#emit("notification", { item: data, missed });
+  }
+
+  /**
+   * Whether the application is told of it. The list and its count are whole: filters of the stream would leave out of them what a
+   * reload shows.
+   * @param {{kind: string, priority?: string}} event a signal has no priority
+   */
+  #wants({ kind, priority = RANKS[3] }) {
+    const { kinds, minPriority = RANKS[0] } = this.#options;
+    return (!kinds || kinds.includes(kind)) && RANKS.indexOf(priority) >= RANKS.indexOf(minPriority);
   }
 
   #tellMissed() {
@@ -377,10 +390,8 @@ export class Client {
   #heal() {
     if (this.#held) return;
     this.#whileHolding(async () => {
-      const { kinds, minPriority } = this.#options;
       for (let more = true; more; ) {
-        const query = { cursor: this.#told, kinds: kinds?.join(), minPriority };
-        const answer = await this.#api.call("GET", "/api/notifications/changes", { query });
+        const answer = await this.#api.call("GET", "/api/notifications/changes", { query: { cursor: this.#told } });
         if (answer.verdict === "reset") return void this.#reset(answer);
         const change = { from: this.#told ?? "", to: answer.cursor, events: named(answer.events), missed: true };
         const held = this.#held;

@@ -17,11 +17,12 @@ use super::{
     inbound::{About, Ask, Id, Received, refusal, wrong},
     liveness::Liveness,
     outbound::{answer, history_item},
+    position::Told,
     session::Socket,
     writer::Order,
 };
 use crate::{
-    domain::{notification::Action, rate_limit::RateLimit, user::UserKey},
+    domain::{cursor::Cursor, notification::Action, rate_limit::RateLimit, user::UserKey},
     frame::item_json::Item,
     http::{Parts, error::ApiError},
     store::ListQuery,
@@ -38,6 +39,7 @@ pub struct Listener<'a> {
     key: UserKey,
     parts: &'a Data<Parts>,
     liveness: &'a Liveness,
+    told: &'a Told,
     rate_limit: RateLimit,
     /// Until when the messages so far use up the rate.
     used_until: Instant,
@@ -51,9 +53,11 @@ impl<'a> Listener<'a> {
         key: UserKey,
         parts: &'a Data<Parts>,
         liveness: &'a Liveness,
+        told: &'a Told,
     ) -> Self {
         let rate_limit = RateLimit::new(parts.settings.stream.messages_per_second, BURST);
-        Self { stream, key, parts, liveness, rate_limit, used_until: Instant::now(), channels: Channels::default() }
+        let (used_until, channels) = (Instant::now(), Channels::default());
+        Self { stream, key, parts, liveness, told, rate_limit, used_until, channels }
     }
 
     /// Takes messages until the client leaves or breaks a rule.
@@ -104,6 +108,7 @@ impl<'a> Listener<'a> {
                 ("unsubscribe", self.narrow("unsubscribed", self.channels.without(&names), id.as_ref()))
             }
             Ask::MarkRead(item) => ("mark_read", Box::pin(self.mark_read(item, id.as_ref())).await),
+            Ask::MarkAllRead(before) => ("mark_all_read", Box::pin(self.mark_all_read(before, id.as_ref())).await),
             Ask::GetHistory { limit, offset } => {
                 ("get_history", Box::pin(self.history(limit, offset, id.as_ref())).await)
             }
@@ -143,6 +148,19 @@ impl<'a> Listener<'a> {
         let changed = self.parts.inbox.change(&self.key, item, Action::Read).await?;
         let marked = Marked { notification_id: item, unread: changed.unread, cursor: changed.cursor.to_string() };
         Ok(Order::Send(answer("marked_read", id, &marked)))
+    }
+
+    /// Without a position it is about the events that the client was sent: others may have arrived that its user has not seen.
+    async fn mark_all_read(&self, before: Option<Cursor>, id: Option<&Id>) -> Result<Order, ApiError> {
+        #[derive(Serialize)]
+        struct Marked {
+            unread: i64,
+            cursor: String,
+        }
+        let before = before.unwrap_or_else(|| self.told.position());
+        let changed = self.parts.inbox.read_all(&self.key, Some(before)).await?;
+        let marked = Marked { unread: changed.unread, cursor: changed.cursor.to_string() };
+        Ok(Order::Send(answer("marked_all_read", id, &marked)))
     }
 
     async fn history(&self, limit: i64, offset: i64, id: Option<&Id>) -> Result<Order, ApiError> {

@@ -11,6 +11,7 @@ mod inbound;
 mod listener;
 mod liveness;
 mod outbound;
+mod position;
 mod session;
 mod writer;
 

@@ -6,6 +6,9 @@ import { target } from "../dom.js";
 /** @typedef {import("../../client/types.js").Item} Item */
 /** @typedef {import("./row.js").Row} Row */
 
+/** Whether the list leaves out items that are not read. @param {import("../../client/types.js").Filter} filter */
+export const isNarrowed = ({ category, priority, kind, q }) => Boolean(category || priority || kind || q);
+
 /**
  * The reports to the bell.
  * @typedef {object} Telling
@@ -48,10 +51,11 @@ export class Actions {
   readAll() {
     const { client } = this;
     if (!client) return;
-    const { category, priority } = client.state.filter;
+    const { cursor, filter } = client.state;
     const { allRead } = this.#locale.words;
-    if (!category && !priority) return this.#await(client.readAll(), allRead);
-    const body = { filter: { category, priority, unread: true }, before: client.state.cursor, action: "read" };
+    const { unreadOnly, ...narrow } = filter;
+    if (!isNarrowed(filter)) return this.#await(client.readAll(), allRead);
+    const body = { filter: { ...narrow, unread: true }, before: cursor, action: "read" };
     const work = client.call("POST", "/api/notifications/bulk", { body });
     work.catch(this.#telling.fail);
     this.#await(work, allRead);

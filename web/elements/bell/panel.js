@@ -1,7 +1,7 @@
 // The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for the chosen items.
 
 import { h } from "../dom.js";
-import { Actions } from "./actions.js";
+import { Actions, isNarrowed } from "./actions.js";
 import { After, phaseOf } from "./after.js";
 import { ConnectionLine } from "./connection.js";
 import { Filters } from "./filters.js";
@@ -97,8 +97,7 @@ export class Panel {
     setAttribute(this.scroller, "aria-busy", String(state.loading));
     setAttribute(this.scroller, "aria-labelledby", this.filters.selected.id);
     const { words } = this.#locale;
-    const isNarrowed = state.filter.category || state.filter.priority;
-    this.readAll.title = isNarrowed ? words.readThese : words.readAll;
+    this.readAll.title = isNarrowed(state.filter) ? words.readThese : words.readAll;
     setAttribute(this.readAll, "aria-label", this.readAll.title);
     setAttribute(this.readAll, "aria-disabled", String(state.unread === 0));
     this.#holdFocus();
