@@ -94,7 +94,8 @@ export class Desk {
     const { id, title, message, createdAt, dueAt, dueState, readAt } = item;
     const when = dueAt ? (dueState === "overdue" ? `${this.#span(dueAt)} overdue` : `Due ${this.#inTime(dueAt)}`) : this.#inTime(createdAt);
     const about = item.count ? `${item.count} on this thread. ${message ?? ""}` : message;
-    return row({ ...item, tone: item.category === "missedCalls" ? "missed" : item.priority }, [about, when], [
+    const urgency = item.priority === "critical" || item.priority === "high" ? words(item.priority) : null;
+    return row({ ...item, tone: item.category === "missedCalls" ? "missed" : item.priority }, [about, [urgency, when].filter(Boolean).join(" · ")], [
       !readAt && this.#button("Mark read", title, () => this.#client.read(id)),
     ]);
   }

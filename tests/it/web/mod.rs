@@ -54,5 +54,6 @@ scenarios! {
     the_notification_centre_loads_a_long_inbox_as_it_is_scrolled => "bell-many",
     the_notification_centre_tells_the_time => "bell-time",
     mark_all_as_read_marks_what_the_page_shows => "read-all",
+    states_are_told_without_colours => "colours",
     a_computer_whose_clock_is_wrong_counts_by_the_time_of_the_server => "clock",
 }

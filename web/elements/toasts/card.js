@@ -94,7 +94,8 @@ export class Card {
       const dot = h("span", { class: "dot", "data-priority": item.priority });
       const button = this.#button(`open ${item.id}`, item.title, () => this.#doing.open(item), "row");
       Object.assign(button, { dir: "auto", title: whole(item) ?? "" });
-      button.prepend(dot);
+      // The dot has a shape for each priority; those who do not see it hear the word.
+      button.prepend(dot, h("span", { class: "said" }, `${words.priorities[item.priority]}: `));
       return h("li", {}, button);
     });
     return [
