@@ -289,8 +289,10 @@ export class Client {
   #lead(message) {
     const said = { ...message, cursor: this.#line.cursor, skew: this.#skew };
     this.#hear(said);
-    // A token that is refused here may be accepted of others. An error that is copied keeps none of its properties, a plain object does.
-    if (message.status?.connection !== "expired") this.#tabs?.say(JSON.parse(JSON.stringify(said)));
+    // A token that is refused here may be accepted of others: to them there is no connection until one of them has tried.
+    if (message.status?.connection === "expired") said.status = { ...message.status, connection: "offline" };
+    // An error that is copied keeps none of its properties, a plain object does.
+    this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
   /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null, skew: number}} message */

@@ -1,6 +1,7 @@
 // The summary of the inbox and the callbacks that are due, with their actions.
 
 import { h, target } from "../elements/dom.js";
+import { isolated } from "../elements/texts.js";
 import { $, follow } from "./page.js";
 import { identity } from "./session.js";
 
@@ -81,7 +82,7 @@ export class Desk {
   /** @param {any} callback */
   #callback({ id, title, contact, campaign, dueAt, overdue, actionUrl }) {
     return row({ tone: overdue ? "overdue" : "due", title, actionUrl, actionLabel: "Call now" }, [
-      [contact?.name, contact?.number, campaign].filter(Boolean).join(" · "),
+      [contact?.name, contact?.number, campaign].filter(Boolean).map((each) => isolated(String(each))).join(" · "),
       overdue ? `${this.#span(dueAt)} overdue` : `Due ${this.#inTime(dueAt)}`,
     ], [
       this.#button("I take it", title, () => this.#client.acknowledge(id)),

@@ -3,10 +3,10 @@
 import { h } from "../elements/dom.js";
 import { EXAMPLES } from "./examples.js";
 import { backend } from "./network.js";
-import { $ } from "./page.js";
+import { $, BASE } from "./page.js";
 import { identity, token } from "./session.js";
 
-const PATH = "/api/notifications";
+const ADDRESS = `${BASE}/api/notifications`;
 const WHAT_TO_DO = "Give the body another idempotencyKey, take it out, or choose an example.";
 
 export class Publisher {
@@ -184,7 +184,7 @@ function json(text) {
 /** The answer, and whether it is that of this publish and not of an earlier one with its key. @param {string} body */
 async function post(body) {
   const headers = { Authorization: `Bearer ${token()}`, "Content-Type": "application/json" };
-  const answer = await backend(PATH, { method: "POST", headers, body, credentials: "omit" });
+  const answer = await backend(ADDRESS, { method: "POST", headers, body, credentials: "omit" });
   const told = await answer.json();
   if (answer.ok) return { answer: told, isNew: !answer.headers.has("Idempotent-Replayed") };
   const places = (told.errors ?? []).map((/** @type {any} */ { pointer, detail }) => `${pointer}: ${detail}`);
@@ -195,7 +195,7 @@ async function post(body) {
 function curl(body, bearer) {
   const quoted = body.replaceAll("'", String.raw`'\''`);
   return [
-    `curl ${location.origin}${PATH}`,
+    `curl ${ADDRESS}`,
     `  -H "authorization: Bearer ${bearer}"`,
     `  -H "content-type: application/json"`,
     `  -d '${quoted}'`,

@@ -41,6 +41,8 @@ export class Bell extends ClientElement {
   #told = "live";
   /** @type {import("../client/types.js").Problem | null} */
   #problem = null;
+  /** Whether the page was told that it is open. */
+  #isToldOpen = false;
 
   constructor() {
     super();
@@ -54,12 +56,18 @@ export class Bell extends ClientElement {
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    this.#isToldOpen = false;
     this.#tearDown();
   }
 
+  /** Other words and days; what was open stays so. */
   renew() {
+    const place = this.open ? this.#parts?.panel.place : null;
     this.#build();
     super.renew();
+    if (!place) return;
+    this.open = true;
+    this.#parts?.panel.resume(place);
   }
 
   /** Whether the dropdown is open. @returns {boolean} */
@@ -213,6 +221,8 @@ export class Bell extends ClientElement {
       this.#place(false);
       panel.leave();
     }
+    if (open === this.#isToldOpen) return;
+    this.#isToldOpen = open;
     this.dispatchEvent(new CustomEvent("tidings-toggle", { detail: { open }, bubbles: true, composed: true }));
   }
 

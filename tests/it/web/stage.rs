@@ -39,6 +39,10 @@ enum Order {
     Forget { user: String },
     /// A proxy that holds streams back, before the same instances: its address.
     BufferingProxy,
+    /// A proxy that serves everything below `/tidings`: its address with this path.
+    SubPathProxy,
+    /// A proxy that does not pass on the host that the client asked for: its address.
+    HidingProxy,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +97,13 @@ impl Stage {
         json!({"url": self.proxies[0].edge().base(), "instances": instances})
     }
 
+    /// Keeps a proxy until the end; its address.
+    fn proxy(&mut self, proxy: Nginx) -> Value {
+        let base = json!(proxy.edge().base());
+        self.proxies.push(proxy);
+        base
+    }
+
     async fn carry_out(&mut self, order: Order) -> Value {
         match order {
             Order::Token { user, scope, seconds } => {
@@ -113,9 +124,11 @@ impl Stage {
                 let forget = "update streams set pruned_seq = head_seq where user_id = $1";
                 self.cluster.postgres.connect().await.execute(forget, &[&user]).await.unwrap();
             }
-            Order::BufferingProxy => {
-                self.proxies.push(Nginx::buffering(&self.cluster.instances).await);
-                return json!(self.proxies[1].edge().base());
+            Order::BufferingProxy => return self.proxy(Nginx::buffering(&self.cluster.instances).await),
+            Order::HidingProxy => return self.proxy(Nginx::hiding_the_host(&self.cluster.instances).await),
+            Order::SubPathProxy => {
+                let base = self.proxy(Nginx::below(&self.cluster.instances, "/tidings").await);
+                return json!(format!("{}/tidings", base.as_str().unwrap()));
             }
         }
         Value::Null

@@ -48,3 +48,7 @@ export const advance = (seconds) => ask({ order: "advance", seconds });
 export const forget = (user) => ask({ order: "forget", user });
 
 export const bufferingProxy = () => ask({ order: "bufferingProxy" });
+
+export const subPathProxy = () => ask({ order: "subPathProxy" });
+
+export const hidingProxy = () => ask({ order: "hidingProxy" });

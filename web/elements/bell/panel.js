@@ -19,6 +19,7 @@ const NOTICE_MS = 10000;
 
 /** @typedef {import("../../client/index.js").Client} Client */
 /** @typedef {import("../../client/types.js").State} State */
+/** @typedef {{hasFocus: boolean, inSettings: boolean, current: string | null, top: number}} Place where a user is in the dropdown */
 
 export class Panel {
   #locale;
@@ -30,6 +31,8 @@ export class Panel {
   #isLoadingMore = false;
   #wasLive = false;
   #knowsCategories = false;
+  /** Whether it was opened at a place of before. */
+  #isResumed = false;
   #ticked = 0;
   #noticed = 0;
   /** @type {number | undefined} */
@@ -121,11 +124,30 @@ export class Panel {
     if (this.#client) this.list.seen.tell(this.#client);
   }
 
-  /** Takes the focus in. */
+  /** Takes the focus in, unless it continues another dropdown. */
   enter() {
-    this.list.rewind();
-    if (!this.list.focus()) this.element.focus();
+    if (!this.#isResumed) {
+      this.list.rewind();
+      if (!this.list.focus()) this.element.focus();
+    }
+    this.#isResumed = false;
     this.#learnCategories();
+  }
+
+  /** Where the user is in it. @returns {Place} */
+  get place() {
+    const { activeElement } = /** @type {ShadowRoot} */ (this.element.getRootNode());
+    const hasFocus = this.element.contains(activeElement);
+    return { hasFocus, inSettings: Boolean(this.main.hidden), current: this.list.current, top: this.scroller.scrollTop };
+  }
+
+  /** Continues where another dropdown was, which had other words. @param {Place} place */
+  resume({ hasFocus, inSettings, current, top }) {
+    this.#isResumed = true;
+    this.list.current = current;
+    this.scroller.scrollTop = top;
+    if (inSettings) return this.#openSettings();
+    if (hasFocus && !this.list.focus()) this.element.focus();
   }
 
   /** Will be as new when it is opened the next time. */

@@ -92,8 +92,9 @@ export class Card {
     const title = fill(words.missed, { n: items.length }, language);
     const rows = items.slice(0, NAMED).map((item) => {
       const dot = h("span", { class: "dot", "data-priority": item.priority });
-      const button = this.#button(`open ${item.id}`, item.title, () => this.#doing.open(item), "row");
-      Object.assign(button, { dir: "auto", title: whole(item) ?? "" });
+      const title = h("span", { class: "named", dir: "auto" }, item.title);
+      const button = this.#button(`open ${item.id}`, title, () => this.#doing.open(item), "row");
+      button.title = whole(item) ?? "";
       // The dot has a shape for each priority; those who do not see it hear the word.
       button.prepend(dot, h("span", { class: "said" }, `${words.priorities[item.priority]}: `));
       return h("li", {}, button);
@@ -154,7 +155,7 @@ export class Card {
     return h("button", properties, icon(picture));
   }
 
-  /** @param {string} does @param {string} label @param {() => void} click @param {string} sort */
+  /** @param {string} does @param {string | Node} label @param {() => void} click @param {string} sort */
   #button(does, label, click, sort) {
     return h("button", { type: "button", class: sort, part: "button", "data-does": does, on: { click } }, label);
   }
