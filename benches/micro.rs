@@ -145,7 +145,8 @@ fn wake(members: usize, iterations: u64) {
 fn step_to_the_chunk(iterations: u64) {
     let (hub, stream) = (hub(), Stream::new());
     let end = Position::after(0);
-    let page = Page { epoch: stream.epoch.clone(), head: 0, pruned: 0, unread: 0, rows: Vec::new(), end };
+    let page =
+        Page { epoch: stream.epoch.clone(), head: 0, pruned: 0, unread: 0, rows: Vec::new(), end, time: Utc::now() };
     let mut connection = Connection::at(join(&hub), &Asked::Nothing, Arc::new(page), Filter::default());
     exhaust(&mut connection);
     for seq in seqs(iterations) {

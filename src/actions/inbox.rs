@@ -87,16 +87,17 @@ impl Inbox {
         .await
     }
 
-    /// Marks everything as read that had arrived: in one change, or in several when it is so much that the stream would
-    /// be locked for long.
+    /// Marks everything as read that had arrived, or had arrived by the cursor: in one change, or in several when it is so much
+    /// that the stream would be locked for long.
     ///
     /// # Errors
-    /// When the database does not answer; items that were marked until then stay so.
-    pub async fn read_all(&self, key: &UserKey) -> Result<Changed, Unavailable> {
+    /// When the cursor is not of this stream's past, and when the database does not answer; items that were marked until then stay so.
+    pub async fn read_all(&self, key: &UserKey, before: Option<Cursor>) -> Result<Changed, BulkRefused> {
         let (inbox, key) = (self.clone(), key.clone());
         to_completion::run(&self.tracker, async move {
-            let mut all = inbox.read_oldest(&key, Seq::MAX).await?;
-            let until = all.cursor.seq;
+            let last = if before.is_some() { inbox.last_seq(&key, before).await? } else { Seq::MAX };
+            let mut all = inbox.read_oldest(&key, last).await?;
+            let until = last.min(all.cursor.seq);
             let mut full = all.is_full();
             while full {
                 let next = inbox.read_oldest(&key, until).await?;

@@ -20,7 +20,7 @@ use crate::{
     config::Settings,
     domain::kinds::Kinds,
     health::Health,
-    http::{Parts, metrics_endpoint},
+    http::{Parts, foreign_pages::ForeignPages, metrics_endpoint},
     ingest::{self, Ingest, RECLAIM_IDLE, inlet::Inlet},
     live::{announce::Announcer, hub::Hub, sockets::Sockets},
     store::Store,
@@ -80,6 +80,7 @@ impl Instance {
             signals,
             presence,
             authenticator,
+            foreign_pages: ForeignPages::default(),
             metrics,
         };
         let heads = HeadCheck::new(hub.clone(), store.clone(), refresh());

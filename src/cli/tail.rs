@@ -159,9 +159,11 @@ const RED: &str = "1;31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
-/// A text from outside without characters that steer a terminal: control characters become spaces.
+/// A text from outside without characters that steer a terminal: control characters become spaces, also those that turn the
+/// direction of what follows (Unicode Bidirectional Algorithm, 2.1 to 2.5).
 fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+    let turns = |char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|char| if char.is_control() || turns(char) { ' ' } else { char }).collect()
 }
 
 #[cfg(test)]
@@ -174,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_notification_is_one_line_and_cannot_steer_the_terminal() {
-        let data = json!({"seq": 1, "kind": "k", "priority": "high", "title": "a\u{1b}[2Jb\nc", "message": "m",
+        let data = json!({"seq": 1, "kind": "k", "priority": "high", "title": "a\u{1b}[2Jb\n\u{202e}c", "message": "m",
             "actionUrl": "/x", "createdAt": "2026-11-21T09:30:00Z"});
         let line = screen().line("notification", &data.to_string()).unwrap();
-        assert_eq!(line, "09:30:00  high      k  a [2Jb c  m  /x");
+        assert_eq!(line, "09:30:00  high      k  a [2Jb  c  m  /x");
     }
 
     #[test]

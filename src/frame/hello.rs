@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -66,6 +67,8 @@ pub struct Hello {
     /// Why it is a reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ResetReason>,
+    /// The server's time: a client whose clock is wrong counts by it.
+    pub timestamp: DateTime<Utc>,
 }
 
 fn as_text<S: serde::Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok, S::Error> {
@@ -98,6 +101,7 @@ mod tests {
             connection_id: Uuid::nil(),
             heartbeat_ms: 20_000,
             reason: None,
+            timestamp: DateTime::UNIX_EPOCH,
         };
         let text = |verdict| String::from_utf8(hello(verdict).render(Duration::from_secs(2)).bytes().to_vec()).unwrap();
         assert!(!text(Verdict::Resumed).contains("id: "));
@@ -117,10 +121,12 @@ mod tests {
             connection_id: Uuid::nil(),
             heartbeat_ms: 20_000,
             reason: Some(ResetReason::TooFar),
+            timestamp: DateTime::UNIX_EPOCH,
         };
         let json = concat!(
             r#"{"verdict":"reset","cursor":"e.4","missed":0,"unread":2,"#,
-            r#""connectionId":"00000000-0000-0000-0000-000000000000","heartbeatMs":20000,"reason":"tooFar"}"#
+            r#""connectionId":"00000000-0000-0000-0000-000000000000","heartbeatMs":20000,"reason":"tooFar","#,
+            r#""timestamp":"1970-01-01T00:00:00Z"}"#
         );
         assert_eq!(
             hello.render(Duration::from_secs(2)).bytes(),

@@ -1,4 +1,4 @@
-//! One action on many items of the caller's inbox.
+//! One action on many items of the caller's inbox, or on all.
 
 use actix_web::{
     HttpRequest,
@@ -25,6 +25,7 @@ use crate::{
 const IDS: usize = 500;
 /// Room for as many ids and all the rest.
 const BODY: Bound = Bound::bytes("bulk_bytes", 64 * 1024);
+const READ_ALL_BODY: Bound = Bound::bytes("read_all_bytes", 4 * 1024);
 
 /// One action on many items.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,11 +90,22 @@ impl From<BulkAction> for Action {
     }
 }
 
-impl Bulk {
-    fn cursor(&self) -> Result<Option<Cursor>, ApiError> {
-        let parsed = self.before.as_deref().map(str::parse).transpose();
-        parsed.map_err(|_| ApiError::Invalid(vec![FieldError::body("/before", "must be a cursor of this server")]))
-    }
+/// Up to where everything is marked.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadAll {
+    /// A cursor, of the list or the stream: items that arrived after it stay unread. When absent, items that arrive from now on do.
+    #[schema(example = "k3f9.1042")]
+    before: Option<String>,
+}
+
+/// The position of `before`, if there is one.
+///
+/// # Errors
+/// When it is no cursor.
+pub fn position(before: Option<&str>) -> Result<Option<Cursor>, ApiError> {
+    let parsed = before.map(str::parse).transpose();
+    parsed.map_err(|_| ApiError::Invalid(vec![FieldError::body("/before", "must be a cursor of this server")]))
 }
 
 impl BulkFilter {
@@ -144,7 +156,26 @@ pub async fn change(
     parts: Data<Parts>,
 ) -> Result<Json<Change>, ApiError> {
     let bulk: Bulk = body::json(&request, payload, BODY).await?;
-    let (before, action) = (bulk.cursor()?, bulk.action.into());
+    let (before, action) = (position(bulk.before.as_deref())?, bulk.action.into());
     let changed = parts.inbox.change_matching(&caller.key, bulk.filter.parse()?, before, action).await?;
+    Ok(Json(changed.into()))
+}
+
+/// Mark everything as read.
+///
+/// With `before`, the cursor of the list or the stream that the user saw, items that arrived after it stay unread. Without it
+/// everything is marked that had arrived, also what the user has not seen yet.
+#[utoipa::path(post, path = "/api/notifications/read-all", tag = "inbox", operation_id = "markAllRead",
+    request_body(content = Option<ReadAll>, description = "May be left out altogether"),
+    responses((status = 200, body = Change, description = "Everything that had arrived is read"),
+        BadSyntax, BadType, LargeBody, BadBody))]
+pub async fn read_all(
+    Caller(caller): Caller,
+    request: HttpRequest,
+    payload: Payload,
+    parts: Data<Parts>,
+) -> Result<Json<Change>, ApiError> {
+    let asked: ReadAll = body::json_if_any(&request, payload, READ_ALL_BODY).await?.unwrap_or_default();
+    let changed = parts.inbox.read_all(&caller.key, position(asked.before.as_deref())?).await?;
     Ok(Json(changed.into()))
 }

@@ -1,9 +1,9 @@
 //! Long polling: the stream for clients that cannot stream.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -47,6 +47,8 @@ pub struct Changes {
     events: Vec<Event>,
     /// The answer is full and more follows: ask again at once.
     has_more: bool,
+    /// The server's time of this answer.
+    timestamp: DateTime<Utc>,
 }
 
 /// Wait for changes.
@@ -80,6 +82,7 @@ pub async fn changes(
     let asked = Request { cursor, filter, signals: Signals::None, ..Request::default() };
     let key = caller.key.clone();
     let opened = opening::open(&parts, caller, asked).await.map_err(|reason| reason.refusal(&parts))?;
+    let opened_at = Instant::now();
     let polled = opened.poll(&parts.store, Duration::from_secs(wait)).await.ok_or(ApiError::Internal)?;
     let hello = polled.hello;
     if hello.verdict == Verdict::Resumed && polled.events.is_empty() && known.has(&polled.cursor) {
@@ -94,6 +97,7 @@ pub async fn changes(
         cursor: polled.cursor.clone(),
         events: polled.events,
         has_more: polled.has_more,
+        timestamp: hello.timestamp + opened_at.elapsed(),
     };
     Ok(etag::tagged(&polled.cursor).json(shown))
 }

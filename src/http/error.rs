@@ -60,10 +60,12 @@ pub enum ApiError {
     #[error("the token lacks the scope {0}")]
     MissingScope(&'static str),
     /// A change by cookie that another site may have caused.
-    #[error("a request that carries its token in a cookie must come from the same origin or an allowed one")]
+    #[error(
+        "a request that carries its token in a cookie must come from the same origin or one of TIDINGS_CORS_ORIGINS"
+    )]
     ForeignOrigin,
     /// A WebSocket of another site's page.
-    #[error("a WebSocket of a page must come from the same origin or an allowed one")]
+    #[error("a WebSocket of a page must come from the same origin or one of TIDINGS_CORS_ORIGINS")]
     ForeignPage,
     /// A request for a WebSocket that asks for no upgrade, or for another one.
     #[error("this is a WebSocket: {0}")]

@@ -4,6 +4,7 @@ use std::slice;
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,6 +57,8 @@ pub struct Page<'a> {
     /// The stream's position of this answer: open the stream with it and nothing is missed or seen twice.
     #[schema(example = "k3f9.1042")]
     pub cursor: String,
+    /// The server's time of this answer: a client whose clock is wrong counts by it.
+    pub timestamp: DateTime<Utc>,
 }
 
 /// How many items are unread.
@@ -105,6 +108,7 @@ pub async fn list(Caller(caller): Caller, request: HttpRequest, parts: Data<Part
         has_more: page.next.is_some(),
         next_page: page.next.map(page_token),
         cursor: cursor.clone(),
+        timestamp: page.time,
     };
     Ok(etag::polled(&known, &cursor, shown))
 }

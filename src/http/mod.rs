@@ -11,6 +11,7 @@ pub mod error;
 mod etag;
 pub mod extract;
 mod fanouts;
+pub mod foreign_pages;
 mod health;
 pub mod hijack;
 mod inbox;
@@ -55,7 +56,7 @@ use actix_web::{
 use actix_web_lab::middleware::CatchPanic;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use self::error::ApiError;
+use self::{error::ApiError, foreign_pages::ForeignPages};
 use crate::{
     actions::{
         inbox::Inbox, kinds::KindsRegistry, preferences::PreferencesEditor, presence::Presence, publish::Publisher,
@@ -103,6 +104,8 @@ pub struct Parts {
     pub bus: Bus,
     /// How this instance does.
     pub health: Arc<crate::health::Health>,
+    /// Pages whose WebSockets were refused.
+    pub foreign_pages: ForeignPages,
     /// The process's metrics.
     pub metrics: PrometheusHandle,
 }
@@ -135,7 +138,7 @@ route_table! {
     "/api/notifications/summary"      => GET summary::summary;
     "/api/notifications/due-callbacks" => GET summary::due_callbacks;
     "/api/notifications/unread-count" => GET inbox::unread_count;
-    "/api/notifications/read-all"     => POST states::read_all;
+    "/api/notifications/read-all"     => POST bulk::read_all;
     "/api/notifications/settings"     => GET preferences::get, PUT preferences::put, PATCH preferences::patch;
     "/api/notifications/bulk"         => POST bulk::change;
     "/api/notifications/{id}"         => GET inbox::get, DELETE states::delete;

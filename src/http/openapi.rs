@@ -40,7 +40,7 @@ const DESCRIPTION: &str = "A durable inbox with a resumable stream over it.\n\nB
         scheduled::list, scheduled::get, scheduled::change, scheduled::call_off,
         inbox::list, inbox::unread_count, inbox::get, summary::summary, summary::due_callbacks,
         states::read, states::unread, states::seen, states::archive, states::snooze, states::end_snooze,
-        states::acknowledge, states::done, states::delete, states::read_all, bulk::change,
+        states::acknowledge, states::done, states::delete, bulk::change, bulk::read_all,
         preferences::get, preferences::put, preferences::patch, preferences::why,
         stream_docs::stream, changes::changes, tickets::create, stream_docs::extend, ws::docs::websocket,
         topics::mine, topics::look, topics::subscribe, topics::unsubscribe,

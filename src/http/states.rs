@@ -168,13 +168,6 @@ pub async fn delete(Caller(caller): Caller, ItemId(id): ItemId, parts: Data<Part
     change(&parts, &caller.key, id, Action::Delete).await
 }
 
-/// Mark everything as read.
-#[utoipa::path(post, path = "/api/notifications/read-all", tag = "inbox", operation_id = "markAllRead",
-    responses((status = 200, body = Change, description = "Everything that had arrived is read")))]
-pub async fn read_all(Caller(caller): Caller, parts: Data<Parts>) -> Result<Json<Change>, ApiError> {
-    Ok(Json(parts.inbox.read_all(&caller.key).await?.into()))
-}
-
 async fn change(parts: &Parts, key: &UserKey, id: Uuid, action: Action) -> Result<Json<Change>, ApiError> {
     let changed = parts.inbox.change(key, id, action).await?;
     Ok(Json(changed.into()))

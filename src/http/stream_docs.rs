@@ -13,7 +13,8 @@ use crate::{
 };
 
 const EXAMPLE: &str = "retry: 2381\n\nevent: hello\ndata: {\"verdict\":\"resumed\",\"cursor\":\"k3f9.1040\",\"missed\":1,\
-    \"unread\":7,\"connectionId\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829304\",\"heartbeatMs\":20000}\n\n\
+    \"unread\":7,\"connectionId\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829304\",\"heartbeatMs\":20000,\
+    \"timestamp\":\"2026-11-21T09:00:00.120403Z\"}\n\n\
     id: k3f9.1040\nevent: notification\ndata: {\"id\":\"0192f0c1-d8e7-7c4b-9a3e-5f6071829305\",\"seq\":1040,\
     \"kind\":\"payment_received\",\"category\":\"payments\",\"priority\":\"high\",\"title\":\"Payment received\",\
     \"message\":null,\"data\":null,\"actionUrl\":\"/payment-history\",\"createdAt\":\"2026-11-21T09:00:00Z\",\

@@ -18,6 +18,7 @@ export class Inbox {
   /** @type {Set<Step>} */
   #steps = new Set();
   #unread = 0;
+  #stamp;
 
   /** @type {string | null} the position in the stream that the items show */
   position = null;
@@ -25,6 +26,11 @@ export class Inbox {
   nextPage = null;
   /** @type {import("./types.js").Filter} */
   filter = {};
+
+  /** @param {() => string} stamp the time */
+  constructor(stamp) {
+    this.#stamp = stamp;
+  }
 
   /** @param {any} page an answer of the list @param {boolean} [older] whether to add it to the loaded items */
   load(page, older = false) {
@@ -90,9 +96,8 @@ export class Inbox {
     const item = this.#items.get(id);
     if (!item) return;
     if (deleted) return void this.#items.delete(id);
-    const now = new Date().toISOString();
     /** @param {boolean} is @param {string | null} since */
-    const stamp = (is, since) => (is ? (since ?? now) : null);
+    const stamp = (is, since) => (is ? (since ?? this.#stamp()) : null);
     this.#items.set(id, {
       ...item,
       readAt: stamp(read, item.readAt),

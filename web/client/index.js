@@ -23,6 +23,7 @@ export { Problem };
  * @typedef {import("./types.js").Options} Options
  */
 
+const RANKS = ["low", "medium", "high", "critical"];
 const PAGE_SIZE = 30;
 /** Of more that was missed between two pages no single notification is news. */
 const NEWS_AT_MOST = 200;
@@ -41,7 +42,7 @@ export class Client {
   #options;
   #api;
   #line;
-  #inbox = new Inbox();
+  #inbox = new Inbox(() => this.#stamp());
   /** @type {Tabs | null} */
   #tabs = null;
   /** @type {Map<string, Set<(event: any) => void>>} */
@@ -56,6 +57,8 @@ export class Client {
   #held = null;
   /** @type {string | null} how far the stream is, as its leader says */
   #ahead = null;
+  /** By how many ms the server's clock is ahead of this computer's. */
+  #skew = 0;
   #pause = new Pause();
   #loading = Promise.resolve();
   #isLoading = true;
@@ -101,9 +104,14 @@ export class Client {
     return () => void listeners.delete(listener);
   }
 
+  /** The time in ms since 1970 as the server has it: the clock of this computer may be wrong. */
+  now() {
+    return Date.now() + this.#skew;
+  }
+
   /** @param {string} id */
   read(id) {
-    return this.#act(id, "POST", "/read", { readAt: now() });
+    return this.#act(id, "POST", "/read", { readAt: this.#stamp() });
   }
 
   /** @param {string} id */
@@ -113,17 +121,17 @@ export class Client {
 
   /** @param {string} id */
   seen(id) {
-    return this.#act(id, "POST", "/seen", { seenAt: now() });
+    return this.#act(id, "POST", "/seen", { seenAt: this.#stamp() });
   }
 
   /** @param {string} id */
   archive(id) {
-    return this.#act(id, "POST", "/archive", { archivedAt: now() });
+    return this.#act(id, "POST", "/archive", { archivedAt: this.#stamp() });
   }
 
   /** @param {string} id */
   remove(id) {
-    return this.#act(id, "DELETE", "", { archivedAt: now() });
+    return this.#act(id, "DELETE", "", { archivedAt: this.#stamp() });
   }
 
   /** @param {string} id @param {Date} until when it comes back */
@@ -141,12 +149,14 @@ export class Client {
     return this.#act(id, "POST", "/done", { dueState: "done" });
   }
 
-  /** Marks everything as read that had arrived by now. */
-  readAll() {
-    const last = seqOf(this.#inbox.position);
+  /** Marks as read everything up to the position that the items show; what arrived after it was on no screen. */
+  async readAll() {
+    const before = this.#inbox.position;
+    // Without a list nothing was shown.
+    if (!before) return;
     /** @param {Item} item */
-    const patch = ({ seq }) => (seq <= last ? { readAt: now() } : null);
-    return this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all");
+    const patch = ({ seq }) => (seq <= seqOf(before) ? { readAt: this.#stamp() } : null);
+    await this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all", { before });
   }
 
   /** Loads older items. */
@@ -260,10 +270,9 @@ export class Client {
     return epochOf(stored) === epochOf(position) && missed >= 0 && missed <= NEWS_AT_MOST ? stored : position;
   }
 
-  /** Names the stream and its parameters: an epoch is one user's, so users never share. @param {string | null} cursor */
+  /** Names the stream: an epoch is one user's, so users never share. @param {string | null} cursor */
   #name(cursor) {
-    const { url, kinds, minPriority } = this.#options;
-    return ["tidings", url, epochOf(cursor), kinds, minPriority].join(" ");
+    return ["tidings", this.#options.url, epochOf(cursor)].join(" ");
   }
 
   #join() {
@@ -278,15 +287,18 @@ export class Client {
 
   /** Passes a message of the connection to all tabs, in the tab that holds it. @param {any} message */
   #lead(message) {
-    const said = { ...message, cursor: this.#line.cursor };
+    const said = { ...message, cursor: this.#line.cursor, skew: this.#skew };
     this.#hear(said);
-    // A token that is refused here may be accepted of others. An error that is copied keeps none of its properties, a plain object does.
-    if (message.status?.connection !== "expired") this.#tabs?.say(JSON.parse(JSON.stringify(said)));
+    // A token that is refused here may be accepted of others: to them there is no connection until one of them has tried.
+    if (message.status?.connection === "expired") said.status = { ...message.status, connection: "offline" };
+    // An error that is copied keeps none of its properties, a plain object does.
+    this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
-  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null}} message */
-  #hear({ status, change, frame, cursor }) {
+  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null, skew: number}} message */
+  #hear({ status, change, frame, cursor, skew }) {
     this.#ahead = cursor;
+    this.#skew = skew ?? this.#skew;
     if (change) this.#take(change);
     if (frame) this.#receive(frame);
     const { connection, retryAt } = this.#status;
@@ -304,13 +316,15 @@ export class Client {
 
   /** @param {Frame} frame */
   #overhear(frame) {
+    // A tab that was frozen hears of it late, so the tab that received it compares the clocks.
+    if (frame.name === "hello") this.#compare(frame.data);
     this.#emit("frame", frame);
     if (["hello", "signal", "heartbeat", "expiring"].includes(frame.name)) this.#lead({ frame });
   }
 
   /** @param {Frame} frame */
   #receive({ name, data }) {
-    if (name === "signal") this.#emit("signal", data);
+    if (name === "signal" && this.#wants(data)) this.#emit("signal", data);
     else if (name === "hello" && data.verdict === "reset") this.#reset(data);
     else if (name === "expiring" && this.#tabs?.leads) this.#renew(data);
   }
@@ -353,8 +367,19 @@ export class Client {
   /** @param {string} name @param {any} data @param {boolean} missed */
   #tell(name, data, missed) {
     if (name !== "notification") return this.#emit(/** @type {any} */ (name), data);
+    if (!this.#wants(data)) return;
     if (missed) this.#missed.push(data);
     this.#emit("notification", { item: data, missed });
+  }
+
+  /**
+   * Whether the application is told of it. The list and its count are whole: filters of the stream would leave out of them what a
+   * reload shows.
+   * @param {{kind: string, priority?: string}} event a signal has no priority
+   */
+  #wants({ kind, priority = RANKS[3] }) {
+    const { kinds, minPriority = RANKS[0] } = this.#options;
+    return (!kinds || kinds.includes(kind)) && RANKS.indexOf(priority) >= RANKS.indexOf(minPriority);
   }
 
   #tellMissed() {
@@ -367,10 +392,8 @@ export class Client {
   #heal() {
     if (this.#held) return;
     this.#whileHolding(async () => {
-      const { kinds, minPriority } = this.#options;
       for (let more = true; more; ) {
-        const query = { cursor: this.#told, kinds: kinds?.join(), minPriority };
-        const answer = await this.#api.call("GET", "/api/notifications/changes", { query });
+        const answer = await this.#api.call("GET", "/api/notifications/changes", { query: { cursor: this.#told } });
         if (answer.verdict === "reset") return void this.#reset(answer);
         const change = { from: this.#told ?? "", to: answer.cursor, events: named(answer.events), missed: true };
         const held = this.#held;
@@ -408,9 +431,19 @@ export class Client {
   }
 
   /** @param {string} [page] */
-  #page(page) {
+  async #page(page) {
     const query = { limit: this.#options.pageSize ?? PAGE_SIZE, page, ...this.#inbox.filter };
-    return this.#api.call("GET", "/api/notifications", { query });
+    return this.#compare(await this.#api.call("GET", "/api/notifications", { query }));
+  }
+
+  /** Compares the clocks by an answer that has just come. An older server does not say its time. @param {any} answer */
+  #compare(answer) {
+    this.#skew = Date.parse(answer.timestamp) - Date.now() || this.#skew;
+    return answer;
+  }
+
+  #stamp() {
+    return new Date(this.now()).toISOString();
   }
 
   /**
@@ -510,8 +543,6 @@ function safely(listener, event) {
     reportError(error);
   }
 }
-
-const now = () => new Date().toISOString();
 
 /** @param {{id?: string, event: string, data: any}[]} events @returns {Frame[]} */
 const named = (events) => events.map(({ id = null, event, data }) => ({ name: event, id, data }));

@@ -102,10 +102,10 @@ export class Line {
    * @returns {Promise<Problem | null>}
    */
   async #connect(stop) {
-    const { kinds, minPriority, transport = "auto", helloTimeoutMs = HELLO_MS } = this.#options;
+    const { transport = "auto", helloTimeoutMs = HELLO_MS } = this.#options;
     const isPolling = transport === "polling" || Date.now() < this.#pollUntil;
     const open = isPolling ? polling : TRANSPORTS[transport];
-    const query = { cursor: this.cursor, kinds: kinds?.join(), minPriority };
+    const query = { cursor: this.cursor };
     const end = (this.#end = new AbortController());
     /** @type {Watch | undefined} */
     let watch;

@@ -54,7 +54,7 @@
  * @property {readonly Item[]} items newest first, without archived and snoozed ones
  * @property {number} unread the server's count of all unread items, with the pending actions of this page
  * @property {Connection} connection
- * @property {number | null} retryAt while offline, or expired with a source of tokens: the time of the next attempt, in ms since 1970
+ * @property {number | null} retryAt while offline, or expired with a source of tokens: the time of the next attempt, in ms since 1970 by the clock of this computer
  * @property {boolean} loading whether the first page is on its way
  * @property {boolean} hasMore whether `loadMore` finds older items
  * @property {Filter} filter
@@ -112,8 +112,8 @@
  *   throws, has nothing or takes longer than 15 s it is asked again later
  * @property {() => string | Promise<string>} [ticket] asked for a one-time ticket at every (re)connect; the cookie authenticates other calls
  * @property {"auto" | "sse" | "websocket" | "polling"} [transport] `auto`: Server-Sent Events, and polling if those do not get through
- * @property {string[]} [kinds] only notifications of these kinds
- * @property {Priority} [minPriority] only notifications of at least this priority
+ * @property {string[]} [kinds] events only for notifications and signals of these kinds; the list has all
+ * @property {Priority} [minPriority] events only for notifications of at least this priority; the list has all
  * @property {Filter} [filter] the first filter of the list
  * @property {number} [pageSize] items of a page, 1 to 100; 30 when absent
  * @property {boolean} [shareConnection] one connection for all tabs of the origin; true when absent

@@ -2,6 +2,7 @@
 
 import { Problem } from "./api.js";
 
+const CAUSES = "if other calls work, a proxy does not pass WebSockets on, or this page's origin is not among TIDINGS_CORS_ORIGINS of the server";
 const REFUSED = { 4001: "There is no token", 4002: "The token is not accepted", 4003: "The token has expired" };
 
 /**
@@ -24,7 +25,13 @@ export async function* websocket(api, query, { token, query: proof }, signal) {
     ring();
   };
   socket.onmessage = ({ data }) => push(JSON.parse(data));
-  socket.onclose = ({ code }) => push(code in REFUSED ? new Problem(401, REFUSED[/** @type {4001} */ (code)]) : null);
+  let isOpen = false;
+  socket.onopen = () => (isOpen = true);
+  socket.onclose = ({ code }) => {
+    if (code in REFUSED) push(new Problem(401, REFUSED[/** @type {4001} */ (code)]));
+    // A browser hides from a page why a handshake was refused.
+    else push(isOpen || signal.aborted ? null : new Problem(0, "The WebSocket did not open", CAUSES));
+  };
   signal.addEventListener("abort", () => push(null), { once: true });
   try {
     while (true) {

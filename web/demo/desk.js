@@ -1,6 +1,7 @@
 // The summary of the inbox and the callbacks that are due, with their actions.
 
 import { h, target } from "../elements/dom.js";
+import { isolated } from "../elements/texts.js";
 import { $, follow } from "./page.js";
 import { identity } from "./session.js";
 
@@ -81,8 +82,8 @@ export class Desk {
   /** @param {any} callback */
   #callback({ id, title, contact, campaign, dueAt, overdue, actionUrl }) {
     return row({ tone: overdue ? "overdue" : "due", title, actionUrl, actionLabel: "Call now" }, [
-      [contact?.name, contact?.number, campaign].filter(Boolean).join(" · "),
-      overdue ? `${span(dueAt)} overdue` : `Due ${inTime(dueAt)}`,
+      [contact?.name, contact?.number, campaign].filter(Boolean).map((each) => isolated(String(each))).join(" · "),
+      overdue ? `${this.#span(dueAt)} overdue` : `Due ${this.#inTime(dueAt)}`,
     ], [
       this.#button("I take it", title, () => this.#client.acknowledge(id)),
       this.#button("Done", title, () => this.#client.done(id)),
@@ -92,11 +93,25 @@ export class Desk {
   /** @param {Item} item */
   #item(item) {
     const { id, title, message, createdAt, dueAt, dueState, readAt } = item;
-    const when = dueAt ? (dueState === "overdue" ? `${span(dueAt)} overdue` : `Due ${inTime(dueAt)}`) : inTime(createdAt);
+    const when = dueAt ? (dueState === "overdue" ? `${this.#span(dueAt)} overdue` : `Due ${this.#inTime(dueAt)}`) : this.#inTime(createdAt);
     const about = item.count ? `${item.count} on this thread. ${message ?? ""}` : message;
-    return row({ ...item, tone: item.category === "missedCalls" ? "missed" : item.priority }, [about, when], [
+    const urgency = item.priority === "critical" || item.priority === "high" ? words(item.priority) : null;
+    return row({ ...item, tone: item.category === "missedCalls" ? "missed" : item.priority }, [about, [urgency, when].filter(Boolean).join(" · ")], [
       !readAt && this.#button("Mark read", title, () => this.#client.read(id)),
     ]);
+  }
+
+  /** @param {string} time */
+  #inTime(time) {
+    const minutes = Math.round((Date.parse(time) - this.#client.now()) / 60000);
+    if (minutes === 0) return "now";
+    return Math.abs(minutes) < 60 ? relative.format(minutes, "minute") : relative.format(Math.trunc(minutes / 60), "hour");
+  }
+
+  /** @param {string} time */
+  #span(time) {
+    const minutes = Math.max(0, Math.round((this.#client.now() - Date.parse(time)) / 60000));
+    return minutes < 60 ? `${minutes}m` : `${Math.trunc(minutes / 60)}h`;
   }
 
   /** @param {string} label @param {string} about @param {() => Promise<void>} action */
@@ -158,16 +173,3 @@ function tone(name) {
 
 /** @param {string} name */
 const weight = (name) => ["plain", "missed", "due", "overdue"].indexOf(tone(name));
-
-/** @param {string} time */
-function inTime(time) {
-  const minutes = Math.round((Date.parse(time) - Date.now()) / 60000);
-  if (minutes === 0) return "now";
-  return Math.abs(minutes) < 60 ? relative.format(minutes, "minute") : relative.format(Math.trunc(minutes / 60), "hour");
-}
-
-/** @param {string} time */
-function span(time) {
-  const minutes = Math.max(0, Math.round((Date.now() - Date.parse(time)) / 60000));
-  return minutes < 60 ? `${minutes}m` : `${Math.trunc(minutes / 60)}h`;
-}

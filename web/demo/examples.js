@@ -4,7 +4,7 @@
  * @typedef {object} Example
  * @property {string} name
  * @property {string} shows its effect
- * @property {(user: string) => Record<string, any>} body
+ * @property {(user: string, now: number) => Record<string, any>} body `now`: the server's time
  */
 
 const PEOPLE = [
@@ -55,12 +55,12 @@ export const EXAMPLES = [
   {
     name: "Overdue callback",
     shows: "Due two hours ago: red, until it is acknowledged or done.",
-    body: (user) => callback(user, -2 * 3600),
+    body: (user, now) => callback(user, now, -2 * 3600),
   },
   {
     name: "Due callback",
     shows: "Due in half an hour, with a reminder ten minutes before and a step after.",
-    body: (user) => ({ ...callback(user, 1800), remindBefore: [600], escalation: [{ after: 900, priority: "critical" }] }),
+    body: (user, now) => ({ ...callback(user, now, 1800), remindBefore: [600], escalation: [{ after: 900, priority: "critical" }] }),
   },
   {
     name: "Missed call",
@@ -107,18 +107,18 @@ export const EXAMPLES = [
   {
     name: "In ten seconds",
     shows: "Scheduled: it waits on the server, whichever instances come and go.",
-    body: (user) => ({
+    body: (user, now) => ({
       users: [user],
       kind: "agent_alert",
       title: "Your shift ends soon",
       message: "Hand over what is open",
-      deliverAt: inSeconds(10),
+      deliverAt: inSeconds(now, 10),
     }),
   },
 ];
 
-/** @param {string} user @param {number} seconds from now until it is due */
-function callback(user, seconds) {
+/** @param {string} user @param {number} now @param {number} seconds from now until it is due */
+function callback(user, now, seconds) {
   const contact = next(PEOPLE);
   return {
     users: [user],
@@ -127,12 +127,12 @@ function callback(user, seconds) {
     message: contact.number,
     data: { contact, campaign: "Spring renewals" },
     actionUrl: "/calls/new",
-    dueAt: inSeconds(seconds),
+    dueAt: inSeconds(now, seconds),
   };
 }
 
-/** @param {number} seconds */
-const inSeconds = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
+/** @param {number} now @param {number} seconds */
+const inSeconds = (now, seconds) => new Date(now + seconds * 1000).toISOString();
 
 /** @param {number} least @param {number} most */
 function number(least, most) {

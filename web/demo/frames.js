@@ -1,5 +1,7 @@
 // The meaning of each event of a stream, in a sentence.
 
+import { isolated } from "../elements/texts.js";
+
 /** @typedef {import("../client/types.js").Frame} Frame */
 
 /** @type {Record<string, string>} */
@@ -29,11 +31,11 @@ const MEANINGS = {
   "": () => "Moves the cursor past changes that are not for this stream.",
   retry: ({ data }) => `Should the stream end, come back after ${seconds(data.retryMs)}.`,
   hello: ({ data }, stage) => verdict(data, stage),
-  notification: ({ data }) => `${data.title}. ${data.unread} unread now.`,
+  notification: ({ data }) => `${isolated(data.title)}. ${data.unread} unread now.`,
   state: ({ data }) => `${items(data.ids)} changed: ${changes(data).join(", ")}. ${data.unread} unread now.`,
-  subscription: ({ data }) => `${data.subscribed ? "Subscribed to" : "No longer subscribed to"} ${data.topic}.`,
+  subscription: ({ data }) => `${data.subscribed ? "Subscribed to" : "No longer subscribed to"} ${isolated(data.topic)}.`,
   settings: () => "The user's settings were changed.",
-  signal: ({ data }) => `${data.kind}${data.topic ? ` on ${data.topic}` : ""}: not stored, the newest counts.`,
+  signal: ({ data }) => `${data.kind}${data.topic ? ` on ${isolated(data.topic)}` : ""}: not stored, the newest counts.`,
   heartbeat: () => "The line is alive. The cursor stays where it is.",
   expiring: () => "The token ends within a minute: a fresh one keeps the stream open.",
   bye: ({ data }) => `The server ends the stream: ${BYES[data.reason] ?? data.reason}.`,
@@ -53,10 +55,10 @@ function verdict({ verdict, missed, reason }, stage) {
   return `Resumed: ${missed} ${missed === 1 ? "change was" : "changes were"} missed and ${missed === 1 ? "follows" : "follow"} now.`;
 }
 
-/** The event as it came over the wire. @param {Frame} frame */
+/** The event as it came over the wire; characters that turn what follows are escapes of JSON. @param {Frame} frame */
 export function wire({ name, id, data }) {
   if (name === "retry") return `retry: ${data.retryMs}`;
-  const fields = { id, event: name || null, data: name ? JSON.stringify(data) : null };
+  const fields = { id, event: name || null, data: name ? JSON.stringify(data).replace(/[\u202a-\u202e\u2066-\u2069]/g, (char) => `\\u${char.charCodeAt(0).toString(16)}`) : null };
   return Object.entries(fields).filter(([, value]) => value !== null).map(([field, value]) => `${field}: ${value}`).join("\n");
 }
 

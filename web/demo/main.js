@@ -2,12 +2,13 @@
 
 import { connect } from "../client/index.js";
 import "../elements/bell.js";
+import { isolated } from "../elements/texts.js";
 import "../elements/toasts.js";
 import { Desk } from "./desk.js";
 import { explain } from "./frames.js";
 import { Guarantees } from "./guarantees.js";
 import { Log } from "./log.js";
-import { $, follow, notify, report } from "./page.js";
+import { $, BASE, follow, notify, report } from "./page.js";
 import { placeToasts } from "./placement.js";
 import { Publisher } from "./publisher.js";
 import * as session from "./session.js";
@@ -27,11 +28,11 @@ function begin() {
   end();
   isNew = true;
   const { user, tenant } = session.identity();
-  const client = connect({ token: session.token() });
+  const client = connect({ url: BASE, token: session.token() });
   const trouble = new Trouble(client, `${user} of ${tenant}`, (frame) => hear(frame, "another tab"));
   const desk = new Desk(client);
   const guarantees = new Guarantees(client);
-  publisher.follow(guarantees);
+  publisher.follow(guarantees, client);
   client.subscribe(() => show(client));
   client.on("frame", (frame) => hear(frame, "this tab"));
   client.on("connection", (status) => {
@@ -44,7 +45,7 @@ function begin() {
   // Without a connection its state shows the problem.
   client.on("problem", (problem) => client.state.connection === "live" && report(problem));
   for (const element of [$("bell"), $("toasts")]) /** @type {any} */ (element).client = client;
-  $("who").textContent = tenant === "default" ? user : `${user} of ${tenant}`;
+  $("who").textContent = tenant === "default" ? user : `${isolated(user)} of ${tenant}`;
   showSignedIn(true);
   $("board").hidden = true;
   show(client);
@@ -104,7 +105,7 @@ async function takeToken() {
   $("gate").hidden = true;
   if (!shift || !session.isSameUser(before, session.token())) return void (shift = begin());
   await shift.client.setToken(session.token()).catch(report);
-  publisher.follow(shift.guarantees);
+  publisher.follow(shift.guarantees, shift.client);
 }
 
 function signOut() {

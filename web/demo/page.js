@@ -1,5 +1,8 @@
 // Parts of the page, by their ids.
 
+/** The address of the server, which may be below a path of its host. */
+export const BASE = new URL(".", location.href).href.slice(0, -1);
+
 /**
  * @template {HTMLElement} [Kind=HTMLElement]
  * @param {string} id

@@ -3,15 +3,17 @@
 import { h } from "../elements/dom.js";
 import { EXAMPLES } from "./examples.js";
 import { backend } from "./network.js";
-import { $ } from "./page.js";
+import { $, BASE } from "./page.js";
 import { identity, token } from "./session.js";
 
-const PATH = "/api/notifications";
+const ADDRESS = `${BASE}/api/notifications`;
 const WHAT_TO_DO = "Give the body another idempotencyKey, take it out, or choose an example.";
 
 export class Publisher {
   /** @type {import("./guarantees.js").Guarantees | null} */
   #guarantees = null;
+  /** @type {{now: () => number}} */
+  #clock = Date;
   #example = EXAMPLES[0];
   /** The editor's text as the example made it. */
   #made = "";
@@ -32,9 +34,13 @@ export class Publisher {
     $("copy").addEventListener("click", () => this.#copy());
   }
 
-  /** Publishes as the user of this tab. @param {import("./guarantees.js").Guarantees} guarantees gets each publish */
-  follow(guarantees) {
+  /**
+   * Publishes as the user of this tab.
+   * @param {import("./guarantees.js").Guarantees} guarantees gets each publish @param {{now: () => number}} clock the server's
+   */
+  follow(guarantees, clock) {
     this.#guarantees = guarantees;
+    this.#clock = clock;
     const { user, publishes } = identity();
     $("no-scope").hidden = publishes;
     $("no-scope-command").textContent = `tidings token --sub ${user} --scope publish`;
@@ -125,7 +131,7 @@ export class Publisher {
   }
 
   #make() {
-    this.#made = this.#editor.value = text(this.#example.body(identity().user));
+    this.#made = this.#editor.value = text(this.#example.body(identity().user, this.#clock.now()));
     this.#showCurl();
   }
 
@@ -178,7 +184,7 @@ function json(text) {
 /** The answer, and whether it is that of this publish and not of an earlier one with its key. @param {string} body */
 async function post(body) {
   const headers = { Authorization: `Bearer ${token()}`, "Content-Type": "application/json" };
-  const answer = await backend(PATH, { method: "POST", headers, body, credentials: "omit" });
+  const answer = await backend(ADDRESS, { method: "POST", headers, body, credentials: "omit" });
   const told = await answer.json();
   if (answer.ok) return { answer: told, isNew: !answer.headers.has("Idempotent-Replayed") };
   const places = (told.errors ?? []).map((/** @type {any} */ { pointer, detail }) => `${pointer}: ${detail}`);
@@ -189,7 +195,7 @@ async function post(body) {
 function curl(body, bearer) {
   const quoted = body.replaceAll("'", String.raw`'\''`);
   return [
-    `curl ${location.origin}${PATH}`,
+    `curl ${ADDRESS}`,
     `  -H "authorization: Bearer ${bearer}"`,
     `  -H "content-type: application/json"`,
     `  -d '${quoted}'`,

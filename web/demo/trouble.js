@@ -1,7 +1,7 @@
 // Buttons that break things, as networks, proxies and time do. A fault of one tab of a user is a fault of all.
 
 import { cutNetwork } from "./network.js";
-import { $ } from "./page.js";
+import { $, BASE } from "./page.js";
 import { token } from "./session.js";
 
 /**
@@ -48,7 +48,7 @@ export class Trouble {
     this.#press("offline", () => this.spread({ offline: !this.#troubles.offline }));
     this.#press("expire", () => this.spread({ expired: true }));
     this.#press("sign-in", () => this.spread({ expired: false }));
-    this.#press("second-tab", () => open("/", "_blank"));
+    this.#press("second-tab", () => open(`${BASE}/`, "_blank"));
     this.#show();
     this.#tell({ asks: true });
   }

@@ -1,13 +1,15 @@
-// The page at "/docs": renders /api/openapi.json, operation by operation, grouped by tag.
+// The page at "/docs": renders the description of the API, operation by operation, grouped by tag. A proxy may serve all of it below a path.
 
 import { element, prose, Schemas } from "./schema.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
+/** The address of the server, which may be below a path of its host. */
+const BASE = new URL(".", location.href).href.slice(0, -1);
 const $ = (id) => document.getElementById(id);
 
 async function load() {
   try {
-    const answer = await fetch("/api/openapi.json", { headers: { Accept: "application/json" } });
+    const answer = await fetch("api/openapi.json", { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     render(await answer.json());
   } catch (error) {
@@ -146,7 +148,7 @@ function curl({ method, path, security }, parameters, body, api, schemas) {
   let target = path;
   for (const each of parameters.filter((one) => one.in === "path")) target = target.replace(`{${each.name}}`, () => value(each));
   const query = parameters.filter((one) => one.in === "query" && one.required).map((each) => `${encodeURIComponent(each.name)}=${value(each)}`);
-  const url = location.origin + target + (query.length > 0 ? `?${query.join("&")}` : "");
+  const url = BASE + target + (query.length > 0 ? `?${query.join("&")}` : "");
   const streams = Object.values(api.paths[path][method].responses ?? {}).some((answer) => schemas.resolve(answer).content?.["text/event-stream"]);
   const words = ["curl", streams ? "-N" : "-sS"];
   if (method !== "get") words.push("-X", method.toUpperCase());

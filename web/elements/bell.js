@@ -35,12 +35,14 @@ export class Bell extends ClientElement {
   #root = this.attachShadow({ mode: "open" });
   /** @type {Parts | null} while it is in a page */
   #parts = null;
-  #ticker = new Ticker((now) => this.#parts?.panel.tick(now));
+  #ticker = new Ticker(() => this.#parts?.panel.tick(this.#now));
   #frame = 0;
   /** @type {import("../client/types.js").Connection} the last one that was announced */
   #told = "live";
   /** @type {import("../client/types.js").Problem | null} */
   #problem = null;
+  /** Whether the page was told that it is open. */
+  #isToldOpen = false;
 
   constructor() {
     super();
@@ -54,12 +56,18 @@ export class Bell extends ClientElement {
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    this.#isToldOpen = false;
     this.#tearDown();
   }
 
+  /** Other words and days; what was open stays so. */
   renew() {
+    const place = this.open ? this.#parts?.panel.place : null;
     this.#build();
     super.renew();
+    if (!place) return;
+    this.open = true;
+    this.#parts?.panel.resume(place);
   }
 
   /** Whether the dropdown is open. @returns {boolean} */
@@ -118,6 +126,10 @@ export class Bell extends ClientElement {
     ];
   }
 
+  get #now() {
+    return this.client?.now() ?? Date.now();
+  }
+
   /** Changes within a frame are shown once. */
   #change = () => {
     this.#frame ||= requestAnimationFrame(() => this.#show());
@@ -130,7 +142,7 @@ export class Bell extends ClientElement {
     this.#showButton(this.#parts, state);
     this.#tellConnection(state);
     this.#tellProblem(state);
-    if (this.open) this.#parts.panel.update(state, Date.now());
+    if (this.open) this.#parts.panel.update(state, this.#now);
   }
 
   /** @param {Parts} parts @param {State} state */
@@ -189,7 +201,7 @@ export class Bell extends ClientElement {
     const { panel, button } = this.#parts;
     if (newState === "open") {
       this.#place(true);
-      panel.update(this.client?.state ?? NOTHING, Date.now());
+      panel.update(this.client?.state ?? NOTHING, this.#now);
     } else if (panel.element.contains(this.#root.activeElement)) {
       button.focus({ preventScroll: true });
     }
@@ -209,6 +221,8 @@ export class Bell extends ClientElement {
       this.#place(false);
       panel.leave();
     }
+    if (open === this.#isToldOpen) return;
+    this.#isToldOpen = open;
     this.dispatchEvent(new CustomEvent("tidings-toggle", { detail: { open }, bubbles: true, composed: true }));
   }
 

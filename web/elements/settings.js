@@ -35,7 +35,7 @@ export class TidingsSettings extends ClientElement {
 
   /** @param {import("../client/index.js").Client} client */
   follow(client) {
-    const words = wordsOf(this.language);
+    const words = wordsOf(this.language, client);
     const telling = {
       changed: () => show(),
       saving: () => this.#say(words.saving, ""),

@@ -45,5 +45,25 @@ export function texts(group, language) {
  */
 export function fill(text, values, language = "en") {
   const form = typeof text === "string" ? text : (text[new Intl.PluralRules(language).select(Number(values.n))] ?? text.other);
-  return form.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return form.replace(/\{(\w+)\}/g, (_, name) => isolated(String(values[name] ?? "")));
+}
+
+/** What may turn the direction of its neighbours: characters that order it, and letters of scripts that run from right to left. */
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/**
+ * A text of others within a sentence: it turns nothing around it (Unicode Bidirectional Algorithm, 2.4). A character of its own that
+ * would end the isolation before its end is left out.
+ * @param {string} text
+ */
+export function isolated(text) {
+  if (!TURNS.test(text)) return text;
+  let depth = 0;
+  const whole = text.replace(/[\u2066-\u2069]/g, (char) => {
+    if (char !== "\u2069") depth++;
+    else if (depth === 0) return "";
+    else depth--;
+    return char;
+  });
+  return `\u2068${whole}${"\u2069".repeat(depth)}\u2069`;
 }

@@ -50,7 +50,7 @@ export class TidingsToasts extends ClientElement {
     this.#owner = client;
     const words = texts("toasts", this.language);
     const doing = this.#doing(client);
-    const shelf = (this.#shelf = new Shelf(this.#root, doing, { words, language: this.language, isLoud: isLoud() }, this));
+    const shelf = (this.#shelf = new Shelf(this.#root, doing, { words, language: this.language, now: () => client.now(), isLoud: isLoud() }, this));
     const desktop = (this.#desktop = new Desktop({ ...doing, ask: () => this.#ask() }, words, this.language));
     const sound = (this.#sound = new Sound());
     const tabs = (this.#tabs = new Tabs(client, (ids, isLapsed) => (!isLapsed || document.visibilityState === "hidden") && this.#remove(ids)));

@@ -5,10 +5,13 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    domain::{cursor::CURSOR_BYTES, problem},
+    domain::{
+        cursor::{CURSOR_BYTES, Cursor},
+        problem,
+    },
     frame::escaped,
     http::{
-        body,
+        body, bulk,
         error::{ApiError, FieldError},
         inbox::{DEFAULT_LIMIT, MOST_ITEMS, MOST_SKIPPED},
     },
@@ -17,7 +20,7 @@ use crate::{
 /// Most characters of a message's own id.
 const ID_CHARS: usize = 64;
 /// The types that are known.
-const TYPES: &str = "subscribe, unsubscribe, mark_read, get_history, ping, resume";
+const TYPES: &str = "subscribe, unsubscribe, mark_read, mark_all_read, get_history, ping, resume";
 
 /// A message's own id, a text or a whole number: the answer repeats it.
 pub type Id = Value;
@@ -31,6 +34,8 @@ pub enum Ask {
     Unsubscribe(Vec<String>),
     /// To mark an item as read.
     MarkRead(Uuid),
+    /// To mark everything as read that had arrived by a position: by what was sent, when it names none.
+    MarkAllRead(Option<Cursor>),
     /// A part of the list.
     GetHistory {
         /// Most items.
@@ -72,6 +77,12 @@ struct Named {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Item {
     notification_id: Uuid,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bound {
+    before: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +141,9 @@ fn reader(name: &str) -> Option<(&'static str, Reader)> {
         "subscribe" => ("subscribe", |rest| Ok(Ask::Subscribe(fields::<Named>(rest)?.channels))),
         "unsubscribe" => ("unsubscribe", |rest| Ok(Ask::Unsubscribe(fields::<Named>(rest)?.channels))),
         "mark_read" => ("mark_read", |rest| Ok(Ask::MarkRead(fields::<Item>(rest)?.notification_id))),
+        "mark_all_read" => {
+            ("mark_all_read", |rest| Ok(Ask::MarkAllRead(bulk::position(fields::<Bound>(rest)?.before.as_deref())?)))
+        }
         "get_history" => ("get_history", history),
         "ping" => ("ping", |rest| fields::<Nothing>(rest).map(|Nothing {}| Ask::Ping)),
         "resume" => ("resume", resume),
@@ -216,6 +230,8 @@ mod tests {
             (json!({"type": "subscribe", "channels": ["a"]}), Ask::Subscribe(vec!["a".to_owned()])),
             (json!({"type": "unsubscribe", "channels": []}), Ask::Unsubscribe(vec![])),
             (json!({"type": "mark_read", "notificationId": id}), Ask::MarkRead(id)),
+            (json!({"type": "mark_all_read"}), Ask::MarkAllRead(None)),
+            (json!({"type": "mark_all_read", "before": "e.7"}), Ask::MarkAllRead("e.7".parse().ok())),
             (json!({"type": "get_history"}), Ask::GetHistory { limit: 20, offset: 0 }),
             (json!({"type": "get_history", "limit": 100, "offset": 9}), Ask::GetHistory { limit: 100, offset: 9 }),
             (json!({"type": "ping"}), Ask::Ping),
@@ -238,6 +254,8 @@ mod tests {
             (json!({"type": "subscribe", "id": 1, "channels": "a"}), Some("subscribe"), "/channels"),
             (json!({"type": "subscribe", "id": 1, "channels": [1]}), Some("subscribe"), "/channels/0"),
             (json!({"type": "mark_read", "id": 1, "notificationId": "x"}), Some("mark_read"), "/notificationId"),
+            (json!({"type": "mark_all_read", "id": 1, "before": "x"}), Some("mark_all_read"), "/before"),
+            (json!({"type": "mark_all_read", "id": 1, "until": "e.1"}), Some("mark_all_read"), "/until"),
             (json!({"type": "get_history", "id": 1, "limit": 0}), Some("get_history"), "/limit"),
             (json!({"type": "get_history", "id": 1, "limit": 101}), Some("get_history"), "/limit"),
             (json!({"type": "get_history", "id": 1, "offset": 10_001}), Some("get_history"), "/offset"),

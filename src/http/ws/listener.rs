@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream::SplitStream};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,11 +17,12 @@ use super::{
     inbound::{About, Ask, Id, Received, refusal, wrong},
     liveness::Liveness,
     outbound::{answer, history_item},
+    position::Told,
     session::Socket,
     writer::Order,
 };
 use crate::{
-    domain::{notification::Action, rate_limit::RateLimit, user::UserKey},
+    domain::{cursor::Cursor, notification::Action, rate_limit::RateLimit, user::UserKey},
     frame::item_json::Item,
     http::{Parts, error::ApiError},
     store::ListQuery,
@@ -37,6 +39,7 @@ pub struct Listener<'a> {
     key: UserKey,
     parts: &'a Data<Parts>,
     liveness: &'a Liveness,
+    told: &'a Told,
     rate_limit: RateLimit,
     /// Until when the messages so far use up the rate.
     used_until: Instant,
@@ -50,9 +53,11 @@ impl<'a> Listener<'a> {
         key: UserKey,
         parts: &'a Data<Parts>,
         liveness: &'a Liveness,
+        told: &'a Told,
     ) -> Self {
         let rate_limit = RateLimit::new(parts.settings.stream.messages_per_second, BURST);
-        Self { stream, key, parts, liveness, rate_limit, used_until: Instant::now(), channels: Channels::default() }
+        let (used_until, channels) = (Instant::now(), Channels::default());
+        Self { stream, key, parts, liveness, told, rate_limit, used_until, channels }
     }
 
     /// Takes messages until the client leaves or breaks a rule.
@@ -103,6 +108,7 @@ impl<'a> Listener<'a> {
                 ("unsubscribe", self.narrow("unsubscribed", self.channels.without(&names), id.as_ref()))
             }
             Ask::MarkRead(item) => ("mark_read", Box::pin(self.mark_read(item, id.as_ref())).await),
+            Ask::MarkAllRead(before) => ("mark_all_read", Box::pin(self.mark_all_read(before, id.as_ref())).await),
             Ask::GetHistory { limit, offset } => {
                 ("get_history", Box::pin(self.history(limit, offset, id.as_ref())).await)
             }
@@ -144,6 +150,19 @@ impl<'a> Listener<'a> {
         Ok(Order::Send(answer("marked_read", id, &marked)))
     }
 
+    /// Without a position it is about the events that the client was sent: others may have arrived that its user has not seen.
+    async fn mark_all_read(&self, before: Option<Cursor>, id: Option<&Id>) -> Result<Order, ApiError> {
+        #[derive(Serialize)]
+        struct Marked {
+            unread: i64,
+            cursor: String,
+        }
+        let before = before.unwrap_or_else(|| self.told.position());
+        let changed = self.parts.inbox.read_all(&self.key, Some(before)).await?;
+        let marked = Marked { unread: changed.unread, cursor: changed.cursor.to_string() };
+        Ok(Order::Send(answer("marked_all_read", id, &marked)))
+    }
+
     async fn history(&self, limit: i64, offset: i64, id: Option<&Id>) -> Result<Order, ApiError> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -151,6 +170,7 @@ impl<'a> Listener<'a> {
             notifications: Vec<Box<RawValue>>,
             total: i64,
             has_more: bool,
+            timestamp: DateTime<Utc>,
         }
         let query = ListQuery { limit, offset, ..ListQuery::default() };
         let page = self.parts.store.list(&self.key, &query).await?;
@@ -164,14 +184,15 @@ impl<'a> Listener<'a> {
             notifications.push(RawValue::from_string(text).map_err(|_| ApiError::Internal)?);
         }
         let has_more = page.next.is_some() || notifications.len() < page.items.len();
-        Ok(Order::Send(answer("history", id, &History { notifications, total: page.total, has_more })))
+        let history = History { notifications, total: page.total, has_more, timestamp: page.time };
+        Ok(Order::Send(answer("history", id, &history)))
     }
 }
 
 fn pong(id: Option<&Id>) -> String {
     #[derive(Serialize)]
     struct Pong {
-        timestamp: chrono::DateTime<chrono::Utc>,
+        timestamp: DateTime<Utc>,
     }
-    answer("pong", id, &Pong { timestamp: chrono::Utc::now() })
+    answer("pong", id, &Pong { timestamp: Utc::now() })
 }

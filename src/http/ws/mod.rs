@@ -11,12 +11,16 @@ mod inbound;
 mod listener;
 mod liveness;
 mod outbound;
+mod position;
 mod session;
 mod writer;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Version, header},
+    http::{
+        Version,
+        header::{self, HeaderValue},
+    },
     rt,
     web::Data,
 };
@@ -52,6 +56,8 @@ pub async fn open(request: HttpRequest, parts: Data<Parts>) -> Result<HttpRespon
     let mut params = Params::parse(request.query_string());
     let proofs = credentials::of_websocket(&request, &parts.settings, &mut params);
     if matches!(proofs, Err(ApiError::ForeignPage)) {
+        let origin = request.headers().get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
+        parts.foreign_pages.warn(&String::from_utf8_lossy(origin));
         return Err(ApiError::ForeignPage);
     }
     let asked = Request { transport: Transport::WebSocket, ..sse::read_request(&request, &mut params) };

@@ -23,6 +23,7 @@ use super::{
     listener::Listener,
     liveness::Liveness,
     outbound,
+    position::Told,
     writer::Writer,
 };
 use crate::{
@@ -104,11 +105,12 @@ async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (E
         Err(reason) => return (send_bye(socket, &parts, reason.end()).await, None),
     };
     let liveness = Liveness::new(parts.settings.stream.heartbeat.mul_f64(SILENT_HEARTBEATS));
+    let told = Told::from(connection.position());
     let (sink, stream) = socket.split();
     // One order at most waits; a client with more messages waits as well.
     let (orders, taken) = mpsc::channel(1);
-    let mut writer = Writer::new(sink, connection, &parts, asked, &liveness);
-    let mut listener = Listener::new(stream, key, &parts, &liveness);
+    let mut writer = Writer::new(sink, connection, &parts, asked, &liveness, &told);
+    let mut listener = Listener::new(stream, key, &parts, &liveness, &told);
     let ending = select! {
         biased;
         ending = writer.run(taken) => ending,

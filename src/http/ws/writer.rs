@@ -26,6 +26,7 @@ use super::{
     inbound::Id,
     liveness::Liveness,
     outbound::{self, Outgoing},
+    position::Told,
     session::{Socket, farewell},
 };
 use crate::{
@@ -59,6 +60,7 @@ pub struct Writer<'a> {
     asked: Request,
     channels: Channels,
     liveness: &'a Liveness,
+    told: &'a Told,
     /// The message that the next verdict answers.
     answering: Option<Id>,
 }
@@ -71,9 +73,10 @@ impl<'a> Writer<'a> {
         parts: &'a Data<Parts>,
         asked: Request,
         liveness: &'a Liveness,
+        told: &'a Told,
     ) -> Self {
         let (connection, channels) = (Some(connection), Channels::default());
-        Self { sink, connection, parts, asked, channels, liveness, answering: None }
+        Self { sink, connection, parts, asked, channels, liveness, told, answering: None }
     }
 
     /// The connection, if it is open.
@@ -156,7 +159,11 @@ impl<'a> Writer<'a> {
         if let Some(cursor) = left_out {
             self.send(outbound::cursor(cursor)).await?;
         }
-        self.flush().await
+        self.flush().await?;
+        if let Some(connection) = &self.connection {
+            self.told.reach(connection.position());
+        }
+        Ok(())
     }
 
     async fn send(&mut self, text: impl Into<Bytes>) -> Result<(), Ending> {

@@ -110,6 +110,12 @@ impl Connection {
         self.ended
     }
 
+    /// The last whole change that was passed on.
+    pub fn position(&self) -> Cursor {
+        let Position { seq, .. } = self.position;
+        Cursor { epoch: self.epoch.clone(), seq: if self.position.is_whole() { seq } else { seq - 1 } }
+    }
+
     /// The next step. After `Wait` the wheel rings the member when its next time comes.
     pub fn step(&mut self) -> Step {
         if self.ended.is_some() {

@@ -114,6 +114,7 @@ impl Connection {
             connection_id: membership.member().id(),
             heartbeat_ms: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
             reason: start.reason,
+            timestamp: page.time,
         };
         Self {
             filter: (filter != Filter::default()).then(|| Box::new(filter)),

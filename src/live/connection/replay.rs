@@ -125,7 +125,8 @@ mod tests {
     }
 
     fn replay(rows: Vec<Row>, end: Position) -> Replay {
-        Replay::of(Arc::new(Page { epoch: "e".to_owned().into(), head: 9, pruned: 0, unread: 0, rows, end }))
+        let (epoch, time) = ("e".to_owned().into(), chrono::DateTime::UNIX_EPOCH);
+        Replay::of(Arc::new(Page { epoch, head: 9, pruned: 0, unread: 0, rows, end, time }))
     }
 
     /// A slice as SSE sends it.

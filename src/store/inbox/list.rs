@@ -58,6 +58,8 @@ pub struct InboxPage {
     pub next: Option<Seq>,
     /// The stream's position of this answer.
     pub cursor: Cursor,
+    /// The database's time of this answer.
+    pub time: DateTime<Utc>,
 }
 
 impl Store {
@@ -179,7 +181,7 @@ impl TryFrom<(InboxRow, NotificationRow)> for InboxItem {
 }
 
 async fn list(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) -> QueryResult<InboxPage> {
-    let stream = streams::look(conn, key).await?;
+    let (stream, time) = streams::look(conn, key).await?;
     let choice = choose(conn, key, query, &stream).await?;
     Ok(InboxPage {
         items: items(conn, key, &choice.seqs).await?,
@@ -188,6 +190,7 @@ async fn list(conn: &mut AsyncPgConnection, key: &UserKey, query: &ListQuery) ->
         unread: stream.unread,
         next: choice.next,
         cursor: Cursor { epoch: stream.epoch.into(), seq: stream.head },
+        time,
     })
 }
 

@@ -107,6 +107,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The position after the rows: after the head, or after the last row when more follow.
     pub end: Position,
+    /// The database's time of the snapshot.
+    pub time: DateTime<Utc>,
 }
 
 impl Page {
@@ -128,6 +130,8 @@ impl Page {
 struct PageRow {
     #[diesel(sql_type = BigInt)]
     ordinal: i64,
+    #[diesel(sql_type = Timestamptz)]
+    time: DateTime<Utc>,
     #[diesel(sql_type = Text)]
     epoch: String,
     #[diesel(sql_type = BigInt)]
@@ -239,6 +243,7 @@ async fn load(conn: &mut AsyncPgConnection, asks: &[Ask]) -> QueryResult<HashMap
             unread: row.unread,
             rows: Vec::new(),
             end: Position::after(row.head_seq),
+            time: row.time,
         });
         if let Some(change) = row.change {
             page.rows.extend(change.into_row()?);

@@ -7,7 +7,7 @@
 -- `store/content.rs` fills in the columns of content.
 -- A join with `limit 1` is one look-up for each row, independent of the planner's estimates.
 select
-    asked.ordinal, streams.epoch || (select mark from generation where id = 1) as epoch, streams.head_seq, streams.pruned_seq, streams.unread,
+    asked.ordinal, clock_time() as time, streams.epoch || (select mark from generation where id = 1) as epoch, streams.head_seq, streams.pruned_seq, streams.unread,
     change.at_seq, change.row_seq, change.arrival, coalesce(change.item_id, change.notification_id) as id,
     change.read_at, change.archived_at, change.deleted_at, change.seen_at, change.snoozed_until, change.due_state,
     change.folded, change.reason, change.channels, change.account, change.subscribed, change.muted_until, n.*

@@ -1,5 +1,6 @@
 //! The rows that are locked to take a seq: their making, their heads, and the check of their counts.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
     dsl::sql,
@@ -16,7 +17,7 @@ use crate::domain::{
     user::UserKey,
 };
 use crate::store::{
-    database::{generation, stored},
+    database::{clock, generation, stored},
     schema::{inbox_changes, streams},
 };
 
@@ -91,11 +92,11 @@ pub(crate) async fn ensure_one(conn: &mut AsyncPgConnection, key: &UserKey) -> Q
     }
 }
 
-/// The head of the stream and its counts.
-pub(crate) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<Counts> {
+/// The head of the stream and its counts, and the database's time.
+pub(crate) async fn look(conn: &mut AsyncPgConnection, key: &UserKey) -> QueryResult<(Counts, DateTime<Utc>)> {
     streams::table
         .find((key.tenant.as_str(), key.user.as_str()))
-        .select((generation::epoch(), streams::head_seq, streams::unread, streams::listed))
+        .select(((generation::epoch(), streams::head_seq, streams::unread, streams::listed), clock::clock_time()))
         .first(conn)
         .await
 }

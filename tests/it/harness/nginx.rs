@@ -35,6 +35,29 @@ impl Nginx {
         Self::start(instances, |shipped| shipped.replace("proxy_buffering off;", on)).await
     }
 
+    /// Starts it so that everything is below a path, and nothing beside it.
+    pub async fn below(instances: &[Instance], path: &str) -> Self {
+        Self::in_server(
+            instances,
+            &format!("if ($request_uri !~ ^{path}/) {{ return 404; }} rewrite ^{path}(/.*)$ $1;"),
+        )
+        .await
+    }
+
+    /// Starts it with the setting of a proxy that does not tell the instances the host that the client asked for.
+    pub async fn hiding_the_host(instances: &[Instance]) -> Self {
+        Self::start(instances, |shipped| shipped.replace("$http_host;", "tidings.internal;")).await
+    }
+
+    /// Starts it with a further line for the server as a whole.
+    async fn in_server(instances: &[Instance], line: &str) -> Self {
+        let add = |shipped: String| {
+            let at = shipped.find("listen ").expect("a server that listens");
+            format!("{}{line}\n{}", &shipped[..at], &shipped[at..])
+        };
+        Self::start(instances, add).await
+    }
+
     async fn start(instances: &[Instance], alter: impl FnOnce(String) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();

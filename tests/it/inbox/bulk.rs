@@ -42,6 +42,64 @@ async fn a_filter_chooses_the_changed_items_and_later_arrivals_do_not_change() {
 }
 
 #[tokio::test]
+async fn what_arrives_after_the_position_stays_unread_over_http_and_web_socket() {
+    let cluster = cluster().start().await;
+    let (user, admin) = (cluster.user("u1"), cluster.edge().admin());
+    admin.put("/api/topic-kinds/team", &json!({"access": "open", "presence": false})).await.expect(200);
+    assert!(user.set("/api/topics/team:7/subscription").await.status < 300);
+    let publish = async |title: &str| {
+        let everyone = if title.ends_with("topic") { json!({"topics": ["team:7"]}) } else { json!({"users": ["u1"]}) };
+        let mut body = json!({"title": title, "kind": "k", "priority": "critical"});
+        body.as_object_mut().unwrap().extend(everyone.as_object().unwrap().clone());
+        let id = cluster.publisher().notify_with(body).await;
+        eventually("it has arrived", async || (titles(&user.list("?limit=1").await) == [title]).then_some(())).await;
+        id
+    };
+    let unread =
+        async || titles(&user.list("?unreadOnly=true").await).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    for way in ["http", "socket", "narrowed"] {
+        let mut socket = user.socket(if way == "narrowed" { "?kinds=other&minPriority=low" } else { "" }).await;
+        socket.connected().await;
+        let (a, b) = (publish("a").await, publish("b of a topic").await);
+        let before = user.list("").await["cursor"].clone();
+        publish("late").await;
+        publish("late of a topic").await;
+        let ids = if way == "http" {
+            user.post("/api/notifications/read-all", &json!({"before": before})).await.expect(200)["ids"].clone()
+        } else {
+            let answer = socket.ask(json!({"type": "mark_all_read", "before": before})).await;
+            assert_eq!((&answer["type"], &answer["unread"]), (&json!("marked_all_read"), &json!(2)), "{way}");
+            json!([a, b])
+        };
+        assert_eq!(ids, json!([a, b]));
+        assert_eq!(unread().await, ["late of a topic", "late"], "{way}");
+        user.touch("/api/notifications/read-all").await.expect(200);
+        assert_eq!(unread().await, [""; 0], "without a position everything is marked");
+    }
+}
+
+#[tokio::test]
+async fn a_position_of_another_stream_or_of_the_future_marks_nothing() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    cluster.publisher().notify("u1", "a").await;
+    cluster.publisher().notify("u2", "b").await;
+    let foreign = cluster.user("u2").list("").await["cursor"].clone();
+    let cursor = user.list("").await["cursor"].as_str().unwrap().to_owned();
+    let ahead = json!(format!("{}.99", cursor.rsplit_once('.').unwrap().0));
+    let mut socket = user.socket("").await;
+    socket.connected().await;
+    for wrong in [foreign, ahead, json!("x"), json!(7)] {
+        let problem = user.post("/api/notifications/read-all", &json!({"before": wrong})).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], "/before", "{problem}");
+        let error = socket.ask(json!({"type": "mark_all_read", "before": wrong})).await;
+        assert_eq!((&error["type"], &error["errors"][0]["pointer"]), (&json!("error"), &json!("/before")), "{error}");
+    }
+    user.post("/api/notifications/read-all", &json!({"until": cursor})).await.problem(422);
+    assert_eq!(user.unread().await, 1);
+}
+
+#[tokio::test]
 async fn a_malformed_bulk_change_does_nothing_and_is_named_by_pointer() {
     let cluster = cluster().start().await;
     let user = cluster.user("u1");

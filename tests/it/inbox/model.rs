@@ -22,7 +22,7 @@ enum Step {
     Snooze { item: usize, until: usize },
     Return { item: usize },
     Bulk { ids: Vec<usize>, kind: Option<u8>, unread: bool, verb: usize, before: Option<usize> },
-    ReadAll,
+    ReadAll { before: Option<usize> },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -35,7 +35,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => item().prop_map(|item| Step::Return { item }),
         4 => (item(), 0_usize..2).prop_map(|(item, until)| Step::Snooze { item, until }),
         3 => bulk.prop_map(|(ids, kind, unread, verb, before)| Step::Bulk { ids, kind, unread, verb, before }),
-        1 => Just(Step::ReadAll),
+        1 => option::of(0_usize..50).prop_map(|before| Step::ReadAll { before }),
     ];
     vec(step, STEPS)
 }
@@ -156,11 +156,7 @@ impl World {
     async fn take(&mut self, step: &Step) {
         match step {
             Step::Publish { kind } => self.publish(*kind).await,
-            Step::ReadAll => {
-                let answer = self.user.touch("/api/notifications/read-all").await.expect(200);
-                let ids = self.act(Item::is_unread, "read");
-                self.changed(&answer, &ids);
-            }
+            Step::ReadAll { before } => self.read_all(*before).await,
             _ if self.items.is_empty() => {}
             Step::One { item, verb } => self.one(*item, VERBS[*verb]).await,
             Step::Snooze { item, until } => self.snooze(*item, *until).await,
@@ -243,6 +239,18 @@ impl World {
         };
         let changed = self.act(wanted, verb);
         self.changed(&answer, &changed);
+    }
+
+    /// Marks everything as read, or everything up to the arrival of an item.
+    async fn read_all(&mut self, before: Option<usize>) {
+        let path = "/api/notifications/read-all";
+        let seq = before.filter(|_| !self.items.is_empty()).map(|item| self.items[item % self.items.len()].seq);
+        let answer = match seq {
+            Some(seq) => self.user.post(path, &json!({"before": format!("{}.{seq}", self.epoch)})).await,
+            None => self.user.touch(path).await,
+        };
+        let ids = self.act(|item| item.is_unread() && seq.is_none_or(|seq| item.seq <= seq), "read");
+        self.changed(&answer.expect(200), &ids);
     }
 
     /// The list, its counts and a recount by the database agree with the model.

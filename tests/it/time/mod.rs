@@ -2,6 +2,7 @@
 //!
 //! Tests move the database's time rather than wait for it.
 
+mod clock;
 mod due;
 mod faults;
 mod folding;

@@ -53,4 +53,12 @@ scenarios! {
     the_notification_centre_says_aloud_what_arrives => "bell-aloud",
     the_notification_centre_loads_a_long_inbox_as_it_is_scrolled => "bell-many",
     the_notification_centre_tells_the_time => "bell-time",
+    mark_all_as_read_marks_what_the_page_shows => "read-all",
+    another_language_keeps_an_open_notification_centre => "language",
+    text_of_others_turns_nothing_around_it => "bidi",
+    states_are_told_without_colours => "colours",
+    the_pages_work_below_a_path => "subpath",
+    what_is_refused_for_its_origin_is_said_with_the_cure => "origin",
+    the_tabs_without_the_connection_say_why_there_is_none => "followers",
+    a_computer_whose_clock_is_wrong_counts_by_the_time_of_the_server => "clock",
 }

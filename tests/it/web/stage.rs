@@ -33,10 +33,16 @@ enum Order {
     KillRedis,
     /// Starts Redis again, with nothing in it.
     StartRedis,
+    /// Moves the time of the server on.
+    Advance { seconds: f64 },
     /// Deletes the past of a user, so that clients must be reset.
     Forget { user: String },
     /// A proxy that holds streams back, before the same instances: its address.
     BufferingProxy,
+    /// A proxy that serves everything below `/tidings`: its address with this path.
+    SubPathProxy,
+    /// A proxy that does not pass on the host that the client asked for: its address.
+    HidingProxy,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +97,13 @@ impl Stage {
         json!({"url": self.proxies[0].edge().base(), "instances": instances})
     }
 
+    /// Keeps a proxy until the end; its address.
+    fn proxy(&mut self, proxy: Nginx) -> Value {
+        let base = json!(proxy.edge().base());
+        self.proxies.push(proxy);
+        base
+    }
+
     async fn carry_out(&mut self, order: Order) -> Value {
         match order {
             Order::Token { user, scope, seconds } => {
@@ -103,13 +116,19 @@ impl Stage {
             Order::Start { instance } => self.cluster.instances[instance].restart().await,
             Order::KillRedis => self.cluster.redis().kill(),
             Order::StartRedis => self.cluster.redis().start_empty().await,
+            Order::Advance { seconds } => {
+                let advance = "update clock set shift = shift + make_interval(secs => $1)";
+                self.cluster.postgres.connect().await.execute(advance, &[&seconds]).await.unwrap();
+            }
             Order::Forget { user } => {
                 let forget = "update streams set pruned_seq = head_seq where user_id = $1";
                 self.cluster.postgres.connect().await.execute(forget, &[&user]).await.unwrap();
             }
-            Order::BufferingProxy => {
-                self.proxies.push(Nginx::buffering(&self.cluster.instances).await);
-                return json!(self.proxies[1].edge().base());
+            Order::BufferingProxy => return self.proxy(Nginx::buffering(&self.cluster.instances).await),
+            Order::HidingProxy => return self.proxy(Nginx::hiding_the_host(&self.cluster.instances).await),
+            Order::SubPathProxy => {
+                let base = self.proxy(Nginx::below(&self.cluster.instances, "/tidings").await);
+                return json!(format!("{}/tidings", base.as_str().unwrap()));
             }
         }
         Value::Null

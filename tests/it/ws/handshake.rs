@@ -156,3 +156,22 @@ async fn raw(request: &tokio_tungstenite::tungstenite::handshake::client::Reques
     BufReader::new(&mut tcp).read_line(&mut line).await.unwrap();
     line.split(' ').nth(1).unwrap().parse().unwrap()
 }
+
+#[tokio::test]
+async fn the_log_names_a_refused_origin_once_with_the_setting_that_lets_it_in() {
+    let cluster = calm().start().await;
+    let refused = async |origin: &str| {
+        let mut request = cluster.user("u1").socket_request("");
+        set(&mut request, "Origin", origin);
+        let Err(Error::Http(answer)) = Socket::open(request).await else { panic!("{origin} was let in") };
+        assert_eq!(answer.status(), 403);
+    };
+    for origin in ["https://app.example", "https://app.example", "https://other.example", "https://app.example"] {
+        refused(origin).await;
+    }
+    let log = || cluster.instances[0].log();
+    eventually("the log names the origins", async || log().contains("https://other.example").then_some(())).await;
+    let lines: Vec<_> = log().lines().filter(|line| line.contains(".example")).map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("TIDINGS_CORS_ORIGINS") && line.contains("WARN")), "{lines:?}");
+}

@@ -105,3 +105,21 @@ async fn clients_that_read_nothing_cost_little_memory() {
         assert_eq!(socket.titles(LARGE).await, titles(0));
     }
 }
+
+#[tokio::test]
+async fn a_client_marks_nothing_as_read_that_it_was_not_sent() {
+    let cluster = calm().set("TIDINGS_WRITE_STALL_SECONDS", "600").start().await;
+    let user = cluster.user("u1");
+    let mut slow = user.socket("").await;
+    slow.connected().await;
+    publish_large(&cluster, "u1").await;
+    slow.send(&json!({"type": "mark_all_read"})).await;
+    eventually("it is done", async || (user.unread().await < LARGE as i64).then_some(())).await;
+    let list = user.list("?limit=100").await;
+    let unread = usize::try_from(list["unread"].as_u64().unwrap()).unwrap();
+    assert!(unread > 100, "{unread} of {LARGE}");
+    let newest = list["notifications"].as_array().unwrap();
+    assert!(newest.iter().all(|item| item["readAt"].is_null()), "none of these was sent");
+    let marked = slow.next_of("marked_all_read").await;
+    assert_eq!(marked["unread"], unread);
+}

@@ -26,10 +26,11 @@ export async function closeBrowsers() {
 
 /** A browser of its own: other browsers know nothing of its storage, cookies and tabs. */
 export class Browser {
-  /** @param {string} user @param {{url?: string, context?: import("playwright-core").BrowserContextOptions}} [more] */
-  static async of(user, { url = servers.url, context = {} } = {}) {
+  /** @param {string} user @param {{url?: string, context?: import("playwright-core").BrowserContextOptions, aheadMs?: number}} [more] `aheadMs`: by how much its clock is wrong */
+  static async of(user, { url = servers.url, context = {}, aheadMs = 0 } = {}) {
     const made = await (await launch()).newContext(context);
     made.setDefaultTimeout(60000);
+    if (aheadMs) await made.clock.install({ time: Date.now() + aheadMs });
     const browser = new Browser(user, url, made);
     await made.exposeFunction("handOut", () => browser.handOut());
     return browser;

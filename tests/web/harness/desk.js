@@ -23,9 +23,9 @@ export class Desk {
     return desk;
   }
 
-  /** The page of a user, live. @param {string} user @param {{scope?: string, context?: import("playwright-core").BrowserContextOptions}} [more] */
-  static async of(user, { scope = "publish", context = {} } = {}) {
-    const browser = await Browser.of(user, { context });
+  /** The page of a user, live. @param {string} user @param {{scope?: string, context?: import("playwright-core").BrowserContextOptions, aheadMs?: number}} [more] */
+  static async of(user, { scope = "publish", context = {}, aheadMs } = {}) {
+    const browser = await Browser.of(user, { context, aheadMs });
     const desk = new Desk(await browser.context.newPage());
     await desk.page.goto(`${browser.url}/#token=${await token(user, { scope })}`);
     await desk.is("live");

@@ -11,7 +11,7 @@ export function record({ options, proof }) {
   /** @type {[string, any][]} */
   page.events = [];
   const asks = proof === "own" ? {} : { [proof]: () => page.handOut() };
-  page.begun = import(/** @type {any} */ ("/assets/client/index.js")).then(({ connect }) => {
+  page.begun = import(new URL("assets/client/index.js", location.href).href).then(({ connect }) => {
     const client = (page.client = connect({ ...asks, ...options }));
     client.on("notification", (/** @type {any} */ { item, missed }) => {
       page.told.push({ id: item.id, title: item.title, missed });

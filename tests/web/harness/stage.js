@@ -41,7 +41,14 @@ export const killRedis = () => ask({ order: "killRedis" });
 
 export const startRedis = () => ask({ order: "startRedis" });
 
+/** Moves the time of the server on. @param {number} seconds */
+export const advance = (seconds) => ask({ order: "advance", seconds });
+
 /** @param {string} user */
 export const forget = (user) => ask({ order: "forget", user });
 
 export const bufferingProxy = () => ask({ order: "bufferingProxy" });
+
+export const subPathProxy = () => ask({ order: "subPathProxy" });
+
+export const hidingProxy = () => ask({ order: "hidingProxy" });

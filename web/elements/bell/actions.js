@@ -6,12 +6,15 @@ import { target } from "../dom.js";
 /** @typedef {import("../../client/types.js").Item} Item */
 /** @typedef {import("./row.js").Row} Row */
 
+/** Whether the list leaves out items that are not read. @param {import("../../client/types.js").Filter} filter */
+export const isNarrowed = ({ category, priority, kind, q }) => Boolean(category || priority || kind || q);
+
 /**
  * The reports to the bell.
  * @typedef {object} Telling
  * @property {(item: Item) => boolean} open an item is opened; answers whether the page left that to the bell
  * @property {(text: string) => void} say something was done
- * @property {(begun: number) => void} done something that was begun then has worked
+ * @property {(begun: number) => void} done something that was begun then, by `performance.now`, has worked
  * @property {(problem: any) => void} fail a refusal that the client does not report
  */
 
@@ -36,7 +39,7 @@ export class Actions {
     const { words } = this.#locale;
     if (!client) return;
     if (name === "open") this.#open(client, row, event);
-    else if (name === "snooze") this.#snoozeMenu.ask(row.snooze, Date.parse(item.expiresAt), (until) => this.#snooze(client, item, until));
+    else if (name === "snooze") this.#snoozeMenu.ask(row.snooze, client, Date.parse(item.expiresAt), (until) => this.#snooze(client, item, until));
     else if (name === "archive") this.#await(client.archive(item.id), words.archived);
     else if (name === "acknowledge") this.#await(client.acknowledge(item.id), words.acknowledged);
     else if (name === "finish") this.#await(client.done(item.id), words.done);
@@ -48,10 +51,11 @@ export class Actions {
   readAll() {
     const { client } = this;
     if (!client) return;
-    const { category, priority } = client.state.filter;
+    const { cursor, filter } = client.state;
     const { allRead } = this.#locale.words;
-    if (!category && !priority) return this.#await(client.readAll(), allRead);
-    const body = { filter: { category, priority, unread: true }, before: client.state.cursor, action: "read" };
+    const { unreadOnly, ...narrow } = filter;
+    if (!isNarrowed(filter)) return this.#await(client.readAll(), allRead);
+    const body = { filter: { ...narrow, unread: true }, before: cursor, action: "read" };
     const work = client.call("POST", "/api/notifications/bulk", { body });
     work.catch(this.#telling.fail);
     this.#await(work, allRead);
@@ -70,13 +74,13 @@ export class Actions {
 
   /** @param {Client} client @param {Item} item @param {number} until */
   #snooze(client, item, until) {
-    const time = this.#locale.upcoming(until, Date.now());
+    const time = this.#locale.upcoming(until, client.now());
     this.#await(client.snooze(item.id, new Date(until)), this.#locale.fill(this.#locale.words.snoozed, { time }));
   }
 
   /** Announces when it is done; the client reports a refusal by its event `problem`. @param {Promise<any>} work @param {string} [said] */
   #await(work, said) {
-    const begun = Date.now();
+    const begun = performance.now();
     const done = () => {
       this.#telling.done(begun);
       if (said) this.#telling.say(said);

@@ -19,23 +19,23 @@ export class ConnectionLine {
     this.element = h("p", { class: "connection", part: "connection" }, h("i", { class: "lamp" }), this.text, this.wait, this.button);
   }
 
-  /** @param {State} state @param {number} now */
-  update({ connection, retryAt }, now) {
+  /** @param {State} state */
+  update({ connection, retryAt }) {
     const { words } = this.#locale;
     this.#retryAt = connection === "offline" ? retryAt : null;
     setAttribute(this.element, "data-connection", connection);
     setText(this.text, words[connection]);
     this.button.hidden = connection !== "offline" && connection !== "expired";
     setText(this.button, connection === "expired" ? words.reconnect : words.retryNow);
-    this.tick(now);
+    this.tick();
   }
 
-  /** @param {number} now */
-  tick(now) {
+  /** The next try is a wait of this computer, so it counts by its clock. */
+  tick() {
     const { words } = this.#locale;
     this.wait.hidden = this.#retryAt === null;
     if (this.#retryAt === null) return;
-    const seconds = Math.ceil((this.#retryAt - now) / 1000);
+    const seconds = Math.ceil((this.#retryAt - Date.now()) / 1000);
     setText(this.wait, seconds > 0 ? this.#locale.fill(words.retryIn, { n: seconds }) : words.retrying);
   }
 }

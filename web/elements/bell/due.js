@@ -6,14 +6,14 @@ const OVER = new Set(["acknowledged", "done", "cancelled"]);
 /** @typedef {import("../../client/types.js").Item} Item */
 
 /**
- * @param {Item} item @param {number} now
+ * As the server says it: its clock decides, and other recipients may have settled the item.
+ * @param {Item} item
  * @returns {"due" | "overdue" | "over" | null} `over`: a user took care of it; null: it is not due by any time
  */
-export function urgency(item, now) {
+export function urgency(item) {
   if (!item.dueAt) return null;
   if (item.dueState && OVER.has(item.dueState)) return "over";
-  // The clock decides as well: the server's word comes a moment later, or not at all while there is no connection.
-  return item.dueState === "overdue" || Date.parse(item.dueAt) <= now ? "overdue" : "due";
+  return item.dueState === "overdue" ? "overdue" : "due";
 }
 
 /**
@@ -22,10 +22,12 @@ export function urgency(item, now) {
  */
 export function dueText(item, now, locale) {
   const { words } = locale;
-  const by = urgency(item, now);
+  const by = urgency(item);
   if (by === "over") return outcome(item, locale);
-  const minutes = Math.round(Math.abs(Date.parse(item.dueAt ?? "") - now) / MINUTE_MS);
-  if (minutes === 0) return words.dueNow;
+  const left = Date.parse(item.dueAt ?? "") - now;
+  const minutes = Math.round((by === "overdue" ? -left : left) / MINUTE_MS);
+  // Between its time and the server's word on it nothing is left, and nothing is late.
+  if (minutes <= 0) return words.dueNow;
   return locale.fill(by === "overdue" ? words.overdue : words.due, { time: locale.span(minutes * MINUTE_MS) });
 }
 

@@ -65,6 +65,15 @@ export class List {
     return row !== undefined;
   }
 
+  /** The id of the current item. */
+  get current() {
+    return this.#current;
+  }
+
+  set current(id) {
+    if (this.#rows.has(id ?? "")) this.#makeCurrent(id);
+  }
+
   /** Makes the newest item the current one. */
   rewind() {
     this.#makeCurrent(this.#order[0] ?? null);

@@ -1,7 +1,7 @@
 // The dropdown: its head, the list or the settings, its foot. It shows a client's state, and asks the client for the chosen items.
 
 import { h } from "../dom.js";
-import { Actions } from "./actions.js";
+import { Actions, isNarrowed } from "./actions.js";
 import { After, phaseOf } from "./after.js";
 import { ConnectionLine } from "./connection.js";
 import { Filters } from "./filters.js";
@@ -19,6 +19,7 @@ const NOTICE_MS = 10000;
 
 /** @typedef {import("../../client/index.js").Client} Client */
 /** @typedef {import("../../client/types.js").State} State */
+/** @typedef {{hasFocus: boolean, inSettings: boolean, current: string | null, top: number}} Place where a user is in the dropdown */
 
 export class Panel {
   #locale;
@@ -30,6 +31,8 @@ export class Panel {
   #isLoadingMore = false;
   #wasLive = false;
   #knowsCategories = false;
+  /** Whether it was opened at a place of before. */
+  #isResumed = false;
   #ticked = 0;
   #noticed = 0;
   /** @type {number | undefined} */
@@ -93,12 +96,11 @@ export class Panel {
     this.filters.update(state);
     this.list.update(state.items, now);
     this.after.update(phaseOf(state, this.#failure));
-    this.connection.update(state, now);
+    this.connection.update(state);
     setAttribute(this.scroller, "aria-busy", String(state.loading));
     setAttribute(this.scroller, "aria-labelledby", this.filters.selected.id);
     const { words } = this.#locale;
-    const isNarrowed = state.filter.category || state.filter.priority;
-    this.readAll.title = isNarrowed ? words.readThese : words.readAll;
+    this.readAll.title = isNarrowed(state.filter) ? words.readThese : words.readAll;
     setAttribute(this.readAll, "aria-label", this.readAll.title);
     setAttribute(this.readAll, "aria-disabled", String(state.unread === 0));
     this.#holdFocus();
@@ -112,19 +114,40 @@ export class Panel {
 
   /** @param {number} now */
   tick(now) {
-    this.connection.tick(now);
-    if (now - this.#ticked >= LIST_TICK_MS) {
+    this.connection.tick();
+    // This clock never jumps.
+    const at = performance.now();
+    if (at - this.#ticked >= LIST_TICK_MS) {
       this.list.tick(now);
-      this.#ticked = now;
+      this.#ticked = at;
     }
     if (this.#client) this.list.seen.tell(this.#client);
   }
 
-  /** Takes the focus in. */
+  /** Takes the focus in, unless it continues another dropdown. */
   enter() {
-    this.list.rewind();
-    if (!this.list.focus()) this.element.focus();
+    if (!this.#isResumed) {
+      this.list.rewind();
+      if (!this.list.focus()) this.element.focus();
+    }
+    this.#isResumed = false;
     this.#learnCategories();
+  }
+
+  /** Where the user is in it. @returns {Place} */
+  get place() {
+    const { activeElement } = /** @type {ShadowRoot} */ (this.element.getRootNode());
+    const hasFocus = this.element.contains(activeElement);
+    return { hasFocus, inSettings: Boolean(this.main.hidden), current: this.list.current, top: this.scroller.scrollTop };
+  }
+
+  /** Continues where another dropdown was, which had other words. @param {Place} place */
+  resume({ hasFocus, inSettings, current, top }) {
+    this.#isResumed = true;
+    this.list.current = current;
+    this.scroller.scrollTop = top;
+    if (inSettings) return this.#openSettings();
+    if (hasFocus && !this.list.focus()) this.element.focus();
   }
 
   /** Will be as new when it is opened the next time. */
@@ -145,7 +168,7 @@ export class Panel {
   /** Shows a failure, for a while or until it is dismissed. @param {string | null} text */
   notify(text) {
     clearTimeout(this.#noticing);
-    this.#noticed = Date.now();
+    this.#noticed = performance.now();
     if (text) this.#fade();
     const dismiss = () => {
       this.notify(null);

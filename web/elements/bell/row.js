@@ -25,7 +25,7 @@ export class Row {
     const id = `item-${item.id}`;
 
     this.icon = h("span", { class: "icon", part: "item-icon" });
-    this.title = h("span", { class: "title" });
+    this.title = h("span", { class: "title", dir: "auto" });
     this.state = h("span", { class: "aside" });
     this.link = h("a", { class: "open", part: "item-title", dir: "auto", "data-do": "open", "aria-describedby": id }, this.title, this.state);
     this.message = h("p", { class: "message", part: "item-message", dir: "auto" });
@@ -63,7 +63,7 @@ export class Row {
   /** Shows the parts that depend on the time. @param {number} now */
   tick(now) {
     const { item } = this;
-    const by = urgency(item, now);
+    const by = urgency(item);
     this.due.hidden = by === null;
     if (by) setText(this.due, dueText(item, now, this.#locale));
     this.#is("due", by === "due");

@@ -31,6 +31,8 @@ export class SnoozeMenu {
   /** @type {(until: number) => void} */
   #chosen = () => {};
   #end = 0;
+  /** @type {{now: () => number}} */
+  #clock = Date;
   /** @type {Element | null} the element that had the focus before */
   #opener = null;
 
@@ -52,13 +54,15 @@ export class SnoozeMenu {
 
   /**
    * @param {Element} anchor the element beside it
+   * @param {{now: () => number}} clock the server's
    * @param {number} end by when there is nothing to snooze any more
    * @param {(until: number) => void} chosen
    */
-  ask(anchor, end, chosen) {
+  ask(anchor, clock, end, chosen) {
     this.#chosen = chosen;
     this.#end = end;
-    const now = Date.now();
+    this.#clock = clock;
+    const now = clock.now();
     const { words, timeZone } = this.#locale;
     const buttons = choices(now, timeZone).filter(({ at }) => at < end).map(({ name, at }) => {
       const when = h("span", { class: "when" }, this.#locale.upcoming(at, now));
@@ -93,7 +97,7 @@ export class SnoozeMenu {
   #other(event) {
     event.preventDefault();
     const until = this.#field.value ? instant(Date.parse(`${this.#field.value}Z`), this.#locale.timeZone) : 0;
-    if (until > Date.now() && until < this.#end) return this.#choose(until);
+    if (until > this.#clock.now() && until < this.#end) return this.#choose(until);
     const { words } = this.#locale;
     this.#error.replaceChildren(until < this.#end ? words.snoozePast : words.snoozeLate);
     this.#field.focus();

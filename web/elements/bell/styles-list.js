@@ -67,4 +67,12 @@ export const list = sheet(`
   .bone i { grid-row: 1 / 3; width: 36px; height: 36px; border-radius: 50%; }
   .bone b { height: 12px; width: 60%; align-self: start; margin-top: 3px; }
   .bone b + b { width: 88%; margin: -14px 0 0; }
+
+  /* The browser's own colours take the place of all others, of transparent borders too. */
+  @media (forced-colors: active) {
+    .row { border-inline-start-color: Canvas; }
+    .row:is(.missed, .due, .overdue, .critical) { border-inline-start-color: CanvasText; }
+    .unread .content::after { background: CanvasText; }
+    .chip, .bone > * { border: 1px solid; }
+  }
 `);

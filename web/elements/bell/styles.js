@@ -100,7 +100,15 @@ const frame = sheet(`
     .tab { padding: 11px 1px; }
     .select { padding-block: 8px; }
   }
-  @media (forced-colors: active) { .badge, .lamp { forced-color-adjust: none; } }
+  @media (forced-colors: active) {
+    .badge, .lamp { forced-color-adjust: none; }
+    .tab { margin-bottom: 0; border-bottom-width: 4px; border-color: Canvas; background: Canvas; }
+    .tab[aria-selected=true] { border-color: Highlight; }
+    .tool[aria-disabled=true] { color: GrayText; opacity: 1; }
+    .select { appearance: auto; background: Field; }
+    .select.chosen { border: 2px solid Highlight; }
+    .count { border: 1px solid; }
+  }
   @media (hover: none) { .keys { display: none; } }
 `);
 

@@ -8,7 +8,7 @@ export class Ticker {
   #timer;
   #running = false;
 
-  /** @param {(now: number) => void} listener */
+  /** @param {() => void} listener */
   constructor(listener) {
     this.#listener = listener;
   }
@@ -33,5 +33,5 @@ export class Ticker {
     this.#tick();
   };
 
-  #tick = () => this.#listener(Date.now());
+  #tick = () => this.#listener();
 }

@@ -28,8 +28,8 @@ export class Pause {
     this.#choices = h(
       "div",
       { class: "actions", role: "group", "aria-labelledby": "pause", "aria-describedby": "pause-state" },
-      button(hour, () => new Date(Date.now() + HOUR_MS).toISOString()),
-      button(tomorrow, () => nextMorning().toISOString()),
+      button(hour, () => new Date(words.now() + HOUR_MS).toISOString()),
+      button(tomorrow, () => nextMorning(words.now()).toISOString()),
       button(forever, () => "forever"),
     );
     this.#resume = button(resume, () => null);
@@ -46,7 +46,7 @@ export class Pause {
   /** @param {string} muteUntil */
   #show(muteUntil) {
     clearTimeout(this.#timer);
-    const left = muteUntil === "forever" ? Infinity : Date.parse(muteUntil) - Date.now();
+    const left = muteUntil === "forever" ? Infinity : Date.parse(muteUntil) - this.#words.now();
     const isPaused = left > 0;
     const root = /** @type {ShadowRoot | Document} */ (this.element.getRootNode());
     const hadFocus = this.element.contains(root.activeElement);
@@ -73,8 +73,9 @@ export class Pause {
   }
 }
 
-function nextMorning() {
-  const at = new Date();
+/** @param {number} now */
+function nextMorning(now) {
+  const at = new Date(now);
   at.setDate(at.getDate() + 1);
   at.setHours(MORNING, 0, 0, 0);
   return at;

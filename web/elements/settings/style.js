@@ -69,4 +69,9 @@ export const css = `
   .line { height: 18px; border-radius: 6px; background: var(--_raised); animation: wait 1.2s ease-in-out infinite alternate; }
   .line:nth-child(3n) { width: 55%; }
   @keyframes wait { to { opacity: .45; } }
+
+  @media (forced-colors: active) {
+    .day:has(:checked) { forced-color-adjust: none; border-color: Highlight; background: Highlight; color: HighlightText; }
+    .line { border: 1px solid; }
+  }
 `;

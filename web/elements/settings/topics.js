@@ -74,10 +74,10 @@ export class Topics {
 
   /** @param {Topic} topic */
   #row({ topic, mutedUntil }) {
-    const { topics, time } = this.#words;
-    const isMuted = mutedUntil === "forever" || Date.parse(mutedUntil ?? "") > Date.now();
+    const { topics, time, now } = this.#words;
+    const isMuted = mutedUntil === "forever" || Date.parse(mutedUntil ?? "") > now();
     const state = !isMuted ? null : mutedUntil === "forever" ? topics.muted : fill(topics.mutedUntil, { time: time(mutedUntil ?? "") });
-    const name = h("span", { class: "name", dir: "auto" }, topic, state && h("span", { class: "note" }, state));
+    const name = h("span", { class: "name" }, h("bdi", {}, topic), state && h("span", { class: "note" }, state));
     if (this.#leaving === topic) {
       const question = h("span", { class: "name" }, fill(topics.leaveSure, { topic }));
       const stay = this.#button("stay", topics.stay, topic, () => this.#ask(null, topic));

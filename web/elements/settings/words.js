@@ -4,8 +4,8 @@ import { Locale } from "../locale.js";
 import { explain } from "../problems.js";
 import { texts } from "../texts.js";
 
-/** @param {string} language */
-export function wordsOf(language) {
+/** @param {string} language @param {{now: () => number}} clock the server's */
+export function wordsOf(language, clock) {
   const words = texts("settings", language);
   const locale = new Locale(language, null);
   /** @type {Record<string, string>} */
@@ -15,7 +15,8 @@ export function wordsOf(language) {
     language: locale.language,
     category: (/** @type {string} */ name) => locale.category(name),
     kind: (/** @type {string} */ name) => kinds[name] ?? spaced(name),
-    time: (/** @type {string} */ at) => locale.upcoming(Date.parse(at), Date.now()),
+    now: () => clock.now(),
+    time: (/** @type {string} */ at) => locale.upcoming(Date.parse(at), clock.now()),
     explain: (/** @type {import("../../client/types.js").Problem} */ problem) => explain(problem, locale),
   };
 }

@@ -23,6 +23,7 @@ import { swipe } from "./swipe.js";
  * @typedef {object} Voice
  * @property {ReturnType<typeof import("../texts.js").texts<"toasts">>} words
  * @property {string} language
+ * @property {() => number} now the server's time
  * @property {boolean} isLoud whether there is sound to be switched off
  */
 
@@ -65,7 +66,7 @@ export class Card {
   }
 
   /** @param {Toast} toast @param {Item} item @param {Voice} voice */
-  #single(toast, item, { words, language, isLoud }) {
+  #single(toast, item, { words, language, now, isLoud }) {
     const more = (item.count ?? 1) > 1 ? h("span", { class: "count", part: "count" }, `×${item.count}`) : null;
     const image = imageBox("image");
     showImage(image, item.imageUrl);
@@ -75,7 +76,7 @@ export class Card {
       h(
         "div",
         { class: "body" },
-        h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language), more),
+        h("p", { class: "meta" }, this.#priority(toast, words), time(item.createdAt, language, now()), more),
         h("p", { class: "title", part: "title", dir: "auto", title: whole(item) }, item.title),
         item.message ? h("p", { class: "message", part: "message", dir: "auto" }, item.message) : null,
         image,
@@ -91,9 +92,11 @@ export class Card {
     const title = fill(words.missed, { n: items.length }, language);
     const rows = items.slice(0, NAMED).map((item) => {
       const dot = h("span", { class: "dot", "data-priority": item.priority });
-      const button = this.#button(`open ${item.id}`, item.title, () => this.#doing.open(item), "row");
-      Object.assign(button, { dir: "auto", title: whole(item) ?? "" });
-      button.prepend(dot);
+      const title = h("span", { class: "named", dir: "auto" }, item.title);
+      const button = this.#button(`open ${item.id}`, title, () => this.#doing.open(item), "row");
+      button.title = whole(item) ?? "";
+      // The dot has a shape for each priority; those who do not see it hear the word.
+      button.prepend(dot, h("span", { class: "said" }, `${words.priorities[item.priority]}: `));
       return h("li", {}, button);
     });
     return [
@@ -152,7 +155,7 @@ export class Card {
     return h("button", properties, icon(picture));
   }
 
-  /** @param {string} does @param {string} label @param {() => void} click @param {string} sort */
+  /** @param {string} does @param {string | Node} label @param {() => void} click @param {string} sort */
   #button(does, label, click, sort) {
     return h("button", { type: "button", class: sort, part: "button", "data-does": does, on: { click } }, label);
   }
@@ -161,10 +164,10 @@ export class Card {
 /** The tooltip of a title that may be cut. @param {Item} item */
 const whole = ({ title }) => (title.length > TITLE_FITS ? title : null);
 
-/** @param {string} at @param {string} language */
-function time(at, language) {
+/** @param {string} at @param {string} language @param {number} now */
+function time(at, language, now) {
   const moment = new Date(at);
-  const isToday = moment.toDateString() === new Date().toDateString();
+  const isToday = moment.toDateString() === new Date(now).toDateString();
   const format = new Intl.DateTimeFormat(language, isToday ? { timeStyle: "short" } : { dateStyle: "short", timeStyle: "short" });
   return h("time", { dateTime: at }, format.format(moment));
 }

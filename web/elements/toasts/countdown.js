@@ -15,7 +15,7 @@ export class Countdown {
 
   run() {
     if (this.#timer !== undefined || this.#left === Infinity) return;
-    this.#since = Date.now();
+    this.#since = performance.now();
     this.#timer = setTimeout(this.#done, this.#left);
   }
 
@@ -23,6 +23,6 @@ export class Countdown {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#left = Math.max(0, this.#left - (Date.now() - this.#since));
+    this.#left = Math.max(0, this.#left - (performance.now() - this.#since));
   }
 }

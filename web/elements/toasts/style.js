@@ -60,8 +60,13 @@ export const css = `
   }
 
   .rows { margin: 6px -8px 0; padding: 0; list-style: none; }
-  .row { display: flex; align-items: center; gap: 8px; width: 100%; padding: 4px 8px; overflow: hidden; text-align: start; text-overflow: ellipsis; white-space: nowrap; }
-  .dot { flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--_mark); }
+  .row { display: flex; align-items: center; gap: 8px; width: 100%; padding: 4px 8px; text-align: start; white-space: nowrap; }
+  .named { min-width: 0; overflow: hidden; text-overflow: ellipsis; }
+  .dot { flex: none; width: 9px; height: 9px; border: 2px solid var(--_mark); border-radius: 50%; }
+  .dot:not([data-priority="low"]) { background: var(--_mark); }
+  .dot[data-priority="high"], .dot[data-priority="critical"] { border-radius: 0; }
+  .dot[data-priority="critical"] { rotate: 45deg; }
+  .dot[data-priority="low"] { border-color: var(--_muted); }
 
   .foot { display: flex; justify-content: flex-end; gap: 8px; }
   .foot button { pointer-events: auto; box-shadow: var(--_shadow); }
@@ -70,5 +75,11 @@ export const css = `
   .prompt .title { margin-top: 0; }
   .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   @media (max-width: 480px) { .region { width: 100%; padding: 12px; } }
-  @media (forced-colors: active) { .card::before { background: CanvasText; } }
+  @media (forced-colors: active) {
+    .card::before { background: Canvas; }
+    .card[data-priority="high"]::before, .card[data-priority="critical"]::before { background: CanvasText; }
+    .card[data-priority="critical"] { border-width: 2px; }
+    .dot { border-color: CanvasText; }
+    .dot:not([data-priority="low"]) { background: CanvasText; }
+  }
 `;

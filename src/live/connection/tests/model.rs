@@ -149,7 +149,7 @@ impl Log {
         rows.sort_by_key(Row::at);
         rows.truncate(if ask.max_rows == 0 { 0 } else { ask.max_rows + 1 });
         let (epoch, head, pruned, end) = (self.epoch.clone(), self.head(), self.pruned, Position::after(self.head()));
-        let mut page = Page { epoch, head, pruned, unread: 0, rows, end };
+        let mut page = Page { epoch, head, pruned, unread: 0, rows, end, time: DateTime::UNIX_EPOCH };
         page.close(ask);
         page
     }

@@ -261,7 +261,8 @@ fn a_filter_passes_its_kinds_its_priorities_and_every_change_of_state() {
 }
 
 fn page(head: Seq, pruned: Seq) -> Page {
-    Page { epoch: "e".to_owned().into(), head, pruned, unread: 3, rows: Vec::new(), end: Position::after(head) }
+    let (epoch, end) = ("e".to_owned().into(), Position::after(head));
+    Page { epoch, head, pruned, unread: 3, rows: Vec::new(), end, time: DateTime::UNIX_EPOCH }
 }
 
 fn after(epoch: &str, seq: Seq) -> Asked {
