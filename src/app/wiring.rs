@@ -163,7 +163,8 @@ impl Instance {
 
     /// Takes publishes and signals from Redis, if there is one.
     pub(super) fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
-        let Parts { settings, store, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts else {
+        let Parts { settings, store, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts
+        else {
             return;
         };
         let ingest = Ingest {

@@ -59,7 +59,10 @@ fn names_are_written_as_they_were_read() {
         assert!(!parses::<Clock>(wrong), "{wrong}");
     }
     assert!(parses::<Clock>("00:00") && parses::<Clock>("23:59"));
-    assert_eq!([Source::Http, Source::Channel, Source::Stream, Source::Sql].map(Source::as_str), ["http", "channel", "stream", "sql"]);
+    assert_eq!(
+        [Source::Http, Source::Channel, Source::Stream, Source::Sql].map(Source::as_str),
+        ["http", "channel", "stream", "sql"]
+    );
 }
 
 #[test]

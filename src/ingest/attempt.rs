@@ -36,9 +36,7 @@ pub(super) async fn singly(publish: &Publish, items: &[NewNotification]) -> Vec<
 
 async fn attempt(publish: &Publish, chunk: &[NewNotification]) -> Vec<Outcome> {
     let outcomes: Vec<Outcome> = match publish(chunk.to_vec()).await {
-        Ok(results) => {
-            results.iter().map(|result| result.as_ref().map_or_else(refused, |_| Outcome::Stored)).collect()
-        }
+        Ok(results) => results.iter().map(|result| result.as_ref().map_or_else(refused, |_| Outcome::Stored)).collect(),
         Err(reason) => vec![refused(&reason); chunk.len()],
     };
     debug_assert_eq!(outcomes.len(), chunk.len(), "one outcome for each notification");

@@ -119,7 +119,9 @@ impl Ingest {
         for _ in 0..ATTEMPTS {
             let new: Vec<_> = items.iter().map(|item| item.new.clone()).collect();
             let mut rest = Vec::new();
-            for (item, outcome) in items.into_iter().zip(attempt::together(&self.publish, &new, self.limits.commit_rows).await) {
+            for (item, outcome) in
+                items.into_iter().zip(attempt::together(&self.publish, &new, self.limits.commit_rows).await)
+            {
                 match outcome {
                     Outcome::Stored => {}
                     Outcome::Refused(reason) => letters.push(self.letter(item.received, reason)),

@@ -98,8 +98,11 @@ impl Inlet {
         let listening = async {
             loop {
                 let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
-                // A full queue holds a wake-up already.
-                match relay.listen_inlet(move || drop(sender.try_send(()))).await {
+                let wake = move || {
+                    // A full queue holds a wake-up already.
+                    let _ = sender.try_send(());
+                };
+                match relay.listen_inlet(wake).await {
                     Ok(listener) => {
                         backoff.reset();
                         while receiver.recv().await.is_some() {

@@ -84,7 +84,10 @@ impl PatternSubscription {
             // A server that has become a replica hears less and less. In a cluster the client finds the primaries itself.
             let alive =
                 if self.servers.is_cluster() { redis::cmd("PING") } else { probe_write(&self.prefix, "a listener") };
-            match timeout(RESPONSE, alive.query_async::<Value>(&mut connection)).await.unwrap_or_else(|_| Err(timed_out())) {
+            match timeout(RESPONSE, alive.query_async::<Value>(&mut connection))
+                .await
+                .unwrap_or_else(|_| Err(timed_out()))
+            {
                 Err(error) if spoils_connection(&error) => return Err(error),
                 _ => {}
             }

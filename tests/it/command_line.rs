@@ -206,7 +206,8 @@ async fn tables_are_found_whatever_the_search_path_of_the_role_is() {
             assert_eq!(code, 0, "{output}");
         }
         let client = postgres::connect(&url).await;
-        let place = client.query_one("select relnamespace::regnamespace::text from pg_class where relname = 'streams'", &[]);
+        let place =
+            client.query_one("select relnamespace::regnamespace::text from pg_class where relname = 'streams'", &[]);
         assert_eq!(place.await.unwrap().get::<_, &str>(0), schema);
         let instance = Instance::start(&[(setting::DATABASE, &url)]).await;
         instance.edge().publisher().notify("u1", "t").await;

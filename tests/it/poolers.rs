@@ -33,9 +33,13 @@ async fn a_pool_in_transaction_mode_is_refused_with_the_cure_and_its_sessions_ar
         assert!(instance.log().contains("pool_mode = session"), "{}", instance.log());
     }
     let client = postgres::connect(&pool.url()).await;
-    let rows = client.simple_query("select current_setting('jit') || current_setting('statement_timeout')").await.unwrap();
+    let rows =
+        client.simple_query("select current_setting('jit') || current_setting('statement_timeout')").await.unwrap();
     let tokio_postgres::SimpleQueryMessage::Row(row) = &rows[1] else { panic!("{rows:?}") };
     let untouched = postgres.connect().await;
-    let own = untouched.query_one("select current_setting('jit') || current_setting('statement_timeout')", &[]).await.unwrap();
+    let own = untouched
+        .query_one("select current_setting('jit') || current_setting('statement_timeout')", &[])
+        .await
+        .unwrap();
     assert_eq!(row.get(0), own.get(0));
 }

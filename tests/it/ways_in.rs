@@ -11,7 +11,9 @@ async fn way(edge: &Edge, name: &str, words: Option<&str>) {
         let part = &health["ways"][name];
         let found = match words {
             None => part["up"] == true,
-            Some(words) => part["up"] == false && health["status"] == "degraded" && part["detail"].as_str()?.contains(words),
+            Some(words) => {
+                part["up"] == false && health["status"] == "degraded" && part["detail"].as_str()?.contains(words)
+            }
         };
         found.then_some(())
     })
@@ -26,7 +28,9 @@ async fn a_redis_that_lets_nothing_in_is_named_with_the_cure() {
     let mut admin = redis.connect().await;
     let mut ask = async |words: &str| {
         let mut command = redis::Cmd::new();
-        words.split_whitespace().for_each(|word| drop(command.arg(word)));
+        for word in words.split_whitespace() {
+            command.arg(word);
+        }
         command.query_async::<()>(&mut admin).await.unwrap_or_else(|error| panic!("{words}: {error}"));
     };
     // Its channels are covered, but PSUBSCRIBE wants the very pattern.

@@ -47,9 +47,10 @@ impl Lease {
         health.note_way(
             Way::RedisSignals,
             Need::Write,
-            answer.as_ref().map(drop).map_err(|error| {
-                cure::of(error, &format!("all commands on the key {}", self.key()))
-            }),
+            answer
+                .as_ref()
+                .map(drop)
+                .map_err(|error| cure::of(error, &format!("all commands on the key {}", self.key()))),
         );
         if let Ok(held) = answer {
             *lock(&self.until) = held.then(|| asked + LEASE);

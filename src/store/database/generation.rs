@@ -74,7 +74,9 @@ async fn adopt(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     );
     let raised = sql_query(adopt).get_result::<Raised>(conn).await.optional()?;
     if let Some(Raised { value }) = raised.filter(|raised| raised.value > 0) {
-        log::error!("the database is not the one of before (restored, or failed over): generation {value}, all clients are reset");
+        log::error!(
+            "the database is not the one of before (restored, or failed over): generation {value}, all clients are reset"
+        );
     }
     Ok(())
 }

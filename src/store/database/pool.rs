@@ -2,6 +2,7 @@
 
 use std::{iter, time::Duration};
 
+use anyhow::Context as _;
 use deadpool::managed::{Hook, HookError, Metrics, PoolError, TimeoutType, Timeouts};
 use diesel::{ConnectionError, ConnectionResult, result::QueryResult};
 use diesel_async::{

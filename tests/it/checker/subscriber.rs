@@ -28,7 +28,8 @@ pub struct Subscriber {
 
 impl Subscriber {
     pub fn start(user: &str, index: usize, edges: Vec<Edge>, shape: &Shape) -> Self {
-        let log = Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), may_reset: shape.moves, ..Log::default() }));
+        let log =
+            Arc::new(tokio::sync::Mutex::new(Log { user: user.to_owned(), may_reset: shape.moves, ..Log::default() }));
         let (token, issuer) = (Token::of(user), shape.issuer.clone());
         let life = Life { token, issuer, cursor: None, retry: PAUSE, log: log.clone() };
         let task = match shape.transport {
@@ -128,7 +129,8 @@ impl Life {
 
     /// Takes from the list, up to the cursor, what came after the last notification.
     async fn reload(&mut self, edge: &Edge) {
-        let end: i64 = self.cursor.as_ref().and_then(|cursor| cursor.rsplit('.').next()?.parse().ok()).expect("a cursor");
+        let end: i64 =
+            self.cursor.as_ref().and_then(|cursor| cursor.rsplit('.').next()?.parse().ok()).expect("a cursor");
         let mut log = self.log.lock().await;
         let last = log.heard.last().map_or(0, |heard| heard.seq);
         let user = edge.bearer(&self.issuer.sign(&self.token));
@@ -141,7 +143,10 @@ impl Life {
             }
             let list = answer.expect(200);
             for item in list["notifications"].as_array().expect("a list") {
-                let heard = Heard { seq: item["seq"].as_i64().unwrap_or(0), number: item["data"]["number"].as_u64().unwrap_or(0) };
+                let heard = Heard {
+                    seq: item["seq"].as_i64().unwrap_or(0),
+                    number: item["data"]["number"].as_u64().unwrap_or(0),
+                };
                 if heard.seq <= last {
                     log.heard.extend(missed.into_iter().rev());
                     return;

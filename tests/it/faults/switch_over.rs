@@ -79,8 +79,10 @@ async fn a_redis_that_became_a_replica_is_left_though_it_answers() {
     stream.hello().await;
     for instance in &before {
         let edge = instance.edge();
-        eventually("it has followed", async || (edge.metric("tidings_bus_reconnects_total", &[]).await > 1).then_some(()))
-            .await;
+        eventually("it has followed", async || {
+            (edge.metric("tidings_bus_reconnects_total", &[]).await > 1).then_some(())
+        })
+        .await;
         eventually("all is well", async || (health(&edge).await == "ok").then_some(())).await;
         edge.publisher().notify("u1", "over the new primary").await;
         assert_eq!(stream.titles(1).await, ["over the new primary"]);
@@ -88,7 +90,12 @@ async fn a_redis_that_became_a_replica_is_left_though_it_answers() {
     let mut client = new.connect().await;
     let body = json!({"title": "by a channel"}).to_string();
     eventually("the channel is heard on the new primary", async || {
-        let heard: i64 = redis::cmd("PUBLISH").arg("tidings:publish:default:user:u1").arg(&body).query_async(&mut client).await.unwrap();
+        let heard: i64 = redis::cmd("PUBLISH")
+            .arg("tidings:publish:default:user:u1")
+            .arg(&body)
+            .query_async(&mut client)
+            .await
+            .unwrap();
         (heard == 3).then_some(())
     })
     .await;

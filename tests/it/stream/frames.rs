@@ -205,7 +205,8 @@ async fn no_frame_has_a_line_break_of_unicode_that_json_leaves_raw() {
     publisher.post("/api/signals", &json!({"user": "u1", "kind": "k", "data": {"text": BREAKS}})).await.expect(202);
     // A signal has no place among the notifications: it may be the first to come.
     let (first, second) = (stream.next().await, stream.next().await);
-    let (notification, signal) = if first.event.as_deref() == Some("signal") { (second, first) } else { (first, second) };
+    let (notification, signal) =
+        if first.event.as_deref() == Some("signal") { (second, first) } else { (first, second) };
     assert_eq!(
         (notification.json()["title"].as_str(), signal.json()["data"]["text"].as_str()),
         (Some(BREAKS), Some(BREAKS))

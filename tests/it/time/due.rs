@@ -236,7 +236,10 @@ async fn who_has_left_the_team_gets_no_steps_and_ends_nothing_for_the_others() {
     stream.hello().await;
     gone.hello().await;
     let id = publisher.notify_with(body).await;
-    assert_eq!((&stream.titles(1).await[..], &gone.titles(1).await[..]), (&["call".to_owned()][..], &["call".to_owned()][..]));
+    assert_eq!(
+        (&stream.titles(1).await[..], &gone.titles(1).await[..]),
+        (&["call".to_owned()][..], &["call".to_owned()][..])
+    );
     cluster.edge().admin().delete("/api/topics/team:leads/members/leaves").await.expect(204);
     // The reminder, the time, the step after it.
     for (seconds, expected) in [(2701.0, "due"), (900.0, "overdue"), (600.0, "overdue")] {
