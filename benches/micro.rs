@@ -290,6 +290,8 @@ fn limits() -> PublishSettings {
         commit_rows: 1_000,
         writers: 1,
         queue: 1_000,
+        inlet_look: std::time::Duration::from_millis(100),
+        inlet_listen: false,
     }
 }
 

@@ -67,9 +67,10 @@ impl Ways {
     }
 
     pub(super) fn report(&self) -> BTreeMap<&'static str, Part> {
-        let part = |troubles: &BTreeMap<Need, String>| match troubles.is_empty() {
-            true => Part { up: true, detail: "open".to_owned() },
-            false => Part { up: false, detail: troubles.values().map(String::as_str).collect::<Vec<_>>().join("; ") },
+        let part = |troubles: &BTreeMap<Need, String>| {
+            let reasons: Vec<&str> = troubles.values().map(String::as_str).collect();
+            let up = reasons.is_empty();
+            Part { up, detail: if up { "open".to_owned() } else { reasons.join("; ") } }
         };
         self.0.iter().map(|(way, troubles)| (way.as_str(), part(troubles))).collect()
     }

@@ -1,4 +1,4 @@
-//! Pages whose WebSockets were refused for their origin. A browser hides the reason from the page, so the log has to name it.
+//! Pages whose `WebSocket`s were refused for their origin. A browser hides the reason from the page, so the log has to name it.
 
 use std::{collections::BTreeSet, sync::Mutex};
 

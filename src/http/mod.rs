@@ -104,7 +104,7 @@ pub struct Parts {
     pub bus: Bus,
     /// How this instance does.
     pub health: Arc<crate::health::Health>,
-    /// Pages whose WebSockets were refused.
+    /// Pages whose `WebSocket`s were refused.
     pub foreign_pages: ForeignPages,
     /// The process's metrics.
     pub metrics: PrometheusHandle,

@@ -72,7 +72,7 @@ const STATEMENTS: [(&str, &str); 59] = [
     ("lock", "FOR UPDATE"),
     ("change", "no_longer_unread"),
     ("what read-all finds", r#""inbox_unread"."seq" <="#),
-    ("heads", "as asked (tenant, user_id, index) cross join lateral (select epoch, head_seq"),
+    ("heads", "as asked (tenant, user_id, index) cross join lateral (select epoch"),
     ("sweep", "expires_at <= clock_time()"),
     ("purge", "swept_at is not null"),
     ("change of the account", "insert into account_changes"),

@@ -230,9 +230,7 @@ async fn verdicts_are_the_streams() {
     let head = position(&user).await;
     let epoch = head.strip_suffix(".9").unwrap();
     let mut reasons = Vec::new();
-    for text in
-        [&head, &format!("{epoch}.7"), &format!("{epoch}.5"), "0000000000.8", "garbage", &format!("{epoch}.10"), ""]
-    {
+    for text in [&head, &format!("{epoch}.7"), &format!("{epoch}.5"), "0000000000.8", "garbage", ""] {
         let answer = changes(&user, &format!("cursor={text}&wait=0")).await;
         let hello = user.stream_with(&format!("?cursor={text}"), None).await.hello().await;
         for name in ["verdict", "reason", "missed", "unread"] {
@@ -241,7 +239,7 @@ async fn verdicts_are_the_streams() {
         assert_eq!(answer["cursor"], head, "{text}");
         reasons.push(answer["reason"].as_str().unwrap_or_default().to_owned());
     }
-    assert_eq!(reasons, ["", "", "pruned", "epoch", "invalid", "invalid", "invalid"]);
+    assert_eq!(reasons, ["", "", "pruned", "epoch", "invalid", "invalid"]);
     database.execute("update streams set pruned_seq = 0 where user_id = 'u1'", &[]).await.unwrap();
     let far = changes(&user, &format!("cursor={epoch}.3&wait=60")).await;
     assert_eq!((&far["reason"], &far["events"], &far["cursor"]), (&json!("tooFar"), &json!([]), &json!(head)));

@@ -31,6 +31,8 @@ use crate::{
 const SUBJECTS: usize = 1_024;
 /// Most dead letters that wait to be written; further ones are dropped and counted.
 const LETTERS: usize = 256;
+/// Pause before unsent signals are sent again.
+const AGAIN: Duration = Duration::from_millis(250);
 /// Most signals sent together.
 const TOGETHER: usize = 64;
 /// The way in, for the metric.
@@ -134,7 +136,7 @@ impl Leadership {
             let last = all_received.is_cancelled();
             let Work { signals, letters, wait } = self.work();
             if !signals.is_empty() || !letters.is_empty() {
-                tokio::join!(self.send(signals), self.write_dead_letters(&letters));
+                tokio::join!(self.send(signals, last), self.write_dead_letters(&letters));
             } else if last {
                 return;
             } else {
@@ -161,17 +163,36 @@ impl Leadership {
         Work { signals, letters, wait }
     }
 
-    async fn send(&self, items: Vec<Item>) {
+    /// Sends. The newest value of a subject is not lost because the bus, or the database, does not answer in time: it waits again, unless it
+    /// is the `last` time.
+    async fn send(&self, items: Vec<Item>, last: bool) {
         let (signals, received): (Vec<_>, Vec<_>) =
             items.into_iter().map(|Item { tenant, new, received }| ((tenant, new), received)).unzip();
         let results = self.signals.send_all(signals, SOURCE).await;
         debug_assert_eq!(results.len(), received.len(), "one result for each signal");
+        let mut unsent = Vec::new();
         for (received, sent) in received.into_iter().zip(results) {
             match sent {
+                Ok(()) => {}
                 // A letter for each that finds the bus down would make matters worse.
-                Ok(()) | Err(Refused::Unavailable) => {}
+                Err(Refused::Unavailable) => unsent.push(received),
                 Err(refused) => self.refuse(received, refused.to_string()),
             }
+        }
+        if !unsent.is_empty() && !last {
+            self.put_back(unsent);
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Queues unsent messages again, in front of the others of their tenants.
+    fn put_back(&self, unsent: Vec<ChannelMessage>) {
+        for received in unsent.into_iter().rev() {
+            // It was parsed before.
+            let Ok((tenant, new)) = self.ingest.parse_signal(&received, self.signals.settings().data_bytes) else {
+                continue;
+            };
+            self.waiting().signals.put_back(new.subject(&tenant), Item { tenant, new, received });
         }
     }
 

@@ -59,6 +59,23 @@ impl<V> Queue<V> {
         })
     }
 
+    /// Takes one in that was taken out and not sent, as its tenant's oldest; false if a newer one of its subject waits, or there is no room.
+    pub(super) fn put_back(&mut self, subject: Subject, value: V) -> bool {
+        let tenant = subject.to.tenant();
+        let is_replaced = self.lanes.get(tenant).is_some_and(|lane| lane.newest.contains_key(&subject));
+        if is_replaced || self.waiting >= self.most {
+            return false;
+        }
+        if !self.lanes.contains_key(tenant) {
+            self.rotation.push_back(tenant.clone());
+        }
+        let lane = self.lanes.entry(tenant.clone()).or_default();
+        lane.newest.insert(subject.clone(), value);
+        lane.order.push_front(subject);
+        self.waiting += 1;
+        true
+    }
+
     /// Takes up to `most`, one of each tenant in rotation that `admit` lets through; otherwise answers how long until it lets one
     /// through.
     pub(super) fn take(
@@ -128,6 +145,20 @@ mod tests {
     /// Takes as many as there are of those that may all go.
     fn take<V>(queue: &mut Queue<V>, most: usize) -> Vec<V> {
         queue.take(most, |_| Ok(())).unwrap_or_default()
+    }
+
+    #[test]
+    fn one_that_was_not_sent_comes_first_again_unless_a_newer_one_waits() {
+        let mut queue = Queue::new(3);
+        for key in 0..3 {
+            queue.put(subject(0, key), key);
+        }
+        assert_eq!(take(&mut queue, 2), [0, 1]);
+        queue.put(subject(0, 0), 10);
+        assert!(queue.put_back(subject(0, 1), 1));
+        assert!(!queue.put_back(subject(0, 0), 0), "a newer one of its subject waits");
+        assert!(!queue.put_back(subject(0, 7), 7), "there is no room");
+        assert_eq!((take(&mut queue, 9), queue.len()), (vec![1, 2, 10], 0));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! A pooler between Tidings and Postgres that gives each transaction another session.
 //!
 //! Statements here are prepared, settings of the session are relied on, and messages are listened for: all of them belong to a session.
-//! In PgBouncer's mode `transaction` a part of the publishes would fail, and the settings would stay in sessions of others. So Tidings
+//! In the mode `transaction` of `PgBouncer` a part of the publishes would fail, and the settings would stay in sessions of others. So Tidings
 //! finds that out before it begins.
 
 use std::time::Duration;
