@@ -1,6 +1,13 @@
 //! A connection that is subscribed to the channels of a pattern, and is opened again when it fails.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::time::{sleep, timeout};
@@ -70,8 +77,8 @@ impl PatternSubscription {
 
     /// Listens on one connection until it fails.
     async fn listen(&self, take: &Handler, backoff: &mut Backoff) -> RedisResult<Infallible> {
-        let lost = CancellationToken::new();
-        let listener = self.listener(take.clone(), lost.clone());
+        let (lost, heard) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+        let listener = self.listener(take.clone(), lost.clone(), heard.clone());
         let mut connection = self.servers.dedicated(RESPONSE, Some(listener)).await?;
         connection.subscribe_pattern(&self.pattern).await?;
         backoff.reset();
@@ -84,21 +91,23 @@ impl PatternSubscription {
             // A server that has become a replica hears less and less. In a cluster the client finds the primaries itself.
             let alive =
                 if self.servers.is_cluster() { redis::cmd("PING") } else { probe_write(&self.prefix, "a listener") };
-            match timeout(RESPONSE, alive.query_async::<Value>(&mut connection))
-                .await
-                .unwrap_or_else(|_| Err(timed_out()))
-            {
+            let heard_before = heard.load(Ordering::Relaxed);
+            let answer = timeout(RESPONSE, alive.query_async::<Value>(&mut connection)).await;
+            match answer.unwrap_or_else(|_| Err(timed_out())) {
+                // The answer waits behind messages: a new connection would lose them.
+                Err(error) if error.is_timeout() && heard.load(Ordering::Relaxed) != heard_before => {}
                 Err(error) if spoils_connection(&error) => return Err(error),
                 _ => {}
             }
         }
     }
 
-    fn listener(&self, take: Handler, lost: CancellationToken) -> Listener {
+    fn listener(&self, take: Handler, lost: CancellationToken, heard: Arc<AtomicU64>) -> Listener {
         let (most, limit) = (self.most_bytes + 1, self.limit);
         Arc::new(move |push: PushInfo| match push.kind {
             PushKind::Disconnection => lost.cancel(),
             PushKind::PMessage => {
+                heard.fetch_add(1, Ordering::Relaxed);
                 let mut data = push.data.into_iter().skip(1);
                 let (Some(Value::BulkString(channel)), Some(Value::BulkString(mut payload))) =
                     (data.next(), data.next())

@@ -27,7 +27,7 @@ await scenario(async () => {
   const opened = browser.context.waitForEvent("page");
   await desk.press("Open a second tab");
   const second = new Desk(await opened);
-  assert.equal(second.page.url(), `${url}/`);
+  await second.page.waitForURL(`${url}/`);
 
   await desk.page.getByRole("link", { name: "API" }).click();
   await desk.page.locator("section.operation").first().waitFor();
@@ -37,7 +37,7 @@ await scenario(async () => {
   const answer = await desk.page.request.get(new URL(document ?? "", desk.page.url()).href);
   assert.equal(answer.status(), 200);
   await desk.page.getByRole("link", { name: "Demo" }).click();
-  assert.equal(desk.page.url(), `${url}/`);
+  await desk.page.waitForURL(`${url}/`);
   for (const transport of /** @type {const} */ (["websocket", "polling"])) {
     const tab = await browser.open({ url, transport, shareConnection: false });
     assert.equal(await tab.run(() => client.state.unread), 1);

@@ -164,7 +164,12 @@ fn pool_error(error: deadpool_redis::PoolError) -> RedisError {
 
 /// Whether the connection is of no more use after the error: it is broken, or leads to a server that has become a replica.
 pub(crate) fn spoils_connection(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error() || error.code() == Some("READONLY")
+    error.is_io_error() || error.is_unrecoverable_error() || is_replica(error)
+}
+
+/// Whether the server refused a write because it has become a replica.
+pub(crate) fn is_replica(error: &RedisError) -> bool {
+    error.code() == Some("READONLY")
 }
 
 /// A command that only a server which takes writes obeys. It has a key of its own, which expires.

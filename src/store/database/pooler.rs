@@ -52,7 +52,11 @@ async fn is_between(target: &Target) -> bool {
         match timeout(ANSWER, changes(&mut one, &mut other)).await {
             Ok(Ok(false)) => {}
             Ok(Ok(true)) | Err(_) => return true,
-            Ok(Err(error)) => return sqlstate::of(&error) == Some(SqlState::INVALID_SQL_STATEMENT_NAME),
+            // The session that has the connection now lacks a statement, or has one of another connection.
+            Ok(Err(error)) => {
+                let prepared = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+                return sqlstate::of(&error).is_some_and(|code| prepared.contains(&code));
+            }
         }
     }
     false

@@ -141,8 +141,8 @@ impl Life {
                 tokio::time::sleep(PAUSE).await;
                 answer = user.get(&format!("/api/notifications?limit=100{page}")).await;
             }
-            let list = answer.expect(200);
-            for item in list["notifications"].as_array().expect("a list") {
+            let page_of_list = answer.expect(200);
+            for item in page_of_list["notifications"].as_array().expect("a list") {
                 let heard = Heard {
                     seq: item["seq"].as_i64().unwrap_or(0),
                     number: item["data"]["number"].as_u64().unwrap_or(0),
@@ -153,7 +153,7 @@ impl Life {
                 }
                 missed.extend((heard.seq <= end).then_some(heard));
             }
-            let Some(next) = list["nextPage"].as_str() else { break };
+            let Some(next) = page_of_list["nextPage"].as_str() else { break };
             page = format!("&page={next}");
         }
         log.heard.extend(missed.into_iter().rev());

@@ -1,4 +1,4 @@
-//! A PgBouncer before a Postgres.
+//! A `PgBouncer` before a Postgres.
 
 use std::{fs, net::TcpStream};
 
@@ -10,7 +10,7 @@ use super::{
     process::{Process, Signal, mortal},
 };
 
-/// A running PgBouncer.
+/// A running `PgBouncer`.
 pub struct PgBouncer {
     _process: Process,
     port: u16,

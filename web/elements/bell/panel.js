@@ -121,7 +121,9 @@ export class Panel {
       this.list.tick(now);
       this.#ticked = at;
     }
-    if (this.#client) this.list.seen.tell(this.#client);
+    if (!this.#client) return;
+    this.list.seen.tell(this.#client);
+    if (this.#client.state.hasMore) this.#lookForEnd();
   }
 
   /** Takes the focus in, unless it continues another dropdown. */
@@ -224,7 +226,11 @@ export class Panel {
     await client.loadMore().catch(() => (this.#failure = "moreFailed"));
     this.#isLoadingMore = false;
     this.#change();
-    // Observes again whether the end is in view: it may still be after the new items.
+    this.#lookForEnd();
+  }
+
+  /** Observes again whether the end is in view: it may still be after the new items, or it came while the list could not be loaded. */
+  #lookForEnd() {
     this.end.unobserve(this.after.element);
     this.end.observe(this.after.element);
   }
