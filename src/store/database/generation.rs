@@ -99,6 +99,7 @@ pub(crate) async fn accuse(
         "update generation set value = value + 1, accused_at = case when $5 then accused_at else now() end where id = 1 \
          and ($5 or accused_at is null or accused_at < now() - interval '1 hour') and exists ( \
              select from streams as s where s.tenant = $1 and s.user_id = $2 and s.epoch || mark = $3 and s.head_seq < $4 \
+             and not exists (select from inbox as i where i.tenant = $1 and i.user_id = $2 and i.seq = $4) \
          ) returning value",
     );
     let raised = accuse

@@ -12,7 +12,7 @@ use diesel::{
     sql_query,
     sql_types::Integer,
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
@@ -23,9 +23,9 @@ use super::{
 };
 use crate::config::DatabaseSettings;
 
-/// A pooler that has one session only lets the second connection wait for the first, which no server does.
+/// Longest time of a round.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Sessions of the pooler may be given out in turn, so the first round need not show it.
+/// Other clients of the pooler take sessions as well, so the first round need not show it.
 const ROUNDS: usize = 5;
 
 /// The cure.
@@ -51,7 +51,8 @@ async fn is_between(target: &Target) -> bool {
     for _ in 0..ROUNDS {
         match timeout(ANSWER, changes(&mut one, &mut other)).await {
             Ok(Ok(false)) => {}
-            Ok(Ok(true)) | Err(_) => return true,
+            Ok(Ok(true)) => return true,
+            Err(_) => return false,
             // The session that has the connection now lacks a statement, or has one of another connection.
             Ok(Err(error)) => {
                 let prepared = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
@@ -62,13 +63,12 @@ async fn is_between(target: &Target) -> bool {
     false
 }
 
-/// Whether a connection has another session while another connection is within a transaction: the transaction took its session.
+/// Whether one of two connections changes its session, or both have the same. The first is asked twice in a row, so that neither sessions
+/// in turn nor the last one first give the same answers as sessions of their own.
 async fn changes(one: &mut AsyncPgConnection, other: &mut AsyncPgConnection) -> QueryResult<bool> {
-    let before = session(one).await?;
-    other.batch_execute("begin; select 1").await?;
-    let after = session(one).await;
-    other.batch_execute("rollback").await?;
-    Ok(before != after?)
+    let (first, second) = (session(one).await?, session(one).await?);
+    let others = session(other).await?;
+    Ok(first != second || first == others || first != session(one).await? || others != session(other).await?)
 }
 
 async fn session(conn: &mut AsyncPgConnection) -> Result<i32, Error> {
