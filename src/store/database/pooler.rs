@@ -52,12 +52,13 @@ async fn is_between(target: &Target) -> bool {
         match timeout(ANSWER, changes(&mut one, &mut other)).await {
             Ok(Ok(false)) => {}
             Ok(Ok(true)) => return true,
-            Err(_) => return false,
-            // The session that has the connection now lacks a statement, or has one of another connection.
+            // The session that has the connection now lacks a statement, has one of that name already, or answers another one.
             Ok(Err(error)) => {
                 let prepared = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
-                return sqlstate::of(&error).is_some_and(|code| prepared.contains(&code));
+                return matches!(error, Error::DeserializationError(_))
+                    || sqlstate::of(&error).is_some_and(|code| prepared.contains(&code));
             }
+            Err(_) => {}
         }
     }
     false
