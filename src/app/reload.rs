@@ -1,16 +1,17 @@
-//! What a running instance takes over from settings that were read again. All of it is checked first, so a bad value changes nothing.
+//! The settings that a running instance takes over after they were read again. The instance checks all of them first, so a bad value
+//! changes nothing.
 
 use anyhow::Context as _;
 
 use super::Running;
 use crate::{auth::local_secret, config::Settings, store::ServerChange};
 
-/// What a reload has found besides the settings that differ as they are written.
+/// The differences that a reload finds beside the settings that differ as they are written.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reloaded {
-    /// What is new.
+    /// The names of the values that are new.
     pub(crate) changed: Vec<&'static str>,
-    /// What is new and needs a restart.
+    /// The names of the values that are new and need a restart.
     pub(crate) left: Vec<&'static str>,
 }
 

@@ -55,7 +55,7 @@ pub async fn run(flags: Options, log: &LogFilter) -> anyhow::Result<()> {
 struct Reloading<'a> {
     flags: Options,
     in_force: Options,
-    /// What cannot be reloaded is in force as it was then.
+    /// The settings at the start: those that a reload cannot change are in force as they were then.
     started_with: Options,
     log: &'a LogFilter,
 }

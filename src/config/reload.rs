@@ -1,4 +1,4 @@
-//! What a process takes over from its files while it runs.
+//! The settings that a process takes over from its files while it runs.
 
 use std::collections::BTreeSet;
 

@@ -30,7 +30,7 @@ impl Way {
     }
 }
 
-/// What a way needs.
+/// The needs of a way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Messages are received.
