@@ -1,3 +1,4 @@
-drop function tidings.redrive, tidings.publish_many, tidings.publish, tidings.take, tidings.wake, tidings.check_message, tidings.refuse;
+drop function tidings.redrive, tidings.publish_many, tidings.publish, tidings.take, tidings.wake, tidings.check_message,
+    tidings.check_tenant, tidings.refuse;
 drop function tidings.retract (text, text), tidings.retract (bigint, text);
 drop table tidings.dead_letters, tidings.inlet;

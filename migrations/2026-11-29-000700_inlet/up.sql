@@ -34,21 +34,28 @@ create table tidings.dead_letters (
     died_at timestamptz not null default clock_timestamp()
 );
 
+-- The functions that an application calls set the search path: to set it again in those within would be paid in each call.
 create function tidings.refuse(reason text) returns void language plpgsql as $$
 begin
     raise exception using errcode = 'invalid_parameter_value', message = reason;
 end $$;
 
--- Refuses a message in which something is wrong that can be seen here; `place` is the JSON pointer to it. What only an instance can
--- see becomes a dead letter.
-create function tidings.check_message(message jsonb, tenant text, place text) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    unknown text;
+create function tidings.check_tenant(tenant text) returns void language plpgsql as $$
 begin
     if tenant is null or tenant !~ '^[A-Za-z0-9_-]{1,64}$' then
         perform tidings.refuse('tenant: must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -');
-    elsif message is null or jsonb_typeof(message) <> 'object' then
+    end if;
+end $$;
+
+-- Refuses a message in which something is wrong that can be seen here; `place` is the JSON pointer to it. What only an instance can
+-- see becomes a dead letter.
+create function tidings.check_message(message jsonb, tenant text, place text) returns void
+language plpgsql as $$
+declare
+    unknown text;
+begin
+    perform tidings.check_tenant(tenant);
+    if message is null or jsonb_typeof(message) <> 'object' then
         perform tidings.refuse(place || '/: must be a JSON object');
     elsif pg_column_size(message) > 4194304 then
         perform tidings.refuse(place || '/: must have at most 4194304 bytes');
@@ -85,7 +92,7 @@ begin
 end $$;
 
 create function tidings.take(message jsonb, tenant text, place text) returns bigint
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql as $$
 declare
     number bigint;
 begin
@@ -135,9 +142,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     number bigint;
 begin
-    if tenant is null or tenant !~ '^[A-Za-z0-9_-]{1,64}$' then
-        perform tidings.refuse('tenant: must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -');
-    elsif key is null or key !~ '^[ -~]{1,200}$' then
+    perform tidings.check_tenant(tenant);
+    if key is null or key !~ '^[ -~]{1,200}$' then
         perform tidings.refuse('key: must be 1 to 200 printable ASCII characters');
     end if;
     insert into tidings.inlet (tenant, key) values (retract.tenant, retract.key) returning id into number;
@@ -150,9 +156,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     number bigint;
 begin
-    if tenant is null or tenant !~ '^[A-Za-z0-9_-]{1,64}$' then
-        perform tidings.refuse('tenant: must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -');
-    elsif publish is null then
+    perform tidings.check_tenant(tenant);
+    if publish is null then
         perform tidings.refuse('publish: must be the number of a publish');
     end if;
     -- A publish that is still here may have a key of its own.

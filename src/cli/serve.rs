@@ -63,26 +63,28 @@ struct Reloading<'a> {
 impl Reloading<'_> {
     /// Takes over what can be, and logs the names of the settings that have changed. A bad value changes nothing.
     fn reload(&mut self, running: &Running) {
-        let read = self.flags.clone().effective(config::environment()).map_err(anyhow::Error::from);
-        let (fresh, settings, found) = match read.and_then(|(fresh, settings)| {
-            let found = running.reload(&settings)?;
-            Ok((fresh, settings, found))
-        }) {
-            Ok(reloaded) => reloaded,
-            Err(error) => return log::error!("nothing is reloaded: {error:#}"),
-        };
+        match self.take_over(running) {
+            Ok((changed, left)) => {
+                log::info!("reloaded: {}", if changed.is_empty() { "nothing has changed" } else { &changed });
+                if !left.is_empty() {
+                    log::warn!("changed, and needs a restart: {left}");
+                }
+            }
+            Err(error) => log::error!("nothing is reloaded: {error:#}"),
+        }
+    }
+
+    /// The names of what has been taken over, and of what needs a restart.
+    fn take_over(&mut self, running: &Running) -> anyhow::Result<(String, String)> {
+        let (fresh, settings) = self.flags.clone().effective(config::environment())?;
+        let (changed, _) = self.in_force.differences(&fresh)?;
+        let (_, left) = self.started_with.differences(&fresh)?;
+        let found = running.reload(&settings)?;
         self.log.set(settings.log.as_deref());
-        let (changed, _) = self.in_force.differences(&fresh);
-        let (_, left) = self.started_with.differences(&fresh);
+        self.in_force = fresh;
         // Of the database's URL the instance decides how much has changed.
         let left = left.into_iter().filter(|name| name != "database-url");
-        let changed = names(changed.into_iter(), &found.changed);
-        log::info!("reloaded: {}", if changed.is_empty() { "nothing has changed" } else { &changed });
-        let left = names(left, &found.left);
-        if !left.is_empty() {
-            log::warn!("changed, and needs a restart: {left}");
-        }
-        self.in_force = fresh;
+        Ok((names(changed.into_iter(), &found.changed), names(left, &found.left)))
     }
 }
 

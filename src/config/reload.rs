@@ -12,12 +12,14 @@ const RELOADED: [&str; 5] = ["jwt-secret", "jwt-public-key", "kinds-file", "cors
 
 impl Options {
     /// The names of the settings in force that differ: those that a reload takes over, then those that need a restart.
-    pub fn differences(&self, fresh: &Self) -> (Vec<String>, Vec<String>) {
-        // A value without a form in TOML was refused when it was read.
-        let [old, new] = [self, fresh].map(|options| Table::try_from(options).unwrap_or_default());
+    ///
+    /// # Errors
+    /// When a value has no form in TOML, by which they are compared.
+    pub fn differences(&self, fresh: &Self) -> Result<(Vec<String>, Vec<String>), toml::ser::Error> {
+        let (old, new) = (Table::try_from(self)?, Table::try_from(fresh)?);
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         let different = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
-        different.cloned().partition(|name| RELOADED.contains(&name.as_str()))
+        Ok(different.cloned().partition(|name| RELOADED.contains(&name.as_str())))
     }
 }
 
@@ -35,7 +37,7 @@ mod tests {
         let old = options(&[("TIDINGS_WRITERS", "3"), ("TIDINGS_LOG", "info")]);
         let new = options(&[("TIDINGS_WRITERS", "4"), secret]);
         let expected = (vec!["jwt-secret".to_owned(), "log".to_owned()], vec!["writers".to_owned()]);
-        assert_eq!(old.differences(&new), expected);
-        assert_eq!(new.differences(&new), (Vec::new(), Vec::new()));
+        assert_eq!(old.differences(&new), Ok(expected));
+        assert_eq!(new.differences(&new), Ok((Vec::new(), Vec::new())));
     }
 }

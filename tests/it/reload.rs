@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::harness::{instance::setting, process::Signal, token::SECRET, *};
+use crate::{
+    harness::{instance::setting, process::Signal, token::SECRET, *},
+    tls,
+};
 
 const NEW: &str = "the-secret-that-takes-the-place-of-the-first-one";
 const ONE: &str = "https://one.example.com";
@@ -155,6 +158,32 @@ async fn new_connections_use_the_new_login_of_the_database_and_another_database_
     reload(&instance, "needs a restart: database-url").await;
     instance.edge().publisher().notify("u1", "t").await;
     assert!(!instance.log().contains("word"), "{}", instance.log());
+}
+
+#[tokio::test]
+async fn new_connections_check_the_database_against_the_new_root() {
+    let directory = tempfile::tempdir().unwrap();
+    let postgres = tls::secured(directory.path()).await;
+    let [certificate, root] = ["server.crt", "root.crt"].map(|name| directory.path().join(name));
+    fs::copy(&certificate, &root).unwrap();
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", postgres.url(), root.display());
+    let instance = Instance::start(&[("RUST_LOG", "info"), ("DATABASE_URL", &url)]).await;
+    let (publisher, client) = (instance.edge().publisher(), postgres.connect().await);
+    publisher.notify("u1", "first").await;
+
+    tls::certificate(directory.path());
+    client.batch_execute("select pg_reload_conf()").await.unwrap();
+    let end_all = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tidings'";
+    let message = json!({"users": ["u1"], "title": "next"});
+    eventually("the server's new certificate is refused", async || {
+        client.execute(end_all, &[]).await.unwrap();
+        (publisher.publish(&message).await.status == 503).then_some(())
+    })
+    .await;
+
+    fs::copy(&certificate, &root).unwrap();
+    reload(&instance, "reloaded: sslrootcert").await;
+    eventually("it is accepted", async || (publisher.publish(&message).await.status == 201).then_some(())).await;
 }
 
 #[tokio::test]

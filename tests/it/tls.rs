@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use crate::harness::*;
 
-/// A certificate for `127.0.0.1`, signed by itself, and its key.
-fn certificate(directory: &Path) {
+/// Makes a certificate for `127.0.0.1`, signed by itself, and its key: `server.crt` and `server.key`.
+pub fn certificate(directory: &Path) {
     let openssl = std::process::Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"])
@@ -17,13 +17,15 @@ fn certificate(directory: &Path) {
         .output()
         .expect("openssl runs");
     assert!(openssl.status.success(), "{}", String::from_utf8_lossy(&openssl.stderr));
+    for file in ["server.key", "server.crt"] {
+        postgres::give_to_owner(&directory.join(file));
+    }
 }
 
-async fn secured(directory: &Path) -> Postgres {
+/// A server with a certificate in this directory.
+pub async fn secured(directory: &Path) -> Postgres {
     certificate(directory);
-    for path in [directory.to_owned(), directory.join("server.key"), directory.join("server.crt")] {
-        postgres::give_to_owner(&path);
-    }
+    postgres::give_to_owner(directory);
     let file = |name: &str| directory.join(name).display().to_string();
     let certificate = format!("ssl_cert_file={}", file("server.crt"));
     let key = format!("ssl_key_file={}", file("server.key"));

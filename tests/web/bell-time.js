@@ -16,8 +16,15 @@ async function advance({ tab }, minutes) {
   await tab.until("the tab counts by the new time", (wanted) => client.now() >= wanted && client.state.connection === "live", wanted);
 }
 
+/** Moves the time of the server to a noon, so that only whole days cross a midnight. Answers that noon. */
+async function noon() {
+  const noon = new Date().setHours(36, 0, 0, 0);
+  await stage.advance((noon - Date.now()) / 1000);
+  return noon;
+}
+
 await scenario(async () => {
-  const dueAt = new Date(Date.now() + 30 * MINUTE_MS).toISOString();
+  const dueAt = new Date((await noon()) + 30 * MINUTE_MS).toISOString();
   await publish({ users: ["u1"], title: "To call", kind: "callback_due", dueAt });
   const tab = await BellTab.in(await (await Browser.of("u1")).open());
   await tab.open();

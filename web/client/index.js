@@ -211,7 +211,7 @@ export class Client {
   reconnect() {
     if (this.#status.connection === "expired" && this.#status.retryAt === null) return void this.#begin();
     this.#pause.end();
-    this.#line.hurry();
+    this.#tabs?.hurry();
   }
 
   /** Breaks the connection, as a bad network does: the client comes back by itself. */
@@ -281,6 +281,7 @@ export class Client {
       lead: (stop) => this.#line.run(this.#told, stop),
       hear: (message) => this.#hear(message),
       answer: () => this.#lead({ status: this.#status }),
+      hurry: () => this.#line.hurry(),
     });
     this.#tabs.join();
   }

@@ -12,6 +12,7 @@ const ANSWER_MS = 5000;
  *   this one is a candidate again if the answer says so
  * @property {(message: any) => void} hear takes a message of the leader
  * @property {() => void} answer has the leader report its state, because another tab asks
+ * @property {() => void} hurry has the leader connect now, because another tab wants it
  */
 
 export class Tabs {
@@ -50,6 +51,7 @@ export class Tabs {
       // Another tab's question counts as well: one tab that doubts is enough.
       watch.feed(SILENCE_MS);
       if (data === "?") return void (this.#leads && this.#role.answer());
+      if (data === "!") return void (this.#leads && this.#role.hurry());
       this.#asked = false;
       this.#role.hear(data);
     };
@@ -61,6 +63,12 @@ export class Tabs {
     this.#leaving.abort();
     this.#channel?.close();
     this.#channel = null;
+  }
+
+  /** Asks the tab that leads to connect now. */
+  hurry() {
+    if (this.#leads) this.#role.hurry();
+    else this.say("!");
   }
 
   /** Sends a message of the leader to the other tabs. @param {any} message */

@@ -8,7 +8,7 @@ use super::pieces::{self, PIECE_BYTES};
 use crate::{
     bus::{
         KEPT_FOR, KEPT_SUBJECTS,
-        backoff::Backoff,
+        backoff::Breaker,
         outgoing::{Deliver, Outgoing, Sending},
         wire::{ephemeral, names::Names},
     },
@@ -22,6 +22,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// An operation on the connection.
+#[derive(Clone, Copy)]
 enum Operation<'a> {
     Notify(&'a [String]),
     Keep(&'a Keeping),
@@ -34,23 +35,28 @@ pub(super) struct Sender {
     names: Arc<Names>,
     instance: Arc<str>,
     connection: Option<RelaySender>,
-    backoff: Backoff,
-    closed_until: Option<Instant>,
+    breaker: Breaker,
     swept_at: Option<Instant>,
 }
 
 impl Sender {
     pub(super) fn new(relay: Relay, names: Arc<Names>, instance: Arc<str>) -> Self {
-        let backoff = Backoff::default();
-        Self { relay, names, instance, connection: None, backoff, closed_until: None, swept_at: None }
+        Self { relay, names, instance, connection: None, breaker: Breaker::default(), swept_at: None }
     }
 
-    /// Runs an operation on the connection, or on a fresh one if that has failed; whether it succeeded. A refusal of Postgres shows in
-    /// the probe, which is logged; a line per batch would drown it.
+    /// Whether Postgres did it. A refusal shows in the probe, which is logged; a line per batch would drown it.
     async fn run(&mut self, operation: Operation<'_>) -> bool {
-        if self.closed_until.is_some_and(|until| Instant::now() < until) {
-            return false;
+        let Some(attempt) = self.breaker.attempt() else { return false };
+        let mut succeeded = self.attempt(operation).await;
+        if !succeeded && attempt.failed_quickly() {
+            succeeded = self.attempt(operation).await;
         }
+        self.breaker.ended(succeeded);
+        succeeded
+    }
+
+    /// Runs an operation on the connection, or on a fresh one if that has failed.
+    async fn attempt(&mut self, operation: Operation<'_>) -> bool {
         let attempt = async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
@@ -64,14 +70,7 @@ impl Sender {
             Ok::<_, NotRelayed>(connection)
         };
         // A connection whose answer is late or an error is dropped: its next answer could be the one of this operation.
-        let succeeded = timeout(ANSWER, attempt).await.ok().and_then(Result::ok);
-        if succeeded.is_some() {
-            self.backoff.reset();
-            self.closed_until = None;
-        } else {
-            self.closed_until = Some(Instant::now() + self.backoff.next());
-        }
-        self.connection = succeeded;
+        self.connection = timeout(ANSWER, attempt).await.ok().and_then(Result::ok);
         self.connection.is_some()
     }
 
@@ -113,7 +112,7 @@ impl Sender {
 impl Deliver for Sender {
     fn forget(&mut self) {
         self.connection = None;
-        self.closed_until = None;
+        self.breaker.close();
     }
 
     async fn send(&mut self, batch: &[Outgoing]) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redis::{Cmd, RedisResult};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
     connection::{Connection, publish_command},
@@ -11,13 +11,10 @@ use super::{
     servers::{RESPONSE, Servers, timed_out},
 };
 use crate::bus::{
-    backoff::Backoff,
+    backoff::Breaker,
     outgoing::{Deliver, Outgoing, Sending},
     wire::{ephemeral, names::Names},
 };
-
-/// A failure as quick as this is a connection that was lost unnoticed, and worth a second attempt at once.
-const QUICK: Duration = Duration::from_millis(500);
 
 /// The commands of one round trip.
 #[derive(Default)]
@@ -34,33 +31,23 @@ pub(super) struct Sender {
     names: Arc<Names>,
     instance: Arc<str>,
     connection: Option<Connection>,
-    backoff: Backoff,
-    closed_until: Option<Instant>,
+    breaker: Breaker,
 }
 
 impl Sender {
     pub(super) fn new(servers: Servers, names: Arc<Names>, instance: Arc<str>) -> Self {
-        Self { servers, names, instance, connection: None, backoff: Backoff::default(), closed_until: None }
+        Self { servers, names, instance, connection: None, breaker: Breaker::default() }
     }
 
     /// Whether Redis took the messages.
     async fn send_batch(&mut self, batch: &Batch) -> bool {
-        if self.closed_until.is_some_and(|until| Instant::now() < until) {
-            return false;
-        }
-        let started = Instant::now();
+        let Some(attempt) = self.breaker.attempt() else { return false };
         let mut result = self.attempt(batch).await;
-        if result.is_err() && started.elapsed() < QUICK {
+        if result.is_err() && attempt.failed_quickly() {
             result = self.attempt(batch).await;
         }
         // A refusal of Redis shows in the probe, which is logged; a line per batch would drown it.
-        match &result {
-            Ok(()) => {
-                self.backoff.reset();
-                self.closed_until = None;
-            }
-            Err(_) => self.closed_until = Some(Instant::now() + self.backoff.next()),
-        }
+        self.breaker.ended(result.is_ok());
         result.is_ok()
     }
 
@@ -84,7 +71,7 @@ impl Deliver for Sender {
         if let Some(connection) = self.connection.take() {
             connection.discard();
         }
-        self.closed_until = None;
+        self.breaker.close();
     }
 
     async fn send(&mut self, batch: &[Outgoing]) -> bool {
