@@ -4,6 +4,7 @@
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+pub use tokio_postgres::Statement;
 use tokio_postgres::{Client, NoTls, types::ToSql};
 use uuid::Uuid;
 
@@ -74,6 +75,24 @@ impl Database {
             connecting.context("cannot connect to the database, which is reached without TLS")?;
         tokio::spawn(connection);
         Ok(Self(client))
+    }
+
+    /// Prepares the statement of [`Self::publish`].
+    ///
+    /// # Errors
+    /// When the database has no way in for SQL.
+    pub async fn prepare_publish(&self) -> anyhow::Result<Statement> {
+        let statement = "select tidings.publish($1::text::jsonb, $2)";
+        self.0.prepare(statement).await.context("the database has no tidings.publish")
+    }
+
+    /// Publishes, in a transaction of its own.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn publish(&self, statement: &Statement, tenant: &str, body: &str) -> anyhow::Result<()> {
+        self.0.query_one(statement, &[&body, &tenant]).await.context("the database takes no publish")?;
+        Ok(())
     }
 
     /// Makes users subscribers of a topic, which is made if missing, and announces nothing.

@@ -191,13 +191,16 @@ pub struct LoadArgs {
     via: Via,
     #[command(flatten)]
     redis: RedisArgs,
-    /// Notifications per request (always 1 with `--via http`).
+    /// The instances' database of `--via sql`, which is reached without TLS.
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    sql_url: Option<String>,
+    /// Notifications per request (always 1 with `--via http` and `--via sql`).
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u16).range(1..=1000))]
     batch_size: u16,
     /// Padding in each notification's data.
     #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = value_parser!(u32).range(0..=65_536))]
     payload_bytes: u32,
-    /// Requests at the same time; 8, or 64 with `--via http`.
+    /// Requests at the same time; 8, 64 with `--via http`, 32 with `--via sql`.
     #[arg(long, alias = "publishers", value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     clients: Option<u16>,
     /// Longest wait for the last deliveries, in seconds.
@@ -213,20 +216,25 @@ impl LoadArgs {
 
     /// The way in, at these servers where it is over HTTP.
     pub fn sender(&self, targets: &[Target]) -> SenderOptions {
-        SenderOptions { via: self.via, targets: targets.to_vec(), redis: self.redis.clone() }
+        let (redis, database_url) = (self.redis.clone(), self.sql_url.clone());
+        SenderOptions { via: self.via, targets: targets.to_vec(), redis, database_url }
     }
 
     /// The plan of the publishes, from number 0 on.
     pub fn plan(&self, rate: u64, total: u64, longest: Duration) -> Plan {
-        let single = self.via == Via::Http;
+        let clients = match self.via {
+            Via::Http => 64,
+            Via::Sql => 32,
+            Via::HttpBatch | Via::Xadd | Via::Channel => 8,
+        };
         Plan {
             first: 0,
             pace: Pace { rate, total },
             longest,
-            batch: if single { 1 } else { self.batch_size.into() },
+            batch: if self.via.is_single() { 1 } else { self.batch_size.into() },
             addressed: self.via != Via::Channel,
             payload: self.payload_bytes as usize,
-            clients: self.clients.unwrap_or(if single { 64 } else { 8 }).into(),
+            clients: self.clients.unwrap_or(clients).into(),
         }
     }
 

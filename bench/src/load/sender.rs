@@ -1,4 +1,4 @@
-//! The ways in: HTTP in batches or one by one, the Redis stream, the Redis channels.
+//! The ways in: HTTP in batches or one by one, the Redis stream, the Redis channels, SQL.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::{
     publishers::Batch,
 };
 use crate::{
+    database::{Database, Statement},
     flags::RedisArgs,
     target::{Target, Users},
 };
@@ -29,6 +30,15 @@ pub enum Via {
     Xadd,
     /// PUBLISH to the users' channels; Redis accepts it if an instance is subscribed.
     Channel,
+    /// tidings.publish(), a transaction for each; accepted when it has committed.
+    Sql,
+}
+
+impl Via {
+    /// Whether a request has one notification.
+    pub fn is_single(self) -> bool {
+        matches!(self, Self::Http | Self::Sql)
+    }
 }
 
 /// The way in, with its servers and the names in Redis.
@@ -40,6 +50,8 @@ pub struct SenderOptions {
     pub targets: Vec<Target>,
     /// The Redis of the two ways through Redis.
     pub redis: RedisArgs,
+    /// The database of SQL.
+    pub database_url: Option<String>,
 }
 
 /// One publisher's connection.
@@ -48,6 +60,8 @@ pub enum Sender {
     Http(Box<Http>),
     /// Through Redis.
     Redis(Box<Redis>),
+    /// With SQL.
+    Sql(Box<Sql>),
 }
 
 impl Sender {
@@ -56,14 +70,18 @@ impl Sender {
     /// # Errors
     /// When it cannot.
     pub async fn connect(options: &SenderOptions, users: &Users, index: usize) -> anyhow::Result<Self> {
-        if matches!(options.via, Via::HttpBatch | Via::Http) {
-            return Self::over_http(&options.targets[index % options.targets.len()], users, options.via).await;
+        match options.via {
+            Via::HttpBatch | Via::Http => {
+                Self::over_http(&options.targets[index % options.targets.len()], users, options.via).await
+            }
+            Via::Xadd | Via::Channel => Ok(Self::Redis(Box::new(Redis::connect(options, users).await?))),
+            Via::Sql => {
+                let url = options.database_url.as_deref().context("--via sql needs --sql-url")?;
+                let (database, tenant) = (Database::connect(url).await?, users.tenant().to_owned());
+                let statement = database.prepare_publish().await?;
+                Ok(Self::Sql(Box::new(Sql { database, statement, tenant })))
+            }
         }
-        let client =
-            redis::Client::open(options.redis.redis_url.as_str()).context("--redis-url is no Redis address")?;
-        let connection = client.get_multiplexed_async_connection().await.context("cannot connect to Redis")?;
-        let (via, prefix, tenant) = (options.via, options.redis.prefix.clone(), users.tenant().to_owned());
-        Ok(Self::Redis(Box::new(Redis { connection, via, prefix, tenant })))
     }
 
     /// Connects a publisher over HTTP.
@@ -72,7 +90,7 @@ impl Sender {
     /// When it cannot.
     pub async fn over_http(target: &Target, users: &Users, via: Via) -> anyhow::Result<Self> {
         let (caller, token) = (Caller::connect(target).await?, users.publish_token()?);
-        let (single, body, trouble) = (via == Via::Http, String::new(), None);
+        let (single, body, trouble) = (via.is_single(), String::new(), None);
         Ok(Self::Http(Box::new(Http { caller, token, single, body, trouble })))
     }
 
@@ -86,6 +104,9 @@ impl Sender {
             Self::Redis(redis) => {
                 tokio::time::timeout(ANSWER_TIMEOUT, redis.send(batch)).await.context("no answer in time")?
             }
+            Self::Sql(sql) => {
+                tokio::time::timeout(ANSWER_TIMEOUT, sql.send(batch)).await.context("no answer in time")?
+            }
         }
     }
 
@@ -93,7 +114,7 @@ impl Sender {
     pub fn take_trouble(&mut self) -> Option<String> {
         match self {
             Self::Http(http) => http.trouble.take(),
-            Self::Redis(_) => None,
+            Self::Redis(_) | Self::Sql(_) => None,
         }
     }
 }
@@ -155,6 +176,14 @@ pub struct Redis {
 }
 
 impl Redis {
+    async fn connect(options: &SenderOptions, users: &Users) -> anyhow::Result<Self> {
+        let client =
+            redis::Client::open(options.redis.redis_url.as_str()).context("--redis-url is no Redis address")?;
+        let connection = client.get_multiplexed_async_connection().await.context("cannot connect to Redis")?;
+        let (via, prefix, tenant) = (options.via, options.redis.prefix.clone(), users.tenant().to_owned());
+        Ok(Self { connection, via, prefix, tenant })
+    }
+
     async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
         let Self { connection, via, prefix, tenant } = self;
         let mut pipe = redis::pipe();
@@ -168,5 +197,21 @@ impl Redis {
         }
         let answers: Vec<redis::Value> = pipe.query_async(connection).await.context("Redis refuses")?;
         Ok(answers.iter().map(|answer| !matches!(answer, redis::Value::Int(0) | redis::Value::Nil)).collect())
+    }
+}
+
+/// A publisher with SQL.
+pub struct Sql {
+    database: Database,
+    statement: Statement,
+    tenant: String,
+}
+
+impl Sql {
+    async fn send(&mut self, batch: &Batch) -> anyhow::Result<Vec<bool>> {
+        for body in &batch.bodies {
+            self.database.publish(&self.statement, &self.tenant, body).await?;
+        }
+        Ok(vec![true; batch.bodies.len()])
     }
 }

@@ -69,7 +69,7 @@ async fn broadcast_delivers_each_announcement_to_every_stream() {
 #[tokio::test]
 async fn every_way_to_publish_delivers_the_accepted_publishes() {
     let cluster = cluster().instances(2).start().await;
-    for via in ["http", "http-batch", "xadd", "channel"] {
+    for via in ["http", "http-batch", "xadd", "channel", "sql"] {
         let load = ["--via", via, "--rate", "200", "--seconds", "1", "--clients", "4", "--batch-size", "20"];
         let figures = figures(&cluster, &[&["publish", "--streams", "30", "--users", "10"], &load[..]].concat()).await;
         assert_eq!(figures["accepted"], 200, "{via}");
