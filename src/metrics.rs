@@ -61,6 +61,7 @@ metrics! {
     INGEST_PENDING = Gauge "tidings_ingest_pending" [""] "Entries of the Redis stream that were delivered and not yet acknowledged.";
     INGEST_DEAD = Counter "tidings_ingest_dead_letters_total" ["source"] "Messages refused at ingest and kept as dead letters.";
     INGEST_RECLAIMED = Counter "tidings_ingest_reclaimed_total" [""] "Entries claimed from consumers that died.";
+    INLET_WAIT = Gauge "tidings_inlet_wait_seconds" [""] "How long the oldest row of the last claim waited in `tidings.inlet`; 0 when nothing waits.";
     WAY_IN_UP = Gauge "tidings_way_in_up" ["way"] "1 while publishes come in by a way beside HTTP, otherwise 0: `redisChannels`, `redisStream`, `redisSignals` or `sql`.";
     POOL_SIZE = Gauge "tidings_pool_connections" [""] "Open connections to Postgres.";
     POOL_IDLE = Gauge "tidings_pool_idle_connections" [""] "Idle connections to Postgres.";

@@ -3,8 +3,9 @@
 create table generation (
     id smallint primary key default 1 check (id = 1),
     value bigint not null default 0,
-    -- What every epoch ends with; epochs themselves are hexadecimal digits, which have no g.
-    mark text collate "C" not null generated always as (case when value = 0 then '' else 'g' || value::text end) stored,
+    -- What every epoch ends with; epochs themselves are hexadecimal digits, which have no g. It is drawn anew, for a database that was put
+    -- back twice counts from the same value twice.
+    mark text collate "C" not null default '',
     -- The server, its timeline, the database and the table of streams, as the last connection found them.
     identity text,
     -- When a cursor last was the reason.

@@ -1,14 +1,27 @@
+-- When a publish was taken back.
+alter table notifications add column retracted_at timestamptz;
+
 -- The way in for SQL: an application publishes within its own transaction. Its functions check what can be checked without the
 -- instance, and write one row. Instances take the rows from there into the ordinary write path.
 -- An operator may have made it for the role of that name.
 create schema if not exists tidings;
+-- Who owns a schema may replace what is in it, and these functions have the rights of the role that makes them.
+do $$
+declare
+    owner name := (select nspowner::regrole::name from pg_namespace where nspname = 'tidings');
+begin
+    if owner <> current_user then
+        raise exception 'the schema tidings belongs to the role %: alter schema tidings owner to %', owner, quote_ident(current_user);
+    end if;
+end $$;
 revoke all on schema tidings from public;
 
 create table tidings.inlet (
     id bigint generated always as identity primary key,
     tenant text collate "C" not null,
-    -- Of a publish.
+    -- Of a publish, and its length as text.
     message jsonb,
+    bytes integer not null default 0,
     -- The idempotency key: of the publish, or of the one that is to be retracted.
     key text collate "C",
     -- The row of the publish that is to be retracted.
@@ -21,6 +34,8 @@ create table tidings.inlet (
 
 -- A retraction waits for the publishes of its key that are still here.
 create index inlet_key on tidings.inlet (tenant, key) where key is not null;
+-- Rows that were claimed before, and are claimed one by one.
+create index inlet_doubtful on tidings.inlet (id) where claims >= 2;
 
 -- Rows that cannot be stored, with the reason, for an operator to read and to send again.
 create table tidings.dead_letters (
@@ -57,7 +72,7 @@ begin
     perform tidings.check_tenant(tenant);
     if message is null or jsonb_typeof(message) <> 'object' then
         perform tidings.refuse(place || '/: must be a JSON object');
-    elsif pg_column_size(message) > 4194304 then
+    elsif octet_length(message::text) > 4194304 then
         perform tidings.refuse(place || '/: must have at most 4194304 bytes');
     elsif message ? 'specversion' then
         return;
@@ -80,15 +95,36 @@ begin
     elsif coalesce(jsonb_array_length(message->'users'), 0) + coalesce(jsonb_array_length(message->'topics'), 0) = 0
         and message->'everyone' is distinct from 'true' then
         perform tidings.refuse(place || '/users: a message needs users, topics or everyone');
-    elsif message->'title' is null and message->'kind' is null then
+    elsif message->>'title' is null and message->>'kind' is null then
         perform tidings.refuse(place || '/title: is missing');
-    elsif message->'title' is not null
+    elsif message->>'title' is not null
         and (jsonb_typeof(message->'title') <> 'string' or char_length(message->>'title') not between 1 and 500) then
         perform tidings.refuse(place || '/title: must be a text of 1 to 500 characters');
-    elsif message->'idempotencyKey' is not null
+    elsif message->>'idempotencyKey' is not null
         and (jsonb_typeof(message->'idempotencyKey') <> 'string' or message->>'idempotencyKey' !~ '^[ -~]{1,200}$') then
         perform tidings.refuse(place || '/idempotencyKey: must be 1 to 200 printable ASCII characters');
     end if;
+end $$;
+
+-- The key that an instance gives to a CloudEvent without one.
+create function tidings.event_key(source text, id text) returns text language plpgsql as $$
+declare
+    length text := encode(int8send(octet_length(source)), 'hex');
+begin
+    if strpos(source, ' ') = 0 and source || ' ' || id ~ '^[ -~]{1,200}$' then
+        return source || ' ' || id;
+    end if;
+    -- The length in the order of bytes that instances hash.
+    length := (select string_agg(substr(length, at, 2), '' order by at desc) from generate_series(1, 15, 2) as at);
+    return 'sha256:' || encode(sha256(decode(length, 'hex') || convert_to(source || id, 'UTF8')), 'hex');
+end $$;
+
+create function tidings.key_of(message jsonb) returns text language plpgsql as $$
+begin
+    if message ? 'specversion' then
+        return coalesce(message->'data'->>'idempotencyKey', tidings.event_key(message->>'source', message->>'id'));
+    end if;
+    return message->>'idempotencyKey';
 end $$;
 
 create function tidings.take(message jsonb, tenant text, place text) returns bigint
@@ -97,8 +133,8 @@ declare
     number bigint;
 begin
     perform tidings.check_message(message, tenant, place);
-    insert into tidings.inlet (tenant, message, key)
-    values (take.tenant, take.message, take.message->>'idempotencyKey') returning id into number;
+    insert into tidings.inlet (tenant, message, bytes, key)
+    values (take.tenant, take.message, octet_length(take.message::text), tidings.key_of(take.message)) returning id into number;
     return number;
 end $$;
 
@@ -175,13 +211,17 @@ declare
     number bigint;
 begin
     with again as (delete from tidings.dead_letters as d where d.id = letter returning *)
-    insert into tidings.inlet (tenant, message, key, publish)
-    select again.tenant, again.message, again.key, again.publish from again returning id into number;
+    insert into tidings.inlet (tenant, message, bytes, key, publish)
+    select again.tenant, again.message, octet_length(coalesce(again.message::text, '')), again.key, again.publish
+    from again returning id into number;
     if number is null then
         perform tidings.refuse('letter: there is no such dead letter');
     end if;
     return number;
 end $$;
 
--- Functions may be executed by everybody unless that is taken away.
-revoke all on all functions in schema tidings from public;
+-- Functions may be executed by everybody unless that is taken away. The schema may hold tables and functions of other migrations too.
+revoke all on function
+    tidings.refuse, tidings.check_tenant, tidings.check_message, tidings.event_key, tidings.key_of, tidings.take, tidings.wake,
+    tidings.publish, tidings.publish_many, tidings.redrive, tidings.retract (text, text), tidings.retract (bigint, text)
+from public;

@@ -75,6 +75,8 @@ pub enum Absence {
     NotSubscribed,
     /// It is on its way to the user.
     Pending,
+    /// Its publisher took it back.
+    Retracted,
     /// It expired before it came to the user.
     Expired,
     /// It had gone out before the user subscribed, or was first seen.
@@ -161,6 +163,7 @@ impl Absence {
         match unreached {
             Unreached { is_actor: true, .. } => Self::Actor,
             Unreached { stage: UserStage::Never, .. } => Self::NotSubscribed,
+            Unreached { retracted: true, .. } => Self::Retracted,
             Unreached { stage: UserStage::Ahead, .. } => Self::Pending,
             Unreached { expired: true, .. } => Self::Expired,
             _ => Self::Late,
@@ -173,6 +176,7 @@ impl Absence {
             Self::Actor => "the user caused it",
             Self::NotSubscribed => "the user is not subscribed to any of its topics",
             Self::Pending => "it is on its way",
+            Self::Retracted => "its publisher took it back",
             Self::Expired => "it expired before it came to the user",
             Self::Late => "it had gone out before the user subscribed, or was first seen",
         }

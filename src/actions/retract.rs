@@ -4,7 +4,7 @@ use crate::{
     domain::user::Tenant,
     live::announce::Announcer,
     metrics,
-    store::{Store, Unavailable},
+    store::{Store, Swept, Unavailable},
 };
 
 /// Takes publishes back; cheap to clone.
@@ -20,17 +20,17 @@ impl Retractor {
         Self { store, announcer }
     }
 
-    /// Takes the publish of an id or an idempotency key back; false when the tenant has none. Its fan-out, if one is under way, ends
-    /// first.
+    /// Takes the publish of an id or an idempotency key back; false when the tenant has none. A fan-out that is under way reaches nobody
+    /// more; what it has brought goes with the next [`Self::sweep`] after its end.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn retract(&self, tenant: &Tenant, name: &str) -> Result<bool, Unavailable> {
-        let found = self.store.retract(tenant, name).await?;
-        if found {
-            self.sweep().await?;
+        let Some(id) = self.store.retract(tenant, name).await? else { return Ok(false) };
+        while let Some(swept) = self.store.sweep_one(id).await? {
+            self.announce(&swept);
         }
-        Ok(found)
+        Ok(true)
     }
 
     /// Takes expired notifications out of inboxes, and announces it.
@@ -39,9 +39,13 @@ impl Retractor {
     /// When the database does not answer.
     pub async fn sweep(&self) -> Result<(), Unavailable> {
         while let Some(swept) = self.store.sweep().await? {
-            ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
-            swept.streams.iter().for_each(|(key, changed)| self.announcer.announce_change(key, changed));
+            self.announce(&swept);
         }
         Ok(())
+    }
+
+    fn announce(&self, swept: &Swept) {
+        ::metrics::counter!(metrics::SWEPT).increment(swept.notifications as u64);
+        swept.streams.iter().for_each(|(key, changed)| self.announcer.announce_change(key, changed));
     }
 }

@@ -80,9 +80,11 @@ impl Running {
             anyhow::bail!("DATABASE_URL: {misfit}");
         }
         let failed = Arc::new(Notify::new());
-        instance.spawn(&Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() });
-        instance.take_in(&intake, &tracker);
-        instance.take_rows(&intake, &tracker);
+        let tasks =
+            |stop: &CancellationToken| Tasks { tracker: tracker.clone(), stop: stop.clone(), failed: failed.clone() };
+        instance.spawn(&tasks(&stop));
+        instance.take_in(&tasks(&intake));
+        instance.take_rows(&tasks(&intake));
         let (hub, health) = (instance.parts.hub.clone(), instance.parts.health.clone());
         let (store, kinds) = (instance.parts.store.clone(), instance.parts.kinds.clone());
         let authenticator = instance.parts.authenticator.clone();

@@ -19,7 +19,7 @@ use crate::{
     bus::{Bus, Incoming},
     config::Settings,
     domain::kinds::Kinds,
-    health::Health,
+    health::{Health, Need, Way},
     http::{Parts, foreign_pages::ForeignPages, metrics_endpoint},
     ingest::{self, Ingest, RECLAIM_IDLE, inlet::Inlet},
     live::{announce::Announcer, hub::Hub, sockets::Sockets},
@@ -135,6 +135,13 @@ impl Instance {
         }
         tasks.spawn("kinds", |stop| self.parts.kinds_registry.clone().run(stop));
         tasks.spawn("revocations", |stop| self.parts.revocations.clone().run(stop));
+        if self.parts.settings.database.is_some() {
+            // At the start the server may have been away.
+            let store = store();
+            tasks.spawn("sessions of its own", |stop| async move {
+                let _ = stop.run_until_cancelled(store.pooler()).await;
+            });
+        }
         tasks.spawn("zones", |stop| zones::run(store(), stop));
         tasks.spawn("scheduler", |stop| scheduler::run(store(), announcer(), stop));
         tasks.spawn("retention", |stop| retention::run(store(), Retractor::new(store(), announcer()), sweep, stop));
@@ -145,7 +152,7 @@ impl Instance {
     }
 
     /// Starts to take publishes from the SQL functions. The embedded database takes no connections of applications.
-    pub(super) fn take_rows(&self, intake: &CancellationToken, tracker: &TaskTracker) {
+    pub(super) fn take_rows(&self, intake: &Tasks) {
         let Parts { settings, store, kinds, publisher, health, .. } = &self.parts;
         let Some(database) = &settings.database else { return };
         let inlet = Inlet {
@@ -158,11 +165,11 @@ impl Instance {
             look: settings.publish.inlet_look,
             relay: settings.publish.inlet_listen.then(|| store.relay(database)),
         };
-        tracker.spawn(inlet.run(intake.clone()));
+        intake.spawn("inlet", |stop| inlet.run(stop));
     }
 
     /// Takes publishes and signals from Redis, if there is one.
-    pub(super) fn take_in(&self, intake: &CancellationToken, tracker: &TaskTracker) {
+    pub(super) fn take_in(&self, intake: &Tasks) {
         let Parts { settings, store, bus: Bus::Redis(redis), kinds, publisher, signals, health, .. } = &self.parts
         else {
             return;
@@ -177,20 +184,30 @@ impl Instance {
             health: health.clone(),
             reclaim_idle: RECLAIM_IDLE,
         };
-        tracker.spawn(take_in_while_fit(ingest, signals.clone(), store.clone(), intake.clone()));
+        intake.spawn("ingest", |stop| take_in_while_fit(ingest, signals.clone(), store.clone(), stop));
     }
 }
 
 /// Takes in until the stop, but not while the schema of the database does not fit: other instances may be able to store what this
 /// one could only hold.
 async fn take_in_while_fit(ingest: Ingest, signals: Signals, store: Store, stop: CancellationToken) {
-    while stop.run_until_cancelled(store.fit()).await.is_some() {
-        let (intake, tasks) = (stop.child_token(), TaskTracker::new());
-        ingest.start_signals(signals.clone(), &intake, &tasks);
-        ingest.clone().start(&intake, &tasks);
-        let _ = stop.run_until_cancelled(store.unfit()).await;
-        intake.cancel();
-        tasks.close();
-        tasks.wait().await;
+    loop {
+        let fits = store.misfit().map_or(Ok(()), |misfit| Err(misfit.to_string()));
+        for way in [Way::RedisChannels, Way::RedisStream, Way::RedisSignals] {
+            ingest.health.note_way(way, Need::Schema, fits.clone());
+        }
+        if stop.run_until_cancelled(store.fit()).await.is_none() {
+            return;
+        }
+        if fits.is_err() {
+            continue;
+        }
+        let intake = stop.child_token();
+        let running = ingest.clone().run(Some(signals.clone()), intake.clone());
+        let unfit = async {
+            let _ = stop.run_until_cancelled(store.unfit()).await;
+            intake.cancel();
+        };
+        tokio::join!(running, unfit);
     }
 }

@@ -2,7 +2,13 @@
 //!
 //! While the bus does not take messages they are dropped and counted.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -27,7 +33,7 @@ const SIGNAL_QUEUE: usize = 1_024;
 const BATCH: usize = 512;
 /// Most signals of one batch: so long may an announcement wait for them.
 const SIGNAL_BATCH: usize = 64;
-/// Longest time that a caller waits until the bus has taken a signal or a removal.
+/// Longest time that a caller waits until the bus has taken a removal, or begins to send a signal.
 const TAKEN: Duration = Duration::from_secs(1);
 
 /// A message to other instances.
@@ -72,8 +78,26 @@ pub(super) struct Sending {
     pub(super) signal: Signal,
     /// It is the last value of its subject.
     pub(super) kept: bool,
-    /// Notified when the bus has taken it, if a caller waits.
-    taken: Option<oneshot::Sender<()>>,
+    /// The caller, if one waits.
+    caller: Option<Caller>,
+}
+
+/// A caller that waits until the bus has taken its signal.
+#[derive(Debug)]
+struct Caller {
+    taken: oneshot::Sender<()>,
+    /// Set by the first of the two: the caller, who has waited long enough, or the queue, which begins to send. So a caller that
+    /// hears that its signal did not go knows that it does not go later.
+    decided: Arc<AtomicBool>,
+}
+
+impl Sending {
+    /// Whether it still goes: no caller has given it up, who may have sent a newer one through another instance.
+    fn begins(&self) -> bool {
+        self.caller
+            .as_ref()
+            .is_none_or(|caller| !caller.taken.is_closed() && !caller.decided.swap(true, Ordering::AcqRel))
+    }
 }
 
 /// Sends batches over one kind of bus.
@@ -139,13 +163,25 @@ impl Outlet {
     }
 
     pub(super) fn signal(&self, signal: Signal, kept: bool) -> impl Future<Output = bool> + Send + 'static + use<> {
-        let (taken, answer) = oneshot::channel();
-        let sent = self.signals.try_send(Sending { signal, kept, taken: Some(taken) }).is_ok();
-        async move { sent && is_taken(answer).await }
+        let (taken, mut answer) = oneshot::channel();
+        let decided = Arc::<AtomicBool>::default();
+        let caller = Some(Caller { taken, decided: decided.clone() });
+        let sent = self.signals.try_send(Sending { signal, kept, caller }).is_ok();
+        async move {
+            if !sent {
+                return false;
+            }
+            match timeout(TAKEN, &mut answer).await {
+                Ok(taken) => taken.is_ok(),
+                // It is on its way: the bus takes it or fails within a bound of its own.
+                Err(_) if decided.swap(true, Ordering::AcqRel) => answer.await.is_ok(),
+                Err(_) => false,
+            }
+        }
     }
 
     pub(super) fn cast(&self, signal: Signal) -> bool {
-        self.signals.try_send(Sending { signal, kept: false, taken: None }).is_ok()
+        self.signals.try_send(Sending { signal, kept: false, caller: None }).is_ok()
     }
 
     pub(super) async fn send_removal(&self, left: Left) -> bool {
@@ -207,11 +243,10 @@ async fn deliver(bus: &mut impl Deliver, batch: &mut Vec<Outgoing>) {
 
 async fn deliver_signals(bus: &mut impl Deliver, signals: &mut Vec<Sending>) {
     let count = signals.len();
-    // A caller that got the answer that its signal did not go may have sent a newer one through another instance.
-    signals.retain(|sending| sending.taken.as_ref().is_none_or(|taken| !taken.is_closed()));
+    signals.retain(Sending::begins);
     let taken = if signals.is_empty() { 0 } else { bus.send_signals(signals).await };
     metrics::counter!(SIGNALS_DROPPED, "reason" => "bus").increment((count - taken) as u64);
-    for waiter in signals.drain(..).take(taken).filter_map(|sending| sending.taken) {
-        let _ = waiter.send(()); // the caller may have stopped waiting
+    for caller in signals.drain(..).take(taken).filter_map(|sending| sending.caller) {
+        let _ = caller.taken.send(()); // the caller may have stopped waiting
     }
 }

@@ -35,6 +35,8 @@ impl Way {
 pub enum Need {
     /// Messages are received.
     Receive,
+    /// The schema of the database fits, so that something can be stored.
+    Schema,
     /// The server takes the writes that belong to it: of publishers, and of dead letters and of claims.
     Write,
 }

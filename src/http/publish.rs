@@ -54,8 +54,8 @@ pub struct Receipt {
     /// When it reaches inboxes, if it is scheduled. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<DateTime<Utc>>,
-    /// `true` in the answer to a repeat whose first publish waited for a time and comes no more: it was called off, another took its
-    /// place, or it expired before its time. Absent otherwise.
+    /// `true` in the answer to a repeat whose first publish comes no more: it was taken back, or it waited for a time and was called off,
+    /// another took its place, or it expired before its time. Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub cancelled: bool,
@@ -91,8 +91,8 @@ impl From<&Accepted> for Receipt {
 /// Publish one notification.
 ///
 /// It is stored before this answers. Send an idempotency key and repeat the request when the answer is lost: the
-/// same key and body give the same answer and write nothing, with `cancelled` if the first publish was scheduled and was
-/// cancelled since. A `CloudEvents` 1.0 event is accepted too; its `data` is
+/// same key and body give the same answer and write nothing, with `cancelled` if the first publish was taken back, or
+/// scheduled and cancelled since. A `CloudEvents` 1.0 event is accepted too; its `data` is
 /// the message, its `source` and `id` together are the idempotency key.
 #[utoipa::path(post, path = "/api/notifications", tag = "publishing", operation_id = "publish",
     params(("Idempotency-Key" = Option<String>, Header, description = "The publisher's own name for this publish: 1 to \

@@ -25,12 +25,16 @@ pub(super) async fn together(publish: &Publish, items: &[NewNotification], commi
     outcomes
 }
 
-/// Publishes each in a transaction of its own, so that none can spoil another's.
-pub(super) async fn singly(publish: &Publish, items: &[NewNotification]) -> Vec<Outcome> {
+/// Publishes each in a transaction of its own, so that none can spoil another's, for as long as it `works`.
+pub(super) async fn singly(publish: &Publish, items: &[NewNotification], works: impl Fn() -> bool) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
+        if !works() {
+            break;
+        }
         outcomes.extend(attempt(publish, std::slice::from_ref(item)).await);
     }
+    outcomes.resize(items.len(), Outcome::Unavailable);
     outcomes
 }
 

@@ -25,20 +25,20 @@ use crate::{
     },
     health::{Health, Need, Way},
     message, metrics,
-    store::{InletRow, Relay, Store, Unavailable},
+    store::{Claiming, InletRow, Relay, Store, Unavailable},
 };
 
-/// Most rows of one claim.
+/// Most rows of one claim, and most bytes of their messages.
 const ROWS: usize = 500;
-/// Much longer than a claim takes. After the death of an instance others wait so long for its rows.
+const BYTES: i64 = 8 * 1_024 * 1_024;
+const FRESH: Claiming = Claiming::Fresh { rows: ROWS as i64, bytes: BYTES };
+/// Longer than a claim takes while the database answers. After the death of an instance others wait so long for its rows.
 const LEASE: Duration = Duration::from_secs(30);
-/// A row claimed more often than this is not tried again: it may be the reason why its instances die.
-const CLAIMS: i16 = 10;
 /// Longest pause after failures, in pauses.
 const MOST_PAUSES: u32 = 10;
 const TROUBLE: &str = "the rows of tidings.inlet cannot be claimed, the log says why: the role of DATABASE_URL needs \
      usage on the schema tidings and all privileges on its tables";
-/// Pause before a row is tried again that was not stored.
+/// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Takes rows of the inlet in.
@@ -63,9 +63,9 @@ pub(crate) struct Inlet {
 
 /// The rows of a claim that have an end.
 #[derive(Default)]
-struct Ended {
+struct Ended<'a> {
     done: Vec<i64>,
-    dead: Vec<(i64, String)>,
+    dead: Vec<(&'a InletRow, String)>,
 }
 
 impl Inlet {
@@ -78,17 +78,26 @@ impl Inlet {
     async fn take_all(&self, woken: &Notify, stop: &CancellationToken) {
         let mut failures = 0;
         while !stop.is_cancelled() {
-            let taken = self.take().await;
+            let taken = self.take(stop).await;
             failures = if taken.is_ok() { 0 } else { (failures + 1).min(MOST_PAUSES) };
-            // The first failure may be one of the database, which has a part of its own in the report.
-            let trouble = if failures > 1 { Err(TROUBLE.to_owned()) } else { Ok(()) };
+            // One failure may be of one connection.
+            let trouble = if failures > 1 { Err(self.trouble()) } else { Ok(()) };
             self.health.note_way(Way::Sql, Need::Receive, trouble);
             let pause = match taken {
-                Ok(ROWS..) => continue,
-                Ok(_) => self.look,
+                Ok(true) => continue,
+                Ok(false) => self.look,
                 Err(Unavailable) => PAUSE * failures,
             };
             let _ = stop.run_until_cancelled(timeout(pause, woken.notified())).await;
+        }
+    }
+
+    /// Why no rows can be claimed.
+    fn trouble(&self) -> String {
+        match self.store.misfit() {
+            Some(misfit) => misfit.to_string(),
+            None if !self.store.is_up() => "the database does not answer".to_owned(),
+            None => TROUBLE.to_owned(),
         }
     }
 
@@ -118,39 +127,49 @@ impl Inlet {
         let _: Option<()> = stop.run_until_cancelled(listening).await;
     }
 
-    /// Claims rows and ends them; answers how many it claimed.
-    async fn take(&self) -> Result<usize, Unavailable> {
-        let rows = self.store.claim_inlet(ROWS as i64, LEASE).await?;
-        let claimed = rows.len();
-        if claimed == 0 {
-            return Ok(0);
-        }
+    /// Claims rows and ends them; answers whether there may be more at once.
+    async fn take(&self, stop: &CancellationToken) -> Result<bool, Unavailable> {
+        let fresh = self.store.claim_inlet(FRESH, LEASE).await?;
+        self.work(&fresh, stop).await?;
+        // Only now: a row that ends its instances would take those down that were claimed beside it.
+        let doubtful = self.store.claim_inlet(Claiming::Doubtful, LEASE).await?;
+        self.work(&doubtful, stop).await?;
+        // Rows are claimed in their order, so the first has waited longest.
+        let waited = fresh.iter().chain(&doubtful).map(|row| row.age).fold(0.0, f64::max);
+        ::metrics::gauge!(metrics::INLET_WAIT).set(waited);
+        let bytes: usize = fresh.iter().filter_map(|row| row.message.as_ref()).map(String::len).sum();
+        Ok(fresh.len() == ROWS || bytes as i64 > BYTES / 2 || !doubtful.is_empty())
+    }
+
+    async fn work(&self, rows: &[InletRow], stop: &CancellationToken) -> Result<(), Unavailable> {
         let mut ended = Ended::default();
         let (mut items, mut retractions) = (Vec::new(), Vec::new());
         for row in rows {
-            match self.parse(&row) {
+            match self.parse(row) {
                 Ok(Some(new)) => items.push((row, new)),
                 Ok(None) => retractions.push(row),
-                Err(reason) => ended.dead.push((row.id, reason)),
+                Err(reason) => ended.dead.push((row, reason)),
             }
         }
-        self.store(items, &mut ended).await?;
+        self.store(items, stop, &mut ended).await?;
         self.end(ended).await?;
         // A claim has no retraction of a publish that it has itself.
         let mut ended = Ended::default();
         for row in retractions {
             self.retract(row, &mut ended).await?;
         }
-        self.end(ended).await?;
-        Ok(claimed)
+        self.end(ended).await
     }
 
     /// The publish of a row; none of a retraction.
     fn parse(&self, row: &InletRow) -> Result<Option<NewNotification>, String> {
-        if row.claims > CLAIMS {
-            return Err(format!("claimed {CLAIMS} times without an end"));
+        if row.is_given_up() {
+            return Err("claimed again and again without an end".to_owned());
         }
-        let Some(text) = &row.message else { return Ok(None) };
+        let Some(text) = &row.message else {
+            debug_assert!(row.retracts, "a row has a message, or takes one back");
+            return Ok(None);
+        };
         let tenant = tenant(row)?;
         let key = format!("sql:{}", row.id);
         message::parse(text.as_bytes(), &self.limits)
@@ -160,57 +179,64 @@ impl Inlet {
     }
 
     /// Stores what can be stored, and leaves the rest to a later claim.
-    async fn store(&self, items: Vec<(InletRow, NewNotification)>, ended: &mut Ended) -> Result<(), Unavailable> {
-        let (rows, new): (Vec<InletRow>, Vec<NewNotification>) = items.into_iter().unzip();
+    async fn store<'a>(
+        &self,
+        items: Vec<(&'a InletRow, NewNotification)>,
+        stop: &CancellationToken,
+        ended: &mut Ended<'a>,
+    ) -> Result<(), Unavailable> {
+        let (rows, new): (Vec<&InletRow>, Vec<NewNotification>) = items.into_iter().unzip();
         let mut outcomes = attempt::together(&self.publish, &new, self.limits.commit_rows).await;
         if outcomes.contains(&Outcome::Unavailable) {
             // One of them may be what failed the transaction of all.
             let again: Vec<usize> = (0..new.len()).filter(|index| outcomes[*index] == Outcome::Unavailable).collect();
             let alone: Vec<NewNotification> = again.iter().map(|index| new[*index].clone()).collect();
-            for (index, outcome) in again.into_iter().zip(attempt::singly(&self.publish, &alone).await) {
+            // Without the database each would wait in vain, one after the other.
+            let works = || self.store.is_up() && !stop.is_cancelled();
+            for (index, outcome) in again.into_iter().zip(attempt::singly(&self.publish, &alone, works).await) {
                 outcomes[index] = outcome;
             }
         }
-        let store_works = outcomes.contains(&Outcome::Stored);
+        let store_works = self.store.is_up() && !stop.is_cancelled();
         let (mut later, mut failed) = (Vec::new(), Vec::new());
-        for (row, outcome) in rows.iter().zip(outcomes) {
+        for (row, outcome) in rows.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Stored => ended.done.push(row.id),
-                Outcome::Refused(reason) => ended.dead.push((row.id, reason)),
-                Outcome::Unavailable if store_works => failed.push(row.id),
-                Outcome::Overloaded | Outcome::Unavailable => later.push(row.id),
+                Outcome::Refused(reason) => ended.dead.push((row, reason)),
+                Outcome::Unavailable if store_works => failed.push(row),
+                Outcome::Overloaded | Outcome::Unavailable => later.push(row),
             }
         }
         if !later.is_empty() {
-            self.store.release_inlet(&later, PAUSE, false).await?;
+            self.store.release_inlet(&later, false).await?;
         }
         if !failed.is_empty() {
-            self.store.release_inlet(&failed, PAUSE, true).await?;
+            self.store.release_inlet(&failed, true).await?;
         }
         Ok(())
     }
 
-    async fn retract(&self, row: InletRow, ended: &mut Ended) -> Result<(), Unavailable> {
-        let found = match (tenant(&row), &row.key) {
+    async fn retract<'a>(&self, row: &'a InletRow, ended: &mut Ended<'a>) -> Result<(), Unavailable> {
+        let found = match (tenant(row), &row.key) {
             (Ok(tenant), Some(key)) => self.retractor.retract(&tenant, key).await?,
             _ => false,
         };
         if found {
             ended.done.push(row.id);
         } else {
-            ended.dead.push((row.id, "there is no such publish, or it is forgotten".to_owned()));
+            ended.dead.push((row, "there is no such publish, or it is forgotten".to_owned()));
         }
         Ok(())
     }
 
-    async fn end(&self, Ended { done, dead }: Ended) -> Result<(), Unavailable> {
+    async fn end(&self, Ended { done, dead }: Ended<'_>) -> Result<(), Unavailable> {
         if !done.is_empty() {
             self.store.finish_inlet(&done).await?;
         }
-        if let Some((_, reason)) = dead.first() {
+        if !dead.is_empty() {
             self.store.bury_inlet(&dead).await?;
             ::metrics::counter!(metrics::INGEST_DEAD, "source" => Source::Sql.as_str()).increment(dead.len() as u64);
-            log::warn!("{} rows of the inlet became dead letters: {reason}", dead.len());
+            log::warn!("{} rows of the inlet became dead letters, tidings.dead_letters has the reasons", dead.len());
         }
         Ok(())
     }

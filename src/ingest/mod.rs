@@ -18,12 +18,15 @@ mod write_probe;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use redis::RedisResult;
-use tokio::time::timeout;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     actions::{
@@ -78,18 +81,20 @@ pub(crate) struct Ingest {
 pub(crate) const RECLAIM_IDLE: Duration = Duration::from_secs(30);
 
 impl Ingest {
-    /// Starts to read channels and the stream until the stop; then it finishes the messages that it has read. Redis may be away, now or
-    /// later.
-    pub(crate) fn start(self, stop: &CancellationToken, tracker: &TaskTracker) {
-        let shared = Arc::new(self);
-        tracker.spawn(channels::run(shared.clone(), stop.clone()));
-        tracker.spawn(stream::run(shared.clone(), stop.clone()));
-        tracker.spawn(write_probe::run(shared, stop.clone()));
-    }
-
-    /// Starts listening to signals too.
-    pub(crate) fn start_signals(&self, signals: Signals, stop: &CancellationToken, tracker: &TaskTracker) {
-        tracker.spawn(signals::run(Arc::new(self.clone()), signals, stop.clone()));
+    /// Takes in until the stop, signals too if they are given. The panic of a part is one of the whole.
+    pub(crate) async fn run(self, signals: Option<Signals>, stop: CancellationToken) {
+        let (shared, mut parts) = (Arc::new(self), JoinSet::new());
+        parts.spawn(channels::run(shared.clone(), stop.clone()));
+        parts.spawn(stream::run(shared.clone(), stop.clone()));
+        parts.spawn(write_probe::run(shared.clone(), stop.clone()));
+        if let Some(signals) = signals {
+            parts.spawn(signals::run(shared, signals, stop));
+        }
+        while let Some(ended) = parts.join_next().await {
+            if let Err(panic) = ended.map_err(JoinError::try_into_panic) {
+                resume_unwind(panic.unwrap_or_else(|error| Box::new(error.to_string())));
+            }
+        }
     }
 
     /// Does something on a pooled connection within the time of an ordinary command.

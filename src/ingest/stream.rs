@@ -70,7 +70,7 @@ struct Item {
 /// Reads until the stop, then finishes the entries that it has read, and leaves the group.
 pub(super) async fn run(ingest: Arc<Ingest>, stop: CancellationToken) {
     let reader = Arc::new(Reader {
-        key: format!("{}:ingest", ingest.prefix),
+        key: key(&ingest.prefix),
         ingest,
         in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
         stored: AtomicU64::new(0),
@@ -180,7 +180,7 @@ impl Reader {
             let new: Vec<_> = items.iter().map(|item| item.new.clone()).collect();
             let outcomes = match failures {
                 0..TOGETHER => attempt::together(&self.ingest.publish, &new, self.ingest.limits.commit_rows).await,
-                _ => attempt::singly(&self.ingest.publish, &new).await,
+                _ => attempt::singly(&self.ingest.publish, &new, || !self.stop.is_cancelled()).await,
             };
             items = self.sort(items, outcomes).await;
             let store_works = self.stored.load(Ordering::Relaxed) > stored_before;
@@ -224,6 +224,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// The stream's key.
+pub(super) fn key(prefix: &str) -> String {
+    format!("{prefix}:ingest")
 }
 
 /// A duration as Redis takes it.

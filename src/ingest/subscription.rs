@@ -89,8 +89,11 @@ impl PatternSubscription {
                 () = lost.cancelled() => return Err(closed()),
             }
             // A server that has become a replica hears less and less. In a cluster the client finds the primaries itself.
-            let alive =
-                if self.servers.is_cluster() { redis::cmd("PING") } else { probe_write(&self.prefix, "a listener") };
+            let alive = if self.servers.is_cluster() {
+                redis::cmd("PING")
+            } else {
+                probe_write(&self.prefix, &self.prefix, "a listener")
+            };
             let heard_before = heard.load(Ordering::Relaxed);
             let answer = timeout(RESPONSE, alive.query_async::<Value>(&mut connection)).await;
             match answer.unwrap_or_else(|_| Err(timed_out())) {

@@ -83,6 +83,11 @@ impl Store {
         Self { asks: coalesce::start(&shared), shared }
     }
 
+    /// Ends when there is a pooler in front of the server that gives each transaction another session.
+    pub async fn pooler(&self) {
+        pooler::found(&self.shared.server).await;
+    }
+
     /// Whether the last operation reached the database.
     pub fn is_up(&self) -> bool {
         self.shared.is_up()

@@ -39,7 +39,7 @@ pub use self::inbox::filter_scan::Filter;
 pub use self::inbox::list::{InboxPage, ListQuery, SCAN_LIMIT};
 pub use self::inbox::state::{Changed, NotChanged};
 pub use self::inbox::summary::{Callback, Callbacks, Summary};
-pub use self::inlet::InletRow;
+pub use self::inlet::{Claiming, InletRow};
 pub use self::log::account_log::{AccountChange, Stamped};
 pub use self::log::page::{Ask, Page, Position, Row};
 pub use self::log::streams::{Durability, Head};

@@ -125,6 +125,7 @@ diesel::table! {
         burst_seconds -> Nullable<Int4>,
         channels -> Nullable<Int8>,
         image_url -> Nullable<Text>,
+        retracted_at -> Nullable<Timestamptz>,
     }
 }
 

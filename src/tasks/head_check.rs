@@ -50,12 +50,13 @@ impl HeadCheck {
                 chunk.iter().filter_map(|key| Some((key, self.hub.head(key)?))).collect();
             // The hub is asked after the store: a head that was announced in between does not count as lost.
             let heads = self.store.heads(chunk).await?;
-            if let Some((head, cursor)) =
-                heads.iter().find_map(|head| Some((head, known.get(&head.key)?)).filter(is_forgotten))
+            for (head, cursor) in
+                heads.iter().filter_map(|head| Some((head, known.get(&head.key)?))).filter(is_forgotten)
             {
-                // The heads of the new generation come with the next check.
+                // The heads of the new generation come with the next check. A stream that has reached its old head accuses nobody.
                 if self.store.accuse(&head.key, cursor, Witness::Instance).await? {
                     self.hurry();
+                    break;
                 }
             }
             let mut behind: Vec<Head> = heads.into_iter().filter(|head| self.is_behind(head)).collect();

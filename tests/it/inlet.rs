@@ -112,6 +112,13 @@ async fn a_message_that_is_wrong_is_refused_within_the_transaction() {
     ] {
         assert_eq!(publish(&client, &wrong).await, Err(reason.to_owned()));
     }
+    // Ten bytes as a number, and a hundred thousand digits as text.
+    let long = format!("{{\"users\":[\"u1\"],\"title\":\"t\",\"data\":[{}]}}", ["1e100000"; 50].join(","));
+    let refused = client.query_one(&format!("select tidings.publish('{long}')"), &[]).await.unwrap_err();
+    assert_eq!(refused.as_db_error().unwrap().message(), "/: must have at most 4194304 bytes");
+    // As by HTTP, null is nothing.
+    let nulls = json!({"users": ["u2"], "kind": "k", "title": null, "idempotencyKey": null, "message": "m"});
+    publish(&client, &nulls).await.unwrap();
     let many = json!([message("u1", "good"), {"users": ["u1"]}]);
     let refused = client.execute(&format!("select tidings.publish_many('{many}')"), &[]).await.unwrap_err();
     assert_eq!(refused.as_db_error().unwrap().message(), "/1/title: is missing");
@@ -170,6 +177,37 @@ async fn a_row_that_cannot_be_stored_becomes_a_dead_letter_and_spoils_no_other()
 }
 
 #[tokio::test]
+async fn a_row_that_failed_before_is_claimed_alone_and_not_for_ever() {
+    let cluster = cluster().start().await;
+    let owner = cluster.postgres.connect().await;
+    let rows = "insert into tidings.inlet (tenant, message, claims) \
+                select 'default', jsonb_build_object('users', jsonb_build_array('u1'), 'title', 'n' || claims), claims \
+                from unnest(array[9, 10, 0, 2, 1]::smallint[]) as claims";
+    owner.execute(rows, &[]).await.unwrap();
+    emptied(&owner).await;
+    let titles = "select title from notifications order by title";
+    let titles: Vec<String> = owner.query(titles, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(titles, ["n0", "n1", "n2", "n9"]);
+    let letter = owner.query_one("select message->>'title', reason from tidings.dead_letters", &[]).await.unwrap();
+    assert_eq!((letter.get(0), letter.get(1)), ("n10", "claimed again and again without an end"));
+}
+
+#[tokio::test]
+async fn the_schema_of_another_role_is_refused() {
+    let postgres = Postgres::start().await;
+    let owner = postgres.connect().await;
+    owner.batch_execute("create database shared").await.unwrap();
+    owner.batch_execute("create role other").await.unwrap();
+    let url = postgres.url_of("shared");
+    postgres::connect(&url).await.batch_execute("create schema tidings authorization other").await.unwrap();
+    let migrated =
+        std::process::Command::new(crate::tidings()).arg("migrate").env("DATABASE_URL", &url).output().unwrap();
+    assert!(!migrated.status.success());
+    let told = String::from_utf8_lossy(&migrated.stderr);
+    assert!(told.contains("belongs to the role other: alter schema tidings owner to tidings"), "{told}");
+}
+
+#[tokio::test]
 async fn a_retracted_publish_leaves_every_inbox_or_does_not_come() {
     let cluster = cluster().on_postgres_alone(2).start().await;
     let (client, owner) = (application(&cluster).await, cluster.postgres.connect().await);
@@ -183,6 +221,23 @@ async fn a_retracted_publish_leaves_every_inbox_or_does_not_come() {
     for user in ["u1", "u2"] {
         assert_eq!(cluster.user(user).list("").await["total"], 0);
     }
+    let repeated = cluster.publisher().publish(&keyed).await.expect(201);
+    assert_eq!(repeated["cancelled"], true, "a repeat says that nothing comes");
+    for (id, data) in
+        [("7", json!({"users": ["u1"], "title": "an event"})), ("8 ü", json!({"users": ["u1"], "title": "another"}))]
+    {
+        let source = "https://shop.example/orders of today";
+        let event = json!({"specversion": "1.0", "type": "paid", "source": source, "id": id, "data": data});
+        let number = publish(&client, &event).await.unwrap();
+        stream.titles(1).await;
+        client.execute("select tidings.retract($1::bigint)", &[&number]).await.unwrap();
+        assert_eq!(stream.next_of("state").await.json()["deleted"], true);
+    }
+    let event = json!({"specversion": "1.0", "type": "paid", "source": "shop", "id": "9", "data": {"users": ["u1"], "title": "t"}});
+    publish(&client, &event).await.unwrap();
+    stream.titles(1).await;
+    client.execute("select tidings.retract('shop 9')", &[]).await.unwrap();
+    assert_eq!(stream.next_of("state").await.json()["deleted"], true);
     // One that waits for its time, and one that is retracted before anybody has taken it.
     let tomorrow = chrono::Utc::now() + chrono::TimeDelta::days(1);
     let later = json!({"users": ["u1"], "title": "later", "deliverAt": tomorrow, "idempotencyKey": "later"});

@@ -172,10 +172,11 @@ pub(crate) fn is_replica(error: &RedisError) -> bool {
     error.code() == Some("READONLY")
 }
 
-/// A command that only a server which takes writes obeys. It has a key of its own, which expires.
-pub(crate) fn probe_write(prefix: &str, instance: &str) -> Cmd {
+/// A command that only a server which takes writes obeys. It has a key of its own, which expires. In a cluster it is obeyed by the server
+/// of the key `beside`.
+pub(crate) fn probe_write(prefix: &str, beside: &str, instance: &str) -> Cmd {
     let mut command = redis::cmd("SET");
-    command.arg(format!("{prefix}:probe")).arg(instance).arg("PX").arg(60_000);
+    command.arg(format!("{prefix}:probe:{{{beside}}}")).arg(instance).arg("PX").arg(60_000);
     command
 }
 

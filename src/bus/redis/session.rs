@@ -142,7 +142,7 @@ impl Subscriber {
         if self.servers.is_cluster() {
             return Ok(());
         }
-        let command = probe_write(&self.prefix, "the bus");
+        let command = probe_write(&self.prefix, &self.prefix, "the bus");
         // An answer that is late waits behind messages; whether those come at all is shown by the probes.
         match timeout(RESPONSE, command.query_async::<Value>(connection)).await {
             Ok(Err(error)) if is_replica(&error) => Err(error),

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -33,6 +36,8 @@ const SUBJECTS: usize = 1_024;
 const LETTERS: usize = 256;
 /// Pause before unsent signals are sent again.
 const AGAIN: Duration = Duration::from_millis(250);
+/// A signal that could not be sent for so long is of the past.
+const LATE: Duration = Duration::from_mins(1);
 /// Most signals sent together.
 const TOGETHER: usize = 64;
 /// The way in, for the metric.
@@ -56,6 +61,7 @@ struct Item {
     tenant: Tenant,
     new: NewSignal,
     received: ChannelMessage,
+    since: Instant,
 }
 
 /// The work that is to be done at once.
@@ -99,7 +105,7 @@ impl Leadership {
     /// down where it comes from.
     fn receive(&self, received: ChannelMessage) -> bool {
         let room = match self.ingest.parse_signal(&received, self.signals.settings().data_bytes) {
-            Ok((tenant, new)) => self.queue(Item { tenant, new, received }),
+            Ok((tenant, new)) => self.queue(Item { tenant, new, received, since: Instant::now() }),
             Err(reason) => {
                 ::metrics::counter!(SIGNALS, "source" => SOURCE, "result" => "refused").increment(1);
                 self.refuse(received, reason);
@@ -167,15 +173,15 @@ impl Leadership {
     /// is the `last` time.
     async fn send(&self, items: Vec<Item>, last: bool) {
         let (signals, received): (Vec<_>, Vec<_>) =
-            items.into_iter().map(|Item { tenant, new, received }| ((tenant, new), received)).unzip();
+            items.into_iter().map(|Item { tenant, new, received, since }| ((tenant, new), (received, since))).unzip();
         let results = self.signals.send_all(signals, SOURCE).await;
         debug_assert_eq!(results.len(), received.len(), "one result for each signal");
         let mut unsent = Vec::new();
-        for (received, sent) in received.into_iter().zip(results) {
+        for ((received, since), sent) in received.into_iter().zip(results) {
             match sent {
                 Ok(()) => {}
                 // A letter for each that finds the bus down would make matters worse.
-                Err(Refused::Unavailable) => unsent.push(received),
+                Err(Refused::Unavailable) => unsent.push((received, since)),
                 Err(refused) => self.refuse(received, refused.to_string()),
             }
         }
@@ -185,15 +191,20 @@ impl Leadership {
         }
     }
 
-    /// Queues unsent messages again, in front of the others of their tenants.
-    fn put_back(&self, unsent: Vec<ChannelMessage>) {
-        for received in unsent.into_iter().rev() {
+    /// Queues unsent messages again, behind the others of their tenants: those need not fail for the same cause.
+    fn put_back(&self, unsent: Vec<(ChannelMessage, Instant)>) {
+        let mut dropped = 0;
+        for (received, since) in unsent {
             // It was parsed before.
             let Ok((tenant, new)) = self.ingest.parse_signal(&received, self.signals.settings().data_bytes) else {
                 continue;
             };
-            self.waiting().signals.put_back(new.subject(&tenant), Item { tenant, new, received });
+            let subject = new.subject(&tenant);
+            let item = Item { tenant, new, received, since };
+            let is_late = since.elapsed() > LATE;
+            dropped += u64::from(is_late || self.waiting().signals.put_back(subject, item) == Some(Gone::Other));
         }
+        ::metrics::counter!(SIGNALS_DROPPED, "reason" => "bus").increment(dropped);
     }
 
     async fn write_dead_letters(&self, letters: &[DeadLetter]) {

@@ -59,21 +59,25 @@ impl<V> Queue<V> {
         })
     }
 
-    /// Takes one in that was taken out and not sent, as its tenant's oldest; false if a newer one of its subject waits, or there is no room.
-    pub(super) fn put_back(&mut self, subject: Subject, value: V) -> bool {
+    /// Takes one in that was taken out and not sent, behind its tenant's others. Answers that it is gone if a newer one of its subject
+    /// waits, or if there is no room.
+    pub(super) fn put_back(&mut self, subject: Subject, value: V) -> Option<Gone> {
         let tenant = subject.to.tenant();
         let is_replaced = self.lanes.get(tenant).is_some_and(|lane| lane.newest.contains_key(&subject));
-        if is_replaced || self.waiting >= self.most {
-            return false;
+        if is_replaced {
+            return Some(Gone::Older);
+        }
+        if self.waiting >= self.most {
+            return Some(Gone::Other);
         }
         if !self.lanes.contains_key(tenant) {
             self.rotation.push_back(tenant.clone());
         }
         let lane = self.lanes.entry(tenant.clone()).or_default();
         lane.newest.insert(subject.clone(), value);
-        lane.order.push_front(subject);
+        lane.order.push_back(subject);
         self.waiting += 1;
-        true
+        None
     }
 
     /// Takes up to `most`, one of each tenant in rotation that `admit` lets through; otherwise answers how long until it lets one
@@ -155,10 +159,10 @@ mod tests {
         }
         assert_eq!(take(&mut queue, 2), [0, 1]);
         queue.put(subject(0, 0), 10);
-        assert!(queue.put_back(subject(0, 1), 1));
-        assert!(!queue.put_back(subject(0, 0), 0), "a newer one of its subject waits");
-        assert!(!queue.put_back(subject(0, 7), 7), "there is no room");
-        assert_eq!((take(&mut queue, 9), queue.len()), (vec![1, 2, 10], 0));
+        assert_eq!(queue.put_back(subject(0, 1), 1), None);
+        assert_eq!(queue.put_back(subject(0, 0), 0), Some(Gone::Older), "a newer one of its subject waits");
+        assert_eq!(queue.put_back(subject(0, 7), 7), Some(Gone::Other), "there is no room");
+        assert_eq!((take(&mut queue, 9), queue.len()), (vec![2, 10, 1], 0));
     }
 
     proptest! {

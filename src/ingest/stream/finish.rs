@@ -56,7 +56,7 @@ impl Reader {
         let letters: Vec<_> = refused.into_iter().map(|(entry, reason)| letter(entry, reason)).collect();
         match self.ingest.write_dead_letters(&letters).await {
             Ok(()) => {
-                log::warn!("{} entries of the ingest stream became dead letters: {}", ids.len(), letters[0].reason);
+                log::warn!("{} entries of the ingest stream became dead letters, which have the reasons", ids.len());
                 self.acknowledge(&ids).await;
             }
             Err(error) => log::warn!("dead letters could not be written, their entries stay pending: {error}"),

@@ -14,6 +14,7 @@ use std::{
 };
 
 use redis::{Value, aio::ConnectionLike, aio::MultiplexedConnection};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::*;
@@ -115,7 +116,7 @@ impl Instances {
         for name in names {
             let publish = kept.publish();
             let ingest = Ingest { publish, reclaim_idle, ..ingest(servers, name) };
-            ingest.start(&stop, &tracker);
+            tracker.spawn(ingest.run(None, stop.clone()));
         }
         Self { kept, stop, tracker }
     }

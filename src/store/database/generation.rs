@@ -22,6 +22,9 @@ use crate::domain::{cursor::Cursor, user::UserKey};
 const IDENTITY: &str = "(select concat_ws('/', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), \
      (select oid from pg_database where datname = current_database()), 'streams'::regclass::oid) from pg_control_system())";
 
+/// A mark that no other generation has.
+const NEW_MARK: &str = "'g' || substr(md5(random()::text || clock_timestamp()::text || pg_backend_pid()::text), 1, 8)";
+
 /// Who knows a change that the database lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
@@ -68,7 +71,8 @@ pub(crate) async fn recognize(conn: &mut AsyncPgConnection) -> QueryResult<()> {
 /// Notes the identity; of several connections that find a new one, the first raises the generation.
 async fn adopt(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     let adopt = format!(
-        "update generation set value = value + (generation.identity is not null)::int, identity = now.identity \
+        "update generation set value = value + (generation.identity is not null)::int, identity = now.identity, \
+         mark = case when generation.identity is null then mark else {NEW_MARK} end \
          from (select {IDENTITY} as identity) as now \
          where id = 1 and generation.identity is distinct from now.identity returning value"
     );
@@ -83,8 +87,8 @@ async fn adopt(conn: &mut AsyncPgConnection) -> QueryResult<()> {
 
 /// Raises the generation at an operator's word; answers the new one.
 pub(crate) async fn raise(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
-    let raised: Raised =
-        sql_query("update generation set value = value + 1 where id = 1 returning value").get_result(conn).await?;
+    let raise = format!("update generation set value = value + 1, mark = {NEW_MARK} where id = 1 returning value");
+    let raised: Raised = sql_query(raise).get_result(conn).await?;
     Ok(raised.value)
 }
 
@@ -95,13 +99,14 @@ pub(crate) async fn accuse(
     cursor: &Cursor,
     witness: Witness,
 ) -> QueryResult<bool> {
-    let accuse = sql_query(
-        "update generation set value = value + 1, accused_at = case when $5 then accused_at else now() end where id = 1 \
+    let accuse = sql_query(format!(
+        "update generation set value = value + 1, mark = {NEW_MARK}, \
+         accused_at = case when $5 then accused_at else now() end where id = 1 \
          and ($5 or accused_at is null or accused_at < now() - interval '1 hour') and exists ( \
              select from streams as s where s.tenant = $1 and s.user_id = $2 and s.epoch || mark = $3 and s.head_seq < $4 \
              and not exists (select from inbox as i where i.tenant = $1 and i.user_id = $2 and i.seq = $4) \
          ) returning value",
-    );
+    ));
     let raised = accuse
         .bind::<Text, _>(key.tenant.as_str())
         .bind::<Text, _>(key.user.as_str())

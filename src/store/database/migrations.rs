@@ -1,7 +1,8 @@
 //! The migrations of the binary, and whether the database fits them.
 //!
 //! A binary runs on a schema that has all of its migrations. A migration that the binary does not know names the oldest binary that
-//! may run on it, in the table `schema_compatibility`. Without such a row the binary does not run.
+//! may run on it, in the table `schema_compatibility`. One without such a row is of another application, which has its tables in the
+//! same schema and the same tool.
 
 use std::collections::BTreeSet;
 
@@ -47,12 +48,12 @@ pub enum Misfit {
         needed: usize,
     },
     /// A migration of a newer binary does not allow this one.
-    #[error("schema {version} is too new, run a newer tidings{}", .oldest.as_ref().map(|oldest| format!(", of schema {oldest} or later")).unwrap_or_default())]
+    #[error("schema {version} is too new, run a newer tidings, of schema {oldest} or later")]
     TooNew {
         /// The migration.
         version: String,
-        /// The newest migration of the oldest binary that may run on it, if the migration names one.
-        oldest: Option<String>,
+        /// The newest migration of the oldest binary that may run on it.
+        oldest: String,
     },
 }
 
@@ -178,13 +179,9 @@ async fn misfit(conn: &mut AsyncPgConnection) -> QueryResult<Option<Misfit>> {
         .load(conn)
         .await?;
     let newest = known.last().map(String::as_str).unwrap_or_default();
-    let too_new = |version: &&String| {
-        let oldest = rows.iter().find(|(of, _)| of == *version).map(|(_, oldest)| oldest.clone());
-        let may_run = oldest.as_deref().is_some_and(|oldest| oldest <= newest);
-        (!may_run).then(|| Misfit::TooNew { version: (*version).clone(), oldest })
-    };
     // The newest says most about the binary that is needed.
-    Ok(unknown.iter().rev().find_map(too_new))
+    let too_new = rows.into_iter().filter(|(_, oldest)| oldest.as_str() > newest).max();
+    Ok(too_new.map(|(version, oldest)| Misfit::TooNew { version, oldest }))
 }
 
 /// The versions of the binary's migrations.
@@ -234,9 +231,8 @@ mod tests {
     fn a_misfit_names_the_cure() {
         let lacking = Misfit::Lacking { present: 9, needed: 10 };
         assert_eq!(lacking.to_string(), "schema 9 of 10, run tidings migrate");
-        let too_new = |oldest| Misfit::TooNew { version: "20270101000000".to_owned(), oldest }.to_string();
-        assert_eq!(too_new(None), "schema 20270101000000 is too new, run a newer tidings");
-        let named = too_new(Some("20261231000000".to_owned()));
+        let (version, oldest) = ("20270101000000".to_owned(), "20261231000000".to_owned());
+        let named = Misfit::TooNew { version, oldest }.to_string();
         assert_eq!(named, "schema 20270101000000 is too new, run a newer tidings, of schema 20261231000000 or later");
     }
 }

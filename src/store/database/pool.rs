@@ -35,10 +35,13 @@ const MUST_WRITE: &str = "do $$ begin if current_setting('transaction_read_only'
      end if; end $$";
 
 /// Names are looked up in one schema: that of our tables. The default search path begins with the schema of the role's own name, which for
-/// a role `tidings` is the one of the SQL functions; tables made there would be missed by other roles.
+/// a role `tidings` is the one of the SQL functions; tables made there would be missed by other roles. Other applications may have tables
+/// in further schemas of the path.
 const ONE_SCHEMA: &str = "select set_config('search_path', quote_ident(coalesce(\
      (select n.nspname::text from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace \
-     where c.relname = '__diesel_schema_migrations' and n.nspname = any (current_schemas(false)) limit 1), \
+     join pg_catalog.pg_attribute as a on a.attrelid = c.oid \
+     where c.relname = 'streams' and a.attname = 'pruned_seq' and n.nspname = any (current_schemas(false)) \
+     order by array_position(current_schemas(false), n.nspname) limit 1), \
      (select name::text from unnest(current_schemas(false)) as name where name <> 'tidings' limit 1), 'public')), false)";
 
 /// How the pool is used.

@@ -13,7 +13,7 @@ use diesel::{
     sql_types::Integer,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 
 use super::{
@@ -25,6 +25,8 @@ use crate::config::DatabaseSettings;
 
 /// Longest time of a round.
 const ANSWER: Duration = Duration::from_secs(3);
+/// Pause before a server is asked again that could not be asked.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Other clients of the pooler take sessions as well, so the first round need not show it.
 const ROUNDS: usize = 5;
 
@@ -38,30 +40,41 @@ struct Session {
     pid: i32,
 }
 
-/// Fails, with the cure, when there is such a pooler.
+/// Fails, with the cure, when there is such a pooler. A server that cannot be asked may be one: see [`found`].
 pub(crate) async fn refuse(database: &DatabaseSettings) -> anyhow::Result<()> {
-    anyhow::ensure!(!is_between(&Server::of(database)?.target()).await, REFUSAL);
+    let between = is_between(&Server::of(database)?.target()).await;
+    anyhow::ensure!(between != Some(true), REFUSAL);
     Ok(())
 }
 
-/// Whether sessions change between transactions. A server that cannot be reached is no pooler.
-async fn is_between(target: &Target) -> bool {
-    let connections = async { Ok::<_, ConnectionError>((tls::connect(target).await?, tls::connect(target).await?)) };
-    let Ok(Ok((mut one, mut other))) = timeout(ANSWER, connections).await else { return false };
-    for _ in 0..ROUNDS {
-        match timeout(ANSWER, changes(&mut one, &mut other)).await {
-            Ok(Ok(false)) => {}
-            Ok(Ok(true)) => return true,
-            // The session that has the connection now lacks a statement, has one of that name already, or answers another one.
-            Ok(Err(error)) => {
-                let prepared = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
-                return matches!(error, Error::DeserializationError(_))
-                    || sqlstate::of(&error).is_some_and(|code| prepared.contains(&code));
-            }
-            Err(_) => {}
+/// Asks until the server answers. Ends, with the cure in the log, when there is such a pooler.
+pub(crate) async fn found(server: &Server) {
+    loop {
+        match is_between(&server.target()).await {
+            Some(true) => return log::error!("{REFUSAL}"),
+            Some(false) => std::future::pending().await,
+            None => sleep(AGAIN).await,
         }
     }
-    false
+}
+
+/// Whether sessions change between transactions; none when the server cannot be asked.
+async fn is_between(target: &Target) -> Option<bool> {
+    let connections = async { Ok::<_, ConnectionError>((tls::connect(target).await?, tls::connect(target).await?)) };
+    let (mut one, mut other) = timeout(ANSWER, connections).await.ok()?.ok()?;
+    for _ in 0..ROUNDS {
+        match timeout(ANSWER, changes(&mut one, &mut other)).await.ok()? {
+            Ok(false) => {}
+            Ok(true) => return Some(true),
+            // The session that has the connection now lacks a statement, has one of that name already, or answers another one.
+            Err(Error::DeserializationError(_)) => return Some(true),
+            Err(error) => {
+                let prepared = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+                return sqlstate::of(&error).filter(|code| prepared.contains(code)).map(|_| true);
+            }
+        }
+    }
+    Some(false)
 }
 
 /// Whether one of two connections changes its session, or both have the same. The first is asked twice in a row, so that neither sessions

@@ -29,6 +29,8 @@ pub struct Unreached {
     pub stage: UserStage,
     /// Whether the notification expired before the fan-out was complete.
     pub expired: bool,
+    /// Whether its publisher took it back.
+    pub retracted: bool,
 }
 
 /// The stage of a fan-out for a user, by the present subscriptions.
@@ -63,6 +65,7 @@ struct FanoutContent {
     expires_at: DateTime<Utc>,
     topics: Option<Vec<String>>,
     finished_at: Option<DateTime<Utc>>,
+    retracted: bool,
 }
 
 async fn unreached(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> QueryResult<Option<Unreached>> {
@@ -79,6 +82,7 @@ async fn unreached(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Que
                 notifications::expires_at,
                 notifications::topics,
                 fanouts::finished_at,
+                notifications::retracted_at.is_not_null(),
             ),
         ))
         .first(conn)
@@ -105,6 +109,7 @@ async fn unreached(conn: &mut AsyncPgConnection, key: &UserKey, id: Uuid) -> Que
         is_actor: job.actor.as_deref() == Some(key.user.as_str()),
         stage,
         expired: content.finished_at.is_some_and(|time| time >= content.expires_at),
+        retracted: content.retracted,
     }))
 }
 

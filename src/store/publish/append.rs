@@ -279,8 +279,10 @@ struct FirstOne {
     cancelled: bool,
 }
 
-/// Of a scheduled publish: its delivery sets `created_at`, and until then it has a row of `scheduled`.
-const CANCELLED: &str = "notifications.deliver_at is not null and notifications.created_at < notifications.deliver_at \
+/// Taken back, or scheduled and called off: the delivery of a scheduled one sets `created_at`, and until then it has a row of
+/// `scheduled`.
+const CANCELLED: &str = "notifications.retracted_at is not null or notifications.deliver_at is not null \
+     and notifications.created_at < notifications.deliver_at \
      and not exists (select from scheduled where scheduled.notification_id = notifications.id)";
 
 /// The notifications that were stored before, under the ids or the keys of items that were not written now.

@@ -44,7 +44,17 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self) -> Result<Option<Swept>, Unavailable> {
-        repeat!(self.shared, conn => conn.transaction(async |conn| sweep(conn).await)).map_err(|_| Unavailable)
+        let due = "swept_at is null and expires_at <= clock_time() and $2 >= 0 order by expires_at";
+        repeat!(self.shared, conn => conn.transaction(async |conn| sweep(conn, due).await)).map_err(|_| Unavailable)
+    }
+
+    /// The same for one notification.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sweep_one(&self, id: Uuid) -> Result<Option<Swept>, Unavailable> {
+        let due = format!("id = '{id}' and swept_at is null and expires_at <= clock_time() and $2 >= 0");
+        repeat!(self.shared, conn => conn.transaction(async |conn| sweep(conn, &due).await)).map_err(|_| Unavailable)
     }
 
     /// Forgets some notifications that were taken out long enough ago, or some inboxes' part of a large one; answers how
@@ -88,9 +98,8 @@ async fn pick(conn: &mut AsyncPgConnection, which: &str, remember: f64) -> Query
     sql_query(query).bind::<BigInt, _>(ROWS).bind::<Double, _>(remember).load(conn).await
 }
 
-async fn sweep(conn: &mut AsyncPgConnection) -> QueryResult<Option<Swept>> {
-    let due =
-        pick(conn, "swept_at is null and expires_at <= clock_time() and $2 >= 0 order by expires_at", 0.0).await?;
+async fn sweep(conn: &mut AsyncPgConnection, due: &str) -> QueryResult<Option<Swept>> {
+    let due = pick(conn, due, 0.0).await?;
     if due.is_empty() {
         return Ok(None);
     }

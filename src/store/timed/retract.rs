@@ -2,6 +2,7 @@
 
 use diesel::{prelude::*, result::QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
 use super::{reminders, scheduled::manage};
 use crate::{
@@ -14,23 +15,24 @@ use crate::{
 };
 
 impl Store {
-    /// Lets the publish of this id or idempotency key expire now; false when the tenant has none. [`Store::sweep`] takes it out of
-    /// inboxes.
+    /// Lets the publish of this id or idempotency key expire now; answers its id, none when the tenant has none. [`Store::sweep_one`]
+    /// takes it out of inboxes.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn retract(&self, tenant: &Tenant, name: &str) -> Result<bool, Unavailable> {
+    pub async fn retract(&self, tenant: &Tenant, name: &str) -> Result<Option<Uuid>, Unavailable> {
         repeat!(self.shared, conn => conn.transaction(async |conn| retract(conn, tenant, name).await))
             .map_err(|_| Unavailable)
     }
 }
 
-async fn retract(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<bool> {
-    let Some(id) = manage::id_of(conn, tenant, name).await? else { return Ok(false) };
+async fn retract(conn: &mut AsyncPgConnection, tenant: &Tenant, name: &str) -> QueryResult<Option<Uuid>> {
+    let Some(id) = manage::id_of(conn, tenant, name).await? else { return Ok(None) };
     let waiting = scheduled::table.find(id).filter(scheduled::tenant.eq(tenant.as_str()));
     diesel::delete(waiting).execute(conn).await?;
     reminders::cancel(conn, tenant, id).await?;
     let alive = notifications::table.find(id).filter(notifications::expires_at.gt(clock_time()));
-    diesel::update(alive).set(notifications::expires_at.eq(clock_time())).execute(conn).await?;
-    Ok(true)
+    let now = (notifications::expires_at.eq(clock_time()), notifications::retracted_at.eq(clock_time().nullable()));
+    diesel::update(alive).set(now).execute(conn).await?;
+    Ok(Some(id))
 }

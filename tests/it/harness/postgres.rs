@@ -103,10 +103,10 @@ impl Postgres {
         dump
     }
 
-    /// Restores a backup into a database of its own; answers its URL.
-    pub fn restore(&self, dump: &Path) -> String {
-        let (main, restored) = (self.url_of("postgres"), self.url_of("restored"));
-        run_as_owner(binary("createdb"), |command| command.arg(format!("--maintenance-db={main}")).arg("restored"));
+    /// Restores a backup into a new database of this name; answers its URL.
+    pub fn restore(&self, dump: &Path, name: &str) -> String {
+        let (main, restored) = (self.url_of("postgres"), self.url_of(name));
+        run_as_owner(binary("createdb"), |command| command.arg(format!("--maintenance-db={main}")).arg(name));
         run_as_owner(binary("pg_restore"), |command| {
             command.args(["--exit-on-error", "--no-owner"]).arg(format!("--dbname={restored}")).arg(dump)
         });

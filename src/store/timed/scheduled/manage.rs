@@ -212,20 +212,21 @@ async fn find_by_id(
 
 /// The outcome of one that is no longer scheduled: one that was sent was published at its time.
 async fn fate(conn: &mut AsyncPgConnection, tenant: &Tenant, id: Uuid) -> QueryResult<NotAmended> {
-    let row: Option<(bool, bool)> = notifications::table
+    let row: Option<(bool, bool, bool)> = notifications::table
         .find(id)
         .filter(notifications::tenant.eq(tenant.as_str()))
         .select((
             sql::<Bool>("deliver_at is null or created_at >= deliver_at"),
+            notifications::retracted_at.is_not_null(),
             notifications::expires_at.le(clock::clock_time()),
         ))
         .first(conn)
         .await
         .optional()?;
     Ok(match row {
-        Some((true, _)) => NotAmended::Sent,
-        Some((false, true)) => NotAmended::Over,
-        Some((false, false)) => NotAmended::CalledOff,
+        Some((true, _, _)) => NotAmended::Sent,
+        Some((false, false, true)) => NotAmended::Over,
+        Some((false, _, _)) => NotAmended::CalledOff,
         None => NotAmended::Unknown,
     })
 }
