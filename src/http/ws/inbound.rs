@@ -34,7 +34,7 @@ pub enum Ask {
     Unsubscribe(Vec<String>),
     /// To mark an item as read.
     MarkRead(Uuid),
-    /// To mark everything as read that had arrived by a position: by what was sent, when it names none.
+    /// To mark everything as read that had arrived by a position. Without one, by what the connection was sent, unless that was a part.
     MarkAllRead(Option<Cursor>),
     /// A part of the list.
     GetHistory {

@@ -30,6 +30,9 @@ use crate::{
 
 /// About the most bytes of items in one answer: further items follow when asked for.
 const HISTORY_BYTES: usize = 1024 * 1024;
+/// Why a client has to name a position.
+const NARROWED: &str =
+    "is required: a filter or channels leave out notifications on this connection, or have left out some";
 /// So much of the rate may come at once.
 const BURST: Duration = Duration::from_secs(2);
 
@@ -132,6 +135,9 @@ impl<'a> Listener<'a> {
             let pointer = index.map(|index| format!("/{index}")).unwrap_or_default();
             wrong(&format!("/channels{pointer}"), detail)
         })?;
+        if !channels.is_open() {
+            self.told.narrow();
+        }
         self.channels = channels.clone();
         let text = answer(kind, id, &Now { channels: &channels });
         Ok(Order::Narrow(channels, text))
@@ -150,14 +156,15 @@ impl<'a> Listener<'a> {
         Ok(Order::Send(answer("marked_read", id, &marked)))
     }
 
-    /// Without a position it is about the events that the client was sent: others may have arrived that its user has not seen.
+    /// Without a position it is about all that had arrived when the connection began, and what the client was sent since: other items may
+    /// have arrived that its user has not seen. A client that is sent only a part has to name the position.
     async fn mark_all_read(&self, before: Option<Cursor>, id: Option<&Id>) -> Result<Order, ApiError> {
         #[derive(Serialize)]
         struct Marked {
             unread: i64,
             cursor: String,
         }
-        let before = before.unwrap_or_else(|| self.told.position());
+        let before = before.or_else(|| self.told.position()).ok_or_else(|| wrong("/before", NARROWED.to_owned()))?;
         let changed = self.parts.inbox.read_all(&self.key, Some(before)).await?;
         let marked = Marked { unread: changed.unread, cursor: changed.cursor.to_string() };
         Ok(Order::Send(answer("marked_all_read", id, &marked)))

@@ -30,7 +30,7 @@ use crate::{
     auth::Identity,
     frame::{EndReason, bye},
     http::{Parts, error::ApiError, opening},
-    live::connection::{Connection, Request, jittered},
+    live::connection::{Connection, Filter, Request, jittered},
 };
 
 /// How long a client may take to read the close frame, and again to close its side.
@@ -105,7 +105,7 @@ async fn serve(socket: &mut Socket, Entry { parts, caller, asked }: Entry) -> (E
         Err(reason) => return (send_bye(socket, &parts, reason.end()).await, None),
     };
     let liveness = Liveness::new(parts.settings.stream.heartbeat.mul_f64(SILENT_HEARTBEATS));
-    let told = Told::from(connection.position());
+    let told = Told::from(connection.position(), asked.filter != Filter::default());
     let (sink, stream) = socket.split();
     // One order at most waits; a client with more messages waits as well.
     let (orders, taken) = mpsc::channel(1);

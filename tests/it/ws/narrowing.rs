@@ -110,3 +110,36 @@ async fn signals_come_as_messages_and_pass_the_same_channels() {
     publish(&cluster, "k", "high", "after the signals").await;
     assert_eq!(none.titles(1).await, ["after the signals"]);
 }
+
+#[tokio::test]
+async fn a_client_that_is_sent_only_a_part_marks_all_as_read_up_to_a_position_that_it_names() {
+    let cluster = calm().start().await;
+    let user = cluster.user("u1");
+    let mut filtered = Vec::new();
+    for query in ["?kinds=wanted", "?minPriority=high"] {
+        filtered.push(user.socket(query).await);
+    }
+    let (mut channels, mut whole) = (user.socket("").await, user.socket("").await);
+    for socket in filtered.iter_mut().chain([&mut channels, &mut whole]) {
+        socket.connected().await;
+    }
+    channels.ask(json!({"type": "subscribe", "channels": ["wanted"]})).await;
+    publish(&cluster, "other", "low", "left out").await;
+    for socket in filtered.iter_mut().chain([&mut channels]) {
+        assert_eq!(socket.next().await["type"], "cursor");
+    }
+    // The cursor has moved past the item, so lifted channels change nothing.
+    channels.ask(json!({"type": "unsubscribe", "channels": ["wanted"]})).await;
+    let everything = json!({"type": "mark_all_read"});
+    for socket in filtered.iter_mut().chain([&mut channels]) {
+        let error = socket.ask(everything.clone()).await;
+        assert_eq!((&error["type"], &error["message"]), (&json!("error"), &json!("mark_all_read")), "{error}");
+        assert_eq!(error["errors"][0]["pointer"], "/before", "{error}");
+    }
+    assert_eq!(user.unread().await, 1);
+    assert_eq!(whole.titles(1).await, ["left out"]);
+    assert_eq!(whole.ask(everything).await["unread"], 0);
+    publish(&cluster, "other", "low", "next").await;
+    let before = user.list("").await["cursor"].clone();
+    assert_eq!(channels.ask(json!({"type": "mark_all_read", "before": before})).await["unread"], 0);
+}
