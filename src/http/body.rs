@@ -42,21 +42,20 @@ pub struct Wanted {
     pub bound: Bound,
 }
 
+impl Wanted {
+    /// Plain JSON.
+    const fn json(bound: Bound) -> Self {
+        Self { types: &["application/json"], types_text: "application/json", bound }
+    }
+}
+
 /// Reads a body to its end.
 ///
 /// # Errors
 /// When it is of another type, too long, too slow or broken off.
 pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Result<Bytes, ApiError> {
     check_type(request, wanted)?;
-    let Bound { limit, bytes, unit } = wanted.bound;
-    let too_large = || ApiError::TooLarge { limit, most: bytes, unit };
-    let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if told.is_some_and(|length| length > bytes as u64) {
-        return Err(too_large());
-    }
-    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(bytes));
-    let body = body.await.map_err(|_| ApiError::TooSlow)?.map_err(|_| too_large())?;
-    body.map_err(|_| ApiError::Malformed)
+    receive(request, payload, wanted.bound).await
 }
 
 /// Reads a small body of plain JSON into its type.
@@ -64,13 +63,11 @@ pub async fn read(request: &HttpRequest, payload: Payload, wanted: Wanted) -> Re
 /// # Errors
 /// As [`read`], and for JSON that does not fit the type.
 pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, bound: Bound) -> Result<T, ApiError> {
-    let types = &["application/json"];
-    let body = read(request, payload, Wanted { types, types_text: types[0], bound }).await?;
-    check_object(&body)?;
-    Ok(problem::deserialize(&body)?)
+    let body = read(request, payload, Wanted::json(bound)).await?;
+    parse(&body)
 }
 
-/// The same for a body that may be left out: then it has no type either.
+/// The same for a body that may be left out. An empty body is none, whatever its type: some clients name a type without being asked.
 ///
 /// # Errors
 /// As [`json`].
@@ -79,11 +76,29 @@ pub async fn json_if_any<T: DeserializeOwned>(
     payload: Payload,
     bound: Bound,
 ) -> Result<Option<T>, ApiError> {
-    if request.headers().contains_key(header::CONTENT_TYPE) {
-        return json(request, payload, bound).await.map(Some);
+    let body = receive(request, payload, bound).await?;
+    if body.is_empty() {
+        return Ok(None);
     }
-    let none = matches!(payload.to_bytes_limited(1).await, Ok(Ok(body)) if body.is_empty());
-    if none { Ok(None) } else { Err(ApiError::WrongContentType("application/json")) }
+    check_type(request, Wanted::json(bound))?;
+    parse(&body).map(Some)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    check_object(body)?;
+    Ok(problem::deserialize(body)?)
+}
+
+async fn receive(request: &HttpRequest, payload: Payload, bound: Bound) -> Result<Bytes, ApiError> {
+    let Bound { limit, bytes, unit } = bound;
+    let too_large = || ApiError::TooLarge { limit, most: bytes, unit };
+    let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|length| length > bytes as u64) {
+        return Err(too_large());
+    }
+    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(bytes));
+    let body = body.await.map_err(|_| ApiError::TooSlow)?.map_err(|_| too_large())?;
+    body.map_err(|_| ApiError::Malformed)
 }
 
 /// Refuses JSON that is no object: an array would be read as a struct, field by field.

@@ -18,11 +18,12 @@ pub async fn live() -> &'static str {
 
 /// May it get traffic.
 ///
-/// 503 only while it starts or drains, or while the schema of its database does not fit. An instance without its database or Redis stays in. Otherwise all would leave at once, and
-/// every open page would give up.
+/// 503 only while it starts or drains, or while the schema of its database does not fit. An instance without its database or Redis stays
+/// in. Otherwise all would leave at once, and every open page would give up.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, body = String, content_type = "text/plain", description = "It may", example = "ready"),
-        (status = 503, body = String, content_type = "text/plain", description = "It starts or drains, or the schema of its database does not fit", example = "draining")))]
+        (status = 503, body = String, content_type = "text/plain",
+            description = "It starts or drains, or the schema of its database does not fit", example = "draining")))]
 pub async fn ready(parts: Data<Parts>) -> HttpResponse {
     let (mut response, text) = match (parts.health.phase(), parts.store.misfit()) {
         (Phase::Leaving | Phase::Draining, _) => (HttpResponse::ServiceUnavailable(), "draining".to_owned()),

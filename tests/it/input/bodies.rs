@@ -149,3 +149,34 @@ async fn unknown_paths_and_methods_are_problems() {
     assert_eq!(wrong.header("allow"), "GET, POST");
     user.get("/api/notifications/..%2f..%2fetc%2fpasswd").await.problem(404);
 }
+
+#[tokio::test]
+async fn an_empty_body_of_any_type_is_none_where_a_body_may_be_left_out() {
+    let cluster = cluster().start().await;
+    let user = cluster.user("u1");
+    let rules = json!({"access": "open", "presence": false});
+    cluster.edge().admin().put("/api/topic-kinds/team", &rules).await.expect(200);
+    let types = ["", "application/json", "application/x-www-form-urlencoded", "text/plain; charset=latin1"];
+    let optional = [(Method::POST, "/api/notifications/read-all"), (Method::PUT, "/api/topics/team:7/subscription")];
+    for (method, path) in optional {
+        let send = async |content_type: &str, body: &'static str| {
+            let request = user.request(method.clone(), path).body(body);
+            let typed = if content_type.is_empty() { request } else { request.header("Content-Type", content_type) };
+            Answer::of(typed).await
+        };
+        for content_type in types {
+            send(content_type, "").await.expect(200);
+            let filled = send(content_type, "{}").await;
+            if content_type == types[1] {
+                filled.expect(200)
+            } else {
+                filled.problem(415)
+            };
+        }
+        send("application/json", " ").await.problem(400);
+        Answer::of(user.request(method.clone(), path).body("x".repeat(100_000))).await.problem(413);
+    }
+    let bulk = "/api/notifications/bulk";
+    raw(&user, bulk, "application/json", "").await.problem(400);
+    raw(&user, bulk, "application/x-www-form-urlencoded", "").await.problem(415);
+}
