@@ -50,9 +50,9 @@ impl Presence {
         Self(Arc::new(Inner { store, hub, signals, grace, instance, counts, moved: Mutex::default() }))
     }
 
-    /// Stores that this instance is alive, how many streams it has if it takes new ones, and which of its users have changed since the
-    /// last beat. Ends streams early if other instances have far fewer. One instance at a time
-    /// sends signals to topics about users who joined or left.
+    /// Stores that this instance is alive, how many streams it has if it takes new ones and gets any, and which of its users have changed
+    /// since the last beat. Ends streams early if other instances have far fewer. One instance at a time sends signals to topics about
+    /// users who joined or left.
     ///
     /// # Errors
     /// When the database does not answer: the next beat includes the changes of this one. Signals that were not sent are lost.
@@ -61,11 +61,11 @@ impl Presence {
         let users = hub.rooms().take_changed(CHANGES);
         let counted = |key: &UserKey| (key.clone(), i32::try_from(hub.connections_of(key)).unwrap_or(i32::MAX));
         let changed: Vec<_> = users.iter().map(counted).collect();
-        let streams = takes_streams.then(|| hub.connections());
+        let streams = hub.counted().filter(|_| takes_streams);
         let beat = store.beat(*instance, streams, &changed, *grace).await;
         let beat = beat.inspect_err(|_| hub.rooms().note_changed(users))?;
-        if takes_streams {
-            hub.even_out(beat.share);
+        if let Some(own) = streams {
+            hub.even_out(beat.share, own);
         }
         if beat.fresh {
             hub.rooms().note_changed(hub.users());

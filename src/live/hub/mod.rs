@@ -21,7 +21,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,7 @@ use crate::{
     domain::{
         cursor::{Cursor, Epoch, Seq},
         lock::lock,
+        share::Evening,
         signal::TopicKey,
         user::UserKey,
     },
@@ -72,6 +73,8 @@ struct Inner {
     hasher: RandomState,
     shards: Vec<Mutex<HashMap<UserKey, Arc<Feed>>>>,
     connections: AtomicUsize,
+    has_had_one: AtomicBool,
+    evening: Mutex<Evening>,
     wheel: wheel::Wheel,
     meters: Meters,
     rooms: Rooms,
@@ -112,12 +115,13 @@ impl Hub {
     /// A hub without connections.
     pub fn new(bus: Bus, settings: StreamSettings) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let connections = AtomicUsize::new(0);
+        let (connections, has_had_one, evening) = Default::default();
         let wheel = wheel::Wheel::new();
         let (hasher, meters) = (RandomState::new(), Meters::new());
         // A shared bus says by itself when it is whole.
         let rooms = Rooms::new(!bus.is_shared());
-        Self { inner: Arc::new(Inner { bus, settings, hasher, shards, connections, wheel, meters, rooms }) }
+        let inner = Inner { bus, settings, hasher, shards, connections, has_had_one, evening, wheel, meters, rooms };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Joins for a connection; every announcement from now on reaches it.

@@ -65,13 +65,16 @@ async fn streams_even_out_after_an_instance_has_come_back() {
     let cluster = cluster().on_postgres_alone(2).set("TIDINGS_MAX_LIFETIME_SECONDS", "60").start().await;
     let [full, empty] = [0, 1].map(|index| cluster.edges().swap_remove(index));
     let mut clients = tokio::task::JoinSet::new();
+    // An instance without streams may be one that gets none, so it has no share: the evening out begins with its first stream.
+    let mut first = empty.user("first").stream().await;
+    first.hello().await;
     for index in 0..40 {
         clients.spawn(moves(format!("u{index}"), full.clone(), empty.clone()));
     }
     let open = async |edge: &Edge| edge.nobody().get("/health").await.expect(200)["connections"].as_u64().unwrap();
     eventually("the other instance has its share, within ten", async || (open(&empty).await >= 10).then_some(())).await;
     let early = full.metric("tidings_streams_evened_total", &[]).await;
-    assert!((10..=20).contains(&early), "{early} ended early, and no more than are too many");
+    assert!((9..=20).contains(&early), "{early} ended early, and no more than are too many");
     assert_eq!(empty.metric("tidings_streams_evened_total", &[]).await, 0);
 }
 
