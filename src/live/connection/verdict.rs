@@ -53,7 +53,9 @@ pub(super) async fn snapshot(
     let page = store.page(asked.ask(key, settings.page_rows)).await?;
     match &asked {
         // The client has a change that the database lacks. If the database forgot it, it forgot those of others too.
-        Asked::After(cursor) if is_ahead(cursor, &page) && store.accuse(key, cursor, Witness::Client).await? => {
+        Asked::After(cursor) if is_ahead(cursor, &page) => {
+            store.accuse(key, cursor, Witness::Client).await?;
+            // Whatever the answer was: another accuser may have raised the generation since the page was read.
             let page = store.page(asked.ask(key, settings.page_rows)).await?;
             Ok((asked, page))
         }

@@ -60,6 +60,40 @@ async fn one_cursor_ahead_of_a_restored_disk_resets_every_client() {
 }
 
 #[tokio::test]
+async fn a_client_whose_word_comes_a_moment_late_begins_in_the_new_generation() {
+    let cluster = cluster().set("TIDINGS_HEAD_CHECK_SECONDS", "60").start().await;
+    publish(&cluster.edge(), &["u1"], "kept").await;
+    let user = cluster.user("u1");
+    let known = cursor(&user).await;
+    let ahead = format!("{}.99", known.rsplit_once('.').unwrap().0);
+    // Another instance raises the generation, and commits after this one has read the page and wants to raise it as well.
+    let (mut other, watcher) = (cluster.postgres.connect().await, cluster.postgres.connect().await);
+    let raising = other.transaction().await.unwrap();
+    raising.execute("update generation set value = value + 1, accused_at = now()", &[]).await.unwrap();
+    let late = tokio::spawn({
+        let user = user.clone();
+        async move {
+            let mut stream = user.resume(&ahead).await;
+            let hello = stream.hello().await;
+            (hello, stream)
+        }
+    });
+    let waits =
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'update generation%'";
+    eventually("it waits for the other", async || {
+        let waiting: i64 = watcher.query_one(waits, &[]).await.unwrap().get(0);
+        (waiting == 1).then_some(())
+    })
+    .await;
+    raising.commit().await.unwrap();
+    let (hello, mut stream) = late.await.unwrap();
+    assert_eq!((&hello["verdict"], &hello["reason"]), (&json!("reset"), &json!("epoch")), "{hello}");
+    assert_eq!(hello["cursor"], cursor(&user).await, "a cursor of the new generation");
+    cluster.publisher().notify("u1", "next").await;
+    assert_eq!(stream.titles(1).await, ["next"]);
+}
+
+#[tokio::test]
 async fn an_instance_that_remembers_more_than_the_database_resets_every_client() {
     let mut cluster = cluster().on_postgres_alone(2).set("TIDINGS_HEAD_CHECK_SECONDS", "1").start().await;
     let edge = cluster.edge();
