@@ -118,14 +118,16 @@ impl Running {
         self.failed.notified().await;
     }
 
-    /// Is not ready for the time of the settings, and accepts all the same: load balancers send nothing new when the stop begins.
-    pub(crate) async fn leave(&self) {
+    /// Is not ready for the time of the settings, and accepts all the same: load balancers send nothing new when the stop begins. False
+    /// when a part that must run for ever has ended meanwhile.
+    pub(crate) async fn leave(&self) -> bool {
         let delay = self.settings.drain_delay;
-        if !delay.is_zero() {
-            self.health.enter(Phase::Leaving);
-            log::info!("not ready any more, the drain begins in {delay:?}");
-            tokio::time::sleep(delay).await;
+        if delay.is_zero() {
+            return true;
         }
+        self.health.enter(Phase::Leaving);
+        log::info!("not ready any more, the drain begins in {delay:?}");
+        timeout(delay, self.failed()).await.is_err()
     }
 
     /// Stops in order: readiness ends, streams end with a spread, intake ends, accepting ends and open requests finish, then

@@ -25,7 +25,9 @@ impl Running {
         let local = if fresh.auth.has_key() { None } else { Some(local_secret(&self.settings.data_dir)?) };
         let generated = local.is_some();
         let keys = self.authenticator.read_keys(&fresh.auth, local)?;
-        let database = fresh.database.as_ref();
+        // Without a URL the next start opens the embedded database.
+        let moves = self.settings.database.is_some() != fresh.database.is_some();
+        let database = fresh.database.as_ref().filter(|_| !moves);
         let database = database.map(|database| self.store.prepare_reload(database)).transpose();
         let database = database.context("the database")?;
 
@@ -37,6 +39,9 @@ impl Running {
             reloaded.changed.push("kinds-file");
         }
         self.settings.cors_origins.replace(&fresh.cors_origins);
+        if moves {
+            reloaded.left.push("database-url");
+        }
         if let Some((change, apply)) = database {
             apply();
             match change {

@@ -97,14 +97,21 @@ pub async fn run(cli: Cli, log: &LogFilter) -> anyhow::Result<()> {
     match cli.command {
         None => Box::pin(serve::run(cli.options, log)).await,
         Some(Command::Serve(options)) => Box::pin(serve::run(*options, log)).await,
-        Some(Command::Migrate(options)) => migrate::run(Settings::load(*options)?).await,
-        Some(Command::Restored(options)) => restored::run(Settings::load(*options)?).await,
+        Some(Command::Migrate(options)) => migrate::run(load(*options, log)?).await,
+        Some(Command::Restored(options)) => restored::run(load(*options, log)?).await,
         Some(Command::CheckConfig(options)) => check_config::run(*options),
         Some(Command::Token(args)) => token::run(args),
         Some(Command::Tail(args)) => tail::run(args).await,
         Some(Command::Publish(args)) => publish::run(args).await,
         Some(Command::Bench { .. }) => Err(Mistake(BENCH_MOVED.to_owned()).into()),
     }
+}
+
+/// The settings of a subcommand, whose filter of the log is in force from then on.
+fn load(options: Options, log: &LogFilter) -> anyhow::Result<Settings> {
+    let settings = Settings::load(options)?;
+    log.set(settings.log.as_deref());
+    Ok(settings)
 }
 
 /// Prints the error with advice to correct it, and picks the exit code.

@@ -38,15 +38,18 @@ pub async fn run(flags: Options, log: &LogFilter) -> anyhow::Result<()> {
         }
     };
     let stop = async {
-        if !failed {
-            running.leave().await;
-        }
+        // An instance without one of its parts serves nobody: it drains at once.
+        let failed = failed || !running.leave().await;
         running.stop().await;
+        failed
     };
-    tokio::select! {
-        () = stop => {}
-        _ = interrupt.recv() => log::warn!("stopped at once, on a second signal"),
-    }
+    let failed = tokio::select! {
+        failed = stop => failed,
+        _ = interrupt.recv() => {
+            log::warn!("stopped at once, on a second signal");
+            failed
+        }
+    };
     anyhow::ensure!(!failed, "a part of the server ended, see the log");
     Ok(())
 }

@@ -112,6 +112,20 @@ async fn a_database_without_tables_is_reported_plainly_and_served_once_it_has_th
 }
 
 #[tokio::test]
+async fn the_filter_of_the_log_holds_for_every_subcommand_with_settings() {
+    let postgres = Postgres::start().await;
+    for command in ["migrate", "restored"] {
+        for (variable, arguments) in [("", &[command, "--log", "trace"][..]), ("trace", &[command])] {
+            let settings = [(setting::DATABASE, postgres.url()), ("TIDINGS_LOG", variable.to_owned())];
+            let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let (code, output) = run(&settings, arguments).await;
+            assert_eq!(code, 0, "{output}");
+            assert!(output.contains("TRACE") || output.contains("DEBUG"), "{output}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_terminal_publishes_and_follows_a_stream_over_a_kill() {
     let mut cluster = cluster().start().await;
     let base = cluster.edge().base().to_owned();

@@ -161,6 +161,23 @@ async fn new_connections_use_the_new_login_of_the_database_and_another_database_
 }
 
 #[tokio::test]
+async fn a_url_of_the_database_that_comes_or_goes_needs_a_restart() {
+    let (postgres, files) = (Postgres::start().await, files());
+    let url = postgres.url();
+    for (before, after) in [(url.as_str(), ""), ("", url.as_str())] {
+        let line = |url: &str| if url.is_empty() { String::new() } else { format!("database-url = '{url}'\n") };
+        files.write("settings", &line(before));
+        let instance = Instance::start(&[("RUST_LOG", "info"), ("TIDINGS_CONFIG", &files.path("settings"))]).await;
+        files.write("settings", &line(after));
+        reload(&instance, "needs a restart: database-url").await;
+        instance.edge().publisher().notify("u1", "t").await;
+        files.write("settings", &line(before));
+        reload(&instance, "reloaded: nothing has changed").await;
+        assert_eq!(instance.log().matches("needs a restart").count(), 1, "{}", instance.log());
+    }
+}
+
+#[tokio::test]
 async fn new_connections_check_the_database_against_the_new_root() {
     let directory = tempfile::tempdir().unwrap();
     let postgres = tls::secured(directory.path()).await;

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod callers;
+mod leaving;
 mod publishing;
 mod surface;
 
