@@ -36,7 +36,7 @@ impl Hub {
         if most == 0 {
             return;
         }
-        let ended = self.end_oldest(most, (settings.max_lifetime / YOUTH).min(MOST_YOUTH));
+        let ended = self.end_oldest(most, youth(settings.max_lifetime));
         ::metrics::counter!(metrics::STREAMS_EVENED).increment(ended as u64);
         // A client waits for up to twice the delay, see `jittered`.
         let returns = usize::try_from((settings.retry * 2).as_secs()).unwrap_or(usize::MAX / 2);
@@ -59,4 +59,9 @@ impl Hub {
         members.iter().for_each(|member| member.end(EndReason::Rotated));
         members.len()
     }
+}
+
+/// How old a connection is at least before it is ended early.
+pub(super) fn youth(max_lifetime: Duration) -> Duration {
+    (max_lifetime / YOUTH).min(MOST_YOUTH)
 }

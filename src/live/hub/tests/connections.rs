@@ -179,3 +179,41 @@ fn connections_are_measured_by_transport_and_rooms_as_they_come_and_go() {
         has(format!("{} 1", metrics::ROOMS));
     });
 }
+
+#[test]
+fn connections_count_for_the_share_from_the_first_one_on() {
+    let hub = hub();
+    assert_eq!(hub.counted(), None);
+    let first = join(&hub, "a");
+    assert_eq!(hub.counted(), Some(1));
+    drop(first);
+    assert_eq!(hub.counted(), Some(0));
+}
+
+#[test]
+fn connections_are_ended_early_until_it_is_in_vain() {
+    let settings = StreamSettings { max_lifetime: Duration::ZERO, per_user: 100, per_instance: 100, ..settings() };
+    let hub = hub_of(settings);
+    let members: Vec<_> = (0..100).map(|_| join(&hub, "a")).collect();
+    let ended = || members.iter().filter(|each| each.member().limits().1 == Some(EndReason::Rotated)).count();
+    let share = Share { instances: 2, streams: 100 };
+    hub.even_out(share, 100);
+    assert_eq!(ended(), 2);
+    for _ in 0..20 {
+        hub.even_out(share, 100);
+    }
+    // Nine steps: five, and the four seconds in which a client comes back.
+    assert_eq!(ended(), 18);
+    hub.even_out(Share { instances: 3, ..share }, 100);
+    assert!(ended() > 18, "another instance has come");
+}
+
+#[test]
+fn a_young_connection_is_not_ended_early() {
+    let hub = large_hub(100);
+    let members: Vec<_> = (0..100).map(|_| join(&hub, "a")).collect();
+    hub.even_out(Share { instances: 2, streams: 100 }, 100);
+    assert!(members.iter().all(|each| each.member().limits().1.is_none()));
+    assert_eq!(youth(Duration::from_mins(12)), Duration::from_mins(1));
+    assert_eq!(youth(Duration::from_hours(24)), Duration::from_mins(5));
+}

@@ -12,13 +12,14 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{DRAIN_PACE, Feed, Full, Hub, Membership, Origin, Read, Transport};
+use super::{DRAIN_PACE, Feed, Full, Hub, Membership, Origin, Read, Transport, evening::youth};
 use crate::{
     auth::Identity,
     bus::{Announcement, Bus, Joined, Left},
     config::StreamSettings,
     domain::{
         cursor::{Cursor, Epoch, Seq},
+        share::Share,
         signal::{self, Address, Signal, TopicKey},
         user::UserKey,
     },
