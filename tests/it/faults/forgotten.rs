@@ -69,7 +69,7 @@ async fn a_client_whose_word_comes_a_moment_late_begins_in_the_new_generation() 
     // Another instance raises the generation, and commits after this one has read the page and wants to raise it as well.
     let (mut other, watcher) = (cluster.postgres.connect().await, cluster.postgres.connect().await);
     let raising = other.transaction().await.unwrap();
-    raising.execute("update generation set value = value + 1, accused_at = now()", &[]).await.unwrap();
+    raising.execute("update generation set value = value + 1, mark = 'gother', accused_at = now()", &[]).await.unwrap();
     let late = tokio::spawn({
         let user = user.clone();
         async move {
