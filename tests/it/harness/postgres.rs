@@ -230,7 +230,9 @@ async fn template() -> PathBuf {
     let home = std::env::temp_dir().join(format!("tidings-template-{checkout:016x}"));
     let lock = File::create(home.with_extension("lock")).unwrap();
     lock.lock().unwrap();
-    let stamp = format!("{:016x} {}", migrations(), binary("postgres").display());
+    // A binary that is older than the files migrates otherwise than they say.
+    let built = fs::metadata(crate::tidings()).unwrap().modified().unwrap();
+    let stamp = format!("{:016x} {built:?} {}", migrations(), binary("postgres").display());
     if fs::read_to_string(home.join("stamp")).is_ok_and(|found| found == stamp) {
         return home;
     }
