@@ -153,7 +153,7 @@ export class Client {
   async readAll() {
     const before = this.#inbox.position;
     // Without a list nothing was shown.
-    if (!before) return;
+    if (!before) throw this.#fail(new Problem(0, "There is no list"));
     /** @param {Item} item */
     const patch = ({ seq }) => (seq <= seqOf(before) ? { readAt: this.#stamp() } : null);
     await this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all", { before });
