@@ -45,7 +45,7 @@ export class Tabs {
       return;
     }
     const channel = (this.#channel = new BroadcastChannel(this.#name));
-    const watch = new Watch(SILENCE_MS, () => this.#doubt(watch, signal));
+    const watch = new Watch(SILENCE_MS, (isSilent) => isSilent && this.#doubt(watch, signal));
     signal.addEventListener("abort", () => watch.stop());
     channel.onmessage = ({ data }) => {
       // What any tab may say proves nothing of the leader: neither "!" nor "?", which each tab says when it comes.
