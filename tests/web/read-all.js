@@ -34,7 +34,10 @@ await scenario(async () => {
   assert((await tab.told()).some(({ title }) => title === "too late to be seen"));
 
   // A list that an application has narrowed shows only some of them.
-  await tab.run(() => client.setFilter({ kind: "report" }));
+  for (const filter of [{ q: "nothing has this in it" }, { kind: "report" }]) {
+    await tab.run((filter) => client.setFilter(filter), filter);
+    await page.getByText("Nothing matches").waitFor();
+  }
   await publish({ users: ["u1"], kind: "report", title: "a report" });
   await centre.shows(["a report"]);
   await overtake(page, "/api/notifications/bulk", "another escalation");

@@ -45,6 +45,13 @@ await scenario(async () => {
   await tab.run(() => client.unread(client.state.items[0].id).catch(() => {}));
   await tab.agrees();
   assert.equal((await seen(tab)).unread, 0);
+
+  // Without a list nothing was shown, so nothing can be marked.
+  await browser.context.route("**/api/notifications?*", (route) => route.abort());
+  const listless = await browser.begin();
+  await listless.is("offline");
+  assert.equal(await listless.run(() => client.readAll().then(() => "done", ({ title }) => title)), "There is no list");
+  assert((await listless.events("problem")).some(({ message }) => message === "There is no list"), "it is reported as well");
 });
 
 /** @param {import("./harness/tab.js").Tab} tab */

@@ -20,8 +20,8 @@ export class Problem extends Error {
 
 /** @typedef {{token: string | null, query: Record<string, string>}} Credential a token for the header, or a ticket in the query */
 
-/** Whether a call was refused because of its credential. @param {Problem} problem */
-export const isRefusal = ({ status }) => status === 401 || status === 403;
+/** Whether a call was refused because of its credential. @param {Problem | null} problem */
+export const isRefusal = (problem) => problem?.status === 401 || problem?.status === 403;
 
 export class Api {
   #options;

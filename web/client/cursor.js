@@ -8,7 +8,7 @@ export const seqOf = (cursor) => (cursor ? Number(cursor.slice(cursor.lastIndexO
 
 /**
  * The last cursor of an earlier page on this origin: later changes are news to the user.
- * @param {string} name of the stream and of its parameters
+ * @param {string} name of the stream
  * @returns {string | null}
  */
 export function recall(name) {

@@ -8,6 +8,7 @@ import { epochOf, recall, remember, seqOf } from "./cursor.js";
 import { Inbox } from "./inbox.js";
 import { Line } from "./line.js";
 import { Pause, backoff } from "./pace.js";
+import { named } from "./polling.js";
 import { Tabs } from "./tabs.js";
 
 export { Problem };
@@ -57,8 +58,10 @@ export class Client {
   #held = null;
   /** @type {string | null} how far the stream is, as its leader says */
   #ahead = null;
-  /** By how many ms the server's clock is ahead of this computer's. */
+  /** By how many ms the server's time is ahead of this computer's clock. */
   #skew = 0;
+  /** By how many ms it is ahead of `performance.now`. */
+  #steadySkew = -Infinity;
   #pause = new Pause();
   #loading = Promise.resolve();
   #isLoading = true;
@@ -106,7 +109,9 @@ export class Client {
 
   /** The time in ms since 1970 as the server has it: the clock of this computer may be wrong. */
   now() {
-    return Date.now() + this.#skew;
+    // A clock that was set back is late, and the other one is after a sleep: the one that is ahead is right. A clock that was set forward
+    // is ahead and wrong until the next `hello`: the jump ends the connection, so that comes at once.
+    return Math.floor(Math.max(Date.now() + this.#skew, performance.now() + this.#steadySkew));
   }
 
   /** @param {string} id */
@@ -153,7 +158,7 @@ export class Client {
   async readAll() {
     const before = this.#inbox.position;
     // Without a list nothing was shown.
-    if (!before) return;
+    if (!before) throw this.#fail(new Problem(0, "There is no list"));
     /** @param {Item} item */
     const patch = ({ seq }) => (seq <= seqOf(before) ? { readAt: this.#stamp() } : null);
     await this.#change({ patch, all: true, until: null }, "POST", "/api/notifications/read-all", { before });
@@ -279,7 +284,7 @@ export class Client {
     this.#leave();
     this.#tabs = new Tabs(this.#name(this.#told), this.#options.shareConnection ?? true, {
       lead: (stop) => this.#line.run(this.#told, stop),
-      hear: (message) => this.#hear(message),
+      hear: (message) => this.#hear(this.#compare(message, Date.now() + message.skew)),
       answer: () => this.#lead({ status: this.#status }),
       hurry: () => this.#line.hurry(),
     });
@@ -288,7 +293,7 @@ export class Client {
 
   /** Passes a message of the connection to all tabs, in the tab that holds it. @param {any} message */
   #lead(message) {
-    const said = { ...message, cursor: this.#line.cursor, skew: this.#skew };
+    const said = { ...message, cursor: this.#line.cursor, skew: this.now() - Date.now() };
     this.#hear(said);
     // A token that is refused here may be accepted of others: to them there is no connection until one of them has tried.
     if (message.status?.connection === "expired") said.status = { ...message.status, connection: "offline" };
@@ -296,10 +301,9 @@ export class Client {
     this.#tabs?.say(JSON.parse(JSON.stringify(said)));
   }
 
-  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null, skew: number}} message */
-  #hear({ status, change, frame, cursor, skew }) {
+  /** @param {{status?: Status, change?: Change, frame?: Frame, cursor: string | null}} message */
+  #hear({ status, change, frame, cursor }) {
     this.#ahead = cursor;
-    this.#skew = skew ?? this.#skew;
     if (change) this.#take(change);
     if (frame) this.#receive(frame);
     const { connection, retryAt } = this.#status;
@@ -318,7 +322,7 @@ export class Client {
   /** @param {Frame} frame */
   #overhear(frame) {
     // A tab that was frozen hears of it late, so the tab that received it compares the clocks.
-    if (frame.name === "hello") this.#compare(frame.data);
+    this.#compare(frame.data);
     this.#emit("frame", frame);
     if (["hello", "signal", "heartbeat", "expiring"].includes(frame.name)) this.#lead({ frame });
   }
@@ -437,10 +441,17 @@ export class Client {
     return this.#compare(await this.#api.call("GET", "/api/notifications", { query }));
   }
 
-  /** Compares the clocks by an answer that has just come. An older server does not say its time. @param {any} answer */
-  #compare(answer) {
-    this.#skew = Date.parse(answer.timestamp) - Date.now() || this.#skew;
-    return answer;
+  /**
+   * Compares the clocks by an answer or event that has just come.
+   * @param {any} said
+   * @param {number} [time] the server's by it; not a number if it does not say that, or comes from an older server or tab
+   */
+  #compare(said, time = Date.parse(said?.timestamp)) {
+    if (!Number.isNaN(time)) {
+      this.#skew = time - Date.now();
+      this.#steadySkew = time - performance.now();
+    }
+    return said;
   }
 
   #stamp() {
@@ -544,6 +555,3 @@ function safely(listener, event) {
     reportError(error);
   }
 }
-
-/** @param {{id?: string, event: string, data: any}[]} events @returns {Frame[]} */
-const named = (events) => events.map(({ id = null, event, data }) => ({ name: event, id, data }));

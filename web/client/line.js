@@ -34,6 +34,7 @@ export class Line {
   #options;
   #hearing;
   #attempt = 0;
+  /** By `performance.now`, as all waits here: the computer's clock may be set meanwhile. */
   #pollUntil = 0;
   /** @type {import("./types.js").Frame[]} */
   #pending = [];
@@ -68,15 +69,15 @@ export class Line {
     this.cursor = cursor;
     while (!stop.aborted) {
       this.#become("connecting");
-      const begun = Date.now();
+      const begun = performance.now();
       const error = await this.#connect(stop);
       if (stop.aborted) break;
-      const isRefused = error !== null && isRefusal(error);
+      const isRefused = isRefusal(error);
       if (isRefused && this.#api.isFixed) {
         this.#become("expired", null, error);
         break;
       }
-      if (Date.now() - begun > STABLE_MS && !isRefused) this.#attempt = 0;
+      if (performance.now() - begun > STABLE_MS && !isRefused) this.#attempt = 0;
       // Full jitter: clients that fell together do not come back together; the server spreads its own waits.
       const wait = this.#retryMs ?? error?.retryMs ?? backoff(this.#attempt++);
       this.#become(isRefused ? "expired" : "offline", Date.now() + wait, error);
@@ -103,9 +104,8 @@ export class Line {
    */
   async #connect(stop) {
     const { transport = "auto", helloTimeoutMs = HELLO_MS } = this.#options;
-    const isPolling = transport === "polling" || Date.now() < this.#pollUntil;
+    const isPolling = transport === "polling" || performance.now() < this.#pollUntil;
     const open = isPolling ? polling : TRANSPORTS[transport];
-    const query = { cursor: this.cursor };
     const end = (this.#end = new AbortController());
     /** @type {Watch | undefined} */
     let watch;
@@ -116,8 +116,8 @@ export class Line {
     try {
       const credential = await this.#api.credential();
       this.#isProven = true;
-      watch = new Watch(helloTimeoutMs * (isPolling ? 4 : 1), () => end.abort(HELD_BACK));
-      for await (const frame of open(this.#api, query, credential, AbortSignal.any([stop, end.signal]))) {
+      watch = new Watch(helloTimeoutMs * (isPolling ? 4 : 1), (isSilent) => end.abort(isSilent ? HELD_BACK : undefined));
+      for await (const frame of open(this.#api, { cursor: this.cursor }, credential, AbortSignal.any([stop, end.signal]))) {
         if (end.signal.aborted) break;
         heard ||= frame.name === "hello";
         this.#receive(frame);
@@ -131,7 +131,7 @@ export class Line {
     } catch (error) {
       if (isRefusal(/** @type {Problem} */ (error))) this.#isProven = false;
       if (end.signal.reason === HELD_BACK && !heard && transport === "auto" && !isPolling) {
-        this.#pollUntil = Date.now() + POLLING_MS;
+        this.#pollUntil = performance.now() + POLLING_MS;
         this.#retryMs = 0;
       }
       return error instanceof Problem ? error : new Problem(0, "The connection broke");

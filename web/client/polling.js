@@ -2,6 +2,9 @@
 
 const WAIT_S = 25;
 
+/** @param {{id?: string, event: string, data: any}[]} events of an answer @returns {import("./types.js").Frame[]} */
+export const named = (events) => events.map(({ id = null, event, data }) => ({ name: event, id, data }));
+
 /**
  * The events that follow the cursor, as a stream has them: first a hello, heartbeats while nothing happens.
  * @param {import("./api.js").Api} api
@@ -18,8 +21,10 @@ export async function* polling(api, query, _, signal) {
     const { events, ...verdict } = answer;
     if (!begun || answer.verdict === "reset") yield { name: "hello", id: null, data: { ...verdict, heartbeatMs: WAIT_S * 1000 } };
     begun = true;
-    for (const { event, id = null, data } of events) yield { name: event, id, data };
-    yield answer.cursor === cursor ? { name: "heartbeat", id: null, data: {} } : { name: "", id: answer.cursor, data: null };
+    yield* named(events);
+    // One hello may be followed by answers for days: each says the server's time.
+    const data = { timestamp: answer.timestamp };
+    yield answer.cursor === cursor ? { name: "heartbeat", id: null, data } : { name: "", id: answer.cursor, data };
     cursor = answer.cursor;
   }
 }

@@ -35,6 +35,6 @@ function parse(block) {
     if (name) fields[name] = value;
   }
   const { event, id = null, data, retry } = fields;
-  if (data !== undefined) return { name: event, id, data: JSON.parse(data) };
-  return retry === undefined ? { name: "", id, data: null } : { name: "retry", id, data: { retryMs: Number(retry) } };
+  if (data) return { name: event, id, data: JSON.parse(data) };
+  return retry ? { name: "retry", id, data: { retryMs: Number(retry) } } : { name: "", id, data: null };
 }

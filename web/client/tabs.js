@@ -45,18 +45,19 @@ export class Tabs {
       return;
     }
     const channel = (this.#channel = new BroadcastChannel(this.#name));
-    const watch = new Watch(SILENCE_MS, () => this.#doubt(watch, signal));
+    const watch = new Watch(SILENCE_MS, (isSilent) => isSilent && this.#doubt(watch, signal));
     signal.addEventListener("abort", () => watch.stop());
     channel.onmessage = ({ data }) => {
-      // Another tab's question counts as well: one tab that doubts is enough.
-      watch.feed(SILENCE_MS);
-      if (data === "?") return void (this.#leads && this.#role.answer());
+      // What any tab may say proves nothing of the leader: neither "!" nor "?", which each tab says when it comes.
       if (data === "!") return void (this.#leads && this.#role.hurry());
+      // A tab that doubts says "??", and that counts as a word of the leader: one tab that doubts is enough.
+      if (data !== "?") watch.feed(SILENCE_MS);
+      if (data[0] === "?") return void (this.#leads && this.#role.answer());
       this.#asked = false;
       this.#role.hear(data);
     };
     channel.postMessage("?");
-    await this.#stand({ signal }, signal);
+    await this.#stand(signal);
   }
 
   leave() {
@@ -78,18 +79,18 @@ export class Tabs {
 
   /**
    * Waits for the lock, then leads for as long as it is held.
-   * @param {LockOptions} options
    * @param {AbortSignal} left
+   * @param {LockOptions} [options]
    */
-  async #stand(options, left) {
+  async #stand(left, options = { signal: left }) {
     const deposed = new AbortController();
     try {
       const stop = AbortSignal.any([left, deposed.signal]);
-      if (await navigator.locks.request(this.#name, options, () => this.#lead(stop))) this.#stand({ signal: left }, left);
+      if (await navigator.locks.request(this.#name, options, () => this.#lead(stop))) this.#stand(left);
     } catch {
       // The lock was taken away, or this tab left.
       deposed.abort();
-      if (!left.aborted) this.#stand({ signal: left }, left);
+      if (!left.aborted) this.#stand(left);
     }
   }
 
@@ -107,8 +108,8 @@ export class Tabs {
   #doubt(watch, left) {
     if (this.#leads || left.aborted) return watch.feed(SILENCE_MS);
     watch.feed(ANSWER_MS);
-    if (this.#asked) this.#stand({ steal: true }, left);
+    if (this.#asked) this.#stand(left, { steal: true });
     this.#asked = !this.#asked;
-    this.say("?");
+    this.say("??");
   }
 }

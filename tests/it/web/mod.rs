@@ -61,4 +61,6 @@ scenarios! {
     what_is_refused_for_its_origin_is_said_with_the_cure => "origin",
     the_tabs_without_the_connection_say_why_there_is_none => "followers",
     a_computer_whose_clock_is_wrong_counts_by_the_time_of_the_server => "clock",
+    a_clock_that_is_set_under_an_open_page_changes_no_time => "corrected",
+    a_clock_that_is_set_under_an_open_page_hides_no_dead_connection => "silent",
 }

@@ -111,11 +111,40 @@ export class Tab {
     return () => session.send("Debugger.disable");
   }
 
-  /** Puts its clock forward. @param {number} ms */
-  skip(ms) {
+  /** Lets time pass for it. @param {number} ms */
+  async skip(ms) {
+    await this.setClock(ms);
+    await this.run((by) => {
+      const now = performance.now.bind(performance);
+      performance.now = () => now() + by;
+    }, ms);
+  }
+
+  /** Sets its clock, as somebody does who corrects it: no time passes. @param {number} ms forward, or back if negative */
+  setClock(ms) {
     return this.run((by) => {
       const now = Date.now;
       Date.now = () => now() + by;
     }, ms);
+  }
+
+  /** From its next event on its stream says nothing any more, as if the other end were gone. Later streams are good ones. */
+  silence() {
+    return this.run(
+      () =>
+        new Promise((resolve) => {
+          const { prototype } = ReadableStreamDefaultReader;
+          const { read } = prototype;
+          /** @type {any} */
+          let silent;
+          prototype.read = async function () {
+            silent ??= this;
+            resolve(undefined);
+            if (this !== silent) return read.call(this);
+            while (!(await read.call(this)).done);
+            return { done: true, value: undefined };
+          };
+        }),
+    );
   }
 }

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { isNarrowed } from "./actions.js";
 
 /** @typedef {"loading" | "failed" | "moreFailed" | "more" | "end" | "emptyAll" | "emptyUnread" | "emptyFiltered"} Phase */
 
@@ -52,7 +53,7 @@ export function phaseOf({ items, loading, hasMore, filter, cursor, connection },
   if (items.length === 0 && (loading || cursor === null || hasMore)) return "loading";
   if (loading || hasMore) return "more";
   if (items.length > 0) return "end";
-  if (filter.category || filter.priority) return "emptyFiltered";
+  if (isNarrowed(filter)) return "emptyFiltered";
   return filter.unreadOnly ? "emptyUnread" : "emptyAll";
 }
 

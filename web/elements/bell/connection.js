@@ -9,6 +9,8 @@ export class ConnectionLine {
   #locale;
   /** @type {number | null} */
   #retryAt = null;
+  /** The same by `performance.now`: the computer's clock may be set while it waits. */
+  #due = 0;
 
   /** @param {import("../locale.js").Locale} locale @param {() => void} reconnect */
   constructor(locale, reconnect) {
@@ -22,7 +24,9 @@ export class ConnectionLine {
   /** @param {State} state */
   update({ connection, retryAt }) {
     const { words } = this.#locale;
-    this.#retryAt = connection === "offline" ? retryAt : null;
+    const at = connection === "offline" ? retryAt : null;
+    if (at !== null && at !== this.#retryAt) this.#due = performance.now() + at - Date.now();
+    this.#retryAt = at;
     setAttribute(this.element, "data-connection", connection);
     setText(this.text, words[connection]);
     this.button.hidden = connection !== "offline" && connection !== "expired";
@@ -30,12 +34,12 @@ export class ConnectionLine {
     this.tick();
   }
 
-  /** The next try is a wait of this computer, so it counts by its clock. */
+  /** The next try is a wait of this computer, so the server's time does not count. */
   tick() {
     const { words } = this.#locale;
     this.wait.hidden = this.#retryAt === null;
     if (this.#retryAt === null) return;
-    const seconds = Math.ceil((this.#retryAt - Date.now()) / 1000);
+    const seconds = Math.ceil((this.#due - performance.now()) / 1000);
     setText(this.wait, seconds > 0 ? this.#locale.fill(words.retryIn, { n: seconds }) : words.retrying);
   }
 }
