@@ -16,7 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::ways::Ways;
-pub use self::ways::{Need, Way};
+pub use self::ways::{MISFIT, Need, Way};
 use crate::{bus, domain::lock::lock, store::Durability};
 
 /// The phase of the process: starting, serving or draining.

@@ -19,7 +19,7 @@ use crate::{
     bus::{Bus, Incoming},
     config::Settings,
     domain::kinds::Kinds,
-    health::{Health, Need, Way},
+    health::{Health, MISFIT, Need, Way},
     http::{Parts, foreign_pages::ForeignPages, metrics_endpoint},
     ingest::{self, Ingest, RECLAIM_IDLE, inlet::Inlet},
     live::{announce::Announcer, hub::Hub, sockets::Sockets},
@@ -192,7 +192,7 @@ impl Instance {
 /// one could only hold.
 async fn take_in_while_fit(ingest: Ingest, signals: Signals, store: Store, stop: CancellationToken) {
     loop {
-        let fits = store.misfit().map_or(Ok(()), |misfit| Err(misfit.to_string()));
+        let fits = if store.misfit().is_none() { Ok(()) } else { Err(MISFIT.to_owned()) };
         for way in [Way::RedisChannels, Way::RedisStream, Way::RedisSignals] {
             ingest.health.note_way(way, Need::Schema, fits.clone());
         }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::Part;
 use crate::metrics;
 
+/// Why nothing comes in. The part of the database has the cure.
+pub const MISFIT: &str = "the schema of the database does not fit";
+
 /// A way by which publishes or signals come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {

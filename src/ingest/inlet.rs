@@ -23,7 +23,7 @@ use crate::{
         text::Malformed,
         user::Tenant,
     },
-    health::{Health, Need, Way},
+    health::{Health, MISFIT, Need, Way},
     message, metrics,
     store::{Claiming, InletRow, Relay, Store, Unavailable},
 };
@@ -94,11 +94,12 @@ impl Inlet {
 
     /// Why no rows can be claimed.
     fn trouble(&self) -> String {
-        match self.store.misfit() {
-            Some(misfit) => misfit.to_string(),
-            None if !self.store.is_up() => "the database does not answer".to_owned(),
-            None => TROUBLE.to_owned(),
-        }
+        let trouble = match self.store.misfit() {
+            Some(_) => MISFIT,
+            None if !self.store.is_up() => "the database does not answer",
+            None => TROUBLE,
+        };
+        trouble.to_owned()
     }
 
     async fn listen(&self, woken: &Notify, stop: &CancellationToken) {

@@ -75,6 +75,13 @@ async fn an_instance_takes_nothing_before_the_migrations_have_run_and_everything
     let report = edge.nobody().get("/health").await.expect(200);
     assert_eq!(report["status"], "degraded");
     assert_eq!(report["parts"]["database"], json!({"up": false, "detail": words}));
+    for way in ["redisChannels", "redisStream", "redisSignals", "sql"] {
+        eventually("the way in is closed", async || {
+            let report = edge.nobody().get("/health").await.expect(200);
+            report["ways"][way].to_string().contains("the schema of the database does not fit").then_some(())
+        })
+        .await;
+    }
     let body = json!({"users": ["u1"], "title": "by HTTP"});
     for _ in 0..20 {
         let problem = edge.publisher().publish(&body).await.problem(503);

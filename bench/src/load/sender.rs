@@ -30,7 +30,7 @@ pub enum Via {
     Xadd,
     /// PUBLISH to the users' channels; Redis accepts it if an instance is subscribed.
     Channel,
-    /// tidings.publish(), a transaction for each; accepted when it has committed.
+    /// `tidings.publish()`, a transaction for each; accepted when it has committed.
     Sql,
 }
 

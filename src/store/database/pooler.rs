@@ -65,9 +65,8 @@ async fn is_between(target: &Target) -> Option<bool> {
     for _ in 0..ROUNDS {
         match timeout(ANSWER, changes(&mut one, &mut other)).await.ok()? {
             Ok(false) => {}
-            Ok(true) => return Some(true),
             // The session that has the connection now lacks a statement, has one of that name already, or answers another one.
-            Err(Error::DeserializationError(_)) => return Some(true),
+            Ok(true) | Err(Error::DeserializationError(_)) => return Some(true),
             Err(error) => {
                 let prepared = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
                 return sqlstate::of(&error).filter(|code| prepared.contains(code)).map(|_| true);

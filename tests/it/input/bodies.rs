@@ -161,8 +161,8 @@ async fn an_empty_body_of_any_type_is_none_where_a_body_may_be_left_out() {
     for (method, path) in optional {
         let send = async |content_type: &str, body: &'static str| {
             let request = user.request(method.clone(), path).body(body);
-            let typed = if content_type.is_empty() { request } else { request.header("Content-Type", content_type) };
-            Answer::of(typed).await
+            let declared = if content_type.is_empty() { request } else { request.header("Content-Type", content_type) };
+            Answer::of(declared).await
         };
         for content_type in types {
             send(content_type, "").await.expect(200);
