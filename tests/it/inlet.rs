@@ -228,9 +228,11 @@ async fn a_retracted_publish_leaves_every_inbox_or_does_not_come() {
     {
         let source = "https://shop.example/orders of today";
         let event = json!({"specversion": "1.0", "type": "paid", "source": source, "id": id, "data": data});
+        client.batch_execute("begin").await.unwrap();
         let number = publish(&client, &event).await.unwrap();
-        stream.titles(1).await;
         client.execute("select tidings.retract($1::bigint)", &[&number]).await.unwrap();
+        client.batch_execute("commit").await.unwrap();
+        stream.titles(1).await;
         assert_eq!(stream.next_of("state").await.json()["deleted"], true);
     }
     let event = json!({"specversion": "1.0", "type": "paid", "source": "shop", "id": "9", "data": {"users": ["u1"], "title": "t"}});
