@@ -106,7 +106,7 @@ begin
     end if;
 end $$;
 
--- The key that an instance gives to a CloudEvent without one.
+-- The key that an instance gives to a CloudEvent without one: its source and its id, hashed where they are ambiguous or too long.
 create function tidings.event_key(source text, id text) returns text language plpgsql as $$
 declare
     length text := encode(int8send(octet_length(source)), 'hex');
@@ -119,30 +119,33 @@ begin
     return 'sha256:' || encode(sha256(decode(length, 'hex') || convert_to(source || id, 'UTF8')), 'hex');
 end $$;
 
-create function tidings.key_of(message jsonb) returns text language plpgsql as $$
-begin
-    if message ? 'specversion' then
-        return coalesce(message->'data'->>'idempotencyKey', tidings.event_key(message->>'source', message->>'id'));
-    end if;
-    return message->>'idempotencyKey';
-end $$;
-
+-- Takes a message in. Each expression costs something in every transaction, so an ordinary message is known by one. The check looks at
+-- any other, and says what is wrong with it.
 create function tidings.take(message jsonb, tenant text, place text) returns bigint
 language plpgsql as $$
 declare
     number bigint;
 begin
-    perform tidings.check_message(message, tenant, place);
-    insert into tidings.inlet (tenant, message, bytes, key)
-    values (take.tenant, take.message, octet_length(take.message::text), tidings.key_of(take.message)) returning id into number;
-    return number;
-end $$;
-
-create function tidings.wake(asked boolean) returns void language plpgsql as $$
-begin
-    if asked then
-        perform pg_notify('tidings_inlet', '');
+    if (
+        tenant ~ '^[A-Za-z0-9_-]{1,64}$' and jsonb_typeof(message) = 'object'
+        and message - '{users, kind, priority, title, message, data, actionUrl, idempotencyKey}'::text[] = '{}'
+        and jsonb_typeof(message->'users') = 'array' and message->'users' <> '[]'
+        and not jsonb_path_exists(message, '$.users[*] ? (@.type() != "string" || !(@ like_regex "^.{1,64}$"))')
+        and jsonb_typeof(message->'title') = 'string' and char_length(message->>'title') between 1 and 500
+        and coalesce(jsonb_typeof(message->'idempotencyKey'), 'string') = 'string'
+        and coalesce(message->>'idempotencyKey', '-') ~ '^[ -~]{1,200}$'
+        and octet_length(message::text) <= 4194304
+    ) is not true then
+        perform tidings.check_message(message, tenant, place);
     end if;
+    insert into tidings.inlet (tenant, message, bytes, key)
+    values (
+        take.tenant, take.message, octet_length(take.message::text),
+        case when take.message ? 'specversion' then
+            coalesce(take.message->'data'->>'idempotencyKey', tidings.event_key(take.message->>'source', take.message->>'id'))
+        else take.message->>'idempotencyKey' end
+    ) returning id into number;
+    return number;
 end $$;
 
 -- Publishes when the transaction commits. Answers the row's number, by which the publish can be retracted.
@@ -150,7 +153,9 @@ end $$;
 create function tidings.publish(message jsonb, tenant text default 'default', wake boolean default false) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    perform tidings.wake(wake);
+    if wake then
+        perform pg_notify('tidings_inlet', '');
+    end if;
     return tidings.take(message, tenant, '');
 end $$;
 
@@ -166,7 +171,9 @@ begin
     elsif jsonb_array_length(messages) > 1000 then
         perform tidings.refuse('messages: must be at most 1000');
     end if;
-    perform tidings.wake(wake);
+    if wake then
+        perform pg_notify('tidings_inlet', '');
+    end if;
     for number in 0..jsonb_array_length(messages) - 1 loop
         return next tidings.take(messages->number, tenant, '/' || number);
     end loop;
@@ -222,6 +229,6 @@ end $$;
 
 -- Functions may be executed by everybody unless that is taken away. The schema may hold tables and functions of other migrations too.
 revoke all on function
-    tidings.refuse, tidings.check_tenant, tidings.check_message, tidings.event_key, tidings.key_of, tidings.take, tidings.wake,
+    tidings.refuse, tidings.check_tenant, tidings.check_message, tidings.event_key, tidings.take,
     tidings.publish, tidings.publish_many, tidings.redrive, tidings.retract (text, text), tidings.retract (bigint, text)
 from public;
