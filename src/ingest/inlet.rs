@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::Notify,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,7 @@ impl Inlet {
     async fn take_all(&self, woken: &Notify, stop: &CancellationToken) {
         let mut failures = 0;
         while !stop.is_cancelled() {
+            let began = Instant::now();
             let taken = self.take(stop).await;
             failures = if taken.is_ok() { 0 } else { (failures + 1).min(MOST_PAUSES) };
             // One failure may be of one connection.
@@ -85,7 +86,8 @@ impl Inlet {
             self.health.note_way(Way::Sql, Need::Receive, trouble);
             let pause = match taken {
                 Ok(true) => continue,
-                Ok(false) => self.look,
+                // Rows that came meanwhile have waited already.
+                Ok(false) => self.look.saturating_sub(began.elapsed()),
                 Err(Unavailable) => PAUSE * failures,
             };
             let _ = stop.run_until_cancelled(timeout(pause, woken.notified())).await;
