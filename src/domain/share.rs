@@ -33,7 +33,7 @@ impl Share {
     }
 }
 
-/// What the steps of one instance have brought about so far.
+/// The effect of one instance's steps so far.
 #[derive(Debug, Default)]
 pub struct Evening {
     /// How many instances there were at the last step.

@@ -12,7 +12,7 @@ await scenario(async () => {
   const first = await leader(tabs);
   const others = tabs.filter((tab) => tab !== first);
   const goOn = await first.hang();
-  // What other tabs say proves nothing of the tab that hangs: users ask them to reconnect, and pages come and go.
+  // Words of other tabs prove nothing of the tab that hangs: users ask them to reconnect, and pages come and go.
   for (const tab of others) await tab.run(() => void (globalThis.asking = setInterval(() => client.reconnect(), 200)));
   await restless.run(() => {
     globalThis.coming = setInterval(() => {

@@ -48,7 +48,7 @@ export class Tabs {
     const watch = new Watch(SILENCE_MS, (isSilent) => isSilent && this.#doubt(watch, signal));
     signal.addEventListener("abort", () => watch.stop());
     channel.onmessage = ({ data }) => {
-      // What any tab may say proves nothing of the leader: neither "!" nor "?", which each tab says when it comes.
+      // Words that any tab may say prove nothing of the leader: "!", and "?", which each tab says when it comes.
       if (data === "!") return void (this.#leads && this.#role.hurry());
       // A tab that doubts says "??", and that counts as a word of the leader: one tab that doubts is enough.
       if (data !== "?") watch.feed(SILENCE_MS);
